@@ -1,0 +1,1 @@
+"""Cameras in, futures out: find road users in video, keep their identity, predict where they will go."""
