@@ -265,6 +265,31 @@ class Scene:
         return self.frame_set.timestamp_ns
 
 
+@dataclass(frozen=True)
+class BoxTable(StructOfArrays):
+    """Identified boxes of a whole recording, M rows: ground truth, or the tracks that a run wrote.
+
+    ``frame_indices`` (M,) count from 0 in the recording's own frames, ``ids`` (M,), ``labels`` (M,) index ``CLASSES``,
+    ``scores`` (M,) are 1 for ground truth, ``boxes_xyxy_px`` (M, 4), ``cameras`` (M,) names.
+    """
+
+    frame_indices: IntArray
+    ids: IntArray
+    labels: IntArray
+    scores: FloatArray
+    boxes_xyxy_px: FloatArray
+    cameras: NDArray[np.str_]
+
+    def __post_init__(self) -> None:
+        count = len(self.frame_indices)
+        _check("BoxTable.frame_indices", self.frame_indices, (count,), "iu")
+        _check("BoxTable.ids", self.ids, (count,), "iu")
+        _check("BoxTable.labels", self.labels, (count,), "iu")
+        _check("BoxTable.scores", self.scores, (count,), "f")
+        _check("BoxTable.boxes_xyxy_px", self.boxes_xyxy_px, (count, 4), "f")
+        _check("BoxTable.cameras", self.cameras, (count,), "U")
+
+
 @runtime_checkable
 class Source(Protocol):
     """Frame sets in order of time. A file has a length, a live source has None."""
