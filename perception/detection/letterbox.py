@@ -1,0 +1,60 @@
+"""Images of any size into one batch, and boxes back into the pixels of each image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from perception.types import FloatArray
+
+PADDING_GREY = 114
+
+
+@dataclass(frozen=True)
+class Letterbox:
+    """A batch of images, each scaled without distortion into the top left corner of a canvas.
+
+    ``images`` (B, H, W, 3) uint8 RGB; ``scales`` (B,) canvas pixels per image pixel; ``sizes_px`` (B, 2) width and
+    height of the original images.
+    """
+
+    images: NDArray[np.uint8]
+    scales: FloatArray
+    sizes_px: NDArray[np.int64]
+
+    def boxes_to_images(self, boxes_xyxy: FloatArray, image_indices: NDArray[np.integer]) -> FloatArray:
+        """Boxes (N, 4) in canvas pixels to pixels of the image each belongs to, clipped to it."""
+        boxes = boxes_xyxy / self.scales[image_indices, None]
+        limits = np.tile(self.sizes_px[image_indices], 2)
+        return np.clip(boxes, 0, limits).astype(np.float32)
+
+
+def canvas_size(sizes_px: Sequence[tuple[int, int]], *, long_side_px: int, multiple: int) -> tuple[int, int]:
+    """(width, height) of the smallest canvas of whole ``multiple`` that holds every image at ``long_side_px``."""
+    widths_heights = np.array(sizes_px, dtype=np.float64)
+    scaled = widths_heights * (long_side_px / widths_heights.max(axis=1, keepdims=True))
+    width, height = np.ceil(np.round(scaled.max(axis=0)) / multiple).astype(int) * multiple
+    return int(width), int(height)
+
+
+def letterbox(images: Sequence[NDArray[np.uint8]], *, width: int, height: int) -> Letterbox:
+    """Scale each image (H, W, 3) into a canvas of ``width`` x ``height`` pixels; the rest is grey."""
+    canvas = np.full((len(images), height, width, 3), PADDING_GREY, np.uint8)
+    scales = np.empty(len(images))
+    for index, image in enumerate(images):
+        image_height, image_width = image.shape[:2]
+        scale = min(width / image_width, height / image_height)
+        new_width = max(1, min(width, round(image_width * scale)))
+        new_height = max(1, min(height, round(image_height * scale)))
+        shrinks = scale < 1
+        resized = cv2.resize(
+            image, (new_width, new_height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        )
+        canvas[index, :new_height, :new_width] = resized
+        scales[index] = scale
+    sizes_px = np.array([(image.shape[1], image.shape[0]) for image in images], dtype=np.int64).reshape(-1, 2)
+    return Letterbox(canvas, scales, sizes_px)

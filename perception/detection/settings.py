@@ -1,0 +1,37 @@
+"""What every detector is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perception.errors import UsageError
+from perception.types import CLASSES
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectionSettings:
+    """``confidence`` 0..1 below which nothing is reported; ``iou`` 0..1 above which two boxes are one object;
+    ``image_size_px`` the long side of the network's input; ``classes`` to report, all when None."""
+
+    confidence: float = 0.1
+    iou: float = 0.65
+    image_size_px: int = 640
+    classes: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        for option, value in (("--conf", self.confidence), ("--iou", self.iou)):
+            if not 0 <= value <= 1:
+                raise UsageError(f"{option} {value}: give a number from 0 to 1.")
+        if not 32 <= self.image_size_px <= 4096:
+            raise UsageError(f"--imgsz {self.image_size_px}: give a number of pixels from 32 to 4096.")
+        unknown = [name for name in self.classes or () if name not in CLASSES]
+        if unknown:
+            raise UsageError(f"--classes {','.join(unknown)}: not among {', '.join(CLASSES)}.")
+
+    @property
+    def allowed_labels(self) -> NDArray[np.bool_]:
+        """(C,) over ``CLASSES``."""
+        return np.array([self.classes is None or name in self.classes for name in CLASSES])

@@ -1,0 +1,69 @@
+"""From scores and boxes at every place to one box per object, for a whole batch at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torchvision.ops import batched_nms
+
+# One object is one box: a van may score as car and as truck, a rider's machine as motorcycle and as bicycle.
+# Classes of one group suppress one another; a pedestrian beside a bicycle stays.
+SUPPRESSION_GROUPS: tuple[int, ...] = (0, 0, 0, 1, 1, 2)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The objects that remain of a batch, N rows, grouped by image and by falling score within an image.
+
+    ``image_indices``, ``place_indices`` (N,) say where in the (B, A) grid of places each lies.
+    """
+
+    image_indices: Tensor
+    place_indices: Tensor
+    scores: Tensor
+    labels: Tensor
+    boxes_xyxy: Tensor
+
+
+def suppress(
+    scores: Tensor,
+    boxes_xyxy: Tensor,
+    *,
+    score_threshold: float,
+    iou_threshold: float,
+    allowed_labels: Tensor | None = None,
+    max_places: int = 1000,
+    max_objects: int = 300,
+) -> Kept:
+    """Greedy non-maximum suppression over B images in one call.
+
+    Args:
+        scores: (B, A, C) in 0..1 over ``CLASSES``.
+        boxes_xyxy: (B, A, 4).
+        score_threshold: places below it are no objects.
+        iou_threshold: boxes of one suppression group that overlap more are one object.
+        allowed_labels: (C,) bool; other classes are never reported.
+        max_places: per image, the best places that enter the suppression.
+        max_objects: per image, the most objects that leave it.
+    """
+    if allowed_labels is not None:
+        scores = scores.masked_fill(~allowed_labels.to(scores.device), 0.0)
+    best_scores, best_labels = scores.float().max(dim=2)
+    top_scores, places = best_scores.topk(min(max_places, best_scores.shape[1]), dim=1)
+    rows, columns = torch.nonzero(top_scores > score_threshold, as_tuple=True)
+    place_indices = places[rows, columns]
+    candidate_scores = top_scores[rows, columns]
+    candidate_labels = best_labels[rows, place_indices]
+    candidate_boxes = boxes_xyxy[rows, place_indices].float()
+
+    groups = torch.tensor(SUPPRESSION_GROUPS, device=scores.device)
+    group_keys = rows * (int(groups.max()) + 1) + groups[candidate_labels]
+    keep = batched_nms(candidate_boxes, candidate_scores, group_keys, iou_threshold)
+    # batched_nms orders by score over the whole batch; a stable sort by image keeps that order within each image.
+    keep = keep[torch.sort(rows[keep], stable=True).indices]
+    first_of_image = torch.searchsorted(rows[keep].contiguous(), rows[keep].contiguous())
+    rank = torch.arange(len(keep), device=keep.device) - first_of_image
+    keep = keep[rank < max_objects]
+    return Kept(rows[keep], place_indices[keep], candidate_scores[keep], candidate_labels[keep], candidate_boxes[keep])

@@ -1,0 +1,225 @@
+"""Random views of labelled images: every batch shows the network something that it has not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from perception.detection.letterbox import PADDING_GREY
+from perception.training.detection_data import LabelledImage
+from perception.types import CLASSES, FloatArray
+
+_MIN_VISIBLE_SHARE = 0.3
+_MIN_SIDE_PX = 4.0
+
+
+class View(NamedTuple):
+    """One augmented picture (H, W, 3) and its labels in its own pixels; see ``LabelledImage``."""
+
+    image: NDArray[np.uint8]
+    boxes_xyxy: FloatArray
+    labels: NDArray[np.int64]
+    object_ids: NDArray[np.int64]
+    ignore_xyxy: FloatArray
+    ignore_labels: NDArray[np.int64]
+    exhaustive: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B views as tensors; labels padded to the most objects M, ``valid`` (B, M) says which rows are real.
+
+    ``exhaustive`` (B, C, H, W at stride 8) is False where absence of a class is unknown.
+    """
+
+    images: Tensor
+    boxes_xyxy: Tensor
+    labels: Tensor
+    object_ids: Tensor
+    valid: Tensor
+    known: Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        return Batch(*(getattr(self, name).to(device, non_blocking=True) for name in self.__dataclass_fields__))
+
+
+KNOWN_STRIDE = 8
+
+
+def make_batch(
+    images: Sequence[LabelledImage],
+    probabilities: FloatArray,
+    rng: np.random.Generator,
+    *,
+    batch_size: int,
+    sizes_px: Sequence[tuple[int, int]],
+    mosaic: float,
+) -> Batch:
+    """Draw images by ``probabilities`` (n,) and show each in a random view of one size (width, height).
+
+    A quarter of the batch are second views of the first ones, so that the embedding sees objects twice.
+    """
+    width, height = sizes_px[rng.integers(len(sizes_px))]
+    pairs = batch_size // 4
+    chosen = rng.choice(len(images), size=batch_size - pairs, p=probabilities)
+    views = []
+    for position, index in enumerate(chosen):
+        is_paired = position < pairs
+        if not is_paired and rng.random() < mosaic:
+            others = rng.choice(len(images), size=3, p=probabilities)
+            views.append(_mosaic([images[i] for i in (index, *others)], rng, width, height))
+        else:
+            views.append(random_view(images[index], rng, width, height))
+        if is_paired:
+            views.append(random_view(images[_neighbour(images, index, rng)], rng, width, height))
+    return _collate(views, width, height)
+
+
+def _neighbour(images: Sequence[LabelledImage], index: int, rng: np.random.Generator) -> int:
+    """An image near ``index`` that shares objects with it, or the same image."""
+    near = [i for i in range(max(0, index - 3), min(len(images), index + 4))]
+    ids = images[index].object_ids
+    sharing = [i for i in near if np.isin(images[i].object_ids, ids).any()]
+    return int(rng.choice(sharing)) if sharing else index
+
+
+def random_view(image: LabelledImage, rng: np.random.Generator, width: int, height: int) -> View:
+    """A random crop or shrink of ``image``, mirrored at times, in random light, on a ``width`` x ``height`` canvas."""
+    image_height, image_width = image.image.shape[:2]
+    fit = min(width / image_width, height / image_height)
+    low, high = image.zoom
+    zoom = fit * np.exp(rng.uniform(np.log(low), np.log(high)))
+    stretch = np.exp(rng.uniform(-0.12, 0.12))
+    scale_x, scale_y = zoom * stretch, zoom / stretch
+    # What is larger than the canvas is cropped anywhere, what is smaller is placed anywhere.
+    offset_x = rng.uniform(*sorted((0.0, width - image_width * scale_x)))
+    offset_y = rng.uniform(*sorted((0.0, height - image_height * scale_y)))
+    matrix = np.array([[scale_x, 0.0, offset_x], [0.0, scale_y, offset_y]])
+    if rng.random() < 0.5:
+        matrix[0] = -matrix[0]
+        matrix[0, 2] += width
+    source = image.image
+    if zoom < 0.5:  # bilinear sampling of every other pixel would alias
+        factor = 2.0 ** np.floor(np.log2(1 / zoom))
+        small = cv2.resize(source, None, fx=1 / factor, fy=1 / factor, interpolation=cv2.INTER_AREA)
+        to_small = matrix.copy()
+        to_small[:, :2] *= np.array([image_width / small.shape[1], image_height / small.shape[0]])
+        picture = _warp(small, to_small, width, height)
+    else:
+        picture = _warp(source, matrix, width, height)
+    picture = _light(picture, rng)
+    boxes, keep, cut = _move_boxes(image.boxes_xyxy_px, matrix, width, height)
+    ignored, ignored_keep, ignored_cut = _move_boxes(image.ignore_xyxy_px, matrix, width, height)
+    ignored_seen = ignored_keep | ignored_cut
+    return View(
+        picture,
+        boxes[keep],
+        image.labels[keep],
+        image.object_ids[keep],
+        np.concatenate([ignored[ignored_seen], boxes[cut]]),
+        np.concatenate([image.ignore_labels[ignored_seen], image.labels[cut]]),
+        image.exhaustive,
+    )
+
+
+def _warp(image: NDArray[np.uint8], matrix: FloatArray, width: int, height: int) -> NDArray[np.uint8]:
+    return cv2.warpAffine(
+        image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderValue=(PADDING_GREY,) * 3
+    )  # type: ignore[return-value]
+
+
+def _move_boxes(
+    boxes: FloatArray, matrix: FloatArray, width: int, height: int
+) -> tuple[FloatArray, NDArray[np.bool_], NDArray[np.bool_]]:
+    """(boxes, kept, cut): what is mostly outside or tiny is no object to find, but no background either."""
+    corners = boxes.reshape(-1, 2, 2) * matrix[[0, 1], [0, 1]] + matrix[:, 2]
+    whole = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
+    clipped = np.clip(whole, 0, [width, height, width, height])
+    sides = clipped[:, 2:] - clipped[:, :2]
+    visible = sides.prod(axis=1) / np.maximum((whole[:, 2:] - whole[:, :2]).prod(axis=1), 1e-9)
+    keep = (visible > _MIN_VISIBLE_SHARE) & (sides.min(axis=1) >= _MIN_SIDE_PX)
+    cut = ~keep & (sides.min(axis=1) > 0)
+    return clipped.astype(np.float32), keep, cut
+
+
+def _light(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Random brightness, contrast, gamma, colour balance, grey, blur and noise."""
+    levels = np.arange(256, dtype=np.float32) / 255
+    gains = np.exp(rng.normal(0, 0.08, size=3)) * np.exp(rng.normal(0, 0.2))
+    gamma = np.exp(rng.normal(0, 0.25))
+    contrast = np.exp(rng.normal(0, 0.2))
+    table = np.clip(((levels[:, None] ** gamma) * gains - 0.45) * contrast + 0.45, 0, 1)
+    picture = cv2.LUT(picture, (table * 255).astype(np.uint8).reshape(256, 1, 3))  # type: ignore[assignment]
+    if rng.random() < 0.3:
+        grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)[..., None]
+        amount = rng.uniform(0.3, 1.0)
+        picture = cv2.addWeighted(picture, 1 - amount, np.repeat(grey, 3, axis=2), amount, 0)  # type: ignore[assignment]
+    if rng.random() < 0.2:
+        picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.4, 1.4))  # type: ignore[assignment]
+    if rng.random() < 0.2:
+        noise = rng.normal(0, rng.uniform(2, 9), size=picture.shape[:2]).astype(np.int16)
+        picture = np.clip(picture.astype(np.int16) + noise[..., None], 0, 255).astype(np.uint8)
+    if rng.random() < 0.2:
+        quality = int(rng.integers(25, 70))
+        _, code = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
+        picture = cv2.imdecode(code, cv2.IMREAD_COLOR)  # type: ignore[assignment]
+    return picture
+
+
+def _mosaic(images: Sequence[LabelledImage], rng: np.random.Generator, width: int, height: int) -> View:
+    """Four views side by side, which meet at a random point: small objects and strange neighbours (YOLOv4)."""
+    split_x = int(width * rng.uniform(0.3, 0.7))
+    split_y = int(height * rng.uniform(0.3, 0.7))
+    picture = np.empty((height, width, 3), np.uint8)
+    cells = [
+        (0, 0, split_x, split_y),
+        (split_x, 0, width, split_y),
+        (0, split_y, split_x, height),
+        (split_x, split_y, width, height),
+    ]
+    views = []
+    for image, (left, top, right, bottom) in zip(images, cells, strict=True):
+        view = random_view(image, rng, right - left, bottom - top)
+        picture[top:bottom, left:right] = view.image
+        shift = np.array([left, top, left, top], np.float32)
+        cell = np.array([[left, top, right, bottom]], np.float32)
+        gaps = np.flatnonzero(~view.exhaustive)
+        views.append(
+            view._replace(
+                boxes_xyxy=view.boxes_xyxy + shift,
+                ignore_xyxy=np.concatenate([view.ignore_xyxy + shift, np.repeat(cell, len(gaps), axis=0)]),
+                ignore_labels=np.concatenate([view.ignore_labels, gaps]),
+            )
+        )
+    return View(
+        picture,
+        *(np.concatenate([getattr(view, name) for view in views]) for name in View._fields[1:6]),
+        exhaustive=np.ones(len(CLASSES), bool),
+    )
+
+
+def _collate(views: Sequence[View], width: int, height: int) -> Batch:
+    most = max(1, *(len(view.labels) for view in views))
+    boxes = np.zeros((len(views), most, 4), np.float32)
+    labels = np.zeros((len(views), most), np.int64)
+    ids = np.zeros((len(views), most), np.int64)
+    valid = np.zeros((len(views), most), bool)
+    known = np.ones((len(views), len(CLASSES), height // KNOWN_STRIDE, width // KNOWN_STRIDE), bool)
+    for row, view in enumerate(views):
+        count = len(view.labels)
+        boxes[row, :count], labels[row, :count], ids[row, :count] = view.boxes_xyxy, view.labels, view.object_ids
+        valid[row, :count] = True
+        known[row] &= view.exhaustive[:, None, None]
+        cells = view.ignore_xyxy / KNOWN_STRIDE
+        starts, ends = np.floor(cells[:, :2]).astype(int), np.ceil(cells[:, 2:]).astype(int)
+        for label, (x1, y1), (x2, y2) in zip(view.ignore_labels, starts, ends, strict=True):
+            known[row, label, y1:y2, x1:x2] = False
+    images = np.stack([view.image for view in views])
+    return Batch(*(torch.from_numpy(array) for array in (images, boxes, labels, ids, valid, known)))

@@ -1,0 +1,92 @@
+"""Learning from other detectors: what two teachers agree on is a label, what one of them doubts is ignored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perception.detection.suppression import SUPPRESSION_GROUPS
+from perception.training.detection_data import LabelledImage, with_labels
+from perception.types import CLASSES, Detections, Detector, FloatArray, Frame, IntArray
+
+SURE_ALONE = 0.6
+"""One teacher's score above which its box is a label without the other's agreement."""
+
+SURE_TOGETHER = 0.35
+"""The mean score of two overlapping boxes above which they are a label."""
+
+DOUBTFUL = 0.1
+"""The score above which a box that is no label marks a region to ignore."""
+
+_RIDER_OVERLAP = 0.3
+_GROUPS = np.array(SUPPRESSION_GROUPS)
+_MACHINES = [CLASSES.index("motorcycle"), CLASSES.index("bicycle")]
+
+
+def complete_labels(images: Iterable[LabelledImage], teachers: Sequence[Detector]) -> Iterator[LabelledImage]:
+    """Label the classes that are incomplete in each image by what the teachers see; human boxes win."""
+    for image in images:
+        if image.exhaustive.all() or not teachers:
+            yield image
+            continue
+        frame = Frame(image.image, "image", 0, 0)
+        boxes, labels, sure = agreement([teacher.detect([frame])[0] for teacher in teachers])
+        wanted = ~image.exhaustive[labels]
+        boxes, labels, sure = boxes[wanted], labels[wanted], sure[wanted]
+        known = _overlap(boxes, image.boxes_xyxy_px)
+        same_group = _GROUPS[labels][:, None] == _GROUPS[image.labels][None]
+        new = ~((known.iou > 0.4) & same_group).any(axis=1) if len(image.labels) else np.ones(len(labels), bool)
+        # Some data sets draw one box around machine and rider: there the rider is no pedestrian, nor background.
+        riding = (labels == CLASSES.index("pedestrian")) & (
+            (known.share_inside > _RIDER_OVERLAP) & np.isin(image.labels, _MACHINES)[None]
+        ).any(axis=1)
+        label_it, ignore_it = new & sure & ~riding, new & (~sure | riding)
+        yield with_labels(image, boxes[label_it], labels[label_it], boxes[ignore_it], labels[ignore_it])
+
+
+def agreement(found: Sequence[Detections]) -> tuple[FloatArray, IntArray, NDArray[np.bool_]]:
+    """Merge what the teachers found in one image.
+
+    Returns boxes (n, 4) and labels (n,) of the teacher listed first where both see an object, and whether each is
+    sure (n,); the others are doubtful.
+    """
+    first = found[0]
+    boxes, labels, scores = first.boxes_xyxy_px, first.labels, first.scores
+    best_alone, best_together = scores, np.zeros(len(scores))
+    for other in found[1:]:
+        same_group = _GROUPS[labels][:, None] == _GROUPS[other.labels][None]
+        overlap = np.where(same_group, _overlap(boxes, other.boxes_xyxy_px).iou, 0.0)
+        if len(other) and len(boxes):
+            partner = overlap.argmax(axis=1)
+            agrees = overlap[np.arange(len(boxes)), partner] > 0.5
+            best_together = np.where(
+                agrees, np.maximum(best_together, (best_alone + other.scores[partner]) / 2), best_together
+            )
+        alone = ~(overlap > 0.4).any(axis=0) if len(boxes) else np.ones(len(other), bool)
+        boxes = np.concatenate([boxes, other.boxes_xyxy_px[alone]])
+        labels = np.concatenate([labels, other.labels[alone]])
+        best_alone = np.concatenate([best_alone, other.scores[alone]])
+        best_together = np.concatenate([best_together, np.zeros(int(alone.sum()))])
+    seen = np.maximum(best_alone, best_together) > DOUBTFUL
+    sure = (best_alone > SURE_ALONE) | (best_together > SURE_TOGETHER)
+    return boxes[seen], labels[seen], sure[seen]
+
+
+class _Overlap:
+    """``iou`` (n, m), and ``share_inside`` (n, m): the part of each first box that lies in each second one."""
+
+    def __init__(self, iou: FloatArray, share_inside: FloatArray) -> None:
+        self.iou = iou
+        self.share_inside = share_inside
+
+
+def _overlap(first: FloatArray, second: FloatArray) -> _Overlap:
+    low = np.maximum(first[:, None, :2], second[None, :, :2])
+    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
+    shared = np.clip(high - low, 0, None).prod(axis=2)
+    area_first = (first[:, 2:] - first[:, :2]).prod(axis=1)[:, None]
+    area_second = (second[:, 2:] - second[:, :2]).prod(axis=1)[None]
+    union = np.maximum(area_first + area_second - shared, 1e-9)
+    return _Overlap(shared / union, shared / np.maximum(area_first, 1e-9))
