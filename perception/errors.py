@@ -17,7 +17,8 @@ class UsageError(PerceptionError):
     exit_code = 2
 
 
-_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]*@")
+# Greedy, because a password may itself hold "@" or "/"; an "@" later in a path is the smaller loss.
+_CREDENTIALS = re.compile(r"(?<=://)[^\s]*@")
 
 
 def without_credentials(text: str) -> str:

@@ -242,7 +242,8 @@ class Forecasts(StructOfArrays):
     @property
     def expected(self) -> FloatArray:
         """(N, T, D): the mean over the futures, the one output that minimises the squared error."""
-        return np.einsum("nk,nktd->ntd", self.probabilities, self.means)
+        expected: FloatArray = np.einsum("nk,nktd->ntd", self.probabilities, self.means)
+        return expected
 
     @classmethod
     def empty(cls, modes: int = 1, steps: int = 1, dt_s: float = 0.1) -> Forecasts:
@@ -313,6 +314,11 @@ class Source(Protocol):
     @property
     def dropped(self) -> int:
         """Frames that were captured but never handed out."""
+        ...
+
+    @property
+    def warnings(self) -> list[str]:
+        """What was skipped or went wrong without ending the stream, one sentence each."""
         ...
 
     def __iter__(self) -> Iterator[FrameSet]: ...

@@ -1,0 +1,65 @@
+"""How long each stage of the pipeline takes per instant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+TOTAL = "total"
+"""The stage name that stands for all stages together."""
+
+
+@dataclass(frozen=True)
+class LatencyScores:
+    """Milliseconds over ``instant_count`` instants."""
+
+    mean_ms: float
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+    instant_count: int
+
+
+@dataclass(frozen=True)
+class LatencyReport:
+    """``per_stage`` in the order of the pipeline; ``total`` is None when the run ended within the warm-up."""
+
+    per_stage: dict[str, LatencyScores]
+    total: LatencyScores | None
+    instant_count: int
+    warmup_instant_count: int
+
+
+def evaluate_latency(*, stage_ms: Sequence[Mapping[str, float]], warmup_instant_count: int = 5) -> LatencyReport:
+    """Percentiles of the stage times of each instant.
+
+    The first ``warmup_instant_count`` instants are left out: they load kernels and fill caches. A stage that an instant
+    did not run has fewer samples. The total is the entry ``total`` where there is one, else the sum of the stages.
+
+    Raises ``ValueError`` for a negative warm-up, or a time that is negative or not finite.
+    """
+    if warmup_instant_count < 0:
+        raise ValueError(f"warmup_instant_count: expected zero or more, got {warmup_instant_count}")
+    measured = [dict(times) for times in stage_ms[warmup_instant_count:]]
+    names = list(dict.fromkeys(name for times in measured for name in times if name != TOTAL))
+    samples = {name: np.array([times[name] for times in measured if name in times], np.float64) for name in names}
+    totals = np.array([times.get(TOTAL, sum(times.values())) for times in measured], np.float64)
+    for name, values in {**samples, TOTAL: totals}.items():
+        if not (np.isfinite(values) & (values >= 0)).all():
+            raise ValueError(f"stage_ms[{name!r}]: expected finite times of zero or more, got {values.min()}")
+    return LatencyReport(
+        per_stage={name: _scores(values) for name, values in samples.items()},
+        total=_scores(totals) if len(totals) else None,
+        instant_count=len(measured),
+        warmup_instant_count=min(warmup_instant_count, len(stage_ms)),
+    )
+
+
+def _scores(values_ms: NDArray[np.float64]) -> LatencyScores:
+    p50, p95, p99 = np.percentile(values_ms, (50, 95, 99)).tolist()
+    return LatencyScores(
+        mean_ms=float(values_ms.mean()), p50_ms=p50, p95_ms=p95, p99_ms=p99, instant_count=len(values_ms)
+    )

@@ -1,0 +1,135 @@
+"""TrajectoryGRU: a recurrent network that is told once per frame where an object is, and says where it will go.
+
+    motion (box, displacement, velocities, time step), class, CNN feature or "none"
+        -> embedding -> GRU (its hidden state stays with the track) -> K futures, probabilities, spreads
+
+A future is a smooth curve: a mixture of past velocities, continued, plus a polynomial in time. So it can be read at
+any time ahead, and a track of any frame rate can be learnt from. GRU: Cho et al. 2014; several futures of which the
+best one learns: Cui et al. 2019 (MTP).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from perception.forecasting.motion import MOTION_SIZE, TIME_CONSTANTS_S, MotionState, scale_of
+from perception.types import CLASSES
+
+_MAX_LOG_STD = 3.0
+
+
+@dataclass(frozen=True)
+class GruConfig:
+    """What a weights file must state so that the network can be built again."""
+
+    hidden_size: int = 160
+    input_size: int = 96
+    feature_size: int = 64
+    feature_space: str = ""
+    modes: int = 6
+    horizon_s: float = 3.0
+    curve_degree: int = 6
+    spread_degree: int = 3
+    dropout: float = 0.0
+
+
+class Futures(NamedTuple):
+    """``log_probabilities`` (N, K); ``means`` and ``stds`` (N, K, T, 4) in the image's units."""
+
+    log_probabilities: Tensor
+    means: Tensor
+    stds: Tensor
+
+    @property
+    def expected(self) -> Tensor:
+        """(N, T, 4): the mean over the futures."""
+        return torch.einsum("nk,nktd->ntd", self.log_probabilities.exp(), self.means)
+
+
+class TrajectoryGRU(nn.Module):
+    """See the module's docstring. ``encode`` takes whole sequences (training), ``step`` one instant (online)."""
+
+    def __init__(self, config: GruConfig | None = None) -> None:
+        super().__init__()
+        self.config = config = config or GruConfig()
+        self.feature = nn.Linear(config.feature_size, 32)
+        self.no_feature = nn.Parameter(torch.zeros(32))
+        self.label = nn.Embedding(len(CLASSES), 8)
+        self.input = nn.Sequential(nn.Linear(MOTION_SIZE + 32 + 8, config.input_size), nn.ReLU())
+        self.gru = nn.GRU(config.input_size, config.hidden_size, batch_first=True)
+        self.dropout = nn.Dropout(config.dropout)
+        per_mode = 1 + len(TIME_CONSTANTS_S) + 4 * (config.curve_degree + config.spread_degree + 1)
+        self.decoder = nn.Sequential(
+            nn.Linear(config.hidden_size + config.input_size, 128),
+            nn.ReLU(),
+            nn.Linear(128, config.modes * per_mode),
+        )
+        self.register_buffer("curve_basis", _orthonormal_powers(config.curve_degree, start=1), persistent=False)
+        self.register_buffer("spread_basis", _orthonormal_powers(config.spread_degree, start=0), persistent=False)
+
+    def embed(self, motion: Tensor, labels: Tensor, features: Tensor | None) -> Tensor:
+        """(..., MOTION_SIZE), (...,), and (..., F) or None to (..., input_size).
+
+        A row of features that is all zero, or None, stands for "no feature".
+        """
+        none = self.no_feature.expand(*motion.shape[:-1], -1)
+        if features is None:
+            seen = none
+        else:
+            present = (features != 0).any(dim=-1, keepdim=True)
+            seen = torch.where(present, self.feature(features), none)
+        embedded: Tensor = self.input(torch.cat([motion, seen, self.label(labels)], dim=-1))
+        return embedded
+
+    def encode(self, motion: Tensor, labels: Tensor, features: Tensor | None) -> Tensor:
+        """(N, L, MOTION_SIZE), (N,), (N, L, F) or None to the decoder's input (N, hidden + input)."""
+        embedded = self.embed(motion, labels[:, None].expand(-1, motion.shape[1]), features)
+        outputs, _ = self.gru(embedded)
+        return torch.cat([outputs[:, -1], embedded[:, -1]], dim=-1)
+
+    def step(self, hidden: Tensor, motion: Tensor, labels: Tensor, features: Tensor | None) -> tuple[Tensor, Tensor]:
+        """One instant of N tracks: hidden (N, H) to the new hidden (N, H) and the decoder's input."""
+        embedded = self.embed(motion, labels, features)
+        outputs, _ = self.gru(embedded[:, None], hidden[None].contiguous())
+        return outputs[:, 0], torch.cat([outputs[:, 0], embedded], dim=-1)
+
+    def decode(self, encoded: Tensor, state: MotionState, times_s: Tensor) -> Futures:
+        """The futures at ``times_s`` (T,) from now, 0 to the horizon."""
+        config = self.config
+        raw = self.decoder(self.dropout(encoded)).unflatten(-1, (config.modes, -1))
+        logits, mixing, curve, spread = raw.split(
+            [1, len(TIME_CONSTANTS_S), 4 * config.curve_degree, 4 * (config.spread_degree + 1)], dim=-1
+        )
+        ahead = times_s / config.horizon_s
+        curve_basis = _powers(ahead, config.curve_degree, start=1) @ self.curve_basis
+        spread_basis = _powers(ahead, config.spread_degree, start=0) @ self.spread_basis
+        scale = scale_of(state.boxes)[:, None, None, :]
+        velocity = torch.einsum("nkr,nrd->nkd", mixing.softmax(dim=-1), state.mean_velocities())
+        bend = torch.einsum("nkpd,tp->nktd", curve.unflatten(-1, (config.curve_degree, 4)), curve_basis)
+        moved = velocity[:, :, None, :] * times_s[:, None] + bend * scale
+        means = state.boxes[:, None, None, :] + moved
+        sides = torch.maximum(means[..., 2:], 0.1 * scale[..., 2:])
+        means = torch.cat([means[..., :2], sides], dim=-1)
+        log_std = torch.einsum("nkpd,tp->nktd", spread.unflatten(-1, (config.spread_degree + 1, 4)), spread_basis)
+        # Spread grows about linearly with time ahead; the network says how much more or less.
+        base = 0.03 + 0.3 * ahead[:, None]
+        stds = log_std.clamp(-_MAX_LOG_STD, _MAX_LOG_STD).exp() * base * scale
+        return Futures(logits[..., 0].log_softmax(dim=-1), means, stds)
+
+
+def _powers(values: Tensor, degree: int, *, start: int) -> Tensor:
+    """(T,) to (T, P): the powers from ``start`` to ``degree``."""
+    return torch.stack([values**power for power in range(start, degree + 1)], dim=-1)
+
+
+def _orthonormal_powers(degree: int, *, start: int) -> Tensor:
+    """(P, P): combines powers of time in 0..1 into curves of unit size that do not repeat one another."""
+    times = np.linspace(0, 1, 101)
+    powers = np.stack([times**power for power in range(start, degree + 1)], axis=1)
+    triangular = np.linalg.qr(powers / np.sqrt(len(times)))[1]
+    return torch.from_numpy(np.linalg.inv(triangular)).float()

@@ -1,0 +1,132 @@
+"""Small text on a picture: labels of tracks that keep clear of one another, names, the status line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from perception.outputs.colours import DARK, MUTED, WHITE, Colour, text_colour
+from perception.outputs.overlay import Overlay, rounded_rectangles
+from perception.types import FloatArray
+
+# Both fonts exist in OpenCV 4 (stroked) and 5 (drawn with a real typeface).
+_LABEL_FONT = cv2.FONT_HERSHEY_DUPLEX
+_LINE_FONT = cv2.FONT_HERSHEY_SIMPLEX
+
+
+def text_height_px(unit: float) -> float:
+    """Height of a capital letter that is readable at a picture of relative size ``unit`` (1 at 960 x 540)."""
+    return max(8.0, 9.0 * unit)
+
+
+def _padding_px(text_px: float) -> int:
+    return max(2, round(0.4 * text_px))
+
+
+def _font_scale(text_px: float) -> float:
+    return text_px / 23.0
+
+
+def _text_width_px(text: str, font: int, text_px: float) -> int:
+    return int(cv2.getTextSize(text, font, _font_scale(text_px), 1)[0][0])
+
+
+def _put_text(
+    image: NDArray[np.uint8], text: str, at_px: tuple[int, int], font: int, text_px: float, colour: Colour
+) -> None:
+    cv2.putText(image, text, at_px, font, _font_scale(text_px), colour, max(1, round(text_px / 14)), cv2.LINE_AA)
+
+
+@dataclass(frozen=True)
+class Label:
+    """A track's text, the box it belongs to (4,) in canvas pixels, the colour of both, the height of a capital."""
+
+    text: str
+    box_xyxy_px: FloatArray
+    colour: Colour
+    text_px: float
+    dimmed: bool = False
+
+
+class LabelLayer:
+    """Finds a free place for each label; one that finds none is left out, the box still shows its colour."""
+
+    def __init__(self, size_px: tuple[int, int]) -> None:
+        self._size_px = size_px
+        self._placed: list[tuple[Label, FloatArray]] = []
+
+    def place(self, label: Label) -> bool:
+        """Reserve a place above, else below, else inside the box; False when all are taken. Important ones first."""
+        width, height = self._size_px
+        padding = _padding_px(label.text_px)
+        chip_w = _text_width_px(label.text, _LABEL_FONT, label.text_px) + 2 * padding
+        chip_h = round(label.text_px) + 2 * padding
+        x0, y0, _, y1 = label.box_xyxy_px.tolist()
+        left = round(min(max(x0 - 0.5, 0), max(0, width - chip_w)))
+        for top in (round(y0) - chip_h - 1, round(y1) + 2, round(y0) + 2):
+            chip = np.array([left, top, left + chip_w, top + chip_h], dtype=np.float64)
+            if top >= 0 and top + chip_h <= height and not self._is_taken(chip):
+                self._placed.append((label, chip))
+                return True
+        return False
+
+    def _is_taken(self, chip: FloatArray) -> bool:
+        if not self._placed:
+            return False
+        others = np.stack([other for _, other in self._placed])
+        overlap = np.minimum(others[:, 2:], chip[2:]) - np.maximum(others[:, :2], chip[:2])
+        return bool((overlap > 0).all(axis=1).any())
+
+    def draw_chips(self, overlay: Overlay) -> None:
+        """Draw the coloured backgrounds."""
+        if not self._placed:
+            return
+        chips = np.stack([chip for _, chip in self._placed])
+        outlines = overlay.fixed(rounded_rectangles(chips, 0.3 * (chips[:, 3] - chips[:, 1])))
+        for (label, _), outline in zip(self._placed, outlines, strict=True):
+            overlay.fill(outline, label.colour, 0.5 if label.dimmed else 0.88)
+
+    def draw_text(self, image: NDArray[np.uint8]) -> None:
+        """Write the texts, after the backgrounds are blended into ``image``."""
+        for label, chip in self._placed:
+            padding = _padding_px(label.text_px)
+            at = (int(chip[0]) + padding, int(chip[3]) - padding)
+            _put_text(image, label.text, at, _LABEL_FONT, label.text_px, text_colour(label.colour))
+
+
+def draw_name(image: NDArray[np.uint8], name: str, *, unit: float) -> None:
+    """Write a camera's name on a dark chip in the upper left corner of ``image``, in place."""
+    text_px = text_height_px(unit)
+    padding = max(3, round(0.55 * text_px))
+    chip = np.array([0, 0, _text_width_px(name, _LINE_FONT, text_px) + 2 * padding, round(text_px) + 2 * padding])
+    chip = chip.astype(np.float64) + padding
+    overlay = Overlay((image.shape[1], min(image.shape[0], int(chip[3]) + padding)))
+    outline = rounded_rectangles(chip[None], np.array([0.3 * (chip[3] - chip[1])]))
+    overlay.fill(overlay.fixed(outline)[0], DARK, 0.62)
+    overlay.blend_into(image[: int(chip[3]) + padding])
+    _put_text(image, name, (int(chip[0]) + padding, int(chip[3]) - padding), _LINE_FONT, text_px, WHITE)
+
+
+def draw_status_line(image: NDArray[np.uint8], left: list[str], right: list[str], *, unit: float) -> None:
+    """Write a slim line along the lower edge of ``image``, in place; the first text of each side is brighter."""
+    height, width = image.shape[:2]
+    text_px = text_height_px(unit)
+    line_px = min(height, round(2.7 * text_px))
+    strip = image[height - line_px :]
+    # Darker towards the edge: the text stands on even ground, and the picture has no hard border.
+    alpha = np.linspace(0.45, 0.8, line_px, dtype=np.float32)[:, None, None]
+    strip[:] = (strip * (1 - alpha) + np.array(DARK, np.float32) * alpha + 0.5).astype(np.uint8)
+    baseline = height - round((line_px - text_px) / 2)
+    gap = round(1.8 * text_px)
+    x = gap
+    for position, text in enumerate(left):
+        _put_text(image, text, (x, baseline), _LINE_FONT, text_px, MUTED if position else WHITE)
+        x += _text_width_px(text, _LINE_FONT, text_px) + gap
+    x = width - gap
+    for position, text in enumerate(right):
+        x -= _text_width_px(text, _LINE_FONT, text_px)
+        _put_text(image, text, (x, baseline), _LINE_FONT, text_px, MUTED if position else WHITE)
+        x -= gap

@@ -1,0 +1,171 @@
+"""From what the user names to a source: webcam number, file, folder, glob or address."""
+
+from __future__ import annotations
+
+import glob
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from perception.errors import UsageError
+from perception.sources.addresses import open_address, split_address, within
+from perception.sources.images import IMAGE_SUFFIXES, ImageSeries, images_in, natural_order
+from perception.sources.live import LiveSource
+from perception.sources.pending import RecordedCamera
+from perception.sources.poses import Poses
+from perception.sources.readers import Reader, WebcamReader
+from perception.sources.recorded import RecordedSource
+from perception.sources.recording import MOT_FILE, RECORDING_FILE, Recording, open_mot, open_recording
+from perception.sources.video import VideoFile
+from perception.types import Source
+
+
+@dataclass
+class _Opened:
+    """The cameras of all specs so far."""
+
+    recorded: list[RecordedCamera] = field(default_factory=list)
+    live: list[tuple[str, Reader]] = field(default_factory=list)
+    poses: Poses | None = None
+    notes: list[str] = field(default_factory=list)
+
+    def unique(self, name: str) -> str:
+        """``name``, with a number behind it where another camera has it already."""
+        taken = {camera.name for camera in self.recorded} | {camera for camera, _ in self.live}
+        number, candidate = 1, name
+        while candidate in taken:
+            number += 1
+            candidate = f"{name}-{number}"
+        return candidate
+
+
+def open_source(
+    specs: Sequence[str],
+    *,
+    stride: int = 1,
+    newest_only: bool = False,
+    rate_fps: float | None = None,
+    connect_timeout_s: float = 10,
+) -> Source:
+    """Open one camera, or several that are stepped together.
+
+    A spec is a webcam's number ("0"), a video file, an image file, a folder of images, a glob of images, a recording
+    (a folder with ``recording.yaml`` or MOTChallenge's ``seqinfo.ini``) or an address (http(s), rtsp, rtmp, udp, ...).
+
+    ``stride`` hands out every n-th instant. ``newest_only`` lets live cameras skip what the caller was too slow for.
+    ``rate_fps`` replaces the clock of videos and images (images: 10 per second without it). ``connect_timeout_s``
+    bounds the opening of each live camera, and later the silence that is borne.
+
+    The source also has ``warnings: list[str]``, a sentence for everything that was left out.
+
+    Raises ``UsageError`` for what is missing, unreadable, of no known kind, or a mixture of live and recorded;
+    ``PerceptionError`` for an address that does not answer.
+    """
+    if stride < 1:
+        raise UsageError(f"--stride {stride}: expected a whole number of at least 1.")
+    if rate_fps is not None and not (rate_fps > 0 and math.isfinite(rate_fps)):
+        raise UsageError(f"rate_fps {rate_fps}: expected a positive number of frames per second.")
+    if not specs:
+        raise UsageError("--source: is missing; give a video, a folder, an address or a webcam number.")
+    opened = _Opened()
+    try:
+        for spec in specs:
+            _open_spec(spec, opened, rate_fps=rate_fps, timeout_s=connect_timeout_s)
+        if opened.live and opened.recorded:
+            raise UsageError("--source: live cameras and recordings cannot be mixed; give only one kind.")
+        if opened.live and rate_fps is not None:
+            raise UsageError("rate_fps: a live camera has its own clock; leave the option out.")
+    except BaseException:
+        for _, reader in opened.live:
+            reader.close()
+        raise
+    if opened.live:
+        names = [name for name, _ in opened.live]
+        return LiveSource(
+            opened.live,
+            name=_source_name(names),
+            stride=stride,
+            newest_only=newest_only,
+            silence_s=connect_timeout_s,
+        )
+    names = [camera.name for camera in opened.recorded]
+    if len(specs) == 1 and Path(specs[0]).is_dir():
+        names = [Path(specs[0]).resolve().name]
+    return RecordedSource(
+        opened.recorded, name=_source_name(names), stride=stride, poses=opened.poses, notes=opened.notes
+    )
+
+
+def _open_spec(spec: str, opened: _Opened, *, rate_fps: float | None, timeout_s: float) -> None:
+    """Open what one spec names and add its cameras."""
+    if spec.isascii() and spec.isdigit():
+        label = f"webcam{int(spec)}"
+        reader = within(lambda: WebcamReader(int(spec)), timeout_s=timeout_s, label=label)
+        opened.live.append((opened.unique(label), reader))
+    elif "://" in spec:
+        name = opened.unique(split_address(spec).hostname or split_address(spec).scheme)
+        camera = open_address(spec, name=name, rate_fps=rate_fps, timeout_s=timeout_s)
+        if isinstance(camera, VideoFile):
+            opened.recorded.append(camera)
+        else:
+            opened.live.append((name, camera))
+    elif Path(spec).is_dir():
+        _open_folder(Path(spec), opened, rate_fps=rate_fps)
+    elif Path(spec).exists():
+        opened.recorded.append(_open_file(Path(spec), opened, rate_fps=rate_fps))
+    elif any(sign in spec for sign in "*?["):
+        opened.recorded.append(_open_glob(spec, opened, rate_fps=rate_fps))
+    else:
+        raise UsageError(f"{spec}: no such file or folder; check the name.")
+
+
+def _open_file(path: Path, opened: _Opened, *, rate_fps: float | None) -> RecordedCamera:
+    if path.is_file() and path.stat().st_size == 0:
+        raise UsageError(f"{path}: the file is empty; copy or record it again.")
+    name = opened.unique(path.stem)
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        return ImageSeries([path], name=name, rate_fps=rate_fps)
+    return VideoFile(str(path), name=name, rate_fps=rate_fps)
+
+
+def _open_glob(pattern: str, opened: _Opened, *, rate_fps: float | None) -> RecordedCamera:
+    found_paths = map(Path, glob.glob(pattern, recursive=True))  # noqa: PTH207 - Path.glob takes no absolute pattern
+    matches = natural_order(path for path in found_paths if path.is_file())
+    images = [path for path in matches if path.suffix.lower() in IMAGE_SUFFIXES]
+    if not images:
+        found = f"none of the {len(matches)} matching files is an image" if matches else "no file matches"
+        raise UsageError(f"{pattern}: {found}; give a pattern of images, and videos one by one.")
+    if len(images) < len(matches):
+        opened.notes.append(f"{pattern}: {len(matches) - len(images)} matching files are no images and were left out.")
+    return ImageSeries(images, name=opened.unique(images[0].resolve().parent.name or "images"), rate_fps=rate_fps)
+
+
+def _open_folder(folder: Path, opened: _Opened, *, rate_fps: float | None) -> None:
+    recording: Recording
+    if (folder / RECORDING_FILE).is_file():
+        if rate_fps is not None:
+            raise UsageError(f"{folder / RECORDING_FILE}: has its own clock; leave rate_fps out or set fps there.")
+        recording = open_recording(folder)
+    elif (folder / MOT_FILE).is_file():
+        recording = open_mot(folder, rate_fps=rate_fps)
+    elif paths := images_in(folder):
+        name = folder.resolve().name or "images"
+        recording = Recording([ImageSeries(paths, name=name, rate_fps=rate_fps)])
+    else:
+        raise UsageError(f"{folder}: holds no images, no {RECORDING_FILE} and no {MOT_FILE}; give another folder.")
+    for camera in recording.cameras:
+        camera.name = opened.unique(camera.name)
+        opened.recorded.append(camera)
+    if recording.poses is not None:
+        if opened.poses is not None:
+            raise UsageError(f"{folder}: a second recording with poses.csv; give one recording at a time.")
+        opened.poses = recording.poses
+    opened.notes.extend(recording.notes)
+
+
+def _source_name(names: Sequence[str]) -> str:
+    """A name for a folder: the camera's, or the first one and how many more."""
+    name = names[0] if len(names) == 1 else f"{names[0]}+{len(names) - 1}"
+    return re.sub(r"[^\w.+-]+", "_", name).strip("._") or "source"

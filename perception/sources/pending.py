@@ -1,0 +1,60 @@
+"""What a camera's reader hands on: frames whose pixels are made only when they are wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perception.types import Frame
+
+RgbImage = NDArray[np.uint8]
+"""uint8 RGB (H, W, 3)."""
+
+
+@dataclass(frozen=True)
+class PendingFrame:
+    """A frame of one camera before its conversion to RGB, so that a skipped frame costs no conversion.
+
+    ``timestamp_ns`` is the time of capture, ``index`` counts all frames of the stream from 0.
+    """
+
+    timestamp_ns: int
+    index: int
+    to_rgb: Callable[[], RgbImage]
+
+    def frame(self, camera: str) -> Frame:
+        """The frame with its pixels. Raises what the reader raises for an unreadable image."""
+        return Frame(image=self.to_rgb(), camera=camera, timestamp_ns=self.timestamp_ns, index=self.index)
+
+
+class RecordedCamera(Protocol):
+    """A camera whose frames lie in files. ``frames`` may be called again and starts at the first frame."""
+
+    name: str
+
+    @property
+    def rate_fps(self) -> float: ...
+    @property
+    def length(self) -> int:
+        """Number of frames according to the file's own index."""
+        ...
+
+    @property
+    def warnings(self) -> list[str]:
+        """One sentence for each thing that was left out, filled while reading."""
+        ...
+
+    def timestamps_ns(self) -> NDArray[np.int64]:
+        """Times of all frames, (length,), increasing; may read through the whole file."""
+        ...
+
+    def frames(self) -> Iterator[PendingFrame]: ...
+
+
+def regular_timestamps_ns(count: int, rate_fps: float) -> NDArray[np.int64]:
+    """(count,) times of frames at ``rate_fps``, the first at 0."""
+    return np.round(np.arange(count) * (1e9 / rate_fps)).astype(np.int64)

@@ -1,0 +1,130 @@
+"""Recorded cameras stepped together by their time stamps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perception.sources.pending import PendingFrame, RecordedCamera
+from perception.sources.poses import Poses
+from perception.types import FrameSet
+
+
+class RecordedSource:
+    """The ``Source`` of files: one camera, or several merged by time.
+
+    Frames within half a period of the fastest camera belong to one instant, whose time is that of its earliest
+    frame; a camera without such a frame is missing there. Every ``stride``-th instant is handed out, and
+    ``FrameSet.index`` and ``Frame.index`` count the instants and frames of the recording, the skipped ones too.
+    Each iteration starts at the beginning; memory does not grow with the length.
+    """
+
+    def __init__(
+        self,
+        cameras: Sequence[RecordedCamera],
+        *,
+        name: str,
+        stride: int = 1,
+        poses: Poses | None = None,
+        notes: Sequence[str] = (),
+    ) -> None:
+        self._cameras = tuple(cameras)
+        self._name = name
+        self._stride = stride
+        self._poses = poses
+        self._notes = list(notes)
+        self._unposed = 0
+        self._closed = False
+        self._instants: int | None = None
+        self._half_period_ns = round(0.5e9 / max(camera.rate_fps for camera in cameras))
+
+    @property
+    def cameras(self) -> tuple[str, ...]:
+        return tuple(camera.name for camera in self._cameras)
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def rate_fps(self) -> float:
+        """Instants handed out per second: the fastest camera's rate over the stride."""
+        return max(camera.rate_fps for camera in self._cameras) / self._stride
+
+    @property
+    def is_live(self) -> bool:
+        return False
+
+    @property
+    def length(self) -> int:
+        """Instants that an iteration hands out when no file is damaged."""
+        if self._instants is None:
+            self._instants = self._count_instants()
+        return -(-self._instants // self._stride)
+
+    @property
+    def dropped(self) -> int:
+        """0: nothing is lost from a file; frames skipped on purpose by the stride do not count."""
+        return 0
+
+    @property
+    def warnings(self) -> list[str]:
+        """What was left out or does not fit, a sentence each; complete when the iteration is over."""
+        missing = [f"{self._name}: {self._unposed} instants have no pose of the vehicle."] if self._unposed else []
+        return self._notes + [text for camera in self._cameras for text in camera.warnings] + missing
+
+    def __iter__(self) -> Iterator[FrameSet]:
+        """Raises ``UsageError`` or ``PerceptionError`` when a file cannot be read; stops after ``close``."""
+        self._unposed = 0
+        for index, pending in enumerate(self._merged()):
+            if self._closed:
+                return
+            if index % self._stride:
+                continue
+            timestamp_ns = min(frame.timestamp_ns for frame in pending.values())
+            world_from_vehicle = None if self._poses is None else self._poses.at(timestamp_ns)
+            self._unposed += self._poses is not None and world_from_vehicle is None
+            yield FrameSet(
+                frames=tuple(frame.frame(camera) for camera, frame in pending.items()),
+                timestamp_ns=timestamp_ns,
+                index=index,
+                world_from_vehicle=world_from_vehicle,
+            )
+
+    def close(self) -> None:
+        self._closed = True
+
+    def _merged(self) -> Iterator[dict[str, PendingFrame]]:
+        """Frames of each instant by camera name, holding one frame ahead for each camera."""
+        streams = {camera.name: camera.frames() for camera in self._cameras}
+        heads = {name: next(stream, None) for name, stream in streams.items()}
+        while any(head is not None for head in heads.values()):
+            start_ns = min(head.timestamp_ns for head in heads.values() if head is not None)
+            instant = {
+                name: head
+                for name, head in heads.items()
+                if head is not None and head.timestamp_ns - start_ns <= self._half_period_ns
+            }
+            yield instant
+            heads.update({name: next(streams[name], None) for name in instant})
+
+    def _count_instants(self) -> int:
+        if len(self._cameras) == 1:
+            return self._cameras[0].length
+        times: list[NDArray[np.int64]] = [camera.timestamps_ns() for camera in self._cameras]
+        positions = [0] * len(times)
+        count = 0
+        while any(position < len(stamps) for position, stamps in zip(positions, times, strict=True)):
+            heads = [
+                stamps[position] if position < len(stamps) else None
+                for position, stamps in zip(positions, times, strict=True)
+            ]
+            limit_ns = min(head for head in heads if head is not None) + self._half_period_ns
+            positions = [
+                position + (head is not None and head <= limit_ns)
+                for position, head in zip(positions, heads, strict=True)
+            ]
+            count += 1
+        return count
