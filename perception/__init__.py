@@ -1,1 +1,59 @@
-"""Cameras in, futures out: find road users in video, keep their identity, predict where they will go."""
+"""Cameras in, futures out: find road users in video, keep their identity, predict where they will go.
+
+from perception import RunConfig, assemble, open_source
+
+pipeline = assemble(RunConfig(device="auto")).pipeline
+for scene in pipeline.run(open_source(["drive.mp4"])):
+    print(scene.tracks.ids, scene.forecasts.expected[:, -1, :2])
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from perception.assembly import Assembly, assemble
+    from perception.config import RunConfig
+    from perception.errors import PerceptionError, UsageError
+    from perception.pipeline import Pipeline
+    from perception.sources import open_source, read_truth
+    from perception.types import Detections, Forecasts, Frame, FrameSet, Scene, Tracks
+
+__all__ = [
+    "Assembly",
+    "Detections",
+    "Forecasts",
+    "Frame",
+    "FrameSet",
+    "PerceptionError",
+    "Pipeline",
+    "RunConfig",
+    "Scene",
+    "Tracks",
+    "UsageError",
+    "assemble",
+    "open_source",
+    "read_truth",
+]
+
+_MODULES = {
+    "perception.assembly": ("Assembly", "assemble"),
+    "perception.config": ("RunConfig",),
+    "perception.errors": ("PerceptionError", "UsageError"),
+    "perception.pipeline": ("Pipeline",),
+    "perception.sources": ("open_source", "read_truth"),
+    "perception.types": ("Detections", "Forecasts", "Frame", "FrameSet", "Scene", "Tracks"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for when it is asked for, so that ``perception --help`` need not wait for torch."""
+    for module, names in _MODULES.items():
+        if name in names:
+            return getattr(import_module(module), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -30,7 +30,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.chmod(0o644)
-        os.replace(temporary, path)
+        temporary.replace(path)
     except OSError as error:
         raise PerceptionError(f"{path}: cannot be written ({error.strerror or error}).") from error
     finally:
@@ -38,11 +38,13 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
+    """Write ``text`` as UTF-8, whole or not at all; raises ``PerceptionError`` as ``whole_file`` does."""
     with whole_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, value: Any) -> None:
+    """Write ``value`` as indented JSON; NaN and infinity, which JSON does not know, are a ``ValueError``."""
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 

@@ -37,7 +37,7 @@ def canvas_size(sizes_px: Sequence[tuple[int, int]], *, long_side_px: int, multi
     """(width, height) of the smallest canvas of whole ``multiple`` that holds every image at ``long_side_px``."""
     widths_heights = np.array(sizes_px, dtype=np.float64)
     scaled = widths_heights * (long_side_px / widths_heights.max(axis=1, keepdims=True))
-    width, height = np.ceil(np.round(scaled.max(axis=0)) / multiple).astype(int) * multiple
+    width, height = np.ceil(np.maximum(np.round(scaled.max(axis=0)), 1) / multiple).astype(int) * multiple
     return int(width), int(height)
 
 

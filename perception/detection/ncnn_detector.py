@@ -22,12 +22,15 @@ from perception.types import NO_FEATURE_SPACE, Detections, FloatArray, Frame
 
 _STRIDES = (8, 16, 32, 64)
 _BINS = 8
-_MEAN_BGR = (103.53, 116.28, 123.675)
-_SCALE_BGR = (0.017429, 0.017507, 0.017125)
+_MEAN_BGR = np.array([103.53, 116.28, 123.675], np.float32)
+_SCALE_BGR = np.array([0.017429, 0.017507, 0.017125], np.float32)
 
 
 class NcnnDetector:
-    """Runs at ``image_size_px``, whatever size the network was trained with. It gives no features."""
+    """Runs on the CPU at ``image_size_px``, whatever size the network was trained with. It gives no features.
+
+    Raises ``UsageError`` when a file is missing or not readable, or the package ``ncnn`` is not installed.
+    """
 
     feature_space = NO_FEATURE_SPACE
     feature_size = 0
@@ -36,20 +39,22 @@ class NcnnDetector:
         try:
             import ncnn
         except ImportError as error:
-            raise UsageError(f"--detector {param_path}: install the extra for it: pip install ncnn.") from error
+            raise UsageError(f"--detector {param_path}: needs a package more; run pip install ncnn.") from error
         self.name = param_path.stem
         self.settings = settings
         weights_path = param_path.with_suffix(".bin")
         for path in (param_path, weights_path):
             if not path.is_file():
-                raise UsageError(f"--detector {path}: there is no such file.")
+                raise UsageError(f"--detector {path}: there is no such file; check the path.")
         self._ncnn = ncnn
         self._net = ncnn.Net()
         if self._net.load_param(str(param_path)) or self._net.load_model(str(weights_path)):
-            raise UsageError(f"--detector {param_path}: not a readable ncnn network.")
+            raise UsageError(
+                f"--detector {param_path}: not a readable ncnn network; copy FILE.param and FILE.bin again."
+            )
         expected = {f"{part}{stride}" for part in ("cls", "dis") for stride in _STRIDES}
         if not expected <= set(self._net.output_names()):
-            raise UsageError(f"--detector {param_path}: expected NanoDet-Plus outputs cls8 to dis64.")
+            raise UsageError(f"--detector {param_path}: lacks the outputs cls8 to dis64; give a NanoDet-Plus network.")
         self._input = self._net.input_names()[0]
 
     def detect(self, frames: Sequence[Frame]) -> list[Detections]:
@@ -58,7 +63,7 @@ class NcnnDetector:
     def _detect_one(self, frame: Frame) -> Detections:
         width, height = canvas_size([frame.size_px], long_side_px=self.settings.image_size_px, multiple=_STRIDES[-1])
         batch = letterbox([frame.image], width=width, height=height)
-        blob = (batch.images[0][..., ::-1] - np.float32(_MEAN_BGR)) * np.float32(_SCALE_BGR)
+        blob = (batch.images[0][..., ::-1] - _MEAN_BGR) * _SCALE_BGR
         channels = np.ascontiguousarray(blob.transpose(2, 0, 1), np.float32)
         # ncnn reads the array until the clone is made; a temporary array would be gone by then.
         mat = self._ncnn.Mat(channels).clone()
@@ -85,7 +90,6 @@ class NcnnDetector:
             camera=frame.camera,
             image_size_px=frame.size_px,
         )
-
 
     @staticmethod
     def _extract(extractor: Any, name: str) -> FloatArray:

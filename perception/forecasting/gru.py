@@ -54,6 +54,9 @@ class Futures(NamedTuple):
 class TrajectoryGRU(nn.Module):
     """See the module's docstring. ``encode`` takes whole sequences (training), ``step`` one instant (online)."""
 
+    curve_basis: Tensor
+    spread_basis: Tensor
+
     def __init__(self, config: GruConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or GruConfig()

@@ -71,7 +71,7 @@ def read_jaad(path: Path, split: Split) -> JaadTracks:
             videos=videos[order],
             sizes_px=sizes.astype(np.int64),
         )
-    except (OSError, BadZipFile, ValueError) as error:
+    except (OSError, EOFError, BadZipFile, ValueError) as error:
         raise UsageError(f"{path}: cannot be read as JAAD's tracks ({error}).") from error
     except KeyError as error:
         raise UsageError(f"{path}: has no column {error}; it is not a file of JAAD's tracks.") from error
@@ -96,8 +96,14 @@ def jaad_errors(predicted_xyxy_px: FloatArray, actual_xyxy_px: FloatArray) -> Ja
     squared = (predicted_xyxy_px - actual_xyxy_px) ** 2
     centres = [(boxes[..., :2] + boxes[..., 2:]) / 2 for boxes in (predicted_xyxy_px, actual_xyxy_px)]
     centre_squared = ((centres[0] - centres[1]) ** 2).mean(axis=-1)
-    until = [squared[:, : PREDICTED * part // 3].mean(axis=(1, 2)) for part in (1, 2, 3)]
-    return JaadErrors(*until, centre_squared.mean(axis=1), centre_squared[:, -1])
+    half_s = PREDICTED // 3
+    return JaadErrors(
+        mse_0_5_s=squared[:, :half_s].mean(axis=(1, 2)),
+        mse_1_0_s=squared[:, : 2 * half_s].mean(axis=(1, 2)),
+        mse_1_5_s=squared.mean(axis=(1, 2)),
+        centre_mse=centre_squared.mean(axis=1),
+        final_centre_mse=centre_squared[:, -1],
+    )
 
 
 def constant_velocity_kalman(observed_xyxy_px: FloatArray, steps: int) -> FloatArray:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from perception.forecasting.gru import TrajectoryGRU
 from perception.forecasting.motion import MotionState, advance
-from perception.types import Forecasts, Tracks
+from perception.types import Forecasts, IntArray, Tracks
 
 
 class GruForecaster:
@@ -23,7 +23,7 @@ class GruForecaster:
 
     def reset(self) -> None:
         """Forget all tracks."""
-        self._ids = np.zeros(0, np.int64)
+        self._ids: IntArray = np.zeros(0, np.int64)
         self._timestamp_ns: int | None = None
         self._hidden = torch.zeros(0, self._model.config.hidden_size, device=self._device)
         self._motion = MotionState.start(torch.zeros(0, 4, device=self._device))

@@ -1,0 +1,1 @@
+"""Weights by gradient descent: data, losses, one loop for both networks."""

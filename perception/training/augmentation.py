@@ -14,7 +14,7 @@ from torch import Tensor
 
 from perception.detection.letterbox import PADDING_GREY
 from perception.training.detection_data import LabelledImage
-from perception.types import CLASSES, FloatArray
+from perception.types import CLASSES, FloatArray, IntArray
 
 _MIN_VISIBLE_SHARE = 0.3
 _MIN_SIDE_PX = 4.0
@@ -25,10 +25,10 @@ class View(NamedTuple):
 
     image: NDArray[np.uint8]
     boxes_xyxy: FloatArray
-    labels: NDArray[np.int64]
-    object_ids: NDArray[np.int64]
+    labels: IntArray
+    object_ids: IntArray
     ignore_xyxy: FloatArray
-    ignore_labels: NDArray[np.int64]
+    ignore_labels: IntArray
     exhaustive: NDArray[np.bool_]
 
 
@@ -36,7 +36,9 @@ class View(NamedTuple):
 class Batch:
     """B views as tensors; labels padded to the most objects M, ``valid`` (B, M) says which rows are real.
 
-    ``exhaustive`` (B, C, H, W at stride 8) is False where absence of a class is unknown.
+    ``known`` (B, C, H / 8, W / 8) is False where nobody knows whether an object of the class is there.
+    ``teacher_scores`` (B, A, C) and ``teacher_boxes`` (B, A, 4) are what a teacher says at every place, where one was
+    asked.
     """
 
     images: Tensor
@@ -45,9 +47,13 @@ class Batch:
     object_ids: Tensor
     valid: Tensor
     known: Tensor
+    teacher_scores: Tensor | None = None
+    teacher_boxes: Tensor | None = None
 
     def to(self, device: torch.device) -> Batch:
-        return Batch(*(getattr(self, name).to(device, non_blocking=True) for name in self.__dataclass_fields__))
+        """The same batch in the memory of ``device``."""
+        tensors = {name: value.to(device) for name, value in vars(self).items() if value is not None}
+        return Batch(**tensors)
 
 
 KNOWN_STRIDE = 8
@@ -66,7 +72,7 @@ def make_batch(
 
     A quarter of the batch are second views of the first ones, so that the embedding sees objects twice.
     """
-    width, height = sizes_px[rng.integers(len(sizes_px))]
+    width, height = sizes_px[int(rng.integers(len(sizes_px)))]
     pairs = batch_size // 4
     chosen = rng.choice(len(images), size=batch_size - pairs, p=probabilities)
     views = []
@@ -79,12 +85,12 @@ def make_batch(
             views.append(random_view(images[index], rng, width, height))
         if is_paired:
             views.append(random_view(images[_neighbour(images, index, rng)], rng, width, height))
-    return _collate(views, width, height)
+    return collate(views, width, height)
 
 
 def _neighbour(images: Sequence[LabelledImage], index: int, rng: np.random.Generator) -> int:
     """An image near ``index`` that shares objects with it, or the same image."""
-    near = [i for i in range(max(0, index - 3), min(len(images), index + 4))]
+    near = range(max(0, index - 3), min(len(images), index + 4))
     ids = images[index].object_ids
     sharing = [i for i in near if np.isin(images[i].object_ids, ids).any()]
     return int(rng.choice(sharing)) if sharing else index
@@ -106,15 +112,15 @@ def random_view(image: LabelledImage, rng: np.random.Generator, width: int, heig
         matrix[0] = -matrix[0]
         matrix[0, 2] += width
     source = image.image
+    to_canvas = matrix.copy()
     if zoom < 0.5:  # bilinear sampling of every other pixel would alias
-        factor = 2.0 ** np.floor(np.log2(1 / zoom))
-        small = cv2.resize(source, None, fx=1 / factor, fy=1 / factor, interpolation=cv2.INTER_AREA)
-        to_small = matrix.copy()
-        to_small[:, :2] *= np.array([image_width / small.shape[1], image_height / small.shape[0]])
-        picture = _warp(small, to_small, width, height)
-    else:
-        picture = _warp(source, matrix, width, height)
-    picture = _light(picture, rng)
+        share = 0.5 ** np.floor(np.log2(1 / zoom))
+        source = np.asarray(cv2.resize(source, None, fx=share, fy=share, interpolation=cv2.INTER_AREA), np.uint8)
+        to_canvas[:, :2] *= np.array([image_width / source.shape[1], image_height / source.shape[0]])
+    picture = cv2.warpAffine(
+        source, to_canvas, (width, height), flags=cv2.INTER_LINEAR, borderValue=(PADDING_GREY,) * 3
+    )
+    picture = _light(np.asarray(picture, np.uint8), rng)
     boxes, keep, cut = _move_boxes(image.boxes_xyxy_px, matrix, width, height)
     ignored, ignored_keep, ignored_cut = _move_boxes(image.ignore_xyxy_px, matrix, width, height)
     ignored_seen = ignored_keep | ignored_cut
@@ -127,12 +133,6 @@ def random_view(image: LabelledImage, rng: np.random.Generator, width: int, heig
         np.concatenate([image.ignore_labels[ignored_seen], image.labels[cut]]),
         image.exhaustive,
     )
-
-
-def _warp(image: NDArray[np.uint8], matrix: FloatArray, width: int, height: int) -> NDArray[np.uint8]:
-    return cv2.warpAffine(
-        image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderValue=(PADDING_GREY,) * 3
-    )  # type: ignore[return-value]
 
 
 def _move_boxes(
@@ -198,14 +198,12 @@ def _mosaic(images: Sequence[LabelledImage], rng: np.random.Generator, width: in
                 ignore_labels=np.concatenate([view.ignore_labels, gaps]),
             )
         )
-    return View(
-        picture,
-        *(np.concatenate([getattr(view, name) for view in views]) for name in View._fields[1:6]),
-        exhaustive=np.ones(len(CLASSES), bool),
-    )
+    labels = {name: np.concatenate([getattr(view, name) for view in views]) for name in View._fields[1:6]}
+    return View(image=picture, exhaustive=np.ones(len(CLASSES), bool), **labels)
 
 
-def _collate(views: Sequence[View], width: int, height: int) -> Batch:
+def collate(views: Sequence[View], width: int, height: int) -> Batch:
+    """Views of one size as a batch."""
     most = max(1, *(len(view.labels) for view in views))
     boxes = np.zeros((len(views), most, 4), np.float32)
     labels = np.zeros((len(views), most), np.int64)

@@ -167,7 +167,11 @@ def _read_json(path: Path) -> Any:
 
 
 def with_labels(
-    image: LabelledImage, boxes_xyxy_px: FloatArray, labels: IntArray, ignore_xyxy_px: FloatArray, ignore_labels: IntArray
+    image: LabelledImage,
+    boxes_xyxy_px: FloatArray,
+    labels: IntArray,
+    ignore_xyxy_px: FloatArray,
+    ignore_labels: IntArray,
 ) -> LabelledImage:
     """``image`` with more boxes and more regions to ignore; every class then counts as complete."""
     new_ids = object_ids(image.name, 1000 + np.arange(len(labels)))

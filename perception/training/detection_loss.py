@@ -16,20 +16,25 @@ from torchvision.ops import generalized_box_iou_loss
 
 from perception.detection.roadnet import RoadNetOutput
 from perception.training.augmentation import KNOWN_STRIDE, Batch
+from perception.types import CLASSES
 
 _PLACES_PER_OBJECT = 10
 _ALIGNMENT_POWER = 5.0
-_CLASS_WEIGHT, _BOX_WEIGHT, _EMBEDDING_WEIGHT = 1.0, 2.0, 0.1
+_CLASS_WEIGHT, _BOX_WEIGHT, _EMBEDDING_WEIGHT, _TEACHER_WEIGHT = 1.0, 2.0, 0.1, 1.0
+_MIN_TEACHER_SCORE = 0.05
+_TWO_WHEELED = (CLASSES.index("motorcycle"), CLASSES.index("bicycle"))
+_PEDESTRIAN = CLASSES.index("pedestrian")
 _TEMPERATURE = 0.15
 
 
 class DetectionLoss(NamedTuple):
-    """Scalars; ``total`` is what gradient descent follows."""
+    """Scalars; ``total`` is what gradient descent follows. ``teacher`` is zero where no teacher was asked."""
 
     total: Tensor
     classes: Tensor
     boxes: Tensor
     embeddings: Tensor
+    teacher: Tensor
 
 
 class Assignment(NamedTuple):
@@ -44,7 +49,6 @@ class Assignment(NamedTuple):
 @torch.no_grad()
 def assign(output: RoadNetOutput, batch: Batch) -> Assignment:
     """Task-aligned assignment of places to objects, batched over images."""
-    images, most = batch.labels.shape
     scores = output.class_logits.sigmoid()
     object_scores = scores.gather(2, batch.labels[:, None, :].expand(-1, scores.shape[1], -1)).transpose(1, 2)
     iou = _pairwise_iou(batch.boxes_xyxy, output.boxes_xyxy)  # (B, M, A)
@@ -91,8 +95,33 @@ def detection_loss(output: RoadNetOutput, batch: Batch) -> DetectionLoss:
     weights = assignment.quality[is_object]
     boxes = (generalized_box_iou_loss(found, wanted) * weights).sum() / normaliser
     embeddings = _contrast(output, batch, assignment)
-    total = _CLASS_WEIGHT * classes + _BOX_WEIGHT * boxes + _EMBEDDING_WEIGHT * embeddings
-    return DetectionLoss(total, classes, boxes, embeddings)
+    teacher = _distillation(output, batch)
+    total = _CLASS_WEIGHT * classes + _BOX_WEIGHT * boxes + _EMBEDDING_WEIGHT * embeddings + _TEACHER_WEIGHT * teacher
+    return DetectionLoss(total, classes, boxes, embeddings, teacher)
+
+
+def _distillation(output: RoadNetOutput, batch: Batch) -> Tensor:
+    """Say at every place what the teacher says there (Hinton et al. 2015): how sure it is, and which box.
+
+    Where people drew one box around rider and machine, a teacher's pedestrian is left out.
+    """
+    if batch.teacher_scores is None or batch.teacher_boxes is None:
+        return output.class_logits.sum() * 0.0
+    target = torch.where(batch.teacher_scores > _MIN_TEACHER_SCORE, batch.teacher_scores, 0.0)
+    probability = output.class_logits.sigmoid()
+    focus = (target - probability).abs().pow(2.0).detach()
+    has_rider = batch.valid & torch.isin(batch.labels, batch.labels.new_tensor(_TWO_WHEELED))
+    low, high = batch.boxes_xyxy[:, None, :, :2], batch.boxes_xyxy[:, None, :, 2:]
+    points = output.points_xy[None, :, None]
+    is_rider = (((points > low) & (points < high)).all(-1) & has_rider[:, None]).any(dim=2)
+    counts = torch.ones_like(target)
+    counts[..., _PEDESTRIAN] = (~is_rider).float()
+    loss = functional.binary_cross_entropy_with_logits(output.class_logits, target, reduction="none")
+    sureness = (target * counts).amax(dim=2)
+    normaliser = sureness.sum().clamp(min=1.0)
+    seen = sureness > 0.2
+    boxes = generalized_box_iou_loss(output.boxes_xyxy[seen], batch.teacher_boxes[seen]) * sureness[seen]
+    return ((loss * focus * counts).sum() + 2.0 * boxes.sum()) / normaliser
 
 
 def _contrast(output: RoadNetOutput, batch: Batch, assignment: Assignment) -> Tensor:
@@ -116,7 +145,8 @@ def _known_at_places(known: Tensor, points_xy: Tensor) -> Tensor:
     cells = (points_xy / KNOWN_STRIDE).long()
     columns = cells[:, 0].clamp(max=known.shape[3] - 1)
     rows = cells[:, 1].clamp(max=known.shape[2] - 1)
-    return known[:, :, rows, columns].transpose(1, 2)
+    at_places: Tensor = known[:, :, rows, columns]
+    return at_places.transpose(1, 2)
 
 
 def _pairwise_iou(first: Tensor, second: Tensor) -> Tensor:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -13,11 +14,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from perception.detection.letterbox import letterbox
+from perception.detection.onnx_detector import OnnxDetector
 from perception.detection.roadnet import RoadNet, RoadNetConfig, to_input
 from perception.detection.roadnet_detector import RoadNetDetector
 from perception.detection.settings import DetectionSettings
 from perception.evaluation.detection import evaluate_detection
-from perception.training.augmentation import Batch, _collate, View, make_batch
+from perception.training.augmentation import Batch, View, collate, make_batch
 from perception.training.detection_data import (
     LabelledImage,
     read_coco,
@@ -28,7 +30,11 @@ from perception.training.detection_data import (
 from perception.training.detection_loss import detection_loss
 from perception.training.loop import Task, TrainingSettings, Validation
 from perception.training.teachers import complete_labels
-from perception.types import CLASSES, BoxTable, Detector, Frame
+from perception.types import CLASSES, BoxTable, Detector, FloatArray, Frame
+from perception.weights import load_into, read_plain_state, read_weights
+
+TEACHER_SETTINGS: dict[str, Any] = {"confidence": 0.1, "iou": 0.5, "image_size_px": 640}
+"""How the teachers look: their weak detections mark what must not be learnt as background."""
 
 
 class DataSet(BaseModel):
@@ -50,7 +56,10 @@ class DetectorTraining(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     backbone: Path | None = Field(None, description="ImageNet weights of torchvision's mobilenet_v2 to start from")
+    start: Path | None = Field(None, description="weights of a RoadNet with the same configuration to go on from")
     teachers: tuple[Path, ...] = Field((), description="detectors that label what people did not")
+    imitate: Path | None = Field(None, description="YOLOX-type ONNX file; batches of its input size learn its answers")
+    rare_share: float = Field(0.3, ge=0, le=1, description="classes in fewer images are drawn more often; 0 is off")
     train: tuple[DataSet, ...]
     validation: tuple[DataSet, ...]
     sizes_px: tuple[tuple[int, int], ...] = ((448, 256),)
@@ -61,6 +70,8 @@ class DetectorTraining(BaseModel):
 
 @dataclass(frozen=True)
 class DetectorData:
+    """Images to learn from, and per validation set those to choose by."""
+
     train: list[LabelledImage]
     validation: dict[str, list[LabelledImage]]
 
@@ -102,12 +113,15 @@ def detector_task(config: DetectorTraining, data: DetectorData, root: Path, devi
     torch.manual_seed(config.settings.seed)
     model = RoadNet(RoadNetConfig(dropout=config.dropout))
     if config.backbone is not None:
-        model.load_backbone(torch.load(root / config.backbone, map_location="cpu", weights_only=True))
+        model.load_backbone(read_plain_state(root / config.backbone))
+    if config.start is not None:
+        load_into(model, read_weights(root / config.start, kind="detector"), root / config.start)
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    weights = np.array([image.weight for image in data.train])
+    weights = sampling_weights(data.train, config.rare_share)
+    teacher = OnnxDetector(root / config.imitate, DetectionSettings()) if config.imitate is not None else None
 
     def draw_batch(step: int) -> Batch:
-        return make_batch(
+        batch = make_batch(
             data.train,
             weights / weights.sum(),
             np.random.default_rng([config.settings.seed, step]),
@@ -115,6 +129,11 @@ def detector_task(config: DetectorTraining, data: DetectorData, root: Path, devi
             sizes_px=config.sizes_px,
             mosaic=config.mosaic,
         )
+        height, width = batch.images.shape[1:3]
+        if teacher is None or (width, height) != teacher.input_size_px:
+            return batch
+        scores, boxes = (torch.from_numpy(array).float() for array in teacher.dense(batch.images.numpy()))
+        return replace(batch, teacher_scores=scores, teacher_boxes=boxes)
 
     def loss_of(network: nn.Module, batch: Batch) -> dict[str, Tensor]:
         batch = batch.to(device)
@@ -126,6 +145,19 @@ def detector_task(config: DetectorTraining, data: DetectorData, root: Path, devi
         return validate_detector(network, data.validation, device)
 
     return Task(model, draw_batch, loss_of, validate)
+
+
+def sampling_weights(images: Sequence[LabelledImage], rare_share: float) -> FloatArray:
+    """(n,): an image counts by its own weight, and more when it shows a class that few images show.
+
+    The repeat factor of LVIS (Gupta et al. 2019): the root of ``rare_share`` over the class's share of the images.
+    """
+    shows = np.array([np.isin(np.arange(len(CLASSES)), image.labels) for image in images])
+    share = np.maximum(shows.mean(axis=0), 1e-6)
+    factors = np.maximum(1.0, np.sqrt(rare_share / share))
+    repeat = np.where(shows, factors, 1.0).max(axis=1)
+    weights: FloatArray = np.array([image.weight for image in images]) * repeat
+    return weights
 
 
 def validate_detector(
@@ -157,7 +189,7 @@ def _validation_losses(model: RoadNet, images: Sequence[LabelledImage], device: 
             image.ignore_labels,
             image.exhaustive,
         )
-        batch = _collate([view], 448, 448).to(device)
+        batch = collate([view], 448, 448).to(device)
         losses.append(float(detection_loss(model(to_input(batch.images)), batch).total))
     return losses
 
@@ -166,8 +198,6 @@ def average_precision(
     model: RoadNet, images: Sequence[LabelledImage], device: torch.device, *, image_size_px: int
 ) -> float:
     """AP50 of vehicles as one class, 0..1."""
-    import copy
-
     detector = RoadNetDetector(
         copy.deepcopy(model),
         DetectionSettings(confidence=0.02, image_size_px=image_size_px),

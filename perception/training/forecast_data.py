@@ -29,7 +29,7 @@ class TrackSet:
     """n tracks, M observed rows, S rows of futures.
 
     ``boxes`` (M, 4) centre and size over the image's; ``times_s``, ``unseen_s`` (M,); ``features`` (M, F), zero where
-    there is none; track i is rows ``starts[i]`` to ``starts[i + 1]``, of class ``labels[i]``. ``truth`` (S, 4) holds the
+    there is none; track i is rows ``starts[i]`` to ``starts[i + 1]``, of class ``labels[i]``. ``truth`` (S, 4) has the
     futures on the grid, ``known`` (S,) where they are real; row m is at ``truth_rows[m]``, -1 where unknown, and its
     object's truth ends before ``truth_ends[m]``.
     """
@@ -47,7 +47,7 @@ class TrackSet:
 
     @property
     def feature_size(self) -> int:
-        return self.features.shape[1]
+        return int(self.features.shape[1])
 
     def ends(self, length: int, stride: int) -> IntArray:
         """Rows at which ``length`` observations, every ``stride``-th, can end and the future is known."""
@@ -79,7 +79,8 @@ def windows_at(tracks: TrackSet, ends: IntArray, *, length: int, stride: int) ->
     dt = np.concatenate([np.zeros((len(rows), 1)), np.diff(times, axis=1)], axis=1)
     steps = tracks.truth_rows[ends][:, None] + GRID_STEPS
     inside = steps < tracks.truth_ends[ends][:, None]
-    steps = np.minimum(steps, len(tracks.truth) - 1)
+    steps = np.minimum(steps, tracks.truth_ends[ends][:, None] - 1)
+    # What lies past the end is unknown; the last real box stands there and never counts.
     track_of_end = np.searchsorted(tracks.starts, ends, side="right") - 1
     return Windows(
         boxes=torch.from_numpy(tracks.boxes[rows]).float(),
@@ -126,7 +127,9 @@ def from_recording(
     """
     series, valid, first_steps, offsets = _truth_series(truth, frame_times_s, image_size_px, max_gap_s)
     truth_times = np.array([frame_times_s[int(i)] for i in truth.frame_indices])
-    columns: dict[str, list[NDArray[np.generic]]] = {name: [] for name in ("id", "box", "time", "unseen", "feature", "label", "truth")}
+    columns: dict[str, list[NDArray[np.generic]]] = {
+        name: [] for name in ("id", "box", "time", "unseen", "feature", "label", "truth")
+    }
     for time_s, tracks in observed:
         present = truth[np.abs(truth_times - time_s) < 1e-6]
         matched = _match(tracks.boxes_xyxy_px, present.boxes_xyxy_px)
@@ -231,6 +234,6 @@ def to_centre_size(boxes_xyxy_px: FloatArray, sizes_px: IntArray) -> FloatArray:
 def to_corners(boxes: FloatArray, sizes_px: IntArray) -> FloatArray:
     """The inverse of ``to_centre_size`` for boxes (..., 4) and sizes (2,) or broadcastable (..., 2)."""
     half = boxes[..., 2:] / 2
-    return np.concatenate([boxes[..., :2] - half, boxes[..., :2] + half], axis=-1) * np.concatenate(
-        [sizes_px, sizes_px], axis=-1
-    )
+    corners: FloatArray = np.concatenate([boxes[..., :2] - half, boxes[..., :2] + half], axis=-1)
+    scaled: FloatArray = corners * np.concatenate([sizes_px, sizes_px], axis=-1)
+    return scaled

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,20 +10,23 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from perception.evaluation.benchmarks import evaluate_jaad
 from perception.forecasting.gru import Futures, GruConfig, TrajectoryGRU
-from perception.forecasting.jaad import OBSERVED, PREDICTED, JaadErrors, JaadTracks, jaad_errors
-from perception.forecasting.motion import MotionState, advance, scale_of
+from perception.forecasting.jaad import OBSERVED, PREDICTED, JaadTracks, read_jaad
+from perception.forecasting.motion import MotionState, scale_of
+from perception.forecasting.offline import encode_sequences, predict_expected
 from perception.training.forecast_data import (
     GRID_FPS,
     GRID_STEPS,
     TrackSet,
     Windows,
     from_jaad,
-    to_corners,
+    join,
     windows_at,
 )
 from perception.training.loop import Task, TrainingSettings, Validation
-from perception.types import FloatArray
+from perception.training.observing import observe_recording
+from perception.types import Detector
 
 GRID_TIMES_S = GRID_STEPS / GRID_FPS
 _REFERENCE_SIZE_PX = (1920.0, 1080.0)
@@ -55,7 +57,13 @@ class ForecasterTraining(BaseModel):
     likelihood_weight: float = Field(0.1, ge=0)
     image_size_px: int = Field(640, description="the detector's input while tracking the recordings")
     settings: TrainingSettings = TrainingSettings(
-        steps=8000, batch_size=256, learning_rate=2e-3, weight_decay=0.01, average_decay=0.999, half=False, clip_norm=2.0
+        steps=8000,
+        batch_size=256,
+        learning_rate=2e-3,
+        weight_decay=0.01,
+        average_decay=0.999,
+        half=False,
+        clip_norm=2.0,
     )
 
 
@@ -69,14 +77,25 @@ class ForecasterData:
     recordings_validation: TrackSet | None
 
 
+def load_forecaster_data(config: ForecasterTraining, root: Path, observer: Detector) -> ForecasterData:
+    """Read JAAD and track the recordings with ``observer``; paths are relative to ``root``."""
+    jaad = root / config.jaad if config.jaad is not None else None
+
+    def observe(recordings: tuple[RecordingData, ...]) -> TrackSet | None:
+        sets = [s for r in recordings for s in observe_recording(root / r.path, observer, strides=r.strides)]
+        return join(sets) if sets else None
+
+    return ForecasterData(
+        jaad=from_jaad(read_jaad(jaad, "train")) if jaad else None,
+        jaad_validation=read_jaad(jaad, "val") if jaad else None,
+        recordings=observe(config.train),
+        recordings_validation=observe(config.validation),
+    )
+
+
 def encode_windows(model: TrajectoryGRU, windows: Windows) -> tuple[Tensor, MotionState]:
-    """Run the network over the observed boxes: the decoder's input (N, E) and the motion at the last one."""
-    state = MotionState.start(windows.boxes[:, 0])
-    motion = []
-    for index in range(windows.boxes.shape[1]):
-        state, inputs = advance(state, windows.boxes[:, index], windows.dt_s[:, index], windows.unseen_s[:, index])
-        motion.append(inputs)
-    return model.encode(torch.stack(motion, dim=1), windows.labels, windows.features), state
+    """The decoder's input (N, E) after the observed boxes, and the motion at the last one."""
+    return encode_sequences(model, windows.boxes, windows.dt_s, windows.unseen_s, windows.labels, windows.features)
 
 
 def forecast_loss(
@@ -89,8 +108,10 @@ def forecast_loss(
     known = windows.known.float()
     some = known.sum(dim=1) > 0
     size = windows.futures.new_tensor(_REFERENCE_SIZE_PX * 2)
-    corners = [torch.cat([b[..., :2] - b[..., 2:] / 2, b[..., :2] + b[..., 2:] / 2], -1) * size
-               for b in (futures.expected, windows.futures)]
+    corners = [
+        torch.cat([b[..., :2] - b[..., 2:] / 2, b[..., :2] + b[..., 2:] / 2], -1) * size
+        for b in (futures.expected, windows.futures)
+    ]
     squared = (corners[0] - corners[1]).square().mean(dim=-1)
     near = torch.from_numpy(GRID_STEPS <= PREDICTED).to(known.device) * known
     rmse = [
@@ -112,12 +133,17 @@ def forecast_loss(
     return {"total": total, "rmse_1_5_s": rmse[0], "rmse_3_s": rmse[1], "likelihood": likelihood, "choice": choice}
 
 
-def forecaster_task(config: ForecasterTraining, data: ForecasterData, *, feature_space: str, feature_size: int, device: torch.device) -> Task[Windows]:
+def forecaster_task(
+    config: ForecasterTraining, data: ForecasterData, *, feature_space: str, feature_size: int, device: torch.device
+) -> Task[Windows]:
     """What ``loop.train`` needs."""
     torch.manual_seed(config.settings.seed)
     model = TrajectoryGRU(
         GruConfig(
-            hidden_size=config.hidden_size, dropout=config.dropout, feature_size=feature_size, feature_space=feature_space
+            hidden_size=config.hidden_size,
+            dropout=config.dropout,
+            feature_size=feature_size,
+            feature_space=feature_space,
         )
     )
     times = torch.from_numpy(GRID_TIMES_S).float().to(device)
@@ -160,7 +186,9 @@ def _augment(windows: Windows, rng: np.random.Generator, feature_dropout: float)
     count = len(windows.boxes)
     mirror = torch.from_numpy(rng.random(count) < 0.5)
     zoom = torch.from_numpy(np.where(rng.random(count) < 0.33, np.exp(rng.uniform(-0.25, 0.25, count)), 1.0)).float()
-    shift = torch.from_numpy(np.where((zoom != 1.0).numpy()[:, None], rng.uniform(-0.05, 0.05, (count, 2)), 0.0)).float()
+    shift = torch.from_numpy(
+        np.where((zoom != 1.0).numpy()[:, None], rng.uniform(-0.05, 0.05, (count, 2)), 0.0)
+    ).float()
 
     def moved(boxes: Tensor) -> Tensor:
         centre = (boxes[..., :2] - 0.5) * zoom[:, None, None] + 0.5 + shift[:, None]
@@ -171,35 +199,19 @@ def _augment(windows: Windows, rng: np.random.Generator, feature_dropout: float)
     if features is not None:
         features = features * torch.from_numpy(rng.random(count) >= feature_dropout)[:, None, None]
     return Windows(
-        moved(windows.boxes), windows.dt_s, windows.unseen_s, features, windows.labels, moved(windows.futures), windows.known
+        moved(windows.boxes),
+        windows.dt_s,
+        windows.unseen_s,
+        features,
+        windows.labels,
+        moved(windows.futures),
+        windows.known,
     )
-
-
-@torch.inference_mode()
-def predict(model: TrajectoryGRU, windows: Windows, times_s: FloatArray, *, batch_size: int = 2048) -> FloatArray:
-    """(N, T, 4): the one output of the network at ``times_s``, in the image's units."""
-    times = torch.from_numpy(np.asarray(times_s)).float()
-    parts = []
-    for start in range(0, len(windows.boxes), batch_size):
-        part = Windows(*(v[start : start + batch_size] if v is not None else None for v in vars(windows).values()))  # type: ignore[arg-type]
-        encoded, state = encode_windows(model, part)
-        parts.append(model.decode(encoded, state, times).expected.numpy())
-    return np.concatenate(parts)
-
-
-def evaluate_jaad(model: TrajectoryGRU, jaad: JaadTracks, *, stride: int = 7) -> JaadErrors:
-    """The benchmark's errors, boxes alone."""
-    tracks = from_jaad(jaad)
-    firsts, which = jaad.windows(stride)
-    windows = windows_at(tracks, firsts + OBSERVED - 1, length=OBSERVED, stride=1)
-    predicted = predict(model, windows, np.arange(1, PREDICTED + 1) / 30.0)
-    actual = jaad.boxes_xyxy_px[firsts[:, None] + OBSERVED + np.arange(PREDICTED)]
-    return jaad_errors(to_corners(predicted, jaad.sizes_px[which][:, None]), actual)
 
 
 def recording_displacements(model: TrajectoryGRU, tracks: TrackSet, *, history: int = 10) -> dict[str, float]:
     """Mean distance of the centre, in thousandths of the image, at 1, 2 and 3 s over all rows with a known future."""
-    steps = [int(np.flatnonzero(GRID_STEPS == 30 * second)[0]) for second in (1, 2, 3)]
+    steps = [int(np.flatnonzero(30 * second == GRID_STEPS)[0]) for second in (1, 2, 3)]
     sums, counts = np.zeros(3), np.zeros(3)
     for length in range(2, history + 1):
         ends = tracks.ends(length, 1)
@@ -208,12 +220,22 @@ def recording_displacements(model: TrajectoryGRU, tracks: TrackSet, *, history: 
         if not len(ends):
             continue
         windows = windows_at(tracks, ends, length=length, stride=1)
-        predicted = predict(model, windows, GRID_TIMES_S[steps])
+        predicted = predict_expected(
+            model,
+            windows.boxes.numpy(),
+            dt_s=windows.dt_s.numpy(),
+            unseen_s=windows.unseen_s.numpy(),
+            labels=windows.labels.numpy(),
+            features=None if windows.features is None else windows.features.numpy(),
+            times_s=GRID_TIMES_S[steps],
+        )
         distance = np.linalg.norm((predicted - windows.futures[:, steps].numpy())[..., :2], axis=-1) * 1000
         known = windows.known[:, steps].numpy()
         sums += (distance * known).sum(axis=0)
         counts += known.sum(axis=0)
-    return {f"FDE {second} s (1/1000)": float(s / max(c, 1)) for second, s, c in zip((1, 2, 3), sums, counts, strict=True)}
+    return {
+        f"FDE {second} s (1/1000)": float(s / max(c, 1)) for second, s, c in zip((1, 2, 3), sums, counts, strict=True)
+    }
 
 
 def validate_forecaster(model: TrajectoryGRU, data: ForecasterData, config: ForecasterTraining) -> Validation:
@@ -240,8 +262,3 @@ def _loss_on(model: TrajectoryGRU, tracks: TrackSet, config: ForecasterTraining,
     encoded, state = encode_windows(model, windows)
     futures = model.decode(encoded, state, torch.from_numpy(GRID_TIMES_S).float())
     return float(forecast_loss(futures, windows, state, likelihood_weight=config.likelihood_weight)["total"])
-
-
-def feature_shares(tracks: Sequence[TrackSet]) -> float:
-    """Share of the rows that carry a feature."""
-    return float(np.mean(np.concatenate([(t.features != 0).any(axis=1) for t in tracks])))

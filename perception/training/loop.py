@@ -19,6 +19,7 @@ from perception.files import whole_file, write_json
 
 BatchT = TypeVar("BatchT")
 CHECKPOINT_NAME = "checkpoint.pt"
+_MAY_CHANGE = ("steps", "patience", "validate_every", "save_every")
 
 
 class TrainingSettings(BaseModel):
@@ -35,7 +36,10 @@ class TrainingSettings(BaseModel):
     average_decay: float = Field(0.9995, ge=0, lt=1, description="moving average of the weights; 0 is off")
     clip_norm: float = Field(10.0, gt=0)
     validate_every: int = Field(500, gt=0)
-    patience: int | None = Field(None, gt=0, description="early stopping: validations without a better one; off when null")
+    save_every: int = Field(200, gt=0, description="steps that a kill can cost at most")
+    patience: int | None = Field(
+        None, gt=0, description="early stopping: validations without a better one; off when null"
+    )
     half: bool = Field(True, description="forward in bfloat16")
     seed: int = 0
 
@@ -85,7 +89,8 @@ def train(
 ) -> tuple[nn.Module, History]:
     """Train until the steps are done or early stopping says so; returns the best averaged model and the history.
 
-    ``folder`` holds the checkpoint; where one is found there, training goes on from it.
+    ``folder`` holds the checkpoint; where one is found there, training goes on from it. Ctrl-C saves one and is
+    raised on.
     """
     torch.manual_seed(settings.seed)
     model = task.model.to(device)
@@ -98,37 +103,48 @@ def train(
     if checkpoint.is_file():
         first_step, history = _load(checkpoint, state, settings, device)
 
-    running: dict[str, float] = {}
-    for step, batch in _prefetched(task.draw_batch, first_step, settings.steps):
-        model.train()
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate_at(step, settings)
-        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=settings.half):
-            losses = task.loss_of(model, batch)
-        optimizer.zero_grad(set_to_none=True)
-        losses["total"].backward()
-        nn.utils.clip_grad_norm_(model.parameters(), settings.clip_norm)
-        optimizer.step()
-        # Early averages would remember the random start, so the decay grows with the steps made.
-        decay = min(settings.average_decay, (1 + step) / (10 + step))
-        _follow(average, model, decay)
-        for name, value in losses.items():
-            running[name] = running.get(name, float(value.detach())) * 0.98 + 0.02 * float(value.detach())
-        done = step + 1
-        if done % 20 == 0:
-            history.training.append({"step": done, **running})
-        if done % settings.validate_every == 0 or done == settings.steps:
-            validation = task.validate(average)
-            history.validation.append({"step": done, "loss": validation.loss, "score": validation.score, **validation.figures})
-            if validation.score > history.best_score:
-                history.best_score, history.best_step = validation.score, done
-                best.load_state_dict(average.state_dict())
-            history.stopped_early = settings.patience is not None and history.validations_since_best >= settings.patience
-            _save(checkpoint, state, settings, done, history)
-            write_json(folder / "history.json", asdict(history))
-        on_step(done, history)
-        if history.stopped_early:
-            break
+    running = dict(history.training[-1]) if history.training else {}
+    running.pop("step", None)
+    done = first_step
+    try:
+        for step, batch in _prefetched(task.draw_batch, first_step, settings.steps):
+            model.train()
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate_at(step, settings)
+            with torch.autocast(device.type, dtype=torch.bfloat16, enabled=settings.half):
+                losses = task.loss_of(model, batch)
+            optimizer.zero_grad(set_to_none=True)
+            losses["total"].backward()  # type: ignore[no-untyped-call]
+            nn.utils.clip_grad_norm_(model.parameters(), settings.clip_norm)
+            optimizer.step()
+            # Early averages would remember the random start, so the decay grows with the steps made.
+            decay = min(settings.average_decay, (1 + step) / (10 + step))
+            _follow(average, model, decay)
+            for name, value in losses.items():
+                running[name] = running.get(name, float(value.detach())) * 0.98 + 0.02 * float(value.detach())
+            done = step + 1
+            if done % 20 == 0:
+                history.training.append({"step": done, **running})
+            if done % settings.validate_every == 0 or done == settings.steps:
+                validation = task.validate(average)
+                history.validation.append(
+                    {"step": done, "loss": validation.loss, "score": validation.score, **validation.figures}
+                )
+                if validation.score > history.best_score:
+                    history.best_score, history.best_step = validation.score, done
+                    best.load_state_dict(average.state_dict())
+                history.stopped_early = (
+                    settings.patience is not None and history.validations_since_best >= settings.patience
+                )
+                write_json(folder / "history.json", asdict(history))
+            if done % settings.save_every == 0 or done % settings.validate_every == 0 or done == settings.steps:
+                _save(checkpoint, state, settings, done, history)
+            on_step(done, history)
+            if history.stopped_early:
+                break
+    except KeyboardInterrupt:
+        _save(checkpoint, state, settings, done, history)
+        raise
     return best, history
 
 
@@ -169,21 +185,17 @@ def _follow(average: nn.Module, model: nn.Module, decay: float) -> None:
 def _save(path: Path, state: dict[str, Any], settings: TrainingSettings, step: int, history: History) -> None:
     content = {name: part.state_dict() for name, part in state.items()}
     with whole_file(path) as temporary:
-        torch.save(
-            {**content, "step": step, "history": asdict(history), "settings": settings.model_dump()}, temporary
-        )
+        torch.save({**content, "step": step, "history": asdict(history), "settings": settings.model_dump()}, temporary)
 
 
-def _load(
-    path: Path, state: dict[str, Any], settings: TrainingSettings, device: torch.device
-) -> tuple[int, History]:
+def _load(path: Path, state: dict[str, Any], settings: TrainingSettings, device: torch.device) -> tuple[int, History]:
     try:
         content = torch.load(path, map_location=device, weights_only=True)
         for name, part in state.items():
             part.load_state_dict(content[name])
     except Exception as error:  # a cut-off or foreign file raises many types
         raise UsageError(f"{path}: not a checkpoint of this network; give another --output or remove it.") from error
-    changed = [k for k, v in settings.model_dump().items() if content["settings"].get(k) != v and k != "steps"]
+    changed = [k for k, v in settings.model_dump().items() if content["settings"].get(k) != v and k not in _MAY_CHANGE]
     if changed:
         raise UsageError(f"{path}: was trained with other settings ({', '.join(changed)}); give another --output.")
     return int(content["step"]), History(**content["history"])

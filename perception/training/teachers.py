@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,12 +75,11 @@ def agreement(found: Sequence[Detections]) -> tuple[FloatArray, IntArray, NDArra
     return boxes[seen], labels[seen], sure[seen]
 
 
-class _Overlap:
+class _Overlap(NamedTuple):
     """``iou`` (n, m), and ``share_inside`` (n, m): the part of each first box that lies in each second one."""
 
-    def __init__(self, iou: FloatArray, share_inside: FloatArray) -> None:
-        self.iou = iou
-        self.share_inside = share_inside
+    iou: FloatArray
+    share_inside: FloatArray
 
 
 def _overlap(first: FloatArray, second: FloatArray) -> _Overlap:

@@ -1,0 +1,73 @@
+# Everything is made inside $(VENV); nothing outside the checkout changes. `make help` lists the commands.
+PYTHON ?= python3
+VENV ?= .venv
+ARGS ?=
+PYTEST_ARGS ?= -n auto --maxprocesses=8
+
+STAMP := $(VENV)/.installed
+BIN := $(VENV)/bin
+
+# Taken as typed: a "$" or a space in a path or password is no concern of make or the shell.
+export PERCEPTION_SOURCE := $(value SOURCE)
+
+.PHONY: help demo test lint format install constraints clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo SOURCE=path/to/video.mp4   find, follow and forecast the road users of a video, folder, webcam or address"
+	@echo "                                     ARGS='--show --conf 0.4' hands options on"
+	@echo "make test                            formatting, types and all tests; PYTEST_ARGS='-n 0 -x' hands options on"
+	@echo "make lint                            formatting and types only"
+	@echo "make format                          put the code into the agreed form"
+	@echo "make install                         only make the environment $(VENV); PYTHON=python3.11 chooses the Python"
+	@echo "make constraints                     choose the newest versions of all required packages"
+	@echo "make clean                           remove the environment and all caches, keep runs/"
+
+demo: $(if $(value SOURCE),$(STAMP))
+	$(if $(value SOURCE),,$(error make demo needs something to look at: make demo SOURCE=path/to/video.mp4))
+	@exec $(BIN)/perception demo --source "$$PERCEPTION_SOURCE" $(ARGS)
+
+# One thread per worker: workers that each start a thread per core slow one another down.
+test: lint
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(STAMP)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+install: $(STAMP)
+
+$(BIN)/uv:
+	@command -v "$(PYTHON)" >/dev/null || { echo "$(PYTHON) is not on this machine: install Python 3.10 or newer, or name one with PYTHON=path/to/python3." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "$(PYTHON) is older than Python 3.10: name a newer one with PYTHON=python3.11." >&2; exit 1; }
+	@if $(PYTHON) -c 'import ensurepip' 2>/dev/null; then \
+	  $(PYTHON) -m venv "$(VENV)"; \
+	else \
+	  $(PYTHON) -m venv --without-pip "$(VENV)" && $(PYTHON) -m pip --python "$(BIN)/python" install --quiet pip; \
+	fi || { echo "$(PYTHON) cannot make a virtual environment: install its venv and ensurepip modules (Debian and Ubuntu: apt-get install python3-venv)." >&2; exit 1; }
+	@$(BIN)/python -m pip install --quiet -c constraints.txt uv
+
+# opencv-python and its headless twin are the same module in the same folder: exactly one may be there. The first needs
+# libraries of a desktop (libGL.so.1); where they are missing its twin of the same version takes its place.
+$(STAMP): pyproject.toml constraints.txt | $(BIN)/uv
+	@$(BIN)/uv pip uninstall --quiet --python "$(BIN)/python" opencv-python-headless
+	$(BIN)/uv pip install --python "$(BIN)/python" -c constraints.txt -e '.[dev]'
+	@$(BIN)/python -c 'import cv2' 2>/dev/null || { \
+	  version=$$($(BIN)/python -c 'from importlib.metadata import version; print(version("opencv-python"))') && \
+	  echo "OpenCV's windows need libraries that this machine lacks: opencv-python-headless $$version takes its place." && \
+	  $(BIN)/uv pip uninstall --quiet --python "$(BIN)/python" opencv-python && $(BIN)/uv pip install --python "$(BIN)/python" --quiet "opencv-python-headless==$$version" && \
+	  $(BIN)/python -c 'import cv2'; }
+	@touch $@
+
+constraints: $(BIN)/uv
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.10 --all-extras \
+	  --no-emit-index-url --no-emit-find-links --no-annotate --no-header pyproject.toml -o constraints.txt
+
+clean:
+	rm -rf "$(VENV)" build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,38 @@
+"""How good is it on my recording? ``python demos/evaluation.py RECORDING`` (with gt.txt or objects.csv)."""
+
+import argparse
+
+import numpy as np
+from rich.console import Console
+
+from perception import RunConfig, assemble, open_source, read_truth
+from perception.evaluation import RunRecorder, Timeline, evaluate_run, print_report
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("recording", help="a folder with frames and ground truth")
+    parser.add_argument("--forecaster", default="auto", help="auto, constant-velocity or a weights file")
+    options = parser.parse_args()
+
+    truth = read_truth(options.recording)
+    if truth is None:
+        raise SystemExit(f"{options.recording}: has no ground truth")
+    pipeline = assemble(RunConfig(forecaster=options.forecaster, conf=0.01)).pipeline
+    recorder = RunRecorder()
+    for scene in pipeline.run(open_source([options.recording])):
+        recorder.add(scene)
+    report = evaluate_run(
+        run=recorder.tables(),
+        truth=truth,
+        timeline=Timeline.of(open_source([options.recording])),
+        forecaster=pipeline.forecaster,
+        title=options.recording,
+        score_threshold=0.25,
+        rng=np.random.default_rng(0),
+    )
+    print_report(report, Console())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""Chooses the implementations for a configuration and puts them together."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from perception.config import RunConfig
+from perception.detection import DetectionSettings, open_detector
+from perception.detection.catalogue import fetchable_detectors
+from perception.errors import UsageError
+from perception.forecasting import open_forecaster
+from perception.pipeline import Pipeline
+from perception.tracking import ImageTracker
+from perception.types import Detector
+from perception.weights import bundled_cards
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """``pipeline`` computes on ``device``; ``notes`` say in a sentence each what was chosen and why, ``weights`` are
+    the files that were read for it."""
+
+    pipeline: Pipeline
+    device: torch.device
+    notes: list[str]
+    weights: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class DetectorChoice:
+    """A detector on ``device``, the ``reason`` in a sentence, and the files that were read for it."""
+
+    detector: Detector
+    device: torch.device
+    reason: str
+    weights: tuple[Path, ...]
+
+
+def assemble(config: RunConfig) -> Assembly:
+    """The pipeline that ``config`` asks for.
+
+    Raises ``UsageError`` for a device that is not there, and for weights that are missing or of another model.
+    """
+    choice = choose_detector(config)
+    forecaster, forecaster_reason = open_forecaster(config.forecaster, device=choice.device)
+    return Assembly(
+        pipeline=Pipeline(detector=choice.detector, tracker=ImageTracker(), forecaster=forecaster),
+        device=choice.device,
+        notes=[choice.reason, forecaster_reason],
+        weights=(*choice.weights, *_forecaster_weights(config)),
+    )
+
+
+def choose_detector(config: RunConfig) -> DetectorChoice:
+    """The detector alone, for single images. Raises ``UsageError`` as ``assemble`` does."""
+    limit_threads()
+    device = choose_device(config.device)
+    settings = DetectionSettings(
+        confidence=config.conf,
+        iou=config.iou,
+        image_size_px=config.imgsz,
+        classes=None if config.classes is None else tuple(config.classes),
+    )
+    detector, reason = open_detector(config.detector, settings, device=device, weights=config.weights, half=config.half)
+    return DetectorChoice(detector, device, reason, tuple(_detector_weights(config, detector)))
+
+
+def _detector_weights(config: RunConfig, detector: Detector) -> list[Path]:
+    if config.weights is not None:
+        return [config.weights]
+    named = Path(config.detector)
+    if named.is_file():
+        return [path for path in (named, named.with_suffix(".bin")) if path.is_file()]
+    bundled = [weights.path for weights in bundled_cards() if weights.path.stem == detector.name]
+    cached = [entry.cached_path() for entry in fetchable_detectors() if entry.name == detector.name]
+    return bundled + cached
+
+
+def _forecaster_weights(config: RunConfig) -> list[Path]:
+    if config.forecaster == AUTO:
+        return [weights.path for weights in bundled_cards() if weights.card.kind == "forecaster"]
+    return [path for path in (Path(config.forecaster),) if path.is_file()]
+
+
+def choose_device(name: str) -> torch.device:
+    """ "auto" is the first GPU that torch can use, else the CPU. Raises ``UsageError`` for a GPU that is not there."""
+    if name == AUTO:
+        return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
+    device = torch.device(name)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise UsageError(f"--device {name}: torch finds {torch.cuda.device_count()} GPUs here; use cpu or auto.")
+    return device
+
+
+def limit_threads() -> None:
+    """Use no more threads than this process has processors: in a container torch counts those of the whole machine."""
+    processors = available_processors()
+    if torch.get_num_threads() > processors:
+        torch.set_num_threads(processors)
+
+
+def available_processors(cgroup: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
+    """Processors that the operating system and the container's quota leave to this process."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = cgroup.read_text(encoding="ascii").split()
+        return max(1, min(allowed, round(int(quota) / int(period))))
+    except (OSError, ValueError):  # no such file, or the quota "max"
+        return allowed

@@ -1,0 +1,34 @@
+"""``perception demo``: from a recorded video to boxes, identities and futures."""
+
+from __future__ import annotations
+
+import typer
+
+from perception.cli import options
+from perception.config import RunConfig, load_config
+
+
+def demo(
+    context: typer.Context,
+    source: options.Source = None,
+    stride: options.Stride = None,
+    max_frames: options.MaxFrames = None,
+    config: options.ConfigFile = None,
+    detector: options.DetectorName = None,
+    weights: options.Weights = None,
+    forecaster: options.ForecasterName = None,
+    device: options.Device = None,
+    conf: options.Confidence = None,
+    iou: options.Iou = None,
+    imgsz: options.ImageSize = None,
+    classes: options.Classes = None,
+    half: options.Half = None,
+    seed: options.Seed = None,
+    show: options.Show = None,
+    save: options.Save = None,
+    output: options.Output = None,
+) -> None:
+    """Find, follow and forecast the road users in a recording; writes video, tables and a report."""
+    from perception.cli.sessions import run_demo
+
+    run_demo(load_config(RunConfig, path=config, options=options.given_options(context)))

@@ -1,0 +1,70 @@
+"""``perception evaluate``: how good it is, on a recording with ground truth, a finished run, or labelled images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from perception.cli import options
+from perception.config import EvaluateConfig, load_config
+
+_TRUTH = "Ground truth"
+
+
+def evaluate(
+    context: typer.Context,
+    recording: Annotated[
+        Path | None,
+        typer.Argument(help="A recording with ground truth, or the folder of a finished run.", show_default=False),
+    ] = None,
+    source: options.Source = None,
+    results: Annotated[
+        Path | None,
+        typer.Option("--results", help="The folder of a finished run: nothing is run.", rich_help_panel=_TRUTH),
+    ] = None,
+    truth: Annotated[
+        Path | None,
+        typer.Option("--truth", help="The recording with the ground truth.", rich_help_panel=_TRUTH),
+    ] = None,
+    images: Annotated[
+        list[Path] | None,
+        typer.Option("--images", help="COCO file or frames.json: detection only.", rich_help_panel=_TRUTH),
+    ] = None,
+    vehicles: Annotated[
+        bool | None,
+        typer.Option(
+            "--vehicles/--each",
+            help="Count car, truck and bus as one class, or each class for itself.",
+            show_default="both",
+            rich_help_panel=_TRUTH,
+        ),
+    ] = None,
+    min_height: Annotated[
+        float | None,
+        typer.Option("--min-height", help="Objects lower than this count neither way.", rich_help_panel=_TRUTH),
+    ] = None,
+    stride: options.Stride = None,
+    max_frames: options.MaxFrames = None,
+    config: options.ConfigFile = None,
+    detector: options.DetectorName = None,
+    weights: options.Weights = None,
+    forecaster: options.ForecasterName = None,
+    device: options.Device = None,
+    conf: options.Confidence = None,
+    iou: options.Iou = None,
+    imgsz: options.ImageSize = None,
+    classes: options.Classes = None,
+    half: options.Half = None,
+    seed: options.Seed = None,
+    save: options.Save = None,
+    output: options.Output = None,
+) -> None:
+    """Measure detection, tracking, forecasting and speed; prints the report and writes report.json."""
+    from perception.cli.measuring import run_evaluation
+
+    given = options.given_options(context, without=("config", "recording", "vehicles"))
+    if vehicles is not None:
+        given["grouping"] = "vehicles" if vehicles else "each"
+    run_evaluation(load_config(EvaluateConfig, path=config, options=given), recording=recording)

@@ -1,0 +1,67 @@
+"""What a run leaves behind and shows, scene by scene."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from time import perf_counter
+from types import TracebackType
+
+from perception.outputs import ResultWriter, TrackHistory, VideoWriter, Window, draw_scene
+from perception.types import Scene, Source
+
+VIDEO_FILE = "scene.mp4"
+
+
+class SceneRecorder:
+    """Draws each scene for the video and the window, and writes the tables; a context manager.
+
+    ``folder`` None writes no files, ``video`` False none but the tables. Raises ``PerceptionError`` when a file cannot
+    be written.
+    """
+
+    def __init__(
+        self, source: Source, *, folder: Path | None, window: Window | None = None, video: bool = True
+    ) -> None:
+        self._cameras = source.cameras
+        self._window = window
+        self._history = TrackHistory()
+        self._files = ExitStack()
+        self._tables: ResultWriter | None = None
+        self._video: VideoWriter | None = None
+        if folder is not None:
+            self._tables = self._files.enter_context(ResultWriter(folder, cameras=source.cameras))
+            if video:
+                writer = VideoWriter(folder / VIDEO_FILE, rate_fps=source.rate_fps)
+                self._video = self._files.enter_context(writer)
+        if window is not None:
+            self._files.callback(window.close)
+
+    def __enter__(self) -> SceneRecorder:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._files.__exit__(kind, error, trace)
+
+    def write(self, scene: Scene, *, rate_fps: float | None = None) -> tuple[Scene, bool]:
+        """The scene with the stages ``draw`` and ``encode`` added, and False when the user closed the window."""
+        stage_ms = dict(scene.stage_ms)
+        goes_on = True
+        if self._video is not None or self._window is not None:
+            started_s = perf_counter()
+            self._history.update(scene)
+            picture = draw_scene(scene, history=self._history, cameras=self._cameras, rate_fps=rate_fps)
+            stage_ms["draw"] = 1e3 * (perf_counter() - started_s)
+            started_s = perf_counter()
+            if self._video is not None:
+                self._video.write(picture, scene.timestamp_ns)
+                stage_ms["encode"] = 1e3 * (perf_counter() - started_s)
+            if self._window is not None:
+                goes_on = self._window.show(picture)
+        scene = replace(scene, stage_ms=stage_ms)
+        if self._tables is not None:
+            self._tables.write(scene)
+        return scene, goes_on

@@ -1,0 +1,155 @@
+"""What demo, stream and evaluate have in common: one run of the pipeline, watched and written down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from perception.assembly import Assembly, assemble
+from perception.cli.progress import RunProgress
+from perception.cli.provenance import write_run_file
+from perception.cli.recording import SceneRecorder
+from perception.cli.stopping import StopRequest
+from perception.config import RunConfig
+from perception.errors import PerceptionError
+from perception.outputs import Window, next_run_folder, output_folder
+from perception.tracking import ImageTracker
+from perception.types import Scene, Source
+
+RUNS = Path("runs")
+COMPLETE = "complete"
+
+
+@dataclass
+class Outcome:
+    """What happened: ``ended`` says why the run ended, ``failure`` what broke it off."""
+
+    instants: int = 0
+    detections: int = 0
+    track_ids: set[int] = field(default_factory=set)
+    elapsed_s: float = 0.0
+    dropped: int = 0
+    warnings: list[str] = field(default_factory=list)
+    ended: str = COMPLETE
+    failure: PerceptionError | None = None
+    left_out: dict[str, int] = field(default_factory=dict)
+    stage_ms: list[dict[str, float]] = field(default_factory=list)
+
+    @property
+    def rate_fps(self) -> float:
+        return self.instants / self.elapsed_s if self.elapsed_s > 0 else 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """The counts, for ``report.json``."""
+        return {
+            "ended": self.ended,
+            "instants": self.instants,
+            "detections": self.detections,
+            "tracks": len(self.track_ids),
+            "elapsed_s": round(self.elapsed_s, 3),
+            "rate_fps": round(self.rate_fps, 3),
+            "dropped_frames": self.dropped,
+            "left_out_by_tracker": self.left_out,
+            "warnings": self.warnings,
+        }
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run that has ended, ``folder`` None when nothing was saved."""
+
+    assembly: Assembly
+    folder: Path | None
+    outcome: Outcome
+
+
+def execute(
+    command: str,
+    config: RunConfig,
+    source: Source,
+    *,
+    duration_s: float | None = None,
+    video: bool = True,
+    on_scene: Callable[[Scene], None] | None = None,
+) -> Finished:
+    """Run the pipeline over ``source`` as ``config`` says; Ctrl-C, q, Esc and ``duration_s`` end it early.
+
+    Raises ``PerceptionError`` for what goes wrong before the first frame; later it is the outcome's ``failure``.
+    """
+    console = Console(stderr=True, highlight=False)
+    assembly = assemble(config)
+    for note in assembly.notes:
+        say(console, note)
+    window = open_window(console) if config.show else None
+    folder = make_folder(command, config, source.name) if config.save else None
+    if folder is not None:
+        write_run_file(
+            folder,
+            command=command,
+            config=config,
+            device=str(assembly.device),
+            notes=assembly.notes,
+            weights=assembly.weights,
+        )
+    outcome = Outcome()
+    total = source.length if config.max_frames is None else min(source.length or config.max_frames, config.max_frames)
+    with (
+        SceneRecorder(source, folder=folder, window=window, video=video) as recorder,
+        RunProgress(console, total=total) as progress,
+        StopRequest(on_stop=source.close, after_s=duration_s) as stop,
+    ):
+        started_s = monotonic()
+        try:
+            for scene in assembly.pipeline.run(source):
+                drawn, goes_on = recorder.write(scene, rate_fps=progress.rate_fps if progress.done else None)
+                _count(outcome, drawn)
+                if on_scene is not None:
+                    on_scene(drawn)
+                progress.update(drawn.stage_ms, objects=len(drawn.tracks), dropped=source.dropped)
+                if not goes_on:
+                    outcome.ended = "the window was closed"
+                elif stop.reason is None and outcome.instants != config.max_frames:
+                    continue
+                break
+        except PerceptionError as error:
+            # A camera that is being closed may complain; the user has asked for the end.
+            if stop.reason is None:
+                outcome.ended, outcome.failure = "failed", error
+        outcome.elapsed_s = monotonic() - started_s
+        outcome.ended = stop.reason or outcome.ended
+    source.close()
+    outcome.dropped, outcome.warnings = source.dropped, list(source.warnings)
+    tracker = assembly.pipeline.tracker
+    outcome.left_out = asdict(tracker.counts) if isinstance(tracker, ImageTracker) else {}
+    return Finished(assembly, folder, outcome)
+
+
+def say(console: Console, text: str) -> None:
+    """Print ``text`` as it is: no markup in it, no line breaks added."""
+    console.print(Text(text), soft_wrap=True)
+
+
+def open_window(console: Console) -> Window | None:
+    """A window; without a screen a sentence on why there is none."""
+    window, reason = Window.open("perception")
+    if window is None:
+        say(console, f"--show: no window, because {reason}; the run goes on without.")
+    return window
+
+
+def make_folder(command: str, config: RunConfig, name: str) -> Path:
+    """The new folder for the results."""
+    return next_run_folder(RUNS, command, name) if config.output is None else output_folder(config.output)
+
+
+def _count(outcome: Outcome, scene: Scene) -> None:
+    outcome.instants += 1
+    outcome.detections += sum(len(found) for found in scene.detections.values())
+    outcome.track_ids.update(scene.tracks.ids.tolist())
+    outcome.stage_ms.append(scene.stage_ms)

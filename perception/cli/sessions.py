@@ -1,0 +1,40 @@
+"""``demo`` and ``stream`` once their options are read."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+from perception.cli.ending import finish, latency_report
+from perception.cli.measuring import report_of
+from perception.cli.running import execute
+from perception.config import RunConfig, StreamConfig
+from perception.errors import UsageError, without_credentials
+from perception.evaluation import RunRecorder
+from perception.sources import open_source, read_truth
+
+
+def run_demo(config: RunConfig) -> None:
+    """Run over any source; the report measures quality where the recording has ground truth.
+
+    Raises ``PerceptionError`` when an input is wrong or the run breaks off.
+    """
+    recorder = RunRecorder()
+    with closing(open_source(config.source, stride=config.stride, newest_only=True)) as source:
+        truth = read_truth(config.source[0]) if len(config.source) == 1 and not source.is_live else None
+        finished = execute("demo", config, source, on_scene=None if truth is None else recorder.add)
+    report = latency_report(source.name, finished.outcome)
+    if truth is not None and finished.outcome.failure is None and finished.outcome.instants:
+        report = report_of(
+            recorder.tables(), truth, config.source[0], title=source.name, config=config, assembly=finished.assembly
+        )
+    finish(finished, report)
+
+
+def run_stream(config: StreamConfig) -> None:
+    """Run over a live camera. Raises ``PerceptionError`` when it is not there, is no camera, or breaks off."""
+    with closing(open_source(config.source, stride=config.stride, newest_only=True)) as source:
+        if not source.is_live:
+            name = without_credentials(config.source[0])
+            raise UsageError(f"--source {name}: is a recording, no camera; run it with perception demo.")
+        finished = execute("stream", config, source, duration_s=config.duration_s)
+    finish(finished, latency_report(source.name, finished.outcome))

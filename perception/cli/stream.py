@@ -1,0 +1,40 @@
+"""``perception stream``: a webcam or a network camera, always the newest frame."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from perception.cli import options
+from perception.config import StreamConfig, load_config
+
+
+def stream(
+    context: typer.Context,
+    source: options.Source = None,
+    stride: options.Stride = None,
+    max_frames: options.MaxFrames = None,
+    duration_s: Annotated[
+        float | None,
+        typer.Option("--duration", help="End after so many seconds.", rich_help_panel="Input"),
+    ] = None,
+    config: options.ConfigFile = None,
+    detector: options.DetectorName = None,
+    weights: options.Weights = None,
+    forecaster: options.ForecasterName = None,
+    device: options.Device = None,
+    conf: options.Confidence = None,
+    iou: options.Iou = None,
+    imgsz: options.ImageSize = None,
+    classes: options.Classes = None,
+    half: options.Half = None,
+    seed: options.Seed = None,
+    show: options.Show = None,
+    save: options.Save = None,
+    output: options.Output = None,
+) -> None:
+    """Find, follow and forecast what a live camera sees now; frames that come too fast are dropped and counted."""
+    from perception.cli.sessions import run_stream
+
+    run_stream(load_config(StreamConfig, path=config, options=options.given_options(context)))

@@ -1,0 +1,92 @@
+"""The other people's weights that can be fetched: torchvision's detectors, trained on COCO."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+from torchvision.models import detection as torchvision_detection
+from torchvision.models import get_model_weights, list_models
+
+from perception.errors import UsageError
+
+BASE_URL = "https://download.pytorch.org/models/"
+
+
+@dataclass(frozen=True)
+class FetchableWeights:
+    """Weights behind an address. ``sha256_prefix`` is in the file's name; ``box_map`` 0..100 on COCO val2017 and
+    ``size_mb`` (2^20 bytes) are as torchvision publishes them."""
+
+    name: str
+    url: str
+    sha256_prefix: str
+    size_mb: float
+    box_map: float
+    parameters: int
+
+    @property
+    def file_name(self) -> str:
+        return self.url.rsplit("/", 1)[-1]
+
+    def cached_path(self, folder: Path | None = None) -> Path:
+        """Where the file lies once it is fetched; only whole, checked files carry this name."""
+        return (folder or cache_folder()) / self.file_name
+
+
+def torchvision_names() -> list[str]:
+    """The detectors that torchvision can build (boxes; not key points, not masks)."""
+    names: list[str] = list_models(module=torchvision_detection)
+    return [name for name in names if not name.startswith(("keypoint", "mask"))]
+
+
+def fetchable_detectors(*, base_url: str = BASE_URL) -> list[FetchableWeights]:
+    """All that can be fetched and checked, the best on COCO first; ``base_url`` may name a mirror."""
+    entries = []
+    for name in torchvision_names():
+        published = get_model_weights(name).DEFAULT
+        file_name = published.url.rsplit("/", 1)[-1]
+        hash_in_name = re.search(r"-([0-9a-f]{8,})\.", file_name)
+        if hash_in_name is None:  # without a hash a download could not be checked
+            continue
+        entries.append(
+            FetchableWeights(
+                name=name,
+                url=base_url.rstrip("/") + "/" + file_name,
+                sha256_prefix=hash_in_name.group(1),
+                size_mb=float(published.meta["_file_size"]),
+                box_map=float(published.meta["_metrics"]["COCO-val2017"]["box_map"]),
+                parameters=int(published.meta["num_params"]),
+            )
+        )
+    return sorted(entries, key=lambda entry: -entry.box_map)
+
+
+def find_fetchable(name: str, *, base_url: str = BASE_URL) -> FetchableWeights:
+    """The entry of that name. Raises ``UsageError`` listing close matches."""
+    entries = {entry.name: entry for entry in fetchable_detectors(base_url=base_url)}
+    if name not in entries:
+        raise UsageError(f"{name}: not among the weights that can be fetched; {did_you_mean(name, list(entries))}.")
+    return entries[name]
+
+
+def did_you_mean(name: str, names: list[str]) -> str:
+    """The part of an error that names what the user may have meant, or all there is."""
+    close = get_close_matches(name, names, n=3, cutoff=0.5)
+    return f"did you mean {' or '.join(close)}" if close else f"choose from {', '.join(names)}"
+
+
+def cache_folder() -> Path:
+    """Where fetched weights are kept: ``$PERCEPTION_CACHE``, or the platform's folder for such things."""
+    chosen = os.environ.get("PERCEPTION_CACHE")
+    if chosen:
+        return Path(chosen).expanduser()
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "perception"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "perception"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "perception"

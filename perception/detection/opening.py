@@ -1,0 +1,132 @@
+"""From the name that a user gives to a detector."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from perception.detection.catalogue import did_you_mean, fetchable_detectors, torchvision_names
+from perception.detection.ncnn_detector import NcnnDetector
+from perception.detection.onnx_detector import OnnxDetector
+from perception.detection.roadnet_weights import load_roadnet
+from perception.detection.settings import DetectionSettings
+from perception.detection.torchvision_detector import TorchvisionDetector
+from perception.errors import UsageError
+from perception.types import Detector
+from perception.weights import WEIGHTS_SUFFIX, bundled_cards
+
+AUTO = "auto"
+ROADNET = "roadnet"
+_OWN_INPUT_SIZE = "at its own input size, which --imgsz does not change"
+
+
+def open_detector(
+    name: str,
+    settings: DetectionSettings,
+    *,
+    device: torch.device,
+    weights: Path | None = None,
+    half: bool = False,
+) -> tuple[Detector, str]:
+    """The detector of that name, and one sentence that says which was taken and why.
+
+    ``name`` is "auto" (the best that is present), "roadnet", a detection model of torchvision, or a file: FILE.onnx
+    (YOLOX), FILE.param (ncnn), FILE.safetensors (RoadNet). ``weights`` replaces RoadNet's or the torchvision model's.
+    Nothing is fetched. Raises ``UsageError`` when the name is unknown, weights are absent or do not fit, or an option
+    has no meaning for that detector.
+    """
+    path = Path(name)
+    if path.suffix in (".onnx", ".param", WEIGHTS_SUFFIX):
+        if weights is not None:
+            raise UsageError(f"--weights {weights}: {name} holds its own weights; leave one of the two away.")
+        return _open_file(path, settings, device=device, half=half)
+    if name == AUTO:
+        return _open_best(settings, device=device, weights=weights, half=half)
+    if name == ROADNET:
+        return _open_roadnet(settings, device=device, weights=weights, half=half)
+    known = torchvision_names()
+    if name in known:
+        return _open_torchvision(name, settings, device=device, weights=weights, half=half)
+    raise UsageError(
+        f"--detector {name}: there is no such detector; "
+        f"{did_you_mean(name, [AUTO, ROADNET, *known, 'FILE.onnx', 'FILE.param', 'FILE' + WEIGHTS_SUFFIX])}."
+    )
+
+
+def _open_file(path: Path, settings: DetectionSettings, *, device: torch.device, half: bool) -> tuple[Detector, str]:
+    if path.suffix == WEIGHTS_SUFFIX:
+        return load_roadnet(path, settings, device=device, half=half), f"Detector: RoadNet from {path}, as asked."
+    if half:
+        raise UsageError(f"--half: {path.name} computes in the precision that it was exported with; leave --half away.")
+    if path.suffix == ".param":
+        return NcnnDetector(path, settings), f"Detector: {path} by ncnn on the CPU, as asked."
+    detector = OnnxDetector(path, settings, device=device)
+    place = "the GPU" if detector.runs_on_gpu else "the CPU"
+    if device.type == "cuda" and not detector.runs_on_gpu:
+        place += " (this ONNX Runtime has no CUDA)"
+    return detector, f"Detector: {path} by ONNX Runtime on {place}, {_OWN_INPUT_SIZE}, as asked."
+
+
+def _open_roadnet(
+    settings: DetectionSettings, *, device: torch.device, weights: Path | None, half: bool
+) -> tuple[Detector, str]:
+    if weights is not None:
+        if weights.suffix in (".onnx", ".param"):
+            raise UsageError(f"--weights {weights}: not of RoadNet; give it as --detector {weights}.")
+        return load_roadnet(weights, settings, device=device, half=half), f"Detector: RoadNet from {weights}, as asked."
+    return load_roadnet(
+        _bundled_roadnet(), settings, device=device, half=half
+    ), "Detector: the bundled RoadNet, as asked."
+
+
+def _open_torchvision(
+    name: str, settings: DetectionSettings, *, device: torch.device, weights: Path | None, half: bool
+) -> tuple[Detector, str]:
+    path, origin = weights, f"with {weights}"
+    if path is None:
+        path, origin = _cached().get(name), "with its cached COCO weights"
+    if path is None:
+        raise UsageError(
+            f"--detector {name}: its weights are not here; run perception weights fetch {name}, or give --weights FILE."
+        )
+    detector = TorchvisionDetector(name, path, settings, device=device, half=half)
+    return detector, f"Detector: torchvision's {name} {origin}, {_OWN_INPUT_SIZE}, as asked."
+
+
+def _open_best(
+    settings: DetectionSettings, *, device: torch.device, weights: Path | None, half: bool
+) -> tuple[Detector, str]:
+    """Preference: the file that the user named; on a GPU the cached model with the best COCO mAP; else RoadNet."""
+    if weights is not None:
+        if weights.suffix not in (".onnx", ".param", WEIGHTS_SUFFIX):
+            raise UsageError(f"--weights {weights}: say whose weights these are with --detector NAME.")
+        detector, _ = _open_file(weights, settings, device=device, half=half)
+        return detector, f"Detector: {weights}, because --weights names it."
+    cached = _cached()
+    if cached and device.type == "cuda":
+        best, path = next(iter(cached.items()))
+        detector = TorchvisionDetector(best, path, settings, device=device, half=half)
+        return detector, (
+            f"Detector: torchvision's {best}, because it has the best COCO figure of the weights in the cache, "
+            f"{_OWN_INPUT_SIZE}; --detector {ROADNET} takes the bundled one, whose features the forecaster knows."
+        )
+    why = "because nothing else is in the cache"
+    if cached:
+        why = f"because {next(iter(cached))} in the cache is too slow for video on a CPU"
+    return load_roadnet(
+        _bundled_roadnet(), settings, device=device, half=half
+    ), f"Detector: the bundled RoadNet, {why}."
+
+
+def _cached() -> dict[str, Path]:
+    """The fetched torchvision models, best first."""
+    paths = {entry.name: entry.cached_path() for entry in fetchable_detectors()}
+    return {name: path for name, path in paths.items() if path.is_file()}
+
+
+def _bundled_roadnet() -> Path:
+    for bundled in bundled_cards():
+        if bundled.card.kind == "detector" and bundled.card.name == ROADNET:
+            return bundled.path
+    raise UsageError(f"--detector {ROADNET}: its weights are not bundled here; give --weights FILE{WEIGHTS_SUFFIX}.")

@@ -1,0 +1,63 @@
+"""The one loop that recorded video, live cameras, evaluation and tests all run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from time import perf_counter
+
+from perception.types import Detector, Forecaster, FrameSet, Scene, Source, Tracker
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """From the frames of an instant to a ``Scene``; knows its parts only by their protocols.
+
+    The tracker and the forecaster remember what they saw: call ``reset`` before another recording.
+    """
+
+    detector: Detector
+    tracker: Tracker
+    forecaster: Forecaster
+
+    def step(self, frame_set: FrameSet) -> Scene:
+        """Process one instant. ``stage_ms`` tells how long detect, track and forecast took.
+
+        Raises ``PerceptionError`` when time runs backwards.
+        """
+        times_s = [perf_counter()]
+        found = self.detector.detect(frame_set.frames)
+        times_s.append(perf_counter())
+        tracks = self.tracker.update(found, frame_set.timestamp_ns)
+        times_s.append(perf_counter())
+        forecasts = self.forecaster.step(tracks, frame_set.timestamp_ns)
+        times_s.append(perf_counter())
+        elapsed_ms = [1e3 * (end - start) for start, end in pairwise(times_s)]
+        return Scene(
+            frame_set=frame_set,
+            detections={detections.camera: detections for detections in found},
+            tracks=tracks,
+            forecasts=forecasts,
+            stage_ms=dict(zip(("detect", "track", "forecast"), elapsed_ms, strict=True)),
+        )
+
+    def run(self, source: Source) -> Iterator[Scene]:
+        """A scene for each instant of ``source``, which stays open.
+
+        A recording's scenes have the stage ``decode``; that of a live camera would be mostly waiting and is left out.
+        """
+        frame_sets = iter(source)
+        while True:
+            started_s = perf_counter()
+            frame_set = next(frame_sets, None)
+            decode_ms = 1e3 * (perf_counter() - started_s)
+            if frame_set is None:
+                return
+            scene = self.step(frame_set)
+            yield scene if source.is_live else replace(scene, stage_ms={"decode": decode_ms, **scene.stage_ms})
+
+    def reset(self) -> None:
+        """Forget all tracks and their pasts."""
+        self.tracker.reset()
+        self.forecaster.reset()

@@ -1,0 +1,46 @@
+"""Training configurations from YAML files, with errors that name the key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from perception.errors import UsageError
+from perception.files import write_text
+
+ConfigT = TypeVar("ConfigT", bound=BaseModel)
+CONFIG_NAME = "training.yaml"
+
+
+def read_training_config(kind: type[ConfigT], path: Path, settings: Mapping[str, Any]) -> ConfigT:
+    """Read ``path``; ``settings`` that are not None replace those in the file, ``dropout`` the network's own.
+
+    Raises ``UsageError`` for an unreadable file, an unknown key or a bad value.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"--config {path}: cannot be read ({error.strerror}).") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UsageError(f"--config {path}: is not a YAML file.") from error
+    if not isinstance(content, dict):
+        raise UsageError(f"--config {path}: expected a table of options.")
+    given = {name: value for name, value in settings.items() if value is not None}
+    if "dropout" in given:
+        content["dropout"] = given.pop("dropout")
+    content["settings"] = {**(content.get("settings") or {}), **given}
+    try:
+        return kind.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"--config {path}: {key}: {first['msg']}.") from error
+
+
+def write_training_config(config: BaseModel, folder: Path) -> None:
+    """Keep the whole configuration beside the checkpoint, so that a resumed training needs no other."""
+    write_text(folder / CONFIG_NAME, yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))

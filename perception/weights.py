@@ -1,0 +1,258 @@
+"""Weights on disk: safetensors that say what they are, each bundled file with a card beside it.
+
+Our own files hold half-precision tensors and, as metadata, ``format`` ("perception.<kind>.v1"), ``config`` (JSON, what
+the network is built from) and further strings such as ``feature_space``. Nothing here ever executes a pickle.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from perception.errors import PerceptionError, UsageError
+from perception.files import sha256, whole_file
+
+WEIGHTS_SUFFIX = ".safetensors"
+
+_RESERVED = ("format", "config")
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """``state`` float32 tensors by name, ``config`` what the network is built from, ``extras`` further strings."""
+
+    state: dict[str, Tensor]
+    config: dict[str, Any]
+    extras: dict[str, str]
+
+
+def save_weights(
+    path: Path,
+    state_dict: Mapping[str, Tensor],
+    *,
+    kind: str,
+    config: Mapping[str, Any],
+    extras: Mapping[str, str] | None = None,
+) -> None:
+    """Write tensors in half precision; one that holds numbers beyond its range (65504) stays float32.
+
+    ``kind`` is "detector" or "forecaster". Raises ``PerceptionError`` when a tensor holds NaN or infinity or the file
+    cannot be written, ``ValueError`` when ``extras`` use a reserved name.
+    """
+    extras = dict(extras or {})
+    if set(extras) & set(_RESERVED):
+        raise ValueError(f"extras: {' and '.join(_RESERVED)} are reserved, got {sorted(extras)}")
+    tensors = {name: _for_disk(tensor.detach().cpu()) for name, tensor in state_dict.items()}
+    broken = [name for name, tensor in tensors.items() if not _is_finite(tensor)]
+    if broken:
+        raise PerceptionError(f"{path}: not written, because {broken[0]} holds NaN or infinity; train again.")
+    metadata = {"format": _format_of(kind), "config": json.dumps(dict(config)), **extras}
+    content = save(tensors, metadata)
+    with whole_file(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def read_weights(path: Path, *, kind: str) -> WeightsFile:
+    """Read what ``save_weights`` wrote, as float32.
+
+    Raises ``UsageError`` when the file is missing, damaged, a pickle, not ours, or of another kind.
+    """
+    _check_is_file(path)
+    if _is_pickle(path):
+        raise UsageError(f"{path}: is a PyTorch pickle, which could run code; give weights as {WEIGHTS_SUFFIX}.")
+    try:
+        with safe_open(path, framework="pt") as stream:
+            metadata = dict(stream.metadata() or {})
+            _check_format(path, metadata, kind)
+            state = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118, it has no __iter__
+    except (SafetensorError, OSError) as error:
+        raise _damaged(path) from error
+    state = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
+    if not all(_is_finite(tensor) for tensor in state.values()):
+        raise UsageError(f"{path}: holds NaN or infinity; take weights of a training that went well.")
+    try:
+        config = json.loads(metadata["config"])
+    except (KeyError, json.JSONDecodeError) as error:
+        raise UsageError(f"{path}: does not say how its network is built; save it again with this version.") from error
+    if not isinstance(config, dict):
+        raise UsageError(f"{path}: does not say how its network is built; save it again with this version.")
+    return WeightsFile(state, config, {name: text for name, text in metadata.items() if name not in _RESERVED})
+
+
+def read_plain_state(path: Path) -> dict[str, Tensor]:
+    """The tensors of a file of another origin, safetensors or a PyTorch file of tensors alone.
+
+    A pickle is read with ``weights_only=True``: what it would execute is refused. Raises ``UsageError`` when the file
+    is missing, damaged, or anything but named tensors.
+    """
+    _check_is_file(path)
+    try:
+        if path.suffix == WEIGHTS_SUFFIX:
+            state: object = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many types for a damaged file; all mean the same to the user
+        raise UsageError(
+            f"{path}: is damaged, or holds more than plain tensors; copy or fetch it again from a source you trust."
+        ) from error
+    if not isinstance(state, Mapping) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
+        raise UsageError(f"{path}: is not a table of named tensors; save the network's state_dict() alone.")
+    return dict(state)
+
+
+def load_into(model: nn.Module, weights: WeightsFile | Mapping[str, Tensor], path: Path) -> None:
+    """Put the tensors into ``model``; ``path`` is what an error names.
+
+    Raises ``UsageError`` when names or shapes differ.
+    """
+    state = weights.state if isinstance(weights, WeightsFile) else weights
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        complaints = [line.strip() for line in str(error).splitlines()[1:]] or [str(error)]
+        complaint = complaints[0].rstrip(". ")
+        if len(complaint) > 200:
+            complaint = complaint[:200] + "..."
+        raise UsageError(
+            f"{path}: its tensors do not fit {type(model).__name__} ({complaint}); give weights of this network."
+        ) from error
+
+
+def fingerprint(state: Mapping[str, Tensor]) -> str:
+    """8 hex digits that name the tensors' content, the same before and after ``save_weights``."""
+    digest = hashlib.sha256()
+    for name in sorted(state):
+        tensor = _for_disk(state[name].detach().cpu())
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+        digest.update(tensor.numpy().tobytes())
+    return digest.hexdigest()[:8]
+
+
+class WeightsCard(BaseModel):
+    """What a user should know of a weights file before trusting it; ``NAME.yaml`` beside ``NAME.safetensors``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    kind: Literal["detector", "forecaster"]
+    description: str
+    licence: str
+    data: list[str] = Field(description="what it was trained on, with licences")
+    command: str = Field(description="the command that trained it")
+    seed: int
+    parameters: int = Field(gt=0)
+    figures: dict[str, float | str] = Field(description="what was measured, with the data it was measured on")
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    limits: list[str] = Field(description="where it is known to fail")
+
+
+@dataclass(frozen=True)
+class BundledWeights:
+    """A weights file of the project and its card."""
+
+    path: Path
+    card: WeightsCard
+
+    def is_intact(self) -> bool:
+        """Whether the file is there with exactly the content that the card speaks of."""
+        return self.path.is_file() and sha256(self.path) == self.card.sha256
+
+
+def bundled_folder() -> Path:
+    """Where the project's own weights lie, in a checkout or in an installed package.
+
+    Raises ``PerceptionError`` when they are missing.
+    """
+    package = Path(__file__).resolve().parent
+    for folder in (package / "data" / "weights", package.parent / "data" / "weights"):
+        if folder.is_dir():
+            return folder
+    raise PerceptionError(
+        f"{package / 'data' / 'weights'}: the bundled weights are missing; install the package again."
+    )
+
+
+def bundled_cards(folder: Path | None = None) -> list[BundledWeights]:
+    """Each weights file of ``folder`` (the bundled one when None) with its card, by name; a card's file may be missing.
+
+    Raises ``PerceptionError`` when a file has no card or a card is not valid.
+    """
+    folder = folder or bundled_folder()
+    cards = {path.with_suffix(WEIGHTS_SUFFIX): path for path in sorted(folder.glob("*.yaml"))}
+    for path in sorted(folder.glob(f"*{WEIGHTS_SUFFIX}")):
+        if path not in cards:
+            raise PerceptionError(f"{path}: has no card; write {path.with_suffix('.yaml').name} beside it.")
+    return [BundledWeights(path, read_card(card_path)) for path, card_path in cards.items()]
+
+
+def read_card(path: Path) -> WeightsCard:
+    """Raises ``PerceptionError`` when the file is missing or a field is wrong."""
+    try:
+        return WeightsCard.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "the card"
+        raise PerceptionError(f"{path}: {field}: {first['msg']}; correct the card.") from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise PerceptionError(f"{path}: is not a readable card; restore it or install the package again.") from error
+
+
+def _format_of(kind: str) -> str:
+    return f"perception.{kind}.v1"
+
+
+def _check_format(path: Path, metadata: Mapping[str, str], kind: str) -> None:
+    found = metadata.get("format", "")
+    if found == _format_of(kind):
+        return
+    parts = found.split(".")
+    if len(parts) != 3 or parts[0] != "perception":
+        raise UsageError(f"{path}: are not weights of this program; give a file that `perception train` wrote.")
+    if parts[1] != kind:
+        raise UsageError(f"{path}: holds weights of a {parts[1]}; give weights of a {kind}.")
+    raise UsageError(f"{path}: has format {found}, this version reads {_format_of(kind)}; install a newer version.")
+
+
+def _check_is_file(path: Path) -> None:
+    if path.is_dir():
+        raise UsageError(f"{path}: is a folder; name the weights file in it.")
+    if not path.is_file():
+        raise UsageError(f"{path}: there is no such weights file; check the path.")
+
+
+def _is_pickle(path: Path) -> bool:
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(9)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror}); check its permissions.") from error
+    # A zip of torch.save, or a bare pickle; a safetensors file may begin with any length, but then comes its header.
+    return start.startswith(b"PK\x03\x04") or (start.startswith(b"\x80") and start[8:] != b"{")
+
+
+def _damaged(path: Path) -> UsageError:
+    return UsageError(f"{path}: is damaged or not a {WEIGHTS_SUFFIX} file; copy or make it again.")
+
+
+def _for_disk(tensor: Tensor) -> Tensor:
+    """A copy of its own memory, because safetensors takes no views and no shared memory."""
+    if not tensor.is_floating_point():
+        return tensor.contiguous().clone()
+    half = tensor.to(torch.float16)
+    fits = bool(half.isfinite().all())
+    return (half if fits else tensor.float()).contiguous().clone()
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    return not tensor.is_floating_point() or bool(tensor.isfinite().all())

@@ -1,0 +1,125 @@
+"""``perception stream`` against a camera on loopback."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import pytest
+import yaml
+from support.commands import BOXES_SCRIPT, RESULT_FILES, Command, names_in
+from support.media import write_video
+from support.mjpeg_server import MjpegServer
+from support.moving_boxes import street_image
+
+from perception.outputs import read_results
+
+TESTS = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def camera() -> Iterator[MjpegServer]:
+    """Forty frames, then silence."""
+    with MjpegServer([street_image(number) for number in range(40)], fps=40, hold_open=True) as server:
+        yield server
+
+
+def decoded_frames(path: Path) -> int:
+    with av.open(str(path)) as container:
+        return sum(1 for _ in container.decode(video=0))
+
+
+def test_a_camera_is_recorded_until_the_time_is_up(boxes_command: Command, camera: MjpegServer) -> None:
+    ran = boxes_command("stream", "--source", camera.url, "--duration", "2")
+    assert ran.code == 0, ran.err
+    assert ran.folder == Path("runs/stream/127.0.0.1")
+    assert names_in(ran.folder) == RESULT_FILES
+    assert "Ended early: the time was up. All files are whole." in ran.err
+    results = read_results(ran.folder)
+    assert decoded_frames(ran.folder / "scene.mp4") == len(results.forecasts) > 0
+    assert {1, 2} <= set(results.tracks.ids.tolist())
+
+
+def test_frames_that_were_not_looked_at_are_counted(boxes_command: Command) -> None:
+    # A server that does not pause is always too fast.
+    with MjpegServer([street_image(number) for number in range(40)] * 10, fps=0) as server:
+        ran = boxes_command("stream", "--source", server.url)
+    assert ran.code == 0, ran.err
+    report = json.loads((ran.folder / "report.json").read_text())
+    assert report["run"]["ended"] == "complete"
+    assert report["run"]["instants"] + report["run"]["dropped_frames"] == 400
+    assert report["run"]["dropped_frames"] > 0
+    assert f"{report['run']['dropped_frames']} frames were dropped" in ran.err
+
+
+def test_max_frames_ends_a_camera(boxes_command: Command, camera: MjpegServer) -> None:
+    ran = boxes_command("stream", "--source", camera.url, "--max-frames", "3")
+    assert ran.code == 0
+    assert len(read_results(ran.folder).forecasts) == 3
+
+
+def test_a_camera_that_breaks_off_is_an_error_and_the_files_are_whole(boxes_command: Command) -> None:
+    with MjpegServer([street_image(number) for number in range(6)], fps=10, cut_last=True) as server:
+        ran = boxes_command("stream", "--source", server.url)
+    assert ran.code == 1
+    assert "127.0.0.1" in ran.sentence
+    assert names_in(ran.folder) == RESULT_FILES
+    assert decoded_frames(ran.folder / "scene.mp4") == len(read_results(ran.folder).forecasts) > 0
+
+
+def test_the_password_is_written_nowhere(boxes_command: Command) -> None:
+    frames = [street_image(number) for number in range(6)]
+    with MjpegServer(frames, fps=20, credentials="me:secret") as server:
+        ran = boxes_command("stream", "--source", server.url.replace("://", "://me:secret@"))
+    assert ran.code == 0, ran.err
+    content = yaml.safe_load((ran.folder / "run.yaml").read_text())
+    assert content["config"]["source"] == [server.url]
+    written = b"".join(path.read_bytes() for path in ran.folder.iterdir())
+    assert b"secret" not in written
+    assert "secret" not in ran.out + ran.err
+
+
+def test_a_recording_is_no_camera(boxes_command: Command, tmp_path: Path) -> None:
+    video = write_video(tmp_path / "drive.mp4", [street_image(0)] * 3)
+    ran = boxes_command("stream", "--source", video)
+    assert ran.code == 2
+    assert "is a recording, no camera; run it with perception demo" in ran.sentence
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_a_stream_that_waits_for_its_camera(
+    tmp_path: Path, camera: MjpegServer, number: signal.Signals
+) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", BOXES_SCRIPT, "stream", "--source", camera.url],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(TESTS)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    lines = tmp_path / "runs" / "stream" / "127.0.0.1" / "forecasts.jsonl"
+    try:
+        while process.poll() is None and not (lines.is_file() and lines.read_bytes().count(b"\n") >= 3):
+            pass
+        process.send_signal(number)
+        out, err = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    assert process.returncode == 0, err
+    folder = tmp_path / out.splitlines()[-1]
+    assert names_in(folder) == RESULT_FILES
+    assert decoded_frames(folder / "scene.mp4") == len(read_results(folder).forecasts) >= 3
+    assert "All files are whole." in err
+
+
+def test_the_bundled_weights_on_a_camera(command: Command, camera: MjpegServer, bundled_weights: Path) -> None:
+    ran = command("stream", "--source", camera.url, "--max-frames", "3", "--device", "cpu", "--imgsz", "160")
+    assert ran.code == 0, ran.err
+    assert names_in(ran.folder) == RESULT_FILES

@@ -1,0 +1,104 @@
+"""``perception weights`` as a user types it."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+import yaml
+from support.weights_server import ServedFile, serve
+from typer.testing import CliRunner
+
+from perception import weights as weights_module
+from perception.cli.weights import app
+from perception.detection import catalogue
+from perception.errors import PerceptionError, UsageError
+
+NAME = "ssdlite320_mobilenet_v3_large"
+
+
+@pytest.fixture(autouse=True)
+def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A package with one bundled file, an empty cache, a wide terminal."""
+    path = tmp_path / "data" / "weights" / "roadnet.safetensors"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"weights" * 100_000)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    card = {
+        "name": "roadnet",
+        "kind": "detector",
+        "description": "",
+        "licence": "",
+        "data": [],
+        "command": "",
+        "seed": 0,
+    }
+    card |= {"parameters": 1, "figures": {"AP50 drives": 0.731}, "sha256": digest, "limits": []}
+    path.with_suffix(".yaml").write_text(yaml.safe_dump(card))
+    (tmp_path / "perception").mkdir()
+    monkeypatch.setattr(weights_module, "__file__", str(tmp_path / "perception" / "weights.py"))
+    monkeypatch.setenv("PERCEPTION_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    return path
+
+
+@pytest.mark.parametrize("arguments", [[], ["list"]])
+def test_the_tables(arguments: list[str], places: Path) -> None:
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    digest = hashlib.sha256(places.read_bytes()).hexdigest()[:8]
+    (row,) = [line for line in result.output.splitlines() if "roadnet" in line]
+    assert digest in row and "0.7 MB" in row and "AP50 drives: 0.731" in row
+    (row,) = [line for line in result.output.splitlines() if NAME in line]
+    assert "a79551df" in row and "13 MB" in row and "21.3" in row and "https://download.pytorch.org/models/" in row
+
+
+def test_fetching_shows_the_hash_and_then_the_table_knows_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = b"tensors" * 1000
+    digest = hashlib.sha256(content).hexdigest()
+    # The published hash stands for the content; here the content is given, so the hash has to follow it.
+    entry = catalogue.find_fetchable(NAME)
+    served_entry = catalogue.FetchableWeights(
+        entry.name, f"http://nowhere/net-{digest[:8]}.pth", digest[:8], 1, entry.box_map, entry.parameters
+    )
+
+    def entries(*, base_url: str = "") -> list[catalogue.FetchableWeights]:
+        url = f"{base_url}/{served_entry.file_name}"
+        return [catalogue.FetchableWeights(NAME, url, digest[:8], 1, entry.box_map, entry.parameters)]
+
+    monkeypatch.setattr(catalogue, "fetchable_detectors", entries)
+    with serve(ServedFile(content, drops=[100])) as served:
+        result = CliRunner().invoke(app, ["fetch", NAME, "--base-url", served.url])
+        assert result.exit_code == 0, result.output
+        assert served.starts == [0, 100]
+    path = catalogue.cache_folder() / served_entry.file_name
+    assert digest in result.output and result.output.rstrip().endswith(str(path))
+    assert path.read_bytes() == content
+    again = CliRunner().invoke(app, ["fetch", NAME])
+    assert again.exit_code == 0 and "in the cache already" in again.output
+    assert CliRunner().invoke(app, ["verify"]).exit_code == 0
+    path.write_bytes(b"changed")
+    assert isinstance(CliRunner().invoke(app, ["verify"]).exception, PerceptionError)
+
+
+def test_wrong_content_and_wrong_names_are_errors() -> None:
+    with serve(ServedFile(b"not the weights")) as served:
+        result = CliRunner().invoke(app, ["fetch", NAME, "--base-url", served.url])
+    assert isinstance(result.exception, PerceptionError) and "removed" in str(result.exception)
+    assert not any(catalogue.cache_folder().iterdir())
+    for name, sentence in [("roadnet", "is bundled"), ("ssdlite320", "did you mean ssdlite320_mobilenet_v3_large")]:
+        result = CliRunner().invoke(app, ["fetch", name])
+        assert isinstance(result.exception, UsageError) and sentence in str(result.exception)
+
+
+def test_verify_names_the_file_that_was_changed(places: Path) -> None:
+    result = CliRunner().invoke(app, ["verify"])
+    assert result.exit_code == 0 and "1 files are as published" in result.output
+    places.write_bytes(b"other")
+    result = CliRunner().invoke(app, ["verify"])
+    assert isinstance(result.exception, PerceptionError) and "roadnet.safetensors" in str(result.exception)
+    assert "CHANGED" in result.output
+    places.unlink()
+    assert isinstance(CliRunner().invoke(app, ["verify"]).exception, PerceptionError)

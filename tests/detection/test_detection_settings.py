@@ -1,0 +1,32 @@
+"""Each bad setting is refused in a sentence that names its option."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from perception.detection import DetectionSettings
+from perception.errors import UsageError
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"confidence": -0.1}, "--conf"),
+        ({"confidence": 1.1}, "--conf"),
+        ({"confidence": float("nan")}, "--conf"),
+        ({"iou": 2.0}, "--iou"),
+        ({"image_size_px": 31}, "--imgsz"),
+        ({"image_size_px": 4097}, "--imgsz"),
+        ({"classes": ("car", "tram")}, "--classes tram"),
+    ],
+)
+def test_bad_settings(values: dict[str, Any], named: str) -> None:
+    with pytest.raises(UsageError, match=named):
+        DetectionSettings(**values)
+
+
+def test_allowed_labels_follow_the_order_of_the_classes() -> None:
+    assert DetectionSettings(classes=("bus", "car")).allowed_labels.tolist() == [True, False, True] + [False] * 3
+    assert DetectionSettings().allowed_labels.all()

@@ -1,0 +1,68 @@
+import numpy as np
+import torch
+
+from perception.forecasting.motion import MOTION_SIZE, TIME_CONSTANTS_S, MotionState, advance
+
+
+def _run(boxes: torch.Tensor, times_s: np.ndarray) -> tuple[MotionState, list[torch.Tensor]]:
+    state = MotionState.start(boxes[:, 0])
+    inputs = []
+    for index in range(boxes.shape[1]):
+        dt = times_s[index] - times_s[index - 1] if index else 0.0
+        state, row = advance(state, boxes[:, index], torch.full((len(boxes),), dt), torch.zeros(len(boxes)))
+        inputs.append(row)
+    return state, inputs
+
+
+def _line(times_s: np.ndarray, velocity: tuple[float, ...] = (0.2, -0.1, 0.0, 0.0)) -> torch.Tensor:
+    start = torch.tensor([0.3, 0.6, 0.1, 0.08])
+    return (start + torch.from_numpy(times_s).float()[:, None] * torch.tensor(velocity))[None]
+
+
+def test_every_time_constant_sees_the_velocity_of_a_straight_line_at_any_frame_rate():
+    for times in (np.arange(15) / 30, np.arange(5) / 5, np.array([0.0, 0.1, 0.5, 0.55])):
+        state, _ = _run(_line(times), times)
+        expected = torch.tensor([0.2, -0.1, 0.0, 0.0]).expand(len(TIME_CONSTANTS_S), 4)
+        torch.testing.assert_close(state.mean_velocities()[0], expected, atol=1e-5, rtol=1e-4)
+
+
+def test_the_short_time_constant_reacts_first():
+    times = np.arange(20) / 10
+    stopping = _line(np.minimum(times, 1.0))
+    state, _ = _run(stopping, times)
+    speeds = state.mean_velocities()[0, :, 0]
+    assert speeds[0] < speeds[1] < speeds[2]
+    assert speeds[0] < 0.01
+
+
+def test_the_first_box_has_no_motion_and_says_that_it_is_the_first():
+    _, (first, second) = _run(_line(np.array([0.0, 0.1])), np.array([0.0, 0.1]))
+    assert first.shape == (1, MOTION_SIZE)
+    moved = slice(4, 8 + 4 * len(TIME_CONSTANTS_S))
+    assert torch.all(first[0, moved] == 0)
+    assert first[0, -2] == 1
+    assert second[0, -2] == 0
+    assert second[0, 4] > 0
+
+
+def test_the_future_does_not_reach_the_inputs():
+    times = np.arange(12) / 10
+    boxes = _line(times)
+    changed = boxes.clone()
+    changed[:, 8:] += 0.3
+    _, before = _run(boxes, times)
+    _, after = _run(changed, times)
+    for index in range(8):
+        torch.testing.assert_close(before[index], after[index], rtol=0, atol=0)
+    assert not torch.equal(before[8], after[8])
+
+
+def test_near_and_far_objects_that_move_alike_look_alike():
+    times = np.arange(6) / 10
+    near = torch.tensor([0.5, 0.5, 0.2, 0.2]) + torch.from_numpy(times).float()[:, None] * torch.tensor([0.2, 0, 0, 0])
+    far = torch.tensor([0.5, 0.5, 0.02, 0.02]) + torch.from_numpy(times).float()[:, None] * torch.tensor(
+        [0.02, 0, 0, 0]
+    )
+    _, inputs = _run(torch.stack([near, far]), times)
+    relative = inputs[-1][:, 4 : 8 + 4 * len(TIME_CONSTANTS_S)]
+    torch.testing.assert_close(relative[0], relative[1], atol=1e-4, rtol=1e-3)

@@ -1,0 +1,105 @@
+import numpy as np
+import pytest
+import torch
+from support.tracks import make_tracks
+
+from perception.errors import UsageError
+from perception.forecasting import (
+    ConstantVelocityForecaster,
+    GruConfig,
+    GruForecaster,
+    TrajectoryGRU,
+    open_forecaster,
+)
+from perception.forecasting.offline import predict_expected
+
+CPU = torch.device("cpu")
+CONFIG = GruConfig(hidden_size=24, input_size=16, feature_size=5, feature_space="space")
+
+
+@pytest.fixture
+def model() -> TrajectoryGRU:
+    torch.manual_seed(3)
+    return TrajectoryGRU(CONFIG).eval()
+
+
+def _path(times_s: np.ndarray, start: tuple[float, float]) -> np.ndarray:
+    boxes = np.tile([*start, 0.1, 0.08], (len(times_s), 1))
+    boxes[:, 0] += 0.1 * times_s + 0.02 * times_s**2
+    return boxes
+
+
+def test_feeding_one_instant_after_another_equals_the_whole_sequence(model):
+    """Irregular times, features that come and go, tracks that change their order."""
+    times = np.array([0.0, 0.1, 0.35, 0.4, 0.6])
+    paths = np.stack([_path(times, (0.2, 0.5)), _path(times, (0.6, 0.4))])
+    features = np.random.default_rng(0).normal(size=(2, 5, 5)).astype(np.float32)
+    features[1, 2] = 0
+    forecaster = GruForecaster(model, device=CPU)
+    for index, time in enumerate(times):
+        order = np.array([0, 1]) if index % 2 else np.array([1, 0])
+        tracks = make_tracks(paths[order, index], order + 7, features=features[order, index], space="space")
+        forecasts = forecaster.step(tracks, int(time * 1e9))
+    dt = np.tile(np.diff(times, prepend=0.0), (2, 1))
+    expected = predict_expected(
+        model,
+        paths,
+        dt_s=dt,
+        labels=np.zeros(2),
+        features=features,
+        times_s=np.arange(1, 31) * 0.1,
+    )
+    np.testing.assert_array_equal(forecasts.track_ids, order + 7)
+    np.testing.assert_allclose(forecasts.expected, expected[order], atol=2e-5)
+
+
+def test_a_track_that_ends_is_forgotten_and_a_new_one_starts_fresh(model):
+    forecaster, fresh = GruForecaster(model, device=CPU), GruForecaster(model, device=CPU)
+    box = np.array([[0.5, 0.5, 0.1, 0.1]])
+    forecaster.step(make_tracks(box, np.array([1])), 0)
+    forecaster.step(make_tracks(box + np.array([0.05, 0, 0, 0]), np.array([1])), 10**8)
+    forecaster.step(make_tracks(np.zeros((0, 4)), np.zeros(0)), 2 * 10**8)
+    again = forecaster.step(make_tracks(box, np.array([1])), 3 * 10**8)
+    first = fresh.step(make_tracks(box, np.array([1])), 3 * 10**8)
+    np.testing.assert_allclose(again.means, first.means)
+
+
+def test_reset_forgets_everything(model):
+    forecaster = GruForecaster(model, device=CPU)
+    box = np.array([[0.5, 0.5, 0.1, 0.1]])
+    first = forecaster.step(make_tracks(box, np.array([1])), 0)
+    forecaster.step(make_tracks(box + np.array([0.1, 0, 0, 0]), np.array([1])), 10**8)
+    forecaster.reset()
+    np.testing.assert_allclose(forecaster.step(make_tracks(box, np.array([1])), 0).means, first.means)
+
+
+def test_features_of_another_network_are_not_used(model):
+    box, features = np.array([[0.5, 0.5, 0.1, 0.1]]), np.ones((1, 5), np.float32)
+
+    def forecast(space: str, values: np.ndarray) -> np.ndarray:
+        tracks = make_tracks(box, np.array([1]), features=values, space=space)
+        return GruForecaster(model, device=CPU).step(tracks, 0).means
+
+    none = GruForecaster(model, device=CPU).step(make_tracks(box, np.array([1])), 0).means
+    np.testing.assert_allclose(forecast("another", np.ones((1, 9), np.float32)), none)
+    assert not np.allclose(forecast("space", features), none)
+
+
+def test_no_tracks_give_no_futures(model):
+    for forecaster in (GruForecaster(model, device=CPU), ConstantVelocityForecaster()):
+        assert len(forecaster.step(make_tracks(np.zeros((0, 4)), np.zeros(0)), 0)) == 0
+
+
+def test_constant_velocity_goes_straight_and_spreads():
+    tracks = make_tracks(np.array([[0.5, 0.5, 0.1, 0.1]]), np.array([4]), rates=np.array([[0.1, -0.05, 0.0, 0.0]]))
+    forecasts = ConstantVelocityForecaster().step(tracks, 0)
+    np.testing.assert_allclose(forecasts.means[0, 0, 9], [0.6, 0.45, 0.1, 0.1], atol=1e-9)
+    np.testing.assert_allclose(forecasts.stds[0, 0, 9, 0], np.sqrt(2e-4), rtol=1e-6)
+    assert (np.diff(forecasts.stds[0, 0, :, 0]) > 0).all()
+
+
+def test_names_of_forecasters(tmp_path):
+    assert isinstance(open_forecaster("constant-velocity", device=CPU)[0], ConstantVelocityForecaster)
+    for name in ("transformer", str(tmp_path / "missing.safetensors")):
+        with pytest.raises(UsageError):
+            open_forecaster(name, device=CPU)
