@@ -63,9 +63,10 @@ def test_better_boxes_and_classes_cost_less():
     good, bad = _output(half_side=10), _output(half_side=28)
     assert detection_loss(good, batch).boxes < detection_loss(bad, batch).boxes
     assignment = assign(good, batch)
-    sure = good.class_logits.clone()
-    sure[..., 0][assignment.object_indices == 0] = 3.0
-    assert detection_loss(good._replace(class_logits=sure), batch).classes < detection_loss(good, batch).classes
+    right = good.class_logits.clone()
+    quality = assignment.quality.clamp(min=0.02)
+    right[..., 0] = torch.where(assignment.object_indices == 0, torch.logit(quality), right[..., 0])
+    assert detection_loss(good._replace(class_logits=right), batch).classes < 0.2 * detection_loss(good, batch).classes
 
 
 def test_false_alarms_cost_only_where_absence_is_known():

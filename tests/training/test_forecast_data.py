@@ -35,9 +35,9 @@ def test_centre_and_size_round_trip():
 
 def test_windows_hold_the_past_and_the_true_future():
     tracks = from_jaad(_jaad())
-    ends = np.array([14, 94])
+    ends = np.array([14, 94])  # each the 15th box of its track
     windows = windows_at(tracks, ends, length=5, stride=3)
-    np.testing.assert_allclose(windows.boxes[0, :, 0] * 1920, [22 + 6 * i for i in range(5)], rtol=1e-5)
+    np.testing.assert_allclose(windows.boxes[0, :, 0] * 1920, [24 + 6 * i for i in range(5)], rtol=1e-5)
     np.testing.assert_allclose(windows.dt_s[0], [0, 0.1, 0.1, 0.1, 0.1], atol=1e-6)
     np.testing.assert_allclose(windows.futures[0, :3, 0] * 1920, [50, 52, 54], rtol=1e-5)
     assert windows.known[0].tolist() == (GRID_STEPS < 80 - 14).tolist()
@@ -49,7 +49,7 @@ def test_windows_never_reach_over_the_ends_of_their_track():
     ends = tracks.ends(15, 2)
     in_first = ends[ends < 80]
     assert in_first.min() == 28
-    assert in_first.max() == 80 - 12
+    assert in_first.max() == 80 - 11  # more than a third of a second lies ahead
     assert ends[ends >= 80].min() == 80 + 28
 
 
