@@ -82,7 +82,8 @@ class EvaluateConfig(RunConfig):
 
     ``truth``: the recording with ground truth, where it is not the source; ``results``: the folder of a finished run;
     ``images``: annotation files of single images. ``grouping`` counts car, truck and bus as one class, each class for
-    itself, or reports both. Objects lower than ``min_height`` pixels count neither way. ``conf`` is low because an
+    itself, or reports both. ``benchmark`` measures the forecaster alone on a public one, the ``split`` of its ``data``
+    file. Objects lower than ``min_height`` pixels count neither way. ``conf`` is low because an
     average precision needs the weak detections too; the tracker ignores them.
     """
 
@@ -92,6 +93,9 @@ class EvaluateConfig(RunConfig):
     images: Annotated[list[Path], BeforeValidator(_listed)] = []
     grouping: Literal["both", "vehicles", "each"] = "both"
     min_height: float = Field(default=0, ge=0)
+    benchmark: Literal["jaad"] | None = None
+    data: Path | None = None
+    split: Literal["train", "val", "test"] = "test"
 
 
 def load_config(kind: type[Config], *, path: Path | None, options: Mapping[str, Any]) -> Config:

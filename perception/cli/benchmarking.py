@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from perception.config import EvaluateConfig
 from perception.errors import UsageError
+from perception.evaluation.benchmarks import jaad_report
 from perception.files import sha256, write_json
-
-Split = Literal["train", "val", "test"]
+from perception.forecasting import read_gru
+from perception.forecasting.jaad import read_jaad
+from perception.forecasting.opening import BUNDLED_NAME, CONSTANT_VELOCITY
+from perception.outputs import next_run_folder, output_folder
+from perception.weights import WEIGHTS_SUFFIX, bundled_folder
 
 _FIGURES = {
     "mse_0_5_s": "MSE 0.5 s",
@@ -23,27 +27,21 @@ _FIGURES = {
 }
 
 
-def run_benchmark(name: str, *, data: Path | None, forecaster: str, split: str, seed: int, output: Path | None) -> None:
+def run_benchmark(config: EvaluateConfig) -> None:
     """Print the table, write ``report.json``, print its folder last. Raises ``UsageError`` for a wrong option."""
-    from perception.evaluation.benchmarks import jaad_report
-    from perception.forecasting import read_gru
-    from perception.forecasting.jaad import read_jaad
-    from perception.forecasting.opening import BUNDLED_NAME
-    from perception.outputs import next_run_folder, output_folder
-    from perception.weights import WEIGHTS_SUFFIX, bundled_folder
-
-    if name != "jaad":
-        raise UsageError(f"--benchmark {name}: not known; give jaad.")
-    if data is None:
-        raise UsageError("--benchmark jaad: give its tracks with --data FILE.npz.")
-    if split not in ("train", "val", "test"):
-        raise UsageError(f"--split {split}: give train, val or test.")
-    weights = bundled_folder() / f"{BUNDLED_NAME}{WEIGHTS_SUFFIX}" if forecaster == "auto" else Path(forecaster)
-    model, tracks = read_gru(weights), read_jaad(data, split)  # type: ignore[arg-type]
+    if config.data is None:
+        raise UsageError(f"--benchmark {config.benchmark}: give its tracks with --data FILE.npz.")
+    if config.forecaster == CONSTANT_VELOCITY:
+        raise UsageError(
+            f"--forecaster {CONSTANT_VELOCITY}: stands beside the model anyway; give auto or a weights file."
+        )
+    bundled = bundled_folder() / f"{BUNDLED_NAME}{WEIGHTS_SUFFIX}"
+    weights = bundled if config.forecaster == "auto" else Path(config.forecaster)
+    model, tracks = read_gru(weights), read_jaad(config.data, config.split)
     console = Console()
-    with console.status(f"JAAD {split}: {len(tracks.videos)} tracks"):
-        report = jaad_report(model, tracks, rng=np.random.default_rng(seed))
-    table = Table(title=f"JAAD {split}, one output, observed boxes alone", title_justify="left")
+    with console.status(f"JAAD {config.split}: {len(tracks.videos)} tracks"):
+        report = jaad_report(model, tracks, rng=np.random.default_rng(config.seed))
+    table = Table(title=f"JAAD {config.split}, one output, observed boxes alone", title_justify="left")
     table.add_column("squared pixels")
     for heading in ("TrajectoryGRU", "constant velocity", "ratio", "95 % interval"):
         table.add_column(heading, justify="right")
@@ -62,9 +60,13 @@ def run_benchmark(name: str, *, data: Path | None, forecaster: str, split: str, 
         "constant velocity is the published Kalman filter; intervals by bootstrap over videos.",
         style="dim",
     )
-    folder = output_folder(output) if output is not None else next_run_folder(Path("runs"), "evaluate", f"jaad-{split}")
+    folder = (
+        output_folder(config.output)
+        if config.output is not None
+        else next_run_folder(Path("runs"), "evaluate", f"jaad-{config.split}")
+    )
     write_json(
         folder / "report.json",
-        {"benchmark": name, "split": split, "weights_sha256": sha256(weights), **report.to_json()},
+        {"benchmark": config.benchmark, "split": config.split, "weights_sha256": sha256(weights), **report.to_json()},
     )
     console.print(str(folder), highlight=False, soft_wrap=True)

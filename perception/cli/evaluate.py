@@ -11,6 +11,7 @@ from perception.cli import options
 from perception.config import EvaluateConfig, load_config
 
 _TRUTH = "Ground truth"
+_BENCHMARK = "Forecasting benchmark"
 
 
 def evaluate(
@@ -44,6 +45,17 @@ def evaluate(
     min_height: Annotated[
         float | None,
         typer.Option("--min-height", help="Objects lower than this count neither way.", rich_help_panel=_TRUTH),
+    ] = None,
+    benchmark: Annotated[
+        str | None,
+        typer.Option("--benchmark", help="jaad: the forecaster alone, by its protocol.", rich_help_panel=_BENCHMARK),
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="The benchmark's tracks.", rich_help_panel=_BENCHMARK)
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option("--split", help="train, val or test.", show_default="test", rich_help_panel=_BENCHMARK),
     ] = None,
     stride: options.Stride = None,
     max_frames: options.MaxFrames = None,

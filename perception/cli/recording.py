@@ -13,6 +13,9 @@ from perception.types import Scene, Source
 
 VIDEO_FILE = "scene.mp4"
 
+MAX_RATE_FPS = 240.0
+"""The first frames of a network camera may come in a burst, which is no rate to write a video with."""
+
 
 class SceneRecorder:
     """Draws each scene for the video and the window, and writes the tables; a context manager.
@@ -33,7 +36,7 @@ class SceneRecorder:
         if folder is not None:
             self._tables = self._files.enter_context(ResultWriter(folder, cameras=source.cameras))
             if video:
-                writer = VideoWriter(folder / VIDEO_FILE, rate_fps=source.rate_fps)
+                writer = VideoWriter(folder / VIDEO_FILE, rate_fps=min(source.rate_fps, MAX_RATE_FPS))
                 self._video = self._files.enter_context(writer)
         if window is not None:
             self._files.callback(window.close)

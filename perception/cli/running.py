@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
+from itertools import chain
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -86,41 +87,30 @@ def execute(
     assembly = assemble(config)
     for note in assembly.notes:
         say(console, note)
-    window = open_window(console) if config.show else None
-    folder = make_folder(command, config, source.name) if config.save else None
-    if folder is not None:
-        write_run_file(
-            folder,
-            command=command,
-            config=config,
-            device=str(assembly.device),
-            notes=assembly.notes,
-            weights=assembly.weights,
-        )
     outcome = Outcome()
     total = source.length if config.max_frames is None else min(source.length or config.max_frames, config.max_frames)
-    with (
-        SceneRecorder(source, folder=folder, window=window, video=video) as recorder,
-        RunProgress(console, total=total) as progress,
-        StopRequest(on_stop=source.close, after_s=duration_s) as stop,
-    ):
+    progress = RunProgress(console, total=total)
+    with StopRequest(on_stop=source.close, after_s=duration_s) as stop:
         started_s = monotonic()
-        try:
-            for scene in assembly.pipeline.run(source):
-                drawn, goes_on = recorder.write(scene, rate_fps=progress.rate_fps if progress.done else None)
-                _count(outcome, drawn)
-                if on_scene is not None:
-                    on_scene(drawn)
-                progress.update(drawn.stage_ms, objects=len(drawn.tracks), dropped=source.dropped)
-                if not goes_on:
-                    outcome.ended = "the window was closed"
-                elif stop.reason is None and outcome.instants != config.max_frames:
-                    continue
-                break
-        except PerceptionError as error:
-            # A camera that is being closed may complain; the user has asked for the end.
-            if stop.reason is None:
-                outcome.ended, outcome.failure = "failed", error
+        scenes = _started(assembly.pipeline.run(source), source, stop)
+        folder = _prepared_folder(command, config, source, assembly) if config.save else None
+        window = open_window(console) if config.show else None
+        with SceneRecorder(source, folder=folder, window=window, video=video) as recorder, progress:
+            try:
+                for scene in scenes:
+                    drawn, goes_on = recorder.write(scene, rate_fps=progress.rate_fps if progress.done else None)
+                    _count(outcome, drawn)
+                    if on_scene is not None:
+                        on_scene(drawn)
+                    progress.update(drawn.stage_ms, objects=len(drawn.tracks), dropped=source.dropped)
+                    if not goes_on:
+                        stop.ask("the window was closed")
+                    if stop.reason is not None or outcome.instants == config.max_frames:
+                        break
+            except PerceptionError as error:
+                # A camera that is being closed may complain; the user has asked for the end.
+                if stop.reason is None:
+                    outcome.ended, outcome.failure = "failed", error
         outcome.elapsed_s = monotonic() - started_s
         outcome.ended = stop.reason or outcome.ended
     source.close()
@@ -128,6 +118,29 @@ def execute(
     tracker = assembly.pipeline.tracker
     outcome.left_out = asdict(tracker.counts) if isinstance(tracker, ImageTracker) else {}
     return Finished(assembly, folder, outcome)
+
+
+def _started(scenes: Iterator[Scene], source: Source, stop: StopRequest) -> Iterator[Scene]:
+    """``scenes`` once the first one is there, so that a run that never starts leaves no folder."""
+    first = next(scenes, None)
+    if first is not None:
+        return chain([first], scenes)
+    if stop.is_interrupt:
+        raise KeyboardInterrupt
+    raise PerceptionError(f"{source.name}: gave no picture; check the camera or the file.")
+
+
+def _prepared_folder(command: str, config: RunConfig, source: Source, assembly: Assembly) -> Path:
+    folder = make_folder(command, config, source.name)
+    write_run_file(
+        folder,
+        command=command,
+        config=config,
+        device=str(assembly.device),
+        notes=assembly.notes,
+        weights=assembly.weights,
+    )
+    return folder
 
 
 def say(console: Console, text: str) -> None:

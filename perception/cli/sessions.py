@@ -23,7 +23,7 @@ def run_demo(config: RunConfig) -> None:
         truth = read_truth(config.source[0]) if len(config.source) == 1 and not source.is_live else None
         finished = execute("demo", config, source, on_scene=None if truth is None else recorder.add)
     report = latency_report(source.name, finished.outcome)
-    if truth is not None and finished.outcome.failure is None and finished.outcome.instants:
+    if truth is not None and finished.outcome.failure is None:
         report = report_of(
             recorder.tables(), truth, config.source[0], title=source.name, config=config, assembly=finished.assembly
         )

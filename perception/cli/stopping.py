@@ -8,7 +8,7 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "the system asked for it"}
 
 
 class StopRequest:
@@ -41,6 +41,11 @@ class StopRequest:
         if self._timer is not None:
             self._timer.cancel()
 
+    @property
+    def is_interrupt(self) -> bool:
+        """Whether a signal asked for the end."""
+        return self.reason in _SIGNALS.values()
+
     def ask(self, reason: str) -> None:
         """Ask for the end of the run; the first reason counts."""
         if self.reason is None:
@@ -50,4 +55,4 @@ class StopRequest:
     def _on_signal(self, number: int, _: FrameType | None) -> None:
         if self.reason is not None:
             raise KeyboardInterrupt
-        self.ask("Ctrl-C" if number == signal.SIGINT else "the system asked for it")
+        self.ask(_SIGNALS[signal.Signals(number)])

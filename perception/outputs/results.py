@@ -125,7 +125,7 @@ class ResultWriter:
                 self._detections[camera].append(separator + records)
                 self._detections_written[camera] = True
         self._forecasts.append(line)
-        for stage in scene.stage_ms.keys() - self._stage_ms.keys():
+        for stage in [name for name in scene.stage_ms if name not in self._stage_ms]:
             # A stage that appears late did not take time before.
             self._stage_ms[stage] = array("f", bytes(4 * self.written))
         for stage, values in self._stage_ms.items():

@@ -21,6 +21,8 @@ SCHEMES = ("http", "https", *STREAM_SCHEMES)
 
 
 class Closable(Protocol):
+    """Anything that has to be closed."""
+
     def close(self) -> None: ...
 
 

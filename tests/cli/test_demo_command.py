@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import av
@@ -191,7 +192,7 @@ def test_an_interrupted_process_leaves_whole_files(tmp_path: Path, number: signa
     lines = tmp_path / "runs" / "demo" / "long" / "forecasts.jsonl"
     try:
         while process.poll() is None and not (lines.is_file() and lines.read_bytes().count(b"\n") >= 3):
-            pass
+            time.sleep(0.02)
         process.send_signal(number)
         out, err = process.communicate(timeout=120)
     finally:

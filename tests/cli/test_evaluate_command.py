@@ -47,7 +47,9 @@ def test_a_finished_run_gives_the_same_scores_as_the_run_itself(boxes_command: C
     named = boxes_command("evaluate", "--results", run.folder, "--truth", street_recording)
     ours, theirs = report_in(run.folder), report_in(again.folder)
     assert ours["detection"] == theirs["detection"] == report_in(named.folder)["detection"]
-    assert ours["tracking"] == theirs["tracking"]
+    for part, other in zip(ours["tracking"], theirs["tracking"], strict=True):
+        # The tables round to a hundredth of a pixel.
+        assert part["overall"] == pytest.approx(other["overall"], abs=1e-3)
     assert [part["setting"] for part in theirs["forecasting"]] == ["tracked"]
     assert names_in(again.folder) == ["report.json", "run.yaml"]
 
@@ -168,11 +170,11 @@ def test_the_teacher_by_the_same_command_has_its_known_figures(command: Command,
     arguments = ("--detector", teacher, "--forecaster", "constant-velocity", "--vehicles", "--device", "cpu")
     ran = command("evaluate", shared_dir / "real" / "motorway" / "val_morning", "--max-frames", "40", *arguments)
     assert ran.code == 0, ran.err
-    assert report_in(ran.folder)["detection"][0]["overall"]["ap50"] == pytest.approx(0.5, abs=0.2)
+    assert report_in(ran.folder)["detection"][0]["overall"]["ap50"] == pytest.approx(0.477, abs=0.02)
     content = yaml.safe_load((ran.folder / "run.yaml").read_text())
     assert list(content["weights_sha256"]) == [teacher.name]
     frames = sorted((shared_dir / "real" / "surround").glob("*/frames.json"))
     images = [text for path in frames for text in ("--images", path)]
     ran = command("evaluate", *images, "--min-height", "25", *arguments)
     assert ran.code == 0, ran.err
-    assert report_in(ran.folder)["detection"][0]["overall"]["ap50"] == pytest.approx(0.28, abs=0.05)
+    assert report_in(ran.folder)["detection"][0]["overall"]["ap50"] == pytest.approx(0.299, abs=0.02)

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -107,7 +108,7 @@ def test_ctrl_c_ends_a_stream_that_waits_for_its_camera(
     lines = tmp_path / "runs" / "stream" / "127.0.0.1" / "forecasts.jsonl"
     try:
         while process.poll() is None and not (lines.is_file() and lines.read_bytes().count(b"\n") >= 3):
-            pass
+            time.sleep(0.02)
         process.send_signal(number)
         out, err = process.communicate(timeout=120)
     finally:
@@ -117,6 +118,38 @@ def test_ctrl_c_ends_a_stream_that_waits_for_its_camera(
     assert names_in(folder) == RESULT_FILES
     assert decoded_frames(folder / "scene.mp4") == len(read_results(folder).forecasts) >= 3
     assert "All files are whole." in err
+
+
+def test_a_camera_without_a_picture_is_an_error_and_leaves_no_folder(boxes_command: Command) -> None:
+    with MjpegServer([]) as server:
+        ran = boxes_command("stream", "--source", server.url)
+    assert ran.code == 1
+    assert "127.0.0.1: gave no picture" in ran.sentence
+    assert not Path("runs").exists()
+
+
+def test_ctrl_c_before_the_first_picture_has_the_shells_exit_code(tmp_path: Path) -> None:
+    with MjpegServer([], hold_open=True) as server:
+        process = subprocess.Popen(
+            [sys.executable, "-c", BOXES_SCRIPT, "stream", "--source", server.url],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(TESTS)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            assert process.stderr is not None
+            while "Forecaster" not in process.stderr.readline():
+                assert process.poll() is None
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=120)
+        finally:
+            process.kill()
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    assert out == ""
+    assert not (tmp_path / "runs").exists()
 
 
 def test_the_bundled_weights_on_a_camera(command: Command, camera: MjpegServer, bundled_weights: Path) -> None:

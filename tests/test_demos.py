@@ -1,0 +1,88 @@
+"""Every demo and every configuration runs."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support.mjpeg_server import MjpegServer
+from support.moving_boxes import assemble_boxes, street_image, write_street, write_street_recording
+
+import perception.assembly
+import perception.cli.running
+from perception.cli import run
+
+ROOT = Path(__file__).parents[1]
+
+Demo = Callable[..., str]
+
+
+@pytest.fixture
+def demo(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Demo:
+    """Runs a script as a user would, with the detector of red boxes; returns what it printed."""
+    monkeypatch.setattr(perception.assembly, "assemble", assemble_boxes)
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+
+    def run_demo(name: str, *arguments: object) -> str:
+        monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
+        runpy.run_path(str(ROOT / "demos" / name), run_name="__main__")
+        return capsys.readouterr().out
+
+    return run_demo
+
+
+def test_recorded_video(demo: Demo, tmp_path: Path) -> None:
+    out = demo("recorded_video.py", write_street(tmp_path / "street.mp4", frames=8))
+    assert out.count(" s: ") == 8
+    # The upper box starts at x = 22 px and drives 20 px/s: after 0.7 s and 3 s more it is at 96 px.
+    assert "car 1 will be at (9" in out.splitlines()[-2]
+    assert "px in 3.0 s" in out
+
+
+def test_webcam(demo: Demo) -> None:
+    with MjpegServer([street_image(number) for number in range(8)], fps=20) as server:
+        out = demo("webcam.py", server.url)
+    assert out.startswith("no window: ")
+    assert "2 objects, " in out
+
+
+def test_evaluation(demo: Demo, tmp_path: Path) -> None:
+    out = demo("evaluation.py", write_street_recording(tmp_path / "drive"))
+    assert "Finds 100% of the vehicles" in out
+    assert "on true tracks" in out
+
+
+def test_evaluation_without_ground_truth(demo: Demo, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="has no ground truth"):
+        demo("evaluation.py", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["demo", "stream", "evaluate"])
+def test_configurations(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(perception.cli.running, "assemble", assemble_boxes)
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    monkeypatch.chdir(tmp_path)
+    recording = write_street_recording(tmp_path / "drive")
+    with MjpegServer([street_image(number) for number in range(8)], fps=20) as server:
+        source = server.url if name == "stream" else str(recording)
+        config = ROOT / "configs" / f"{name}.yaml"
+        code = run([name, "--config", str(config), "--source", source, "--max-frames", "5"])
+    captured = capsys.readouterr()
+    assert code == 0, captured.err
+    assert Path(captured.out.splitlines()[-1], "report.json").is_file()
+
+
+def test_a_video_becomes_forecasts_in_few_lines(tmp_path: Path, demo: Demo) -> None:
+    lines = (perception.__doc__ or "").split("\n\n", 1)[1].strip().replace("drive.mp4", str(tmp_path / "drive.mp4"))
+    assert len(lines.splitlines()) <= 15
+    write_street(tmp_path / "drive.mp4", frames=5)
+    script = tmp_path / "api.py"
+    script.write_text(lines)
+    runpy.run_path(str(script))
