@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torchvision.ops import batched_nms
 
-# One object is one box: a van may score as car and as truck, a rider's machine as motorcycle and as bicycle.
-# Classes of one group suppress one another; a pedestrian beside a bicycle stays.
-SUPPRESSION_GROUPS: tuple[int, ...] = (0, 0, 0, 1, 1, 2)
+# One object is one box: a van may score as car and as truck, a far car as motorcycle too. Classes of one group
+# suppress one another; a pedestrian on or beside a bicycle stays.
+SUPPRESSION_GROUPS: tuple[int, ...] = (0, 0, 0, 0, 0, 1)
 
 
 @dataclass(frozen=True)

@@ -121,7 +121,8 @@ def _distillation(output: RoadNetOutput, batch: Batch) -> Tensor:
     normaliser = sureness.sum().clamp(min=1.0)
     seen = sureness > 0.2
     boxes = generalized_box_iou_loss(output.boxes_xyxy[seen], batch.teacher_boxes[seen]) * sureness[seen]
-    return ((loss * focus * counts).sum() + 2.0 * boxes.sum()) / normaliser
+    total: Tensor = ((loss * focus * counts).sum() + 2.0 * boxes.sum()) / normaliser
+    return total
 
 
 def _contrast(output: RoadNetOutput, batch: Batch, assignment: Assignment) -> Tensor:

@@ -10,6 +10,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from perception.errors import UsageError
 from perception.evaluation.benchmarks import evaluate_jaad
 from perception.forecasting.gru import Futures, GruConfig, TrajectoryGRU
 from perception.forecasting.jaad import OBSERVED, PREDICTED, JaadTracks, read_jaad
@@ -26,7 +27,7 @@ from perception.training.forecast_data import (
 )
 from perception.training.loop import Task, TrainingSettings, Validation
 from perception.training.observing import observe_recording
-from perception.types import Detector
+from perception.types import CLASSES, Detector
 
 GRID_TIMES_S = GRID_STEPS / GRID_FPS
 _REFERENCE_SIZE_PX = (1920.0, 1080.0)
@@ -34,7 +35,7 @@ _RMSE_SCALE_PX = 20.0
 
 
 class RecordingData(BaseModel):
-    """A recording with ground truth, tracked by our own detector and tracker at every ``stride``-th frame."""
+    """A recording, tracked by our own detector and tracker at every ``stride``-th frame; see ``observe_recording``."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -169,20 +170,23 @@ def draw_windows(config: ForecasterTraining, data: ForecasterData, rng: np.rando
     from_recordings = data.jaad is None or (data.recordings is not None and rng.random() < config.recording_share)
     tracks = data.recordings if from_recordings else data.jaad
     if tracks is None:
-        raise ValueError("there are no tracks to learn from")
+        raise UsageError("The configuration names neither jaad nor recordings to train from.")
     if from_recordings:
         length, stride = int(rng.integers(2, 13)), 1
     elif rng.random() < 0.6:
         length, stride = OBSERVED, 1
     else:
         length, stride = int(rng.integers(2, 20)), int(rng.integers(1, 7))
-    ends = tracks.ends(length, stride)
+    while not len(ends := tracks.ends(length, stride)):
+        if length == 1:
+            raise UsageError("The recordings: no track of our detector overlaps an object whose future is known.")
+        length //= 2
     chosen = rng.choice(ends, size=config.settings.batch_size)
     return _augment(windows_at(tracks, chosen, length=length, stride=stride), rng, config.feature_dropout)
 
 
 def _augment(windows: Windows, rng: np.random.Generator, feature_dropout: float) -> Windows:
-    """Mirror half of the windows, move and magnify a third, take the features from some."""
+    """Mirror half of the windows, move and magnify a third, change some classes, take the features from some."""
     count = len(windows.boxes)
     mirror = torch.from_numpy(rng.random(count) < 0.5)
     zoom = torch.from_numpy(np.where(rng.random(count) < 0.33, np.exp(rng.uniform(-0.25, 0.25, count)), 1.0)).float()
@@ -198,12 +202,15 @@ def _augment(windows: Windows, rng: np.random.Generator, feature_dropout: float)
     features = windows.features
     if features is not None:
         features = features * torch.from_numpy(rng.random(count) >= feature_dropout)[:, None, None]
+    # The classes of a data set must not stand for its cameras: cars of one fixed camera all drive the same way.
+    other = torch.from_numpy(rng.integers(len(CLASSES), size=count))
+    labels = torch.where(torch.from_numpy(rng.random(count) < 0.2), other, windows.labels)
     return Windows(
         moved(windows.boxes),
         windows.dt_s,
         windows.unseen_s,
         features,
-        windows.labels,
+        labels,
         moved(windows.futures),
         windows.known,
     )

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from perception.errors import UsageError
 from perception.sources import open_source, read_truth
 from perception.tracking import ImageTracker
 from perception.training.forecast_data import TrackSet, from_recording
-from perception.types import Detections, Detector, Tracks
+from perception.types import BoxTable, Detections, Detector, Tracks
+
+SURE_SCORE = 0.4
+"""Where there is no ground truth, our own tracks teach the future from this score on."""
 
 
 def observe_recording(path: Path, detector: Detector, *, strides: tuple[int, ...] = (1,)) -> list[TrackSet]:
-    """Track a recording with ground truth at every ``stride``-th frame, from each of the ``stride`` first frames.
+    """Track a recording at every ``stride``-th frame, from each of the ``stride`` first frames.
 
-    So one recording of 10 frames per second also teaches what 5 per second look like. The detector runs once.
+    So one recording of 10 frames per second also teaches what 5 per second look like. The detector runs once. Without
+    ground truth the recording labels itself: where our tracker saw an object later is the object's future.
     """
-    truth = read_truth(path)
-    if truth is None:
-        raise UsageError(f"{path}: has no ground truth to learn from.")
     instants: list[tuple[int, int, list[Detections]]] = []
     sizes = set()
     for frame_set in open_source([str(path)]):
@@ -29,6 +32,7 @@ def observe_recording(path: Path, detector: Detector, *, strides: tuple[int, ...
     if len(sizes) != 1:
         raise UsageError(f"{path}: its pictures have several sizes: {sorted(sizes)}.")
     times_s = {index: timestamp * 1e-9 for index, timestamp, _ in instants}
+    truth = read_truth(path) or _own_labels(instants)
     sets = []
     for stride in strides:
         for offset in range(stride):
@@ -39,3 +43,20 @@ def observe_recording(path: Path, detector: Detector, *, strides: tuple[int, ...
             ]
             sets.append(from_recording(truth, times_s, next(iter(sizes)), observed))
     return sets
+
+
+def _own_labels(instants: list[tuple[int, int, list[Detections]]]) -> BoxTable:
+    """The tracks of our tracker where it surely saw its object, as if they were the truth."""
+    tracker = ImageTracker()
+    seen = []
+    for index, timestamp, detections in instants:
+        tracks = tracker.update(detections, timestamp)
+        seen.append((index, tracks[(tracks.unseen_s == 0) & (tracks.scores >= SURE_SCORE)]))
+    return BoxTable(
+        frame_indices=np.concatenate([np.full(len(tracks), index) for index, tracks in seen]),
+        ids=np.concatenate([tracks.ids for _, tracks in seen]),
+        labels=np.concatenate([tracks.labels for _, tracks in seen]),
+        scores=np.concatenate([tracks.scores for _, tracks in seen]),
+        boxes_xyxy_px=np.concatenate([tracks.boxes_xyxy_px for _, tracks in seen]),
+        cameras=np.concatenate([tracks.cameras for _, tracks in seen]),
+    )

@@ -1,0 +1,152 @@
+"""Both trainings from the command line, on small data: files, curves, resuming, wrong use."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+from support.commands import Command
+from support.moving_boxes import BoxDetector, street_image, true_boxes_xyxy_px, write_street_recording
+
+from perception.detection import read_roadnet
+from perception.forecasting import read_gru
+from perception.training.forecast_data import windows_at
+from perception.training.observing import observe_recording
+
+SETTINGS = {"steps": 4, "batch_size": 4, "validate_every": 2, "save_every": 1, "warmup_steps": 1}
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A recording, and the same pictures as a COCO file."""
+    root = tmp_path / "data"
+    write_street_recording(root / "drive", frames=40)
+    images = root / "coco" / "images"
+    images.mkdir(parents=True)
+    coco = {"images": [], "annotations": [], "categories": [{"id": 1, "name": "car"}]}
+    for number in range(6):
+        cv2.imwrite(str(images / f"{number}.png"), street_image(number)[..., ::-1])
+        coco["images"].append({"id": number, "file_name": f"{number}.png", "width": 160, "height": 96})
+        for x1, y1, x2, y2 in true_boxes_xyxy_px(number).tolist():
+            coco["annotations"].append({"image_id": number, "category_id": 1, "bbox": [x1, y1, x2 - x1, y2 - y1]})
+    (root / "coco" / "train.json").write_text(json.dumps(coco))
+    return root
+
+
+@pytest.fixture
+def detector_config(tmp_path: Path) -> Path:
+    return _write(
+        tmp_path / "detector.yaml",
+        train=[{"kind": "recording", "path": "drive", "stride": 8}, {"kind": "coco", "path": "coco/train.json"}],
+        validation=[{"kind": "coco", "path": "coco/train.json"}],
+        sizes_px=[[160, 96]],
+        settings=SETTINGS,
+    )
+
+
+@pytest.fixture
+def forecaster_config(tmp_path: Path) -> Path:
+    recordings = [{"path": "drive", "strides": [1, 2]}]
+    return _write(tmp_path / "f.yaml", train=recordings, validation=recordings, hidden_size=16, settings=SETTINGS)
+
+
+def _write(path: Path, **content: object) -> Path:
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+def test_a_detector_is_trained_and_goes_on_after_a_stop(command: Command, data, detector_config):
+    ran = command(
+        "train", "detector", "--config", detector_config, "--data", data, "--output", "run", "--device", "cpu"
+    )
+    assert ran.code == 0, ran.err
+    names = {path.name for path in ran.folder.iterdir()}
+    assert names == {"checkpoint.pt", "curves.png", "history.json", "roadnet.safetensors", "training.yaml"}
+    _, feature_space = read_roadnet(ran.folder / "roadnet.safetensors")
+    assert feature_space.startswith("roadnet-")
+    history = json.loads((ran.folder / "history.json").read_text())
+    assert [entry["step"] for entry in history["validation"]] == [2, 4]
+    assert all(np.isfinite(entry["loss"]) for entry in history["validation"])
+
+    again = command("train", "detector", "--resume", ran.folder, "--data", data, "--steps", 6, "--device", "cpu")
+    assert again.code == 0, again.err
+    history = json.loads((ran.folder / "history.json").read_text())
+    assert [entry["step"] for entry in history["validation"]] == [2, 4, 6]
+    assert yaml.safe_load((ran.folder / "training.yaml").read_text())["settings"]["steps"] == 6
+
+
+class _BoxDetectorWithFeatures(BoxDetector):
+    feature_space, feature_size = "box-features", 3
+
+    def detect(self, frames):
+        return [
+            replace(found, features=np.ones((len(found), 3), np.float32), feature_space=self.feature_space)
+            for found in super().detect(frames)
+        ]
+
+
+def test_a_forecaster_learns_from_tracks_with_features(command: Command, data, forecaster_config, monkeypatch):
+    chosen = (_BoxDetectorWithFeatures(), "Detector: red boxes.")
+    monkeypatch.setattr("perception.detection.open_detector", lambda *_, **__: chosen)
+    ran = command("train", "forecaster", "--config", forecaster_config, "--data", data, "--output", "run", "--seed", 3)
+    assert ran.code == 0, ran.err
+    config = read_gru(ran.folder / "trajectory-gru-image.safetensors").config
+    assert (config.feature_space, config.feature_size, config.hidden_size) == ("box-features", 3, 16)
+    (*_, last) = json.loads((ran.folder / "history.json").read_text())["validation"]
+    assert 0 < last["FDE 1 s (1/1000)"] < 1000
+
+
+def test_nothing_to_learn_from_is_said(command: Command, data, forecaster_config):
+    forecaster_config.write_text(yaml.safe_dump({"settings": SETTINGS}))
+    ran = command("train", "forecaster", "--config", forecaster_config, "--data", data, "--output", "run")
+    assert ran.code == 2
+    assert ran.sentence
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["detector"], "--config"),
+        (["detector", "--config", "missing.yaml"], "missing.yaml"),
+        (["detector", "--resume", "."], "training.yaml"),
+        (["detector", "--resume", ".", "--output", "x"], "--output"),
+        (["forecaster", "--config", "missing.yaml", "--data", "nowhere"], "nowhere"),
+    ],
+)
+def test_wrong_use_is_one_sentence(command: Command, arguments, word):
+    ran = command("train", *arguments)
+    assert ran.code == 2
+    assert word in ran.sentence
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"bogus": 1}, "bogus"),
+        ({"settings": {**SETTINGS, "steps": 0}}, "settings.steps"),
+        ({"dropout": 1.5}, "dropout"),
+        ({"train": [{"kind": "coco", "path": "none.json"}]}, "none.json"),
+        ({"train": [{"kind": "magic", "path": "x"}]}, "kind"),
+    ],
+)
+def test_a_wrong_configuration_is_named(command: Command, data, detector_config, change, word):
+    detector_config.write_text(yaml.safe_dump({**yaml.safe_load(detector_config.read_text()), **change}))
+    ran = command("train", "detector", "--config", detector_config, "--data", data, "--output", "run")
+    assert ran.code == 2
+    assert word in ran.sentence
+
+
+def test_a_recording_without_truth_labels_itself(data):
+    """The future is the label: our own tracks teach what the truth would."""
+    with_truth = observe_recording(data / "drive", BoxDetector())
+    own = observe_recording(data / "drive" / "drive.mp4", BoxDetector())
+    ends = with_truth[0].ends(5, 1)
+    taught, self_taught = (windows_at(sets[0], ends, length=5, stride=1) for sets in (with_truth, own))
+    known = taught.known & self_taught.known
+    assert known.float().mean() > 0.4
+    np.testing.assert_allclose(taught.futures[known], self_taught.futures[known], atol=0.01)

@@ -1,0 +1,117 @@
+"""The README's commands and Python do what they say, on small data that stands in for the reader's."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from support.mjpeg_server import MjpegServer
+from support.moving_boxes import street_image, write_street, write_street_recording
+
+from perception.cli import run
+from perception.training.configuration import read_training_config
+from perception.training.detector import DetectorTraining
+from perception.training.forecaster import ForecasterTraining
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SHELL_LINES = [
+    line.split(" #")[0].strip()
+    for block in re.findall(r"```sh\n(.*?)```", README, flags=re.DOTALL)
+    for line in block.splitlines()
+    if line.strip()
+]
+COMMANDS = [line for line in SHELL_LINES if line.startswith("perception ")]
+DATA_COMMANDS = [line for line in COMMANDS if "$DATA" in line]
+TRAINING_COMMANDS = [line for line in DATA_COMMANDS if " train " in line]
+OWN_COMMANDS = [line for line in COMMANDS if "$DATA" not in line]
+
+ANSWERS_NOT_HERE = {
+    "perception stream --source 0 --show": (2, "webcam"),
+    "perception stream --source rtsp://user:password@camera.local/stream": (1, "rtsp"),
+    "perception weights fetch fasterrcnn_resnet50_fpn_v2": (1, "--weights"),
+    "perception demo --source drive.mp4 --detector fasterrcnn_resnet50_fpn_v2": (2, "perception weights fetch"),
+    "perception demo --source drive.mp4 --detector yolox_s.onnx": (2, "yolox_s.onnx"),
+}
+"""Commands that need a camera, a network or a file that a test has not: exit code, and what the sentence names."""
+
+
+@pytest.fixture
+def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What the README's names stand for."""
+    for name in ("drive.mp4", "front.mp4", "rear.mp4"):
+        write_street(tmp_path / name, frames=12)
+    write_street_recording(tmp_path / "path" / "to" / "recording")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PERCEPTION_CACHE", str(tmp_path / "cache"))
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def weights() -> None:
+    if not any((ROOT / "data" / "weights").glob("*.safetensors")):
+        pytest.skip("the bundled weights are absent")
+
+
+def test_the_readme_shows_what_there_is():
+    assert {line.split()[1] for line in COMMANDS} == {"demo", "stream", "evaluate", "train", "weights"}
+    assert {"make demo SOURCE=path/to/video.mp4", "make test"} <= set(SHELL_LINES)
+    assert set(ANSWERS_NOT_HERE) <= set(OWN_COMMANDS)
+    for picture in re.findall(r"!\[.*?\]\((.*?)\)", README):
+        assert (ROOT / picture).is_file()
+
+
+@pytest.mark.parametrize("line", [line for line in OWN_COMMANDS if line not in ANSWERS_NOT_HERE])
+def test_commands(line, working_folder, weights, capsys):
+    if "--results" in line:
+        assert run(["demo", "--source", "path/to/recording", "--output", "runs/demo/drive"]) == 0
+    with MjpegServer([street_image(number) for number in range(8)], fps=8) as server:
+        line = line.replace("http://camera.local/stream.mjpg", server.url).replace("--duration 60", "--duration 2")
+        code = run(shlex.split(line)[1:])
+    output = capsys.readouterr()
+    assert code == 0, output.err
+    if line.split()[1] != "weights":
+        assert (Path(output.out.splitlines()[-1]) / "report.json").is_file()
+
+
+@pytest.mark.parametrize("line", ANSWERS_NOT_HERE)
+def test_commands_that_need_what_is_not_here_say_so(line, working_folder, weights, capsys):
+    code, word = ANSWERS_NOT_HERE[line]
+    if line.endswith("--show") and Path("/dev/video0").exists():
+        pytest.skip("there is a webcam")
+    arguments = shlex.split(line.replace("camera.local", "127.0.0.1:9"))[1:]
+    if arguments[:2] == ["weights", "fetch"]:
+        arguments += ["--base-url", "http://127.0.0.1:9"]
+    assert run(arguments) == code
+    sentence = capsys.readouterr().err.strip().splitlines()[-1]
+    assert word in sentence
+    assert "password" not in sentence
+
+
+@pytest.mark.parametrize("line", TRAINING_COMMANDS)
+def test_training_configurations_are_valid(line):
+    words = shlex.split(line)
+    kind = {"detector": DetectorTraining, "forecaster": ForecasterTraining}[words[2]]
+    read_training_config(kind, ROOT / words[words.index("--config") + 1], {})
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("line", [line for line in DATA_COMMANDS if line not in TRAINING_COMMANDS])
+def test_measuring_commands(line, shared_dir, working_folder, weights, capsys):
+    """On a few frames: the whole sets are for people."""
+    line = line.replace("$DATA", str(shared_dir))
+    if "--images" not in line and "--benchmark" not in line:
+        line += " --max-frames 6"
+    code = run(shlex.split(line)[1:])
+    output = capsys.readouterr()
+    assert code == 0, output.err
+    assert (Path(output.out.splitlines()[-1]) / "report.json").is_file()
+
+
+def test_python(working_folder, weights, capsys):
+    (code,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    assert len(code.splitlines()) <= 15
+    exec(compile(code, "README.md", "exec"), {})
+    assert "Traceback" not in capsys.readouterr().err
