@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 import sys
 from collections.abc import Callable
@@ -54,6 +55,19 @@ def test_evaluation(demo: Demo, tmp_path: Path) -> None:
     out = demo("evaluation.py", write_street_recording(tmp_path / "drive"))
     assert "Finds 100% of the vehicles" in out
     assert "on true tracks" in out
+
+
+def test_speed(demo: Demo, tmp_path: Path) -> None:
+    out = demo("speed.py", write_street(tmp_path / "street.mp4", frames=5), "--warmup", 2)
+    assert out.startswith("3 frames, ")
+    assert float(out.split()[-1]) > 0
+
+
+def test_training(demo: Demo, tmp_path: Path) -> None:
+    out = demo("training.py", "--steps", 60, "--output", tmp_path / "run")
+    ours, baseline = (float(number) for number in re.findall(r"([0-9.]+) px", out))
+    assert ours < baseline
+    assert (tmp_path / "run" / "curves.png").is_file()
 
 
 def test_evaluation_without_ground_truth(demo: Demo, tmp_path: Path) -> None:

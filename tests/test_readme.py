@@ -87,7 +87,7 @@ def test_commands_that_need_what_is_not_here_say_so(line, working_folder, weight
     assert run(arguments) == code
     sentence = capsys.readouterr().err.strip().splitlines()[-1]
     assert word in sentence
-    assert "password" not in sentence
+    assert "user:password" not in sentence
 
 
 @pytest.mark.parametrize("line", TRAINING_COMMANDS)
