@@ -43,7 +43,7 @@ class RunConfig(BaseModel):
     forecaster: str = "auto"
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     conf: float = Field(default=0.1, ge=0, le=1)
-    iou: float = Field(default=0.65, ge=0, le=1)
+    iou: float = Field(default=0.5, ge=0, le=1)
     imgsz: int = Field(default=640, ge=32, le=4096)
     classes: Annotated[list[str] | None, BeforeValidator(_split)] = None
     half: bool = False

@@ -17,7 +17,7 @@ class DetectionSettings:
     ``image_size_px`` the long side of the network's input; ``classes`` to report, all when None."""
 
     confidence: float = 0.1
-    iou: float = 0.65
+    iou: float = 0.5
     image_size_px: int = 640
     classes: tuple[str, ...] | None = None
 

@@ -78,7 +78,7 @@ def test_run_yaml_holds_what_repeats_the_run(boxes_command: Command, street: Pat
     assert content["command"] == "demo"
     assert content["config"]["conf"] == 0.3
     assert content["config"]["classes"] == ["car", "bus"]
-    assert content["config"]["iou"] == 0.65
+    assert content["config"]["iou"] == 0.5
     assert content["chosen"] == ["Detector: red boxes.", "Forecaster: straight on."]
     assert {"python", "perception", "torch", "numpy"} <= set(content["versions"])
     path = ran.folder / "again.yaml"
