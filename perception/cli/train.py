@@ -48,6 +48,7 @@ def detector(
     from perception.assembly import choose_device
     from perception.detection import DetectionSettings, open_detector, save_roadnet
     from perception.detection.roadnet import RoadNet
+    from perception.training.calibration import calibrate
     from perception.training.configuration import read_training_config, write_training_config
     from perception.training.detector import TEACHER_SETTINGS, DetectorTraining, detector_task, load_data
     from perception.training.loop import train
@@ -76,6 +77,8 @@ def detector(
 
     model, history = _train(run, training.settings.steps, folder, console, title="RoadNet")
     assert isinstance(model, RoadNet)
+    slope, shift = calibrate(model, images.validation, chosen)
+    console.print(f"Scores calibrated on the validation sets: logit x {slope:.2f} + {shift:.2f}.", highlight=False)
     weights = folder / "roadnet.safetensors"
     save_roadnet(model, weights)
     _finish(history, weights, console)

@@ -45,9 +45,10 @@ class RoadNetDetector:
     def detect(self, frames: Sequence[Frame]) -> list[Detections]:
         if not frames:
             return []
-        width, height = canvas_size(
-            [frame.size_px for frame in frames], long_side_px=self.settings.image_size_px, multiple=STRIDES[-1]
-        )
+        sizes_px = [frame.size_px for frame in frames]
+        # Magnifying shows the network nothing new: on the validation sets every camera is best at its own size.
+        long_side_px = min(self.settings.image_size_px, max(max(size) for size in sizes_px))
+        width, height = canvas_size(sizes_px, long_side_px=long_side_px, multiple=STRIDES[-1])
         batch = letterbox([frame.image for frame in frames], width=width, height=height)
         inputs = to_input(torch.from_numpy(batch.images).to(self._device))
         with torch.autocast(self._device.type, dtype=self._half_dtype, enabled=self._half_dtype is not None):

@@ -14,7 +14,8 @@ from perception.types import CLASSES
 @dataclass(frozen=True, kw_only=True)
 class DetectionSettings:
     """``confidence`` 0..1 below which nothing is reported; ``iou`` 0..1 above which two boxes are one object;
-    ``image_size_px`` the long side of the network's input; ``classes`` to report, all when None."""
+    ``image_size_px`` the long side of the network's input, to which RoadNet never magnifies an image; ``classes`` to
+    report, all when None."""
 
     confidence: float = 0.1
     iou: float = 0.5

@@ -18,6 +18,8 @@ from perception.weights import WEIGHTS_SUFFIX, bundled_folder, load_into, read_w
 KIND = "forecaster"
 BUNDLED_NAME = "trajectory-gru-image"
 CONSTANT_VELOCITY = "constant-velocity"
+STEP_S = 0.2
+"""Time between the points of a forecast: fine enough for a smooth curve, and half the file of 0.1 s."""
 
 
 def open_forecaster(name: str, *, device: torch.device) -> tuple[Forecaster, str]:
@@ -26,14 +28,14 @@ def open_forecaster(name: str, *, device: torch.device) -> tuple[Forecaster, str
     ``name``: "auto" (the bundled TrajectoryGRU), "constant-velocity", or a weights file. Raises ``UsageError``.
     """
     if name == CONSTANT_VELOCITY:
-        return ConstantVelocityForecaster(), "Forecaster: constant velocity, as asked."
+        return ConstantVelocityForecaster(dt_s=STEP_S), "Forecaster: constant velocity, as asked."
     if name == "auto":
         path = bundled_folder() / f"{BUNDLED_NAME}{WEIGHTS_SUFFIX}"
-        return GruForecaster(read_gru(path), device=device), f"Forecaster: the bundled {BUNDLED_NAME}."
+        return GruForecaster(read_gru(path), device=device, dt_s=STEP_S), f"Forecaster: the bundled {BUNDLED_NAME}."
     path = Path(name)
     if path.suffix != WEIGHTS_SUFFIX:
         raise UsageError(f"--forecaster {name}: give auto, {CONSTANT_VELOCITY} or a {WEIGHTS_SUFFIX} file.")
-    return GruForecaster(read_gru(path), device=device), f"Forecaster: {path}, as asked."
+    return GruForecaster(read_gru(path), device=device, dt_s=STEP_S), f"Forecaster: {path}, as asked."
 
 
 def save_gru(model: TrajectoryGRU, path: Path, *, extras: Mapping[str, str] | None = None) -> None:
