@@ -13,10 +13,9 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from scipy.optimize import minimize
-from torch import Tensor
 from torchvision.ops import box_iou
 
-from perception.detection.roadnet import RoadNet
+from perception.detection.roadnet import LevelHead, RoadNet
 from perception.detection.roadnet_detector import RoadNetDetector
 from perception.detection.settings import DetectionSettings
 from perception.training.detection_data import LabelledImage
@@ -82,10 +81,9 @@ def fit_platt(scores: FloatArray, right: FloatArray, weights: FloatArray) -> tup
 def fold(model: RoadNet, slope: float, shift: float) -> None:
     """Make every class logit of ``model`` ``slope`` times as large plus ``shift``."""
     for head in model.heads:
-        weight, bias = head.classes.weight, head.classes.bias
-        assert isinstance(weight, Tensor) and isinstance(bias, Tensor)
-        weight.mul_(slope)
-        bias.mul_(slope).add_(shift)
+        assert isinstance(head, LevelHead) and head.classes.bias is not None
+        head.classes.weight.mul_(slope)
+        head.classes.bias.mul_(slope).add_(shift)
 
 
 def reliability(scores: FloatArray, right: Sequence[float] | FloatArray, bins: int = 10) -> list[tuple[float, float]]:
