@@ -31,8 +31,9 @@ class RunConfig(BaseModel):
 
     ``source``: webcam numbers, files, folders, globs or addresses. ``detector``: "auto" takes the best that is
     present; else a name or a file. ``forecaster``: "auto" (the bundled one), "constant-velocity" or a file.
-    ``conf`` and ``iou`` 0..1 are the detector's thresholds, ``imgsz`` the long side of its input in pixels, ``classes``
-    the only ones to report. ``stride`` takes every n-th instant, ``max_frames`` ends the run after so many.
+    ``conf`` and ``iou`` 0..1 are the detector's thresholds, ``imgsz`` the long side of its input in pixels (None: the
+    image's own, at most 640), ``classes`` the only ones to report. ``stride`` takes every n-th instant, ``max_frames``
+    ends the run after so many.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, validate_default=True)
@@ -44,7 +45,7 @@ class RunConfig(BaseModel):
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     conf: float = Field(default=0.1, ge=0, le=1)
     iou: float = Field(default=0.5, ge=0, le=1)
-    imgsz: int = Field(default=640, ge=32, le=4096)
+    imgsz: int | None = Field(default=None, ge=32, le=4096)
     classes: Annotated[list[str] | None, BeforeValidator(_split)] = None
     half: bool = False
     stride: int = Field(default=1, ge=1)

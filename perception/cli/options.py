@@ -81,7 +81,7 @@ ImageSize = Annotated[
     typer.Option(
         "--imgsz",
         help="Long side of the network's input in pixels.",
-        show_default=_default("imgsz"),
+        show_default="the image's own, at most 640",
         rich_help_panel=_MODELS,
     ),
 ]

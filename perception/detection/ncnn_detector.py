@@ -15,7 +15,7 @@ import torch
 
 from perception.detection.coco import COCO80_COLUMNS
 from perception.detection.letterbox import canvas_size, letterbox
-from perception.detection.settings import DetectionSettings
+from perception.detection.settings import USUAL_IMAGE_SIZE_PX, DetectionSettings
 from perception.detection.suppression import suppress
 from perception.errors import UsageError
 from perception.types import NO_FEATURE_SPACE, Detections, FloatArray, Frame
@@ -61,7 +61,9 @@ class NcnnDetector:
         return [self._detect_one(frame) for frame in frames]
 
     def _detect_one(self, frame: Frame) -> Detections:
-        width, height = canvas_size([frame.size_px], long_side_px=self.settings.image_size_px, multiple=_STRIDES[-1])
+        width, height = canvas_size(
+            [frame.size_px], long_side_px=self.settings.image_size_px or USUAL_IMAGE_SIZE_PX, multiple=_STRIDES[-1]
+        )
         batch = letterbox([frame.image], width=width, height=height)
         blob = (batch.images[0][..., ::-1] - _MEAN_BGR) * _SCALE_BGR
         channels = np.ascontiguousarray(blob.transpose(2, 0, 1), np.float32)

@@ -9,7 +9,7 @@ import torch
 
 from perception.detection.letterbox import canvas_size, letterbox
 from perception.detection.roadnet import STRIDES, RoadNet, fold_batch_norms, to_input
-from perception.detection.settings import DetectionSettings
+from perception.detection.settings import USUAL_IMAGE_SIZE_PX, DetectionSettings
 from perception.detection.suppression import suppress
 from perception.types import Detections, Frame
 
@@ -46,8 +46,9 @@ class RoadNetDetector:
         if not frames:
             return []
         sizes_px = [frame.size_px for frame in frames]
-        # Magnifying shows the network nothing new: on the validation sets every camera is best at its own size.
-        long_side_px = min(self.settings.image_size_px, max(max(size) for size in sizes_px))
+        # Unasked, small images are not magnified: it helps where objects are far and harms where they are near.
+        usual_px = min(USUAL_IMAGE_SIZE_PX, max(max(size) for size in sizes_px))
+        long_side_px = self.settings.image_size_px or usual_px
         width, height = canvas_size(sizes_px, long_side_px=long_side_px, multiple=STRIDES[-1])
         batch = letterbox([frame.image for frame in frames], width=width, height=height)
         inputs = to_input(torch.from_numpy(batch.images).to(self._device))

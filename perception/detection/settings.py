@@ -10,23 +10,26 @@ from numpy.typing import NDArray
 from perception.errors import UsageError
 from perception.types import CLASSES
 
+USUAL_IMAGE_SIZE_PX = 640
+"""Long side of the input of networks that take any size, where none is asked for."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class DetectionSettings:
     """``confidence`` 0..1 below which nothing is reported; ``iou`` 0..1 above which two boxes are one object;
-    ``image_size_px`` the long side of the network's input, to which RoadNet never magnifies an image; ``classes`` to
-    report, all when None."""
+    ``image_size_px`` the long side of the network's input, None for the network's usual one; ``classes`` to report, all
+    when None."""
 
     confidence: float = 0.1
     iou: float = 0.5
-    image_size_px: int = 640
+    image_size_px: int | None = None
     classes: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         for option, value in (("--conf", self.confidence), ("--iou", self.iou)):
             if not 0 <= value <= 1:
                 raise UsageError(f"{option} {value}: give a number from 0 to 1.")
-        if not 32 <= self.image_size_px <= 4096:
+        if self.image_size_px is not None and not 32 <= self.image_size_px <= 4096:
             raise UsageError(f"--imgsz {self.image_size_px}: give a number of pixels from 32 to 4096.")
         unknown = [name for name in self.classes or () if name not in CLASSES]
         if unknown:

@@ -56,7 +56,7 @@ class ForecasterTraining(BaseModel):
     dropout: float = Field(0.1, ge=0, lt=1)
     hidden_size: int = Field(160, gt=0)
     likelihood_weight: float = Field(0.1, ge=0)
-    image_size_px: int = Field(640, description="the detector's input while tracking the recordings")
+    image_size_px: int | None = Field(None, description="the detector's input while tracking the recordings")
     settings: TrainingSettings = TrainingSettings(
         steps=8000,
         batch_size=256,
