@@ -167,7 +167,17 @@ def test_a_run_without_its_recording_asks_for_it(boxes_command: Command, street_
 @pytest.mark.shared
 def test_the_teacher_by_the_same_command_has_its_known_figures(command: Command, shared_dir: Path) -> None:
     teacher = shared_dir / "teachers" / "yolox_nano_coco_416.onnx"
-    arguments = ("--detector", teacher, "--forecaster", "constant-velocity", "--vehicles", "--device", "cpu")
+    arguments = (
+        "--detector",
+        teacher,
+        "--forecaster",
+        "constant-velocity",
+        "--vehicles",
+        "--device",
+        "cpu",
+        "--iou",
+        "0.65",
+    )
     ran = command("evaluate", shared_dir / "real" / "motorway" / "val_morning", "--max-frames", "40", *arguments)
     assert ran.code == 0, ran.err
     assert report_in(ran.folder)["detection"][0]["overall"]["ap50"] == pytest.approx(0.477, abs=0.02)
