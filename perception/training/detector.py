@@ -18,7 +18,7 @@ from perception.detection.onnx_detector import OnnxDetector
 from perception.detection.roadnet import RoadNet, RoadNetConfig, to_input
 from perception.detection.roadnet_detector import RoadNetDetector
 from perception.detection.settings import DetectionSettings
-from perception.evaluation.detection import evaluate_detection
+from perception.evaluation import evaluate_detection, join_tables
 from perception.training.augmentation import Batch, View, collate, make_batch
 from perception.training.detection_data import (
     LabelledImage,
@@ -212,7 +212,7 @@ def average_precision(
         found.append(_table(index, detections.boxes_xyxy_px, detections.labels, detections.scores))
         exhaustive["validation", index] = np.flatnonzero(image.exhaustive).tolist()
     report = evaluate_detection(
-        truth=_concatenate(truth), detections=_concatenate(found), classes="vehicle", exhaustive_labels=exhaustive
+        truth=join_tables(truth), detections=join_tables(found), classes="vehicle", exhaustive_labels=exhaustive
     )
     return report.overall.ap50 or 0.0
 
@@ -222,7 +222,3 @@ def _table(index: int, boxes: np.ndarray, labels: np.ndarray, scores: np.ndarray
     return BoxTable(
         np.full(count, index), np.arange(count), labels, np.asarray(scores, float), boxes, np.full(count, "validation")
     )
-
-
-def _concatenate(tables: Sequence[BoxTable]) -> BoxTable:
-    return BoxTable(*(np.concatenate([getattr(t, n) for t in tables]) for n in BoxTable.__dataclass_fields__))

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from perception.evaluation import box_iou
 from perception.forecasting.jaad import FRAME_RATE_FPS, JaadTracks
 from perception.types import BoxTable, FloatArray, IntArray, Tracks
 
@@ -197,11 +198,7 @@ def _match(boxes: FloatArray, truth: FloatArray) -> IntArray:
     """For each box the truth box that overlaps it best, -1 below an IoU of 0.5."""
     if not len(boxes) or not len(truth):
         return np.full(len(boxes), -1)
-    shared = np.clip(
-        np.minimum(boxes[:, None, 2:], truth[None, :, 2:]) - np.maximum(boxes[:, None, :2], truth[None, :, :2]), 0, None
-    ).prod(axis=2)
-    areas = [(b[:, 2:] - b[:, :2]).prod(axis=1) for b in (boxes, truth)]
-    iou = shared / (areas[0][:, None] + areas[1][None] - shared)
+    iou = box_iou(boxes, truth)
     best: IntArray = iou.argmax(axis=1)
     return np.where(iou.max(axis=1) >= 0.5, best, -1)
 
