@@ -29,9 +29,9 @@ class Pipeline:
         times_s = [perf_counter()]
         found = self.detector.detect(frame_set.frames)
         times_s.append(perf_counter())
-        tracks = self.tracker.update(found, frame_set.timestamp_ns)
+        tracks = self.tracker.update(found, frame_set.timestamp_ns, frame_set.world_from_vehicle)
         times_s.append(perf_counter())
-        forecasts = self.forecaster.step(tracks, frame_set.timestamp_ns)
+        forecasts = self.forecaster.step(tracks, frame_set.timestamp_ns, frame_set.world_from_vehicle)
         times_s.append(perf_counter())
         elapsed_ms = [1e3 * (end - start) for start, end in pairwise(times_s)]
         return Scene(

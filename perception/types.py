@@ -12,16 +12,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from perception.camera import Rig
 
 CLASSES: tuple[str, ...] = ("car", "truck", "bus", "motorcycle", "bicycle", "pedestrian")
 """Road users, in the order of the integer labels. Vehicles with four wheels or more come first."""
 
 VEHICLE_LABELS: tuple[int, ...] = (0, 1, 2)
 """Labels of car, truck and bus, which several benchmarks count as one class."""
+
+USUAL_SIZES_LWH_M: tuple[tuple[float, float, float], ...] = (
+    (4.5, 1.85, 1.55),
+    (7.5, 2.5, 3.0),
+    (11.5, 2.55, 3.1),
+    (2.1, 0.8, 1.5),
+    (1.75, 0.6, 1.65),
+    (0.6, 0.6, 1.72),
+)
+"""Length, width and height of a usual member of each class, riders included; what a single camera cannot measure."""
 
 NO_FEATURE_SPACE = ""
 """The ``feature_space`` of objects that carry no CNN feature."""
@@ -154,14 +167,43 @@ class Detections(StructOfArrays):
 
 
 @dataclass(frozen=True)
+class Sightings(StructOfArrays):
+    """Where tracks were detected at one instant: one row for each track and camera that sees it.
+
+    ``track_ids`` (M,), ``cameras`` (M,) names, ``boxes_xyxy_px`` (M, 4), ``scores`` (M,).
+    """
+
+    track_ids: IntArray
+    cameras: NDArray[np.str_]
+    boxes_xyxy_px: FloatArray
+    scores: FloatArray
+
+    def __post_init__(self) -> None:
+        count = len(self.track_ids)
+        _check("Sightings.track_ids", self.track_ids, (count,), "iu")
+        _check("Sightings.cameras", self.cameras, (count,), "U")
+        _check("Sightings.boxes_xyxy_px", self.boxes_xyxy_px, (count, 4), "f")
+        _check("Sightings.scores", self.scores, (count,), "f")
+
+
+@dataclass(frozen=True)
 class Tracks(StructOfArrays):
     """The objects that the tracker knows at one instant.
 
-    In the image frame the state has S = 8 numbers: centre x, y, width and height over the image's width and
-    height (so 0..1), then their rates per second. ``means`` (N, S) and ``covariances`` (N, S, S) are the filter's
-    posterior. ``boxes_xyxy_px`` (N, 4) is that state in pixels of ``cameras`` (N,) with ``image_sizes_px`` (N, 2)
-    as width and height. ``ages_s`` (N,) counts from the first detection, ``unseen_s`` (N,) from the last one; zero
-    means seen now. ``scores`` are those of the last detection, ``features`` (N, F) the last ones seen.
+    The state has S = 8 numbers, ``means`` (N, S) and ``covariances`` (N, S, S) are the filter's posterior:
+
+    - image frame: centre x, y, width and height over the image's width and height (so 0..1), then their rates per
+      second;
+    - ground frame: the centre's x, y in the world, and the width and height that the object shows to the cameras, all
+      in metres, then their rates in metres per second.
+
+    ``boxes_xyxy_px`` (N, 4) is that state in pixels of ``cameras`` (N,), in the ground frame the camera that sees it
+    best, with ``image_sizes_px`` (N, 2) as width and height. ``ages_s`` (N,) counts from the first detection,
+    ``unseen_s`` (N,) from the last one; zero means seen now. ``scores`` are those of the last detection, ``features``
+    (N, F) the last ones seen.
+
+    Only in the ground frame: ``headings_rad`` (N,), where the object's front points in the world, counter-clockwise
+    from x; ``sightings``, the boxes of all cameras at this instant (it is not cut when tracks are selected).
     """
 
     ids: IntArray
@@ -177,6 +219,8 @@ class Tracks(StructOfArrays):
     features: FloatArray
     feature_space: str = NO_FEATURE_SPACE
     reference_frame: ReferenceFrame = "image"
+    headings_rad: FloatArray | None = None
+    sightings: Sightings | None = None
 
     def __post_init__(self) -> None:
         count = len(self.ids)
@@ -192,6 +236,8 @@ class Tracks(StructOfArrays):
         _check("Tracks.ages_s", self.ages_s, (count,), "f")
         _check("Tracks.unseen_s", self.unseen_s, (count,), "f")
         _check("Tracks.features", self.features, (count, "F"), "f")
+        if self.headings_rad is not None:
+            _check("Tracks.headings_rad", self.headings_rad, (count,), "f")
         if len(np.unique(self.ids)) != count:
             raise ValueError("Tracks.ids: expected each id once, got a repeated id")
 
@@ -217,7 +263,9 @@ class Forecasts(StructOfArrays):
     """K possible futures of each track, T steps of ``dt_s`` ahead; step 0 lies ``dt_s`` after now.
 
     ``probabilities`` (N, K) sum to one. ``means`` and ``stds`` (N, K, T, D): in the image frame D = 4, centre x, y,
-    width and height over the image's width and height; spreads are standard deviations in the same units.
+    width and height over the image's width and height; spreads are standard deviations in the same units. In the
+    ground frame D = 2, the centre's x, y in the world in metres; there the spreads lie along and across ``axes_rad``
+    (N,), a direction in the world, counter-clockwise from x.
     """
 
     track_ids: IntArray
@@ -226,6 +274,7 @@ class Forecasts(StructOfArrays):
     stds: FloatArray
     dt_s: float
     reference_frame: ReferenceFrame = "image"
+    axes_rad: FloatArray | None = None
 
     def __post_init__(self) -> None:
         count = len(self.track_ids)
@@ -234,6 +283,8 @@ class Forecasts(StructOfArrays):
         modes = self.probabilities.shape[1]
         _check("Forecasts.means", self.means, (count, modes, "T", "D"), "f")
         _check("Forecasts.stds", self.stds, self.means.shape, "f")
+        if self.reference_frame == "ground":
+            _check("Forecasts.axes_rad", self.axes_rad, (count,), "f")
         if self.dt_s <= 0:
             raise ValueError(f"Forecasts.dt_s: expected a positive number, got {self.dt_s}")
         if count and not np.allclose(self.probabilities.sum(axis=1), 1.0, atol=1e-3):
@@ -271,7 +322,8 @@ class BoxTable(StructOfArrays):
     """Identified boxes of a whole recording, M rows: ground truth, or the tracks that a run wrote.
 
     ``frame_indices`` (M,) count from 0 in the recording's own frames, ``ids`` (M,), ``labels`` (M,) index ``CLASSES``,
-    ``scores`` (M,) are 1 for ground truth, ``boxes_xyxy_px`` (M, 4), ``cameras`` (M,) names.
+    ``scores`` (M,) are 1 for ground truth, ``boxes_xyxy_px`` (M, 4), ``cameras`` (M,) names. ``visible_shares`` (M,)
+    in 0..1 where the ground truth knows how much of an object can be seen.
     """
 
     frame_indices: IntArray
@@ -280,6 +332,7 @@ class BoxTable(StructOfArrays):
     scores: FloatArray
     boxes_xyxy_px: FloatArray
     cameras: NDArray[np.str_]
+    visible_shares: FloatArray | None = None
 
     def __post_init__(self) -> None:
         count = len(self.frame_indices)
@@ -289,6 +342,38 @@ class BoxTable(StructOfArrays):
         _check("BoxTable.scores", self.scores, (count,), "f")
         _check("BoxTable.boxes_xyxy_px", self.boxes_xyxy_px, (count, 4), "f")
         _check("BoxTable.cameras", self.cameras, (count,), "U")
+        if self.visible_shares is not None:
+            _check("BoxTable.visible_shares", self.visible_shares, (count,), "f")
+
+
+@dataclass(frozen=True)
+class ObjectTable(StructOfArrays):
+    """Objects of a whole recording in the world, M rows: ground truth, or where the tracker saw them.
+
+    ``timestamps_ns`` (M,), ``ids`` (M,), ``labels`` (M,) index ``CLASSES``, ``scores`` (M,) are 1 for ground truth,
+    ``centres_m`` (M, 3) of the 3-D boxes and ``yaws_rad`` (M,) in the world, ``sizes_lwh_m`` (M, 3), ``speeds_mps``
+    (M,).
+    """
+
+    timestamps_ns: IntArray
+    ids: IntArray
+    labels: IntArray
+    scores: FloatArray
+    centres_m: FloatArray
+    sizes_lwh_m: FloatArray
+    yaws_rad: FloatArray
+    speeds_mps: FloatArray
+
+    def __post_init__(self) -> None:
+        count = len(self.timestamps_ns)
+        _check("ObjectTable.timestamps_ns", self.timestamps_ns, (count,), "iu")
+        _check("ObjectTable.ids", self.ids, (count,), "iu")
+        _check("ObjectTable.labels", self.labels, (count,), "iu")
+        _check("ObjectTable.scores", self.scores, (count,), "f")
+        _check("ObjectTable.centres_m", self.centres_m, (count, 3), "f")
+        _check("ObjectTable.sizes_lwh_m", self.sizes_lwh_m, (count, 3), "f")
+        _check("ObjectTable.yaws_rad", self.yaws_rad, (count,), "f")
+        _check("ObjectTable.speeds_mps", self.speeds_mps, (count,), "f")
 
 
 @runtime_checkable
@@ -297,6 +382,11 @@ class Source(Protocol):
 
     @property
     def cameras(self) -> tuple[str, ...]: ...
+    @property
+    def rig(self) -> Rig | None:
+        """Where the cameras sit and what they see; None unless all of them are calibrated."""
+        ...
+
     @property
     def name(self) -> str:
         """A short name for the run's folder, without passwords."""
@@ -344,8 +434,13 @@ class Detector(Protocol):
 class Tracker(Protocol):
     """Gives detections an identity over time."""
 
-    def update(self, detections: Sequence[Detections], timestamp_ns: int) -> Tracks:
-        """Take the detections of one instant, at most one ``Detections`` per camera; return the live tracks."""
+    def update(
+        self, detections: Sequence[Detections], timestamp_ns: int, world_from_vehicle: FloatArray | None = None
+    ) -> Tracks:
+        """Take the detections of one instant, at most one ``Detections`` per camera; return the live tracks.
+
+        ``world_from_vehicle`` (4, 4) is the car's pose where it is known; only the ground frame needs it.
+        """
         ...
 
     def reset(self) -> None: ...
@@ -355,5 +450,5 @@ class Tracker(Protocol):
 class Forecaster(Protocol):
     """Says where each track will go; called once per instant, keeps its memory per track id."""
 
-    def step(self, tracks: Tracks, timestamp_ns: int) -> Forecasts: ...
+    def step(self, tracks: Tracks, timestamp_ns: int, world_from_vehicle: FloatArray | None = None) -> Forecasts: ...
     def reset(self) -> None: ...

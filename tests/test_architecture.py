@@ -15,7 +15,7 @@ IMPLEMENTATIONS = {*STAGES, "training", "evaluation", "simulation", "cli"}
 FOUNDATION = {"types", "camera", "errors", "files", "weights"}
 MAX_LINES = 330
 # The one page that fixes what all parts agree on reads better in one piece.
-LONGER_FILES = {"perception/types.py": 400}
+LONGER_FILES = {"perception/types.py": 480}
 # Written so that this file does not hold the names that it forbids.
 REGISTRY = re.compile(r"(py(pi)|python(hosted)|np(mjs)|ana(conda)|crat(es))\.(org|com|io)\b|py(torch)\.org/whl")
 MACHINE_PATH = re.compile(r"(?<![\w.])/(work|opt|root|home)/\w")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from perception.types import Forecasts, Tracks
+from perception.types import FloatArray, Forecasts, Tracks
 
 
 class ConstantVelocityForecaster:
@@ -20,7 +20,7 @@ class ConstantVelocityForecaster:
     def reset(self) -> None:
         """It remembers nothing."""
 
-    def step(self, tracks: Tracks, timestamp_ns: int) -> Forecasts:
+    def step(self, tracks: Tracks, timestamp_ns: int, world_from_vehicle: FloatArray | None = None) -> Forecasts:
         boxes, rates = tracks.means[:, :4], tracks.means[:, 4:8]
         means = boxes[:, None, :] + rates[:, None, :] * self._times_s[:, None]
         means[..., 2:] = np.maximum(means[..., 2:], 1e-4)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from perception.forecasting.gru import TrajectoryGRU
 from perception.forecasting.motion import MotionState, advance
-from perception.types import Forecasts, IntArray, Tracks
+from perception.types import FloatArray, Forecasts, IntArray, Tracks
 
 
 class GruForecaster:
@@ -29,7 +29,7 @@ class GruForecaster:
         self._motion = MotionState.start(torch.zeros(0, 4, device=self._device))
 
     @torch.inference_mode()
-    def step(self, tracks: Tracks, timestamp_ns: int) -> Forecasts:
+    def step(self, tracks: Tracks, timestamp_ns: int, world_from_vehicle: FloatArray | None = None) -> Forecasts:
         """Feed one instant; returns the futures of all ``tracks``. Tracks that are no longer among them are forgotten.
 
         Features are used only where they come from the network that this forecaster was trained with.

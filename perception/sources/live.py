@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
+from perception.camera import Rig
 from perception.errors import PerceptionError
 from perception.sources.pending import RgbImage
 from perception.sources.readers import Reader
@@ -155,6 +156,11 @@ class LiveSource:
     @property
     def cameras(self) -> tuple[str, ...]:
         return tuple(camera.name for camera in self._cameras)
+
+    @property
+    def rig(self) -> Rig | None:
+        """None: live cameras are not calibrated by themselves."""
+        return None
 
     @property
     def name(self) -> str:

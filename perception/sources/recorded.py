@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from perception.camera import Rig
 from perception.sources.pending import PendingFrame, RecordedCamera
 from perception.sources.poses import Poses
 from perception.types import FrameSet
@@ -28,12 +29,14 @@ class RecordedSource:
         name: str,
         stride: int = 1,
         poses: Poses | None = None,
+        rig: Rig | None = None,
         notes: Sequence[str] = (),
     ) -> None:
         self._cameras = tuple(cameras)
         self._name = name
         self._stride = stride
         self._poses = poses
+        self._rig = rig
         self._notes = list(notes)
         self._unposed = 0
         self._closed = False
@@ -43,6 +46,10 @@ class RecordedSource:
     @property
     def cameras(self) -> tuple[str, ...]:
         return tuple(camera.name for camera in self._cameras)
+
+    @property
+    def rig(self) -> Rig | None:
+        return self._rig
 
     @property
     def name(self) -> str:

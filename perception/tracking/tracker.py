@@ -12,7 +12,7 @@ from perception.tracking import kalman
 from perception.tracking.association import BoolArray, Matches, associate, duplicates, overlaps_any
 from perception.tracking.memory import Observations, TrackMemory, label_votes
 from perception.tracking.settings import TrackerSettings
-from perception.types import CLASSES, NO_FEATURE_SPACE, Detections, Tracks
+from perception.types import CLASSES, NO_FEATURE_SPACE, Detections, FloatArray, Tracks
 
 
 @dataclass(frozen=True)
@@ -62,11 +62,14 @@ class ImageTracker:
         """What was left out so far."""
         return self._counts
 
-    def update(self, detections: Sequence[Detections], timestamp_ns: int) -> Tracks:
+    def update(
+        self, detections: Sequence[Detections], timestamp_ns: int, world_from_vehicle: FloatArray | None = None
+    ) -> Tracks:
         """Take the detections of one instant, at most one ``Detections`` per camera; return the live tracks.
 
         Returned are the confirmed tracks that are seen now (``unseen_s`` is 0) and those unseen for up to ``coast_s``,
-        predicted to now. A camera may be missing: its tracks coast. Time may stand still but not run backwards.
+        predicted to now. A camera may be missing: its tracks coast. The car's pose
+        does not matter in the image frame. Time may stand still but not run backwards.
 
         Raises ``PerceptionError`` when ``timestamp_ns`` lies before the last one, ``UsageError`` when the cameras'
         features come from different networks, ``ValueError`` when a camera comes twice or a label has no class.
