@@ -30,6 +30,7 @@ class View(NamedTuple):
     ignore_xyxy: FloatArray
     ignore_labels: IntArray
     exhaustive: NDArray[np.bool_]
+    imitate: bool = True
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,8 @@ class Batch:
     """B views as tensors; labels padded to the most objects M, ``valid`` (B, M) says which rows are real.
 
     ``known`` (B, C, H / 8, W / 8) is False where nobody knows whether an object of the class is there.
-    ``teacher_scores`` (B, A, C) and ``teacher_boxes`` (B, A, 4) are what a teacher says at every place, where one was
-    asked.
+    ``imitate`` (B,) is False where no teacher's answers count. ``teacher_scores`` (B, A, C) and ``teacher_boxes``
+    (B, A, 4) are what a teacher says at every place, where one was asked.
     """
 
     images: Tensor
@@ -47,6 +48,7 @@ class Batch:
     object_ids: Tensor
     valid: Tensor
     known: Tensor
+    imitate: Tensor
     teacher_scores: Tensor | None = None
     teacher_boxes: Tensor | None = None
 
@@ -132,6 +134,7 @@ def random_view(image: LabelledImage, rng: np.random.Generator, width: int, heig
         np.concatenate([ignored[ignored_seen], boxes[cut]]),
         np.concatenate([image.ignore_labels[ignored_seen], image.labels[cut]]),
         image.exhaustive,
+        image.imitate,
     )
 
 
@@ -199,7 +202,8 @@ def _mosaic(images: Sequence[LabelledImage], rng: np.random.Generator, width: in
             )
         )
     labels = {name: np.concatenate([getattr(view, name) for view in views]) for name in View._fields[1:6]}
-    return View(image=picture, exhaustive=np.ones(len(CLASSES), bool), **labels)
+    imitate = all(view.imitate for view in views)
+    return View(image=picture, exhaustive=np.ones(len(CLASSES), bool), imitate=imitate, **labels)
 
 
 def collate(views: Sequence[View], width: int, height: int) -> Batch:
@@ -220,4 +224,5 @@ def collate(views: Sequence[View], width: int, height: int) -> Batch:
         for label, (x1, y1), (x2, y2) in zip(view.ignore_labels, starts, ends, strict=True):
             known[row, label, y1:y2, x1:x2] = False
     images = np.stack([view.image for view in views])
-    return Batch(*(torch.from_numpy(array) for array in (images, boxes, labels, ids, valid, known)))
+    imitate = np.array([view.imitate for view in views])
+    return Batch(*(torch.from_numpy(array) for array in (images, boxes, labels, ids, valid, known, imitate)))

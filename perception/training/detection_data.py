@@ -20,6 +20,9 @@ from perception.errors import UsageError
 from perception.sources import open_source, read_truth
 from perception.types import CLASSES, FloatArray, IntArray
 
+MIN_VISIBLE_SHARE = 0.3
+"""An object of which less can be seen is neither to be found nor background."""
+
 _LABEL_OF_NAME = {name: label for label, name in enumerate(CLASSES)} | {"person": CLASSES.index("pedestrian")}
 
 
@@ -29,7 +32,8 @@ class LabelledImage:
     images show the same object; ``exhaustive`` (C,) bool; ``ignore_xyxy_px`` (m, 4) of ``ignore_labels`` (m,).
 
     ``neighbours`` are indices of images of the same scene. ``zoom`` is the range of magnifications that makes
-    sense for this image, where 1 fits it to the network's input.
+    sense for this image, where 1 fits it to the network's input. ``imitate`` allows a teacher's answers to be learnt
+    here, which makes no sense where the truth is complete and the picture unlike those that the teacher knows.
     """
 
     name: str
@@ -42,6 +46,7 @@ class LabelledImage:
     ignore_labels: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
     zoom: tuple[float, float] = (0.5, 2.0)
     weight: float = 1.0
+    imitate: bool = True
 
 
 def read_coco(annotations_path: Path, *, zoom: tuple[float, float], weight: float) -> list[LabelledImage]:
@@ -89,7 +94,10 @@ def read_coco(annotations_path: Path, *, zoom: tuple[float, float], weight: floa
 def read_recording(
     path: Path, *, stride: int, zoom: tuple[float, float], weight: float, classes: Sequence[str] = CLASSES
 ) -> list[LabelledImage]:
-    """Every ``stride``-th frame of a recording with ground truth, complete for ``classes``."""
+    """Every ``stride``-th instant of a recording with ground truth, complete for ``classes``.
+
+    Where the truth knows what can be seen, objects that are mostly hidden are regions to ignore.
+    """
     truth = read_truth(path)
     if truth is None:
         raise UsageError(f"{path}: has no ground truth to learn from; list it under 'unlabelled'.")
@@ -98,19 +106,23 @@ def read_recording(
     for frame_set in open_source([str(path)], stride=stride):
         for frame in frame_set:
             rows = truth[(truth.frame_indices == frame.index) & (truth.cameras == frame.camera)]
+            seen = np.ones(len(rows), bool) if rows.visible_shares is None else rows.visible_shares >= MIN_VISIBLE_SHARE
             images.append(
                 LabelledImage(
                     name=f"{path.name}/{frame.camera}/{frame.index}",
                     image=frame.image,
-                    boxes_xyxy_px=rows.boxes_xyxy_px.astype(np.float32),
-                    labels=rows.labels.astype(np.int64),
-                    object_ids=object_ids(str(path), rows.ids),
+                    boxes_xyxy_px=rows.boxes_xyxy_px[seen].astype(np.float32),
+                    labels=rows.labels[seen].astype(np.int64),
+                    object_ids=object_ids(str(path), rows.ids[seen]),
                     exhaustive=exhaustive,
+                    ignore_xyxy_px=rows.boxes_xyxy_px[~seen].astype(np.float32),
+                    ignore_labels=rows.labels[~seen].astype(np.int64),
                     zoom=zoom,
                     weight=weight,
                 )
             )
-    return images
+    # Neighbours in the list shall show the same objects a moment later.
+    return sorted(images, key=lambda image: image.name.rpartition("/")[0])
 
 
 def read_unlabelled(path: Path, *, stride: int, zoom: tuple[float, float], weight: float) -> list[LabelledImage]:
@@ -130,6 +142,20 @@ def read_unlabelled(path: Path, *, stride: int, zoom: tuple[float, float], weigh
         for frame_set in open_source([str(path)], stride=stride)
         for frame in frame_set
     ]
+
+
+def matching_paths(root: Path, path: Path) -> list[Path]:
+    """``root / path``, or in order all that it matches when its last part holds a ``*``.
+
+    Raises ``UsageError`` where nothing matches.
+    """
+    pattern = root / path
+    if "*" not in pattern.name:
+        return [pattern]
+    found = sorted(pattern.parent.glob(pattern.name))
+    if not found:
+        raise UsageError(f"{pattern}: matches nothing; check --data and the path in the configuration.")
+    return found
 
 
 def split_off(images: Sequence[LabelledImage], share: float) -> tuple[list[LabelledImage], list[LabelledImage]]:

@@ -114,8 +114,8 @@ def _distillation(output: RoadNetOutput, batch: Batch) -> Tensor:
     low, high = batch.boxes_xyxy[:, None, :, :2], batch.boxes_xyxy[:, None, :, 2:]
     points = output.points_xy[None, :, None]
     is_rider = (((points > low) & (points < high)).all(-1) & has_rider[:, None]).any(dim=2)
-    counts = torch.ones_like(target)
-    counts[..., _PEDESTRIAN] = (~is_rider).float()
+    counts = batch.imitate[:, None, None].expand_as(target).to(target.dtype).clone()
+    counts[..., _PEDESTRIAN] *= ~is_rider
     loss = functional.binary_cross_entropy_with_logits(output.class_logits, target, reduction="none")
     sureness = (target * counts).amax(dim=2)
     normaliser = sureness.sum().clamp(min=1.0)

@@ -22,6 +22,7 @@ from perception.evaluation import evaluate_detection, join_tables
 from perception.training.augmentation import Batch, View, collate, make_batch
 from perception.training.detection_data import (
     LabelledImage,
+    matching_paths,
     read_coco,
     read_recording,
     read_unlabelled,
@@ -48,6 +49,7 @@ class DataSet(BaseModel):
     zoom: tuple[float, float] = (0.5, 2.0)
     weight: float = Field(1.0, gt=0, description="how often an image is drawn, beside the others'")
     hold_out: float = Field(0.0, ge=0, lt=1, description="share of the images that is kept for validation")
+    imitate: bool = Field(True, description="whether the imitated detector's answers count in these images")
 
 
 class DetectorTraining(BaseModel):
@@ -101,11 +103,17 @@ def load_data(
 
 
 def _read(data_set: DataSet, root: Path) -> list[LabelledImage]:
-    path = root / data_set.path
+    """The images of one source; a path with * stands for all recordings that it matches."""
     if data_set.kind == "coco":
-        return read_coco(path, zoom=data_set.zoom, weight=data_set.weight)
-    read = read_recording if data_set.kind == "recording" else read_unlabelled
-    return read(path, stride=data_set.stride, zoom=data_set.zoom, weight=data_set.weight)
+        images = read_coco(root / data_set.path, zoom=data_set.zoom, weight=data_set.weight)
+    else:
+        read = read_recording if data_set.kind == "recording" else read_unlabelled
+        images = [
+            image
+            for path in matching_paths(root, data_set.path)
+            for image in read(path, stride=data_set.stride, zoom=data_set.zoom, weight=data_set.weight)
+        ]
+    return images if data_set.imitate else [replace(image, imitate=False) for image in images]
 
 
 def detector_task(config: DetectorTraining, data: DetectorData, root: Path, device: torch.device) -> Task[Batch]:

@@ -18,6 +18,7 @@ def _batch(boxes: list[list[float]], labels: list[int], ids: list[int] | None = 
         object_ids=torch.tensor([ids or list(range(len(labels)))] * 2),
         valid=torch.ones(2, len(labels), dtype=torch.bool),
         known=torch.ones(2, 6, SIZE // KNOWN_STRIDE, SIZE // KNOWN_STRIDE, dtype=torch.bool),
+        imitate=torch.ones(2, dtype=torch.bool),
     )
 
 
@@ -109,6 +110,22 @@ def test_a_teacher_is_imitated_except_for_riders():
     assert detection_loss(output, seen).teacher < 0.01
     pedestrian = replace(seen, labels=torch.full((2, 1), 0))
     assert detection_loss(output, pedestrian).teacher > 0.5
+
+
+def test_a_teacher_is_not_asked_where_its_answers_do_not_count():
+    output = _output()
+    scores = torch.zeros(2, len(output.points_xy), 6)
+    scores[:, 0, 0] = 0.9
+    batch = replace(_batch([[22.0, 22, 42, 42]], [0]), teacher_scores=scores, teacher_boxes=output.boxes_xyxy + 9)
+    assert detection_loss(output, batch).teacher > 0.1
+    assert detection_loss(output, replace(batch, imitate=torch.zeros(2, dtype=torch.bool))).teacher == 0
+    scores[1, 0, 0] = 0
+    scores[1, 1, 3] = 0.9
+    first = replace(batch, imitate=torch.tensor([True, False]))
+    alone = detection_loss(output, first).teacher
+    assert detection_loss(output, batch).teacher != alone
+    scores[1] = 0
+    torch.testing.assert_close(detection_loss(output, first).teacher, alone)
 
 
 def test_an_empty_batch_has_a_finite_loss():
