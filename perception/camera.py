@@ -35,7 +35,7 @@ class Camera:
         if min(self.size_px) < _MIN_SIZE_PX:
             raise ValueError(f"width, height: expected at least {_MIN_SIZE_PX} pixels, got {self.size_px}")
         _check_intrinsics(self.intrinsics)
-        _check_rigid("vehicle_from_camera", self.vehicle_from_camera)
+        check_rigid("vehicle_from_camera", self.vehicle_from_camera)
         object.__setattr__(self, "camera_from_vehicle", inverse_rigid(self.vehicle_from_camera))
 
     @property
@@ -122,6 +122,24 @@ def transform_points(target_from_source: FloatArray, points: FloatArray) -> Floa
     return moved
 
 
+def check_rigid(name: str, matrix: FloatArray) -> None:
+    """Raise ``ValueError``, beginning with ``name``, where a matrix (4, 4) is no rotation and translation."""
+    if matrix.shape != (4, 4) or not np.isfinite(matrix).all():
+        raise ValueError(f"{name}: expected 4x4 finite numbers, got shape {matrix.shape}")
+    if not np.allclose(matrix[3], [0, 0, 0, 1], atol=1e-6):
+        raise ValueError(f"{name}: expected the last row 0, 0, 0, 1, got {matrix[3].tolist()}")
+    rotation = matrix[:3, :3]
+    determinant = float(np.linalg.det(rotation))
+    if abs(determinant) < 1e-6:
+        raise ValueError(f"{name}: its rotation is singular; give three axes at right angles, each of length 1")
+    is_orthogonal = np.allclose(rotation @ rotation.T, np.eye(3), atol=_ORTHOGONAL_TOLERANCE)
+    if not is_orthogonal or determinant < 0:
+        raise ValueError(
+            f"{name}: its upper left 3x3 is no rotation; give three axes at right angles, each of "
+            "length 1, right-handed"
+        )
+
+
 def yaw_rad(target_from_source: FloatArray) -> float:
     """The heading of the source's x axis in the target's x-y plane, counter-clockwise from its x axis."""
     return float(np.arctan2(target_from_source[1, 0], target_from_source[0, 0]))
@@ -137,20 +155,3 @@ def _check_intrinsics(intrinsics: FloatArray) -> None:
         )
     if not np.allclose(intrinsics[2], [0, 0, 1], atol=1e-6) or abs(intrinsics[1, 0]) > 1e-6:
         raise ValueError("intrinsics: expected the rows [fx, skew, cx], [0, fy, cy], [0, 0, 1]")
-
-
-def _check_rigid(name: str, matrix: FloatArray) -> None:
-    if matrix.shape != (4, 4) or not np.isfinite(matrix).all():
-        raise ValueError(f"{name}: expected 4x4 finite numbers, got shape {matrix.shape}")
-    if not np.allclose(matrix[3], [0, 0, 0, 1], atol=1e-6):
-        raise ValueError(f"{name}: expected the last row 0, 0, 0, 1, got {matrix[3].tolist()}")
-    rotation = matrix[:3, :3]
-    determinant = float(np.linalg.det(rotation))
-    if abs(determinant) < 1e-6:
-        raise ValueError(f"{name}: its rotation is singular; give three axes at right angles, each of length 1")
-    is_orthogonal = np.allclose(rotation @ rotation.T, np.eye(3), atol=_ORTHOGONAL_TOLERANCE)
-    if not is_orthogonal or determinant < 0:
-        raise ValueError(
-            f"{name}: its upper left 3x3 is no rotation; give three axes at right angles, each of "
-            "length 1, right-handed"
-        )

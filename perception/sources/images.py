@@ -85,12 +85,21 @@ class ImageSeries:
         self.rate_fps = rate_fps or DEFAULT_RATE_FPS
         self._paths = list(paths)
         self._timestamps_ns = timestamps_ns
+        self._size_px: tuple[int, int] | None = None
         if timestamps_ns is not None and len(timestamps_ns) > 1:
             self.rate_fps = float(1e9 / np.median(np.diff(timestamps_ns)))
 
     @property
     def length(self) -> int:
         return len(self._paths)
+
+    @property
+    def size_px(self) -> tuple[int, int]:
+        """(width, height) of the first image. Raises ``UsageError`` when it cannot be read."""
+        if self._size_px is None:
+            height, width = read_rgb(self._paths[0]).shape[:2]
+            self._size_px = (width, height)
+        return self._size_px
 
     def timestamps_ns(self) -> NDArray[np.int64]:
         """Times of all images (length,)."""

@@ -13,6 +13,7 @@ from perception.camera import Rig
 from perception.errors import PerceptionError
 from perception.sources.pending import RgbImage
 from perception.sources.readers import Reader
+from perception.sources.rigs import check_size, fit_rig
 from perception.types import Frame, FrameSet
 
 QUEUE_FRAMES = 16
@@ -139,8 +140,12 @@ class LiveSource:
         stride: int = 1,
         newest_only: bool = False,
         silence_s: float = 10.0,
+        rig: Rig | None = None,
+        notes: Sequence[str] = (),
     ) -> None:
         self._name = name
+        self._rig = rig
+        self._notes = list(notes)
         self._stride = stride
         self._silence_s = silence_s
         self._arrived = threading.Condition()
@@ -159,8 +164,8 @@ class LiveSource:
 
     @property
     def rig(self) -> Rig | None:
-        """None: live cameras are not calibrated by themselves."""
-        return None
+        """The one that was given; from ``fit_to_pictures`` on it is for images of the size that the cameras send."""
+        return self._rig
 
     @property
     def name(self) -> str:
@@ -187,9 +192,10 @@ class LiveSource:
 
     @property
     def warnings(self) -> list[str]:
-        """A sentence for each camera that sent damaged frames."""
+        """What was noted at the opening, and a sentence for each camera that sent damaged frames."""
         counts = {camera.name: camera.reader.unreadable + self._undecoded[camera.name] for camera in self._cameras}
-        return [f"{name}: {count} damaged frames were left out." for name, count in counts.items() if count]
+        damaged = [f"{name}: {count} damaged frames were left out." for name, count in counts.items() if count]
+        return self._notes + damaged
 
     def __iter__(self) -> Iterator[FrameSet]:
         """Ends when all cameras have ended or after ``close``.
@@ -209,6 +215,15 @@ class LiveSource:
             elif time.monotonic() - readable_s > self._silence_s:
                 raise PerceptionError(f"{self._name}: sends no readable picture; check the camera's settings.")
 
+    def fit_to_pictures(self) -> None:
+        """Wait for a picture of each camera and scale the rig to their sizes; they are handed out later all the same.
+
+        Raises ``UsageError`` where a camera's pictures have another shape than its calibration, ``PerceptionError``
+        where none comes in time.
+        """
+        if self._rig is not None:
+            self._rig = fit_rig(self._rig, {camera.name: self._first_size_px(camera) for camera in self._cameras})
+
     def close(self) -> None:
         with self._arrived:
             self._closed = True
@@ -218,12 +233,32 @@ class LiveSource:
         for camera in self._cameras:
             camera.join(JOIN_S)
 
+    def _first_size_px(self, camera: LiveCamera) -> tuple[int, int]:
+        """(width, height) of the oldest waiting picture that can be decoded."""
+        ends_s = time.monotonic() + self._silence_s
+        with self._arrived:
+            while True:
+                images = (picture.to_rgb() for picture in camera.queue)
+                image = next((image for image in images if image is not None), None)
+                if image is not None:
+                    return image.shape[1], image.shape[0]
+                remaining_s = ends_s - time.monotonic()
+                if camera.has_ended or remaining_s <= 0:
+                    break
+                self._arrived.wait(remaining_s)
+        raise camera.failure or PerceptionError(
+            f"{camera.name}: sends no picture that can be read; check the camera and the network."
+        )
+
     def _decoded(self, name: str, pending: LivePicture) -> Frame | None:
         image = pending.to_rgb()
         if image is None:
             self._undecoded[name] += 1
             return None
-        return Frame(image=image, camera=name, timestamp_ns=pending.timestamp_ns, index=pending.index)
+        frame = Frame(image=image, camera=name, timestamp_ns=pending.timestamp_ns, index=pending.index)
+        if self._rig is not None:
+            check_size(frame, self._rig)
+        return frame
 
     def _next_instant(self) -> dict[str, LivePicture] | None:
         """Wait for a frame, give the other cameras one period, take what is there; None at the end."""

@@ -6,20 +6,23 @@ import glob
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from perception.camera import Camera, Rig
 from perception.errors import UsageError
 from perception.sources.addresses import open_address, split_address, within
 from perception.sources.images import IMAGE_SUFFIXES, ImageSeries, images_in, natural_order
+from perception.sources.layouts import find_layout
 from perception.sources.live import LiveSource
 from perception.sources.pending import RecordedCamera
 from perception.sources.poses import Poses
 from perception.sources.readers import Reader, WebcamReader
 from perception.sources.recorded import RecordedSource
-from perception.sources.recording import MOT_FILE, RECORDING_FILE, Recording, open_mot, open_recording
+from perception.sources.recording import RECORDING_FILE, Recording
+from perception.sources.rigs import fit_rig, match_rig
 from perception.sources.video import VideoFile
-from perception.types import Source
+from perception.types import IntArray, Source
 
 
 @dataclass
@@ -30,6 +33,11 @@ class _Opened:
     live: list[tuple[str, Reader]] = field(default_factory=list)
     poses: Poses | None = None
     notes: list[str] = field(default_factory=list)
+    calibration: dict[str, Camera] = field(default_factory=dict)
+    road_height_m: float = 0.0
+    instants: dict[str, IntArray] = field(default_factory=dict)
+    listing: str = ""
+    name: str | None = None
 
     def unique(self, name: str) -> str:
         """``name``, with a number behind it where another camera has it already."""
@@ -40,6 +48,38 @@ class _Opened:
             candidate = f"{name}-{number}"
         return candidate
 
+    def add(self, recording: Recording, folder: str) -> None:
+        """Take over the cameras of one folder and all that it tells of them."""
+        if recording.instants is not None and self.recorded:
+            raise UsageError(f"{folder}: lists which of its images belong together; give it alone.")
+        for camera in recording.cameras:
+            name = self.unique(camera.name)
+            if camera.name in recording.calibration:
+                self.calibration[name] = replace(recording.calibration[camera.name], name=name)
+            if recording.instants is not None:
+                self.listing = folder
+                self.instants[name] = recording.instants[camera.name]
+            camera.name = name
+            self.recorded.append(camera)
+        if recording.calibration:
+            self.road_height_m = recording.road_height_m
+        if recording.poses is not None:
+            if self.poses is not None:
+                raise UsageError(f"{folder}: a second recording with poses; give one recording at a time.")
+            self.poses = recording.poses
+        self.name = recording.name or Path(folder).resolve().name
+        self.notes.extend(recording.notes)
+
+    def own_rig(self) -> Rig | None:
+        """The rig that the recording itself tells, with a note where only some of its cameras are calibrated."""
+        lacking = [camera.name for camera in self.recorded if camera.name not in self.calibration]
+        if lacking and self.calibration:
+            self.notes.append(
+                f"Without calibration: camera {', '.join(lacking)}; so there is no rig, and all cameras count as "
+                "uncalibrated."
+            )
+        return Rig(self.calibration, self.road_height_m) if self.calibration and not lacking else None
+
 
 def open_source(
     specs: Sequence[str],
@@ -48,20 +88,23 @@ def open_source(
     newest_only: bool = False,
     rate_fps: float | None = None,
     connect_timeout_s: float = 10,
+    rig: Rig | None = None,
 ) -> Source:
     """Open one camera, or several that are stepped together.
 
     A spec is a webcam's number ("0"), a video file, an image file, a folder of images, a glob of images, a recording
-    (a folder with ``recording.yaml`` or MOTChallenge's ``seqinfo.ini``) or an address (http(s), rtsp, rtmp, udp, ...).
+    (a folder with ``recording.yaml``, MOTChallenge's ``seqinfo.ini``, ``frames.json``, or in the layout of nuScenes or
+    KITTI; ``folder#name`` is one of several drives in it) or an address (http(s), rtsp, rtmp, udp, ...).
 
     ``stride`` hands out every n-th instant. ``newest_only`` lets live cameras skip what the caller was too slow for.
     ``rate_fps`` replaces the clock of videos and images (images: 10 per second without it). ``connect_timeout_s``
-    bounds the opening of each live camera, and later the silence that is borne.
+    bounds the opening of each live camera, and later the silence that is borne. ``rig`` says where the cameras sit,
+    in place of what a recording tells itself: matched by name, or in order where no name matches.
 
     The source also has ``warnings: list[str]``, a sentence for everything that was left out.
 
-    Raises ``UsageError`` for what is missing, unreadable, of no known kind, or a mixture of live and recorded;
-    ``PerceptionError`` for an address that does not answer.
+    Raises ``UsageError`` for what is missing, unreadable, of no known kind, a mixture of live and recorded, or a rig
+    of other cameras or of images of another shape; ``PerceptionError`` for an address that does not answer.
     """
     if stride < 1:
         raise UsageError(f"--stride {stride}: expected a whole number of at least 1.")
@@ -82,19 +125,56 @@ def open_source(
             reader.close()
         raise
     if opened.live:
-        names = [name for name, _ in opened.live]
-        return LiveSource(
-            opened.live,
-            name=_source_name(names),
-            stride=stride,
-            newest_only=newest_only,
-            silence_s=connect_timeout_s,
-        )
+        return _live_source(opened, rig, stride=stride, newest_only=newest_only, timeout_s=connect_timeout_s)
+    return _recorded_source(opened, rig, stride=stride, is_one_folder=len(specs) == 1)
+
+
+def _live_source(opened: _Opened, rig: Rig | None, *, stride: int, newest_only: bool, timeout_s: float) -> LiveSource:
+    names = [name for name, _ in opened.live]
+    try:
+        if rig is not None:
+            rig, notes = match_rig(rig, names)
+            opened.notes.extend(notes)
+    except BaseException:
+        for _, reader in opened.live:
+            reader.close()
+        raise
+    source = LiveSource(
+        opened.live,
+        name=_source_name(names),
+        stride=stride,
+        newest_only=newest_only,
+        silence_s=timeout_s,
+        rig=rig,
+        notes=opened.notes,
+    )
+    try:
+        source.fit_to_pictures()
+    except BaseException:
+        source.close()
+        raise
+    return source
+
+
+def _recorded_source(opened: _Opened, rig: Rig | None, *, stride: int, is_one_folder: bool) -> RecordedSource:
     names = [camera.name for camera in opened.recorded]
-    if len(specs) == 1 and Path(specs[0]).is_dir():
-        names = [Path(specs[0]).resolve().name]
+    if opened.instants and len(opened.instants) < len(names):
+        raise UsageError(f"{opened.listing}: lists which of its images belong together; give it alone.")
+    if rig is None:
+        rig = opened.own_rig()
+    else:
+        rig, notes = match_rig(rig, names)
+        opened.notes.extend(notes)
+    if rig is not None:
+        rig = fit_rig(rig, {camera.name: camera.size_px for camera in opened.recorded})
     return RecordedSource(
-        opened.recorded, name=_source_name(names), stride=stride, poses=opened.poses, notes=opened.notes
+        opened.recorded,
+        name=_source_name([opened.name] if is_one_folder and opened.name else names),
+        stride=stride,
+        poses=opened.poses,
+        rig=rig,
+        instants=opened.instants or None,
+        notes=opened.notes,
     )
 
 
@@ -111,8 +191,10 @@ def _open_spec(spec: str, opened: _Opened, *, rate_fps: float | None, timeout_s:
             opened.recorded.append(camera)
         else:
             opened.live.append((name, camera))
+    elif (layout := find_layout(spec)) is not None:
+        opened.add(layout.open(rate_fps), str(layout.folder))
     elif Path(spec).is_dir():
-        _open_folder(Path(spec), opened, rate_fps=rate_fps)
+        opened.add(_image_folder(Path(spec), rate_fps=rate_fps), spec)
     elif Path(spec).exists():
         opened.recorded.append(_open_file(Path(spec), opened, rate_fps=rate_fps))
     elif any(sign in spec for sign in "*?["):
@@ -142,27 +224,14 @@ def _open_glob(pattern: str, opened: _Opened, *, rate_fps: float | None) -> Reco
     return ImageSeries(images, name=opened.unique(images[0].resolve().parent.name or "images"), rate_fps=rate_fps)
 
 
-def _open_folder(folder: Path, opened: _Opened, *, rate_fps: float | None) -> None:
-    recording: Recording
-    if (folder / RECORDING_FILE).is_file():
-        if rate_fps is not None:
-            raise UsageError(f"{folder / RECORDING_FILE}: has its own clock; leave rate_fps out or set fps there.")
-        recording = open_recording(folder)
-    elif (folder / MOT_FILE).is_file():
-        recording = open_mot(folder, rate_fps=rate_fps)
-    elif paths := images_in(folder):
-        name = folder.resolve().name or "images"
-        recording = Recording([ImageSeries(paths, name=name, rate_fps=rate_fps)])
-    else:
-        raise UsageError(f"{folder}: holds no images, no {RECORDING_FILE} and no {MOT_FILE}; give another folder.")
-    for camera in recording.cameras:
-        camera.name = opened.unique(camera.name)
-        opened.recorded.append(camera)
-    if recording.poses is not None:
-        if opened.poses is not None:
-            raise UsageError(f"{folder}: a second recording with poses.csv; give one recording at a time.")
-        opened.poses = recording.poses
-    opened.notes.extend(recording.notes)
+def _image_folder(folder: Path, *, rate_fps: float | None) -> Recording:
+    paths = images_in(folder)
+    if not paths:
+        raise UsageError(
+            f"{folder}: holds no images, no {RECORDING_FILE} and no other known layout; give another folder, or write "
+            f"a {RECORDING_FILE}."
+        )
+    return Recording([ImageSeries(paths, name=folder.resolve().name or "images", rate_fps=rate_fps)])
 
 
 def _source_name(names: Sequence[str]) -> str:

@@ -44,6 +44,11 @@ class RecordedCamera(Protocol):
         ...
 
     @property
+    def size_px(self) -> tuple[int, int]:
+        """(width, height) of the first frame. Raises ``UsageError`` when it cannot be read."""
+        ...
+
+    @property
     def warnings(self) -> list[str]:
         """One sentence for each thing that was left out, filled while reading."""
         ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,16 +10,19 @@ from numpy.typing import NDArray
 from perception.camera import Rig
 from perception.sources.pending import PendingFrame, RecordedCamera
 from perception.sources.poses import Poses
-from perception.types import FrameSet
+from perception.sources.rigs import check_size
+from perception.types import Frame, FrameSet, IntArray
 
 
 class RecordedSource:
     """The ``Source`` of files: one camera, or several merged by time.
 
     Frames within half a period of the fastest camera belong to one instant, whose time is that of its earliest
-    frame; a camera without such a frame is missing there. Every ``stride``-th instant is handed out, and
+    frame; a camera without such a frame is missing there. ``instants``, (length,) for each camera, replaces that rule:
+    frames with the same number belong together. Every ``stride``-th instant is handed out, and
     ``FrameSet.index`` and ``Frame.index`` count the instants and frames of the recording, the skipped ones too.
-    Each iteration starts at the beginning; memory does not grow with the length.
+    Each iteration starts at the beginning; memory does not grow with the length. ``rig`` has the cameras' names and
+    the size of their images.
     """
 
     def __init__(
@@ -30,6 +33,7 @@ class RecordedSource:
         stride: int = 1,
         poses: Poses | None = None,
         rig: Rig | None = None,
+        instants: Mapping[str, IntArray] | None = None,
         notes: Sequence[str] = (),
     ) -> None:
         self._cameras = tuple(cameras)
@@ -38,10 +42,14 @@ class RecordedSource:
         self._poses = poses
         self._rig = rig
         self._notes = list(notes)
+        self._instant_numbers = instants
         self._unposed = 0
+        self._lacking = {camera.name: 0 for camera in cameras}
+        self._passed = 0
         self._closed = False
         self._instants: int | None = None
-        self._half_period_ns = round(0.5e9 / max(camera.rate_fps for camera in cameras))
+        half_period_ns = round(0.5e9 / max(camera.rate_fps for camera in cameras))
+        self._reach = half_period_ns if instants is None else 0
 
     @property
     def cameras(self) -> tuple[str, ...]:
@@ -79,12 +87,21 @@ class RecordedSource:
     @property
     def warnings(self) -> list[str]:
         """What was left out or does not fit, a sentence each; complete when the iteration is over."""
-        missing = [f"{self._name}: {self._unposed} instants have no pose of the vehicle."] if self._unposed else []
-        return self._notes + [text for camera in self._cameras for text in camera.warnings] + missing
+        lacking = [
+            f"{self._name}: camera {camera} has no image at {count} of {self._passed} instants."
+            for camera, count in self._lacking.items()
+            if count
+        ]
+        unposed = [f"{self._name}: {self._unposed} instants have no pose of the vehicle."] if self._unposed else []
+        return self._notes + [text for camera in self._cameras for text in camera.warnings] + lacking + unposed
 
     def __iter__(self) -> Iterator[FrameSet]:
-        """Raises ``UsageError`` or ``PerceptionError`` when a file cannot be read; stops after ``close``."""
-        self._unposed = 0
+        """Stops after ``close``.
+
+        Raises ``UsageError`` or ``PerceptionError`` when a file cannot be read or an image's size is not the rig's.
+        """
+        self._unposed = self._passed = 0
+        self._lacking = dict.fromkeys(self._lacking, 0)
         for index, pending in enumerate(self._merged()):
             if self._closed:
                 return
@@ -94,7 +111,7 @@ class RecordedSource:
             world_from_vehicle = None if self._poses is None else self._poses.at(timestamp_ns)
             self._unposed += self._poses is not None and world_from_vehicle is None
             yield FrameSet(
-                frames=tuple(frame.frame(camera) for camera, frame in pending.items()),
+                frames=tuple(self._frame(camera, frame) for camera, frame in pending.items()),
                 timestamp_ns=timestamp_ns,
                 index=index,
                 world_from_vehicle=world_from_vehicle,
@@ -103,21 +120,37 @@ class RecordedSource:
     def close(self) -> None:
         self._closed = True
 
+    def _frame(self, camera: str, pending: PendingFrame) -> Frame:
+        frame = pending.frame(camera)
+        if self._rig is not None:
+            check_size(frame, self._rig)
+        return frame
+
     def _merged(self) -> Iterator[dict[str, PendingFrame]]:
         """Frames of each instant by camera name, holding one frame ahead for each camera."""
         streams = {camera.name: camera.frames() for camera in self._cameras}
         heads = {name: next(stream, None) for name, stream in streams.items()}
         while any(head is not None for head in heads.values()):
-            start_ns = min(head.timestamp_ns for head in heads.values() if head is not None)
-            instant = {
-                name: head
-                for name, head in heads.items()
-                if head is not None and head.timestamp_ns - start_ns <= self._half_period_ns
-            }
+            places = {name: self._place(name, head) for name, head in heads.items() if head is not None}
+            limit = min(places.values()) + self._reach
+            instant = {name: head for name, head in heads.items() if head is not None and places[name] <= limit}
+            self._passed += 1
+            for name, head in heads.items():
+                # A slower camera is not expected at each instant, unless the layout says which images belong together.
+                is_expected = head is None or self._instant_numbers is not None
+                self._lacking[name] += is_expected and name not in instant
             yield instant
             heads.update({name: next(streams[name], None) for name in instant})
 
+    def _place(self, camera: str, frame: PendingFrame) -> int:
+        """What puts the frames of several cameras in order: the number of its instant where known, else its time."""
+        if self._instant_numbers is None:
+            return frame.timestamp_ns
+        return int(self._instant_numbers[camera][frame.index])
+
     def _count_instants(self) -> int:
+        if self._instant_numbers is not None:
+            return len(np.unique(np.concatenate(list(self._instant_numbers.values()))))
         if len(self._cameras) == 1:
             return self._cameras[0].length
         times: list[NDArray[np.int64]] = [camera.timestamps_ns() for camera in self._cameras]
@@ -128,7 +161,7 @@ class RecordedSource:
                 stamps[position] if position < len(stamps) else None
                 for position, stamps in zip(positions, times, strict=True)
             ]
-            limit_ns = min(head for head in heads if head is not None) + self._half_period_ns
+            limit_ns = min(head for head in heads if head is not None) + self._reach
             positions = [
                 position + (head is not None and head <= limit_ns)
                 for position, head in zip(positions, heads, strict=True)

@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import configparser
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from perception.camera import Camera
 from perception.errors import UsageError
+from perception.files import read_yaml
+from perception.sources.calibration import Finite, Matrix3, Matrix4, WholePixels, checked, make_camera
 from perception.sources.images import ImageSeries, images_in, natural_order
 from perception.sources.pending import RecordedCamera
 from perception.sources.poses import Poses
 from perception.sources.tables import read_timestamps_ns
 from perception.sources.video import VIDEO_SUFFIXES, VideoFile
+from perception.types import IntArray
 
 RECORDING_FILE = "recording.yaml"
 MOT_FILE = "seqinfo.ini"
-
-_Three = Field(min_length=3, max_length=3)
-_Four = Field(min_length=4, max_length=4)
-Matrix3 = Annotated[list[Annotated[list[float], _Three]], _Three]
-Matrix4 = Annotated[list[Annotated[list[float], _Four]], _Four]
 
 
 class CameraEntry(BaseModel):
@@ -33,7 +31,8 @@ class CameraEntry(BaseModel):
 
     Exactly one of ``video`` (a file) and ``images`` (a glob) says where the frames are. ``fps`` or ``timestamps`` (a
     CSV file with the column timestamp_ns, one row for each frame) say when they were taken; without them a video's
-    own time stamps count. ``intrinsics`` is the 3x3 camera matrix in pixels, ``vehicle_from_camera`` 4x4.
+    own time stamps count. ``intrinsics`` is the 3x3 camera matrix in pixels, ``vehicle_from_camera`` 4x4; they hold for
+    images of ``width`` and ``height``, without them for the images as they are.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -44,6 +43,8 @@ class CameraEntry(BaseModel):
     timestamps: str | None = None
     intrinsics: Matrix3 | None = None
     vehicle_from_camera: Matrix4 | None = None
+    width: WholePixels | None = None
+    height: WholePixels | None = None
 
     @model_validator(mode="after")
     def _one_of_each(self) -> CameraEntry:
@@ -51,7 +52,16 @@ class CameraEntry(BaseModel):
             raise ValueError("give either video or images")
         if self.fps is not None and self.timestamps is not None:
             raise ValueError("give either fps or timestamps")
+        _both_or_neither(intrinsics=self.intrinsics, vehicle_from_camera=self.vehicle_from_camera)
+        _both_or_neither(width=self.width, height=self.height)
         return self
+
+
+def _both_or_neither(**values: object) -> None:
+    missing = [name for name, value in values.items() if value is None]
+    if len(missing) == 1:
+        given = next(name for name in values if name not in missing)
+        raise ValueError(f"{given} is given, but {missing[0]} is missing; give both or neither")
 
 
 class RecordingFile(BaseModel):
@@ -59,6 +69,7 @@ class RecordingFile(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
+    road_height_m: Finite = 0.0
     cameras: Annotated[dict[str, CameraEntry], Field(min_length=1)]
 
     @model_validator(mode="after")
@@ -71,35 +82,57 @@ class RecordingFile(BaseModel):
 
 @dataclass(frozen=True)
 class Recording:
-    """Cameras that share one clock, the vehicle's poses where known, and remarks on what does not fit."""
+    """Cameras that share one clock, and what else their folder tells.
+
+    ``poses`` of the vehicle where known; ``calibration`` of those cameras that have one, by name, and the height of the
+    road; ``instants``, where the layout says which frames belong together: for each camera the number of the instant
+    of each of its frames, (length,) increasing; ``notes`` on what does not fit; ``name`` if not the folder's.
+    """
 
     cameras: Sequence[RecordedCamera]
     poses: Poses | None = None
     notes: list[str] = field(default_factory=list)
+    calibration: Mapping[str, Camera] = field(default_factory=dict)
+    road_height_m: float = 0.0
+    instants: Mapping[str, IntArray] | None = None
+    name: str | None = None
 
 
 def read_recording_file(path: Path) -> RecordingFile:
     """Parse and check ``recording.yaml``. Raises ``UsageError`` naming the key that is wrong."""
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise UsageError(f"{path}: cannot be read as YAML ({reason}); correct the file.") from error
-    try:
-        return RecordingFile.model_validate(content)
-    except ValidationError as error:
-        fault = error.errors()[0]
-        key = ".".join(str(part) for part in fault["loc"]) or "the file"
-        reason = "unknown key" if fault["type"] == "extra_forbidden" else fault["msg"]
-        raise UsageError(f"{path}: {key}: {reason}; correct this entry.") from error
+    return checked(RecordingFile, read_yaml(path), path)
 
 
 def open_recording(folder: Path) -> Recording:
     """Open a folder with ``recording.yaml``. Raises ``UsageError`` naming the file or key that is wrong."""
-    entries = read_recording_file(folder / RECORDING_FILE).cameras
-    cameras = [_open_entry(folder, name, entry) for name, entry in entries.items()]
+    path = folder / RECORDING_FILE
+    content = read_recording_file(path)
+    cameras = open_cameras(folder, content)
+    calibration = {
+        camera.name: calibrated
+        for camera in cameras
+        if (calibrated := _calibrated(camera, content.cameras[camera.name], path)) is not None
+    }
     poses_path = folder / "poses.csv"
-    return Recording(cameras, Poses.read(poses_path) if poses_path.exists() else None)
+    return Recording(
+        cameras,
+        poses=Poses.read(poses_path) if poses_path.exists() else None,
+        calibration=calibration,
+        road_height_m=content.road_height_m,
+    )
+
+
+def open_cameras(folder: Path, content: RecordingFile) -> list[RecordedCamera]:
+    """The cameras of a recording alone. Raises ``UsageError`` naming the file or key that is wrong."""
+    return [_open_entry(folder, name, entry) for name, entry in content.cameras.items()]
+
+
+def _calibrated(camera: RecordedCamera, entry: CameraEntry, path: Path) -> Camera | None:
+    if entry.intrinsics is None or entry.vehicle_from_camera is None:
+        return None
+    is_sized = entry.width is not None and entry.height is not None
+    size_px = (int(entry.width or 0), int(entry.height or 0)) if is_sized else camera.size_px
+    return make_camera(camera.name, size_px, entry.intrinsics, entry.vehicle_from_camera, path=path)
 
 
 def _open_entry(folder: Path, name: str, entry: CameraEntry) -> RecordedCamera:

@@ -84,6 +84,23 @@ def read_csv(path: Path, *, required: Sequence[str], header: bool = True) -> Csv
     return CsvTable(path, columns, np.array([line for line, _ in rows], np.int64))
 
 
+def read_words(path: Path, *, required: Sequence[str]) -> CsvTable:
+    """Read columns that spaces part, without header, as KITTI writes them; further columns are left alone.
+
+    Raises ``UsageError`` naming file and line where columns are missing.
+    """
+    try:
+        lines = enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: cannot be read as text ({error}); check the file.") from error
+    rows = [(line, words) for line, text in lines if (words := text.split())]
+    for line, words in rows:
+        if len(words) < len(required):
+            raise UsageError(f"{path}, line {line}, column {required[len(words)]}: is missing; complete this row.")
+    columns = {name: [words[position] for _, words in rows] for position, name in enumerate(required)}
+    return CsvTable(path, columns, np.array([line for line, _ in rows], np.int64))
+
+
 def read_timestamps_ns(path: Path) -> NDArray[np.int64]:
     """Column ``timestamp_ns`` of a CSV file, (M,). Raises ``UsageError`` where the times do not increase."""
     table = read_csv(path, required=("timestamp_ns",))

@@ -1,8 +1,9 @@
-"""Ground truth of a recording: MOTChallenge ``gt.txt`` or ``objects.csv``."""
+"""Ground truth in tables: MOTChallenge ``gt.txt``; a recording's ``objects.csv`` and ``objects3d.csv``."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,35 +11,56 @@ from numpy.typing import NDArray
 
 from perception.errors import UsageError
 from perception.sources.pending import RecordedCamera
-from perception.sources.recording import MOT_FILE, RECORDING_FILE, open_mot, open_recording
+from perception.sources.recording import RECORDING_FILE, open_cameras, open_mot, read_recording_file
 from perception.sources.tables import CsvTable, read_csv
-from perception.types import CLASSES, BoxTable, FloatArray, IntArray
+from perception.types import CLASSES, BoxTable, FloatArray, IntArray, ObjectTable
 
 MOT_COLUMNS = ("frame", "id", "x", "y", "w", "h", "conf", "class", "visibility")
 OBJECT_COLUMNS = ("camera", "id", "class", "x1", "y1", "x2", "y2")
+SIZE_COLUMNS = ("length", "width", "height")
+OBJECT_3D_COLUMNS = ("timestamp_ns", "id", "class", "x", "y", "z", *SIZE_COLUMNS, "yaw", "speed_mps")
 
 
-def read_truth(spec: str | Path) -> BoxTable | None:
-    """Ground truth beside the frames that ``open_source`` reads from the same folder; None where there is none.
-
-    A MOTChallenge folder has ``gt.txt`` or ``gt/gt.txt`` without header: frame (from 1), id, x, y, w, h (pixels, top
-    left corner), conf, class (1..6 in the order of ``CLASSES``), visibility. A recording has ``objects.csv`` with the
-    columns camera, id, class (a name of ``CLASSES``), x1, y1, x2, y2 (pixels) and either frame_index (from 0, in that
-    camera's frames) or timestamp_ns (of a frame, within half a period); further columns are left alone.
-
-    Raises ``UsageError`` naming file, line and column for a missing column, a value that is no number, a box without
-    area, an unknown class or camera, a frame past the end, a frame, camera and id that occur twice, and a MOT box
-    with conf 0 (which means "ignore" and has no place in a ``BoxTable``).
-    """
-    folder = Path(spec)
-    if (folder / RECORDING_FILE).is_file():
-        path = folder / "objects.csv"
-        return _read_objects(path, open_recording(folder).cameras) if path.exists() else None
-    if (folder / MOT_FILE).is_file():
-        for path in (folder / "gt.txt", folder / "gt" / "gt.txt"):
-            if path.is_file():
-                return _read_mot(path, open_mot(folder).cameras[0])
+def read_mot_truth(folder: Path) -> BoxTable | None:
+    """Boxes of a MOTChallenge folder, None without ``gt.txt``. Raises ``UsageError`` naming file, line and column."""
+    for path in (folder / "gt.txt", folder / "gt" / "gt.txt"):
+        if path.is_file():
+            return _read_mot(path, open_mot(folder).cameras[0])
     return None
+
+
+def read_recording_truth(folder: Path) -> BoxTable | None:
+    """Boxes of a recording, None without ``objects.csv``. Raises ``UsageError`` naming file, line and column."""
+    path = folder / "objects.csv"
+    if not path.exists():
+        return None
+    return _read_objects(path, open_cameras(folder, read_recording_file(folder / RECORDING_FILE)))
+
+
+def read_objects_csv(folder: Path) -> ObjectTable | None:
+    """Objects of a recording in the world, None without ``objects3d.csv``.
+
+    Raises ``UsageError`` naming file, line and column.
+    """
+    path = folder / "objects3d.csv"
+    if not path.exists():
+        return None
+    table = read_csv(path, required=OBJECT_3D_COLUMNS)
+    sizes_lwh_m = np.stack([table.numbers(column) for column in SIZE_COLUMNS], axis=1)
+    for column, values in zip(SIZE_COLUMNS, sizes_lwh_m.T, strict=True):
+        table.reject(values <= 0, column, "a size must be positive")
+    timestamps_ns, ids = table.integers("timestamp_ns"), table.integers("id")
+    table.reject(_is_repeated(np.stack([timestamps_ns, ids], axis=1)), "id", "occurs twice at this time")
+    return ObjectTable(
+        timestamps_ns=timestamps_ns,
+        ids=ids,
+        labels=_labels(table),
+        scores=np.ones(len(table)),
+        centres_m=np.stack([table.numbers(column) for column in ("x", "y", "z")], axis=1),
+        sizes_lwh_m=sizes_lwh_m,
+        yaws_rad=table.numbers("yaw"),
+        speeds_mps=table.numbers("speed_mps"),
+    )
 
 
 def _read_mot(path: Path, camera: RecordedCamera) -> BoxTable:
@@ -64,15 +86,34 @@ def _read_objects(path: Path, recorded: Sequence[RecordedCamera]) -> BoxTable:
     table = read_csv(path, required=OBJECT_COLUMNS)
     names = np.array(table.columns["camera"], dtype=np.str_)
     table.reject(~np.isin(names, list(cameras)), "camera", f"unknown camera, expected {', '.join(cameras)}")
-    classes = np.array(table.columns["class"], dtype=np.str_)
-    matches = classes[:, None] == np.array(CLASSES)
-    table.reject(~matches.any(axis=1), "class", f"unknown class, expected {', '.join(CLASSES)}")
+    labels = _labels(table)
     x1, y1, x2, y2 = (table.numbers(column) for column in ("x1", "y1", "x2", "y2"))
     table.reject(x2 <= x1, "x2", "must be greater than x1")
     table.reject(y2 <= y1, "y2", "must be greater than y1")
     frame_indices = _frame_indices(table, cameras, names)
     boxes_xyxy_px = np.stack([x1, y1, x2, y2], axis=1)
-    return _checked(table, frame_indices, table.integers("id"), matches.argmax(axis=1), boxes_xyxy_px, names)
+    truth = _checked(table, frame_indices, table.integers("id"), labels, boxes_xyxy_px, names)
+    if "visible_share" not in table.columns:
+        return truth
+    visible_shares = table.numbers("visible_share")
+    table.reject((visible_shares < 0) | (visible_shares > 1), "visible_share", "expected a share in 0..1")
+    return replace(truth, visible_shares=visible_shares)
+
+
+def _labels(table: CsvTable) -> IntArray:
+    """(M,) the column ``class`` as indices into ``CLASSES``."""
+    classes = np.array(table.columns["class"], dtype=np.str_)
+    matches = classes[:, None] == np.array(CLASSES)
+    table.reject(~matches.any(axis=1), "class", f"unknown class, expected {', '.join(CLASSES)}")
+    labels: IntArray = matches.argmax(axis=1).astype(np.int64)
+    return labels
+
+
+def _is_repeated(keys: IntArray) -> NDArray[np.bool_]:
+    """(M,): whether an earlier row of ``keys`` (M, K) is the same."""
+    repeated = np.ones(len(keys), bool)
+    repeated[np.unique(keys, axis=0, return_index=True)[1] if len(keys) else np.zeros(0, np.int64)] = False
+    return repeated
 
 
 def _frame_indices(table: CsvTable, cameras: dict[str, RecordedCamera], names: NDArray[np.str_]) -> IntArray:
@@ -113,14 +154,11 @@ def _checked(
     """The rows as a ``BoxTable`` after a look for repeated (frame, camera, id)."""
     _, camera_codes = np.unique(cameras, return_inverse=True)
     keys = np.stack([frame_indices, camera_codes.reshape(-1), ids], axis=1)
-    first_rows = np.unique(keys, axis=0, return_index=True)[1] if len(keys) else np.zeros(0, np.int64)
-    repeated = np.ones(len(keys), bool)
-    repeated[first_rows] = False
-    table.reject(repeated, "id", "occurs twice in this frame")
+    table.reject(_is_repeated(keys), "id", "occurs twice in this frame")
     return BoxTable(
         frame_indices=frame_indices,
         ids=ids,
-        labels=labels.astype(np.int64),
+        labels=labels,
         scores=np.ones(len(table)),
         boxes_xyxy_px=boxes_xyxy_px,
         cameras=cameras,

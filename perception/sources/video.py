@@ -67,6 +67,7 @@ class VideoFile:
         self._timeout_s = timeout_s
         self._given_rate_fps = rate_fps
         self._given_timestamps_ns = timestamps_ns
+        self._size_px: tuple[int, int] | None = None
         with self._open() as container:
             stream = first_video_stream(container, label=self._label)
             self.rate_fps = rate_fps or nominal_rate_fps(stream)
@@ -80,6 +81,15 @@ class VideoFile:
         if self._length is None:
             self._length = len(self._presentation_ns())
         return self._length
+
+    @property
+    def size_px(self) -> tuple[int, int]:
+        """(width, height) of the first frame, turned upright. Raises what ``frames`` raises."""
+        if self._size_px is None:
+            # The stream's own size says nothing of the display matrix that a frame carries.
+            height, width = next(iter(self.frames())).to_rgb().shape[:2]
+            self._size_px = (width, height)
+        return self._size_px
 
     def timestamps_ns(self) -> NDArray[np.int64]:
         """Times of all frames (length,)."""

@@ -7,12 +7,11 @@ from support.media import numbered_image, write_image, write_video
 
 from perception.errors import UsageError
 from perception.sources import open_source
-from perception.sources.recording import read_recording_file
 
 TWO_CAMERAS = """
 cameras:
   front: {video: front.mp4, fps: 5}
-  rear: {images: "rear/*.png", fps: 5, intrinsics: [[100, 0, 48], [0, 100, 32], [0, 0, 1]]}
+  rear: {images: "rear/*.png", fps: 5}
 """
 
 
@@ -39,8 +38,7 @@ def test_cameras_of_a_recording_are_merged(tmp_path: Path) -> None:
     assert [[f.camera for f in s] for s in sets] == [["front", "rear"]] * 3 + [["front"]]
     assert [s.timestamp_ns for s in sets] == [n * 200_000_000 for n in range(4)]
     assert all(s.world_from_vehicle is None for s in sets)
-    entries = read_recording_file(tmp_path / "drive" / "recording.yaml").cameras
-    assert entries["rear"].intrinsics is not None and entries["rear"].intrinsics[0] == [100, 0, 48]
+    assert source.rig is None
 
 
 def test_timestamps_of_a_camera_are_kept_exactly(tmp_path: Path) -> None:
@@ -66,7 +64,10 @@ def test_poses_are_interpolated_to_the_instant(tmp_path: Path) -> None:
     np.testing.assert_allclose(middle[:3, :3], Rotation.from_euler("z", 45, degrees=True).as_matrix(), atol=1e-12)
     np.testing.assert_allclose(sets[0].world_from_vehicle, np.eye(4), atol=1e-12)
     assert sets[3].world_from_vehicle is None
-    assert source.warnings == ["drive: 1 instants have no pose of the vehicle."]
+    assert source.warnings == [
+        "drive: camera rear has no image at 1 of 4 instants.",
+        "drive: 1 instants have no pose of the vehicle.",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -118,6 +119,13 @@ def test_a_bad_recording_file_names_the_entry(tmp_path: Path, text: str, fault: 
         open_source([str(folder)])
     assert fault in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_time_stamps_that_run_backwards_are_named_with_their_line(tmp_path: Path) -> None:
+    folder = make_recording(tmp_path / "drive", "cameras: {front: {video: front.mp4, timestamps: front.csv}}")
+    (folder / "front.csv").write_text("timestamp_ns\n0\n200\n100\n300\n")
+    with pytest.raises(UsageError, match=r"front\.csv, line 4, column timestamp_ns: not later than the row before"):
+        open_source([str(folder)])
 
 
 def test_a_recording_has_its_own_clock(tmp_path: Path) -> None:

@@ -5,10 +5,11 @@ import pytest
 from support.media import numbered_image, write_video
 
 from perception.errors import UsageError
-from perception.sources import open_source, read_truth
-from perception.types import CLASSES, BoxTable
+from perception.sources import open_source, read_objects, read_truth
+from perception.types import CLASSES, BoxTable, ObjectTable
 
 OBJECTS_HEADER = "frame_index,camera,id,class,x1,y1,x2,y2\n"
+OBJECTS_3D_HEADER = "timestamp_ns,id,class,x,y,z,length,width,height,yaw,speed_mps,brake,indicator\n"
 
 
 @pytest.fixture
@@ -119,6 +120,58 @@ def test_each_fault_in_objects_is_refused(recording: Path, text: str, fault: str
     with pytest.raises(UsageError) as caught:
         read_truth(recording)
     assert "objects.csv" in str(caught.value) and fault in str(caught.value)
+
+
+def test_how_much_can_be_seen_is_kept(recording: Path) -> None:
+    header = OBJECTS_HEADER.replace("x1", "visible_x1,visible_share,x1")
+    (recording / "objects.csv").write_text(header + "0,left,1,car,9,0.25,0,0,1,1\n0,right,1,car,9,1,0,0,1,1\n")
+    truth = read_truth(recording)
+    assert truth is not None and truth.visible_shares is not None
+    assert truth.visible_shares.tolist() == [0.25, 1] and truth.boxes_xyxy_px[0].tolist() == [0, 0, 1, 1]
+    (recording / "objects.csv").write_text(header + "0,left,1,car,9,1.25,0,0,1,1\n")
+    with pytest.raises(UsageError, match="line 2, column visible_share: expected a share"):
+        read_truth(recording)
+
+
+def test_objects_in_the_world(recording: Path) -> None:
+    assert read_objects(recording) is None
+    (recording / "objects3d.csv").write_text(
+        OBJECTS_3D_HEADER
+        + "0,7,car,1.5,2,0.75,4.5,1.8,1.5,-0.5,13.9,1,0\n"
+        + "100000000,7,car,2.9,2,0.75,4.5,1.8,1.5,-0.5,13.9,0,0\n"
+        + "100000000,9,pedestrian,5,6,0.9,0.6,0.6,1.8,3,1.2,,\n"
+    )
+    objects = read_objects(str(recording))
+    assert isinstance(objects, ObjectTable)
+    assert objects.timestamps_ns.tolist() == [0, 100_000_000, 100_000_000]
+    assert objects.ids.tolist() == [7, 7, 9] and [CLASSES[label] for label in objects.labels[1:]] == [
+        "car",
+        "pedestrian",
+    ]
+    np.testing.assert_array_equal(objects.centres_m[0], [1.5, 2, 0.75])
+    np.testing.assert_array_equal(objects.sizes_lwh_m[2], [0.6, 0.6, 1.8])
+    np.testing.assert_array_equal(objects.yaws_rad, [-0.5, -0.5, 3])
+    np.testing.assert_array_equal(objects.speeds_mps, [13.9, 13.9, 1.2])
+
+
+@pytest.mark.parametrize(
+    ("row", "fault"),
+    [
+        ("0,7,tram,1,2,3,4,2,1,0,0,0,0", "column class: unknown class"),
+        ("0,7,car,1,2,nan,4,2,1,0,0,0,0", "column z: not a number"),
+        ("0,7,car,1,2,3,0,2,1,0,0,0,0", "column length: a size must be positive"),
+        ("0,7,car,1,2,3,4,2,-1,0,0,0,0", "column height: a size must be positive"),
+        ("0,7,car,1,2,3,4,2,1,east,0,0,0", "column yaw: not a number"),
+        ("0.5,7,car,1,2,3,4,2,1,0,0,0,0", "column timestamp_ns: not a whole number"),
+        ("0,1,car,1,2,3,4,2,1,0,0,0,0", "column id: occurs twice at this time"),
+        ("0,7,car,1,2,3,4,2,1,0", "column speed_mps: is missing"),
+    ],
+)
+def test_each_fault_in_objects_in_the_world_is_refused(recording: Path, row: str, fault: str) -> None:
+    (recording / "objects3d.csv").write_text(OBJECTS_3D_HEADER + "0,1,car,1,2,3,4,2,1,0,0,0,0\n" + row + "\n")
+    with pytest.raises(UsageError) as caught:
+        read_objects(recording)
+    assert f"objects3d.csv, line 3, {fault}" in str(caught.value)
 
 
 def test_the_same_id_in_two_cameras_is_one_object_seen_twice(recording: Path) -> None:
