@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from perception.config import RunConfig
     from perception.errors import PerceptionError, UsageError
     from perception.pipeline import Pipeline
-    from perception.sources import open_source, read_truth
+    from perception.sources import open_source, read_objects, read_rig, read_truth
     from perception.types import Detections, Forecasts, Frame, FrameSet, Scene, Tracks
 
 __all__ = [
@@ -34,6 +34,8 @@ __all__ = [
     "UsageError",
     "assemble",
     "open_source",
+    "read_objects",
+    "read_rig",
     "read_truth",
 ]
 
@@ -42,7 +44,7 @@ _MODULES = {
     "perception.config": ("RunConfig",),
     "perception.errors": ("PerceptionError", "UsageError"),
     "perception.pipeline": ("Pipeline",),
-    "perception.sources": ("open_source", "read_truth"),
+    "perception.sources": ("open_source", "read_objects", "read_rig", "read_truth"),
     "perception.types": ("Detections", "Forecasts", "Frame", "FrameSet", "Scene", "Tracks"),
 }
 

@@ -85,3 +85,15 @@ def sha256(path: Path) -> str:
         for block in iter(lambda: stream.read(1 << 20), b""):
             digest.update(block)
     return digest.hexdigest()
+
+
+def bundled(name: str) -> Path:
+    """A folder that comes with the project, such as ``data/weights``: in a checkout or in an installed package.
+
+    Raises ``PerceptionError`` when it is missing.
+    """
+    package = Path(__file__).resolve().parent
+    for folder in (package / name, package.parent / name):
+        if folder.is_dir():
+            return folder
+    raise PerceptionError(f"{package / name}: is missing from this installation; install the package again.")

@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from perception.errors import PerceptionError, UsageError
-from perception.files import sha256, whole_file
+from perception.files import bundled, sha256, whole_file
 
 WEIGHTS_SUFFIX = ".safetensors"
 
@@ -170,17 +170,8 @@ class BundledWeights:
 
 
 def bundled_folder() -> Path:
-    """Where the project's own weights lie, in a checkout or in an installed package.
-
-    Raises ``PerceptionError`` when they are missing.
-    """
-    package = Path(__file__).resolve().parent
-    for folder in (package / "data" / "weights", package.parent / "data" / "weights"):
-        if folder.is_dir():
-            return folder
-    raise PerceptionError(
-        f"{package / 'data' / 'weights'}: the bundled weights are missing; install the package again."
-    )
+    """Where the project's own weights lie. Raises ``PerceptionError`` when they are missing."""
+    return bundled("data/weights")
 
 
 def bundled_cards(folder: Path | None = None) -> list[BundledWeights]:

@@ -15,7 +15,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from perception import weights as weights_module
+from perception import files as files_module
 from perception.errors import PerceptionError, UsageError
 from perception.files import sha256
 from perception.weights import (
@@ -256,7 +256,7 @@ def test_bundled_folder_of_a_wheel_and_of_a_checkout(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
     (tmp_path / "perception").mkdir()
-    monkeypatch.setattr(weights_module, "__file__", str(tmp_path / "perception" / "weights.py"))
+    monkeypatch.setattr(files_module, "__file__", str(tmp_path / "perception" / "files.py"))
     with pytest.raises(PerceptionError, match="install the package again"):
         bundled_folder()
     (tmp_path / place).mkdir(parents=True)

@@ -28,8 +28,10 @@ class SceneRecorder:
         self, source: Source, *, folder: Path | None, window: Window | None = None, video: bool = True
     ) -> None:
         self._cameras = source.cameras
+        self._rig = source.rig
         self._window = window
-        self._history = TrackHistory()
+        # From above there is room for a longer past than in an image.
+        self._history = TrackHistory(span_s=2.0 if self._rig is None else 3.0)
         self._files = ExitStack()
         self._tables: ResultWriter | None = None
         self._video: VideoWriter | None = None
@@ -56,7 +58,7 @@ class SceneRecorder:
         if self._video is not None or self._window is not None:
             started_s = perf_counter()
             self._history.update(scene)
-            picture = draw_scene(scene, history=self._history, cameras=self._cameras, rate_fps=rate_fps)
+            picture = draw_scene(scene, history=self._history, cameras=self._cameras, rig=self._rig, rate_fps=rate_fps)
             stage_ms["draw"] = 1e3 * (perf_counter() - started_s)
             started_s = perf_counter()
             if self._video is not None:

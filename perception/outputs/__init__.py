@@ -6,6 +6,8 @@ with VideoWriter(folder / "scene.mp4", rate_fps=10) as video, ResultWriter(folde
         history.update(scene)
         video.write(draw_scene(scene, history=history), scene.timestamp_ns)
         tables.write(scene)
+
+Of calibrated cameras, ``draw_scene(scene, history=history, rig=source.rig)`` also shows the world from above.
 """
 
 from perception.outputs.annotation import AnnotationStyle

@@ -83,10 +83,11 @@ def annotate(
     if futures is not None:
         draw_ways(overlay, futures, colours, dt_s=forecasts.dt_s, unit=unit)
     if style.boxes:
-        _draw_boxes(overlay, boxes, tracks.unseen_s, colours, unit)
+        draw_boxes(overlay, boxes, tracks.unseen_s, colours, unit)
     labels = LabelLayer((width, height))
     if style.labels:
-        _place_labels(labels, boxes, tracks, colours, unit, style.min_label_height_px)
+        texts = [f"{CLASSES[label]} {track_id}" for label, track_id in zip(tracks.labels, tracks.ids, strict=True)]
+        place_labels(labels, boxes, texts, tracks.unseen_s, colours, unit, style.min_label_height_px)
     labels.draw_chips(overlay)
     overlay.blend_into(canvas)
     labels.draw_text(canvas)
@@ -116,8 +117,8 @@ def _draw_pasts(
             overlay.strokes([fixed[cut]], colour, alpha, width_px=max(1, round(unit)))
 
 
-def _draw_boxes(overlay: Overlay, boxes: FloatArray, unseen_s: FloatArray, colours: list[Colour], unit: float) -> None:
-    """Boxes with round corners; dashed and fainter the longer the object is unseen."""
+def draw_boxes(overlay: Overlay, boxes: FloatArray, unseen_s: FloatArray, colours: list[Colour], unit: float) -> None:
+    """Draw boxes (N, 4) with round corners; dashed and fainter the longer the object is unseen."""
     shorter = np.minimum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
     outlines = rounded_rectangles(boxes, np.minimum(7 * unit, 0.22 * shorter))
     fixed = overlay.fixed(outlines)
@@ -130,14 +131,19 @@ def _draw_boxes(overlay: Overlay, boxes: FloatArray, unseen_s: FloatArray, colou
             overlay.outline(fixed[row], colour, 0.95, width_px=width_px)
 
 
-def _place_labels(
-    labels: LabelLayer, boxes: FloatArray, tracks: Tracks, colours: list[Colour], unit: float, min_height_px: float
+def place_labels(
+    labels: LabelLayer,
+    boxes: FloatArray,
+    texts: list[str],
+    unseen_s: FloatArray,
+    colours: list[Colour],
+    unit: float,
+    min_height_px: float,
 ) -> None:
-    """Give the labels of tall enough boxes a place, those of near objects first; small boxes get smaller ones."""
+    """Give the labels of tall enough boxes (N, 4) a place, the last ones first; small boxes get smaller ones."""
     heights_px = boxes[:, 3] - boxes[:, 1]
     tall = heights_px >= max(min_height_px * unit, 2 * _MIN_TEXT_PX)
     texts_px = text_height_px(unit) * np.clip(0.75 + heights_px / (280 * unit), 0.8, 1.05)
     for row in np.flatnonzero(tall)[::-1].tolist():
-        text = f"{CLASSES[int(tracks.labels[row])]} {int(tracks.ids[row])}"
-        dimmed = bool(tracks.unseen_s[row] > 0)
-        labels.place(Label(text, boxes[row], colours[row], max(_MIN_TEXT_PX, float(texts_px[row])), dimmed))
+        text_px = max(_MIN_TEXT_PX, float(texts_px[row]))
+        labels.place(Label(texts[row], boxes[row], colours[row], text_px, bool(unseen_s[row] > 0)))

@@ -10,14 +10,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from perception.camera import Rig
 from perception.outputs.annotation import AnnotationStyle, annotate
 from perception.outputs.colours import DARK, MUTED, PANEL
 from perception.outputs.history import TrackHistory
 from perception.outputs.labels import draw_name, draw_status_line
 from perception.outputs.resizing import resized
+from perception.outputs.rig_picture import draw_rig
 from perception.types import Frame, Scene
 
 _TILE_GAP_PX = 4
+_RIG_SIZE_PX = (1280, 720)
 _EPOCH_STAMPS_NS = 10**17
 """Time stamps beyond this (three years) are clock times of a live source, smaller ones positions in a recording."""
 
@@ -27,11 +30,13 @@ def draw_scene(
     *,
     history: TrackHistory | None = None,
     cameras: Sequence[str] | None = None,
+    rig: Rig | None = None,
     style: AnnotationStyle | None = None,
     status_line: bool = True,
     rate_fps: float | None = None,
     min_width_px: int = 960,
     max_grid_width_px: int = 1920,
+    rig_size_px: tuple[int, int] = _RIG_SIZE_PX,
 ) -> NDArray[np.uint8]:
     """Draw boxes, pasts and futures over the images of an instant; uint8 RGB (H, W, 3), always a new array.
 
@@ -41,13 +46,29 @@ def draw_scene(
     with this scene) gives the past. The status line tells ``rate_fps`` (without it: what the stages' time allows),
     the milliseconds of all stages, the number of objects, the camera and the time.
 
-    Raises ``ValueError`` when there is nothing to show or forecasts are not in the image frame.
+    With ``rig`` the picture has ``rig_size_px`` (width, height): the cameras stand in their places around the car,
+    the futures lie on the road, and a bird's-eye view shows the ground frame. Only a scene whose tracks are in the
+    image frame is drawn as without a rig.
+
+    Raises ``ValueError`` when there is nothing to show, a camera is not in the rig, or forecasts are in another frame
+    than the tracks.
     """
     frames = {frame.camera: frame for frame in scene.frame_set}
     names = tuple(frames) if cameras is None else tuple(cameras)
     if not names or not frames:
         raise ValueError("draw_scene: expected at least one camera with a frame, got none")
     style = style or AnnotationStyle()
+    is_rig = rig is not None and (scene.tracks.reference_frame == "ground" or not len(scene.tracks))
+    if rig is not None and is_rig:
+        return draw_rig(
+            scene,
+            rig,
+            names,
+            history=history,
+            style=style,
+            size_px=rig_size_px,
+            status=_status(scene, names, history, rate_fps) if status_line else None,
+        )
     if len(names) == 1 and names[0] in frames:
         picture = _draw_frame(frames[names[0]], scene, history, style, _single_size(frames[names[0]], min_width_px))
     else:
@@ -55,9 +76,8 @@ def draw_scene(
     if status_line:
         height, width = picture.shape[:2]
         # The line need not grow as fast as the picture to be read.
-        _draw_status(
-            picture, scene, names, history, rate_fps, unit=max(1.0, math.sqrt(width * height / (960 * 540)) ** 0.6)
-        )
+        left, right = _status(scene, names, history, rate_fps)
+        draw_status_line(picture, left, right, unit=max(1.0, math.sqrt(width * height / (960 * 540)) ** 0.6))
     return picture
 
 
@@ -127,24 +147,20 @@ def grid_columns(count: int) -> int:
     return {2: 2, 3: 3, 4: 2, 5: 3, 6: 3, 7: 4, 8: 4}.get(count, math.ceil(math.sqrt(count)))
 
 
-def _draw_status(
-    picture: NDArray[np.uint8],
-    scene: Scene,
-    names: Sequence[str],
-    history: TrackHistory | None,
-    rate_fps: float | None,
-    *,
-    unit: float,
-) -> None:
+def _status(
+    scene: Scene, names: Sequence[str], history: TrackHistory | None, rate_fps: float | None
+) -> tuple[list[str], list[str]]:
+    """The texts of the status line at the left and, from the border inwards, at the right."""
     left = [names[0] if len(names) == 1 else f"{len(names)} cameras", _time_text(scene.timestamp_ns, history)]
     total_ms = sum(scene.stage_ms.values())
     if rate_fps is None and total_ms > 0:
         rate_fps = 1000 / total_ms
-    count = int(np.isin(scene.tracks.cameras, names).sum())
+    is_ground = scene.tracks.reference_frame == "ground"
+    count = len(scene.tracks) if is_ground else int(np.isin(scene.tracks.cameras, names).sum())
     right = [] if rate_fps is None else [f"{rate_fps:.0f} fps" if rate_fps >= 10 else f"{rate_fps:.1f} fps"]
     right += [f"{total_ms:.0f} ms" if total_ms >= 10 else f"{total_ms:.1f} ms"] if total_ms > 0 else []
     right += [f"{count} object" if count == 1 else f"{count} objects"]
-    draw_status_line(picture, left, right, unit=unit)
+    return left, right
 
 
 def _time_text(timestamp_ns: int, history: TrackHistory | None) -> str:

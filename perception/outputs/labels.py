@@ -42,13 +42,17 @@ def _put_text(
 
 @dataclass(frozen=True)
 class Label:
-    """A track's text, the box it belongs to (4,) in canvas pixels, the colour of both, the height of a capital."""
+    """A track's text, the box it belongs to (4,) in canvas pixels, the colour of both, the height of a capital.
+
+    ``bare`` is text in that colour on what lies below, and not on a chip of that colour; it stands beside the box.
+    """
 
     text: str
     box_xyxy_px: FloatArray
     colour: Colour
     text_px: float
     dimmed: bool = False
+    bare: bool = False
 
 
 class LabelLayer:
@@ -57,28 +61,40 @@ class LabelLayer:
     def __init__(self, size_px: tuple[int, int]) -> None:
         self._size_px = size_px
         self._placed: list[tuple[Label, FloatArray]] = []
+        self._taken: FloatArray = np.zeros((0, 4))
 
     def place(self, label: Label) -> bool:
-        """Reserve a place above, else below, else inside the box; False when all are taken. Important ones first."""
+        """Reserve a place above, else below, else inside the box; False when all are taken. Important ones first.
+
+        A bare label is tried at the right, the left, above and below.
+        """
         width, height = self._size_px
         padding = _padding_px(label.text_px)
         chip_w = _text_width_px(label.text, _LABEL_FONT, label.text_px) + 2 * padding
         chip_h = round(label.text_px) + 2 * padding
-        x0, y0, _, y1 = label.box_xyxy_px.tolist()
+        x0, y0, x1, y1 = label.box_xyxy_px.tolist()
         left = round(min(max(x0 - 0.5, 0), max(0, width - chip_w)))
-        for top in (round(y0) - chip_h - 1, round(y1) + 2, round(y0) + 2):
+        places = [(left, round(y0) - chip_h - 1), (left, round(y1) + 2), (left, round(y0) + 2)]
+        if label.bare:
+            middle_x, middle_y = round((x0 + x1 - chip_w) / 2), round((y0 + y1 - chip_h) / 2)
+            places = [(round(x1), middle_y), (round(x0) - chip_w, middle_y)]
+            places += [(middle_x, round(y0) - chip_h), (middle_x, round(y1))]
+        for left, top in places:
             chip = np.array([left, top, left + chip_w, top + chip_h], dtype=np.float64)
-            if top >= 0 and top + chip_h <= height and not self._is_taken(chip):
+            is_inside = left >= 0 and left + chip_w <= max(width, chip_w) and top >= 0 and top + chip_h <= height
+            if is_inside and not self._is_taken(chip):
                 self._placed.append((label, chip))
+                self.reserve(chip[None])
                 return True
         return False
 
+    def reserve(self, boxes_xyxy_px: FloatArray) -> None:
+        """Keep labels off ``boxes_xyxy_px`` (M, 4)."""
+        self._taken = np.concatenate([self._taken, boxes_xyxy_px])
+
     def _is_taken(self, chip: FloatArray) -> bool:
-        if not self._placed:
-            return False
-        others = np.stack([other for _, other in self._placed])
-        overlap = np.minimum(others[:, 2:], chip[2:]) - np.maximum(others[:, :2], chip[:2])
-        return bool((overlap > 0).all(axis=1).any())
+        overlap = np.minimum(self._taken[:, 2:], chip[2:]) > np.maximum(self._taken[:, :2], chip[:2])
+        return bool((overlap[:, 0] & overlap[:, 1]).any())
 
     def draw_chips(self, overlay: Overlay) -> None:
         """Draw the coloured backgrounds."""
@@ -87,22 +103,48 @@ class LabelLayer:
         chips = np.stack([chip for _, chip in self._placed])
         outlines = overlay.fixed(rounded_rectangles(chips, 0.3 * (chips[:, 3] - chips[:, 1])))
         for (label, _), outline in zip(self._placed, outlines, strict=True):
-            overlay.fill(outline, label.colour, 0.5 if label.dimmed else 0.88)
+            if not label.bare:
+                overlay.fill(outline, label.colour, 0.5 if label.dimmed else 0.88)
 
     def draw_text(self, image: NDArray[np.uint8]) -> None:
         """Write the texts, after the backgrounds are blended into ``image``."""
         for label, chip in self._placed:
             padding = _padding_px(label.text_px)
             at = (int(chip[0]) + padding, int(chip[3]) - padding)
-            _put_text(image, label.text, at, _LABEL_FONT, label.text_px, text_colour(label.colour))
+            colour = label.colour if label.bare else text_colour(label.colour)
+            _put_text(image, label.text, at, _LABEL_FONT, label.text_px, colour)
+
+
+def text_width_px(text: str, text_px: float) -> int:
+    """The width of ``text`` as ``draw_words`` writes it."""
+    return _text_width_px(text, _LINE_FONT, text_px)
+
+
+def draw_words(
+    image: NDArray[np.uint8], text: str, at_px: tuple[float, float], *, text_px: float, colour: Colour, align: float = 0
+) -> int:
+    """Write ``text`` with its baseline at ``at_px``, in place; ``align`` 0 is left, 0.5 centred, 1 right.
+
+    Returns the width in pixels.
+    """
+    width = _text_width_px(text, _LINE_FONT, text_px)
+    _put_text(image, text, (round(at_px[0] - align * width), round(at_px[1])), _LINE_FONT, text_px, colour)
+    return width
+
+
+def name_box(name: str, *, unit: float) -> FloatArray:
+    """(4,): the chip in the upper left corner that ``draw_name`` fills."""
+    text_px = text_height_px(unit)
+    padding = max(3, round(0.55 * text_px))
+    size = [_text_width_px(name, _LINE_FONT, text_px) + 2 * padding, round(text_px) + 2 * padding]
+    return np.array([0.0, 0.0, *size]) + padding
 
 
 def draw_name(image: NDArray[np.uint8], name: str, *, unit: float) -> None:
     """Write a camera's name on a dark chip in the upper left corner of ``image``, in place."""
     text_px = text_height_px(unit)
-    padding = max(3, round(0.55 * text_px))
-    chip = np.array([0, 0, _text_width_px(name, _LINE_FONT, text_px) + 2 * padding, round(text_px) + 2 * padding])
-    chip = chip.astype(np.float64) + padding
+    chip = name_box(name, unit=unit)
+    padding = int(chip[0])
     overlay = Overlay((image.shape[1], min(image.shape[0], int(chip[3]) + padding)))
     outline = rounded_rectangles(chip[None], np.array([0.3 * (chip[3] - chip[1])]))
     overlay.fill(overlay.fixed(outline)[0], DARK, 0.62)

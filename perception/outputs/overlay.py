@@ -29,6 +29,7 @@ class Overlay:
 
     def __init__(self, size_px: tuple[int, int]) -> None:
         width, height = size_px
+        self.size_px = size_px
         self._limits = np.array([width, height], dtype=np.float64)
         self._layer = np.zeros((height, width, 4), np.uint8)
         self._top, self._bottom = height, 0
@@ -66,6 +67,12 @@ class Overlay:
         radius, ink = round(radius_px * _SUBPIXEL), _premultiplied(colour, alpha)
         cv2.circle(self._layer, (x, y), radius, ink, -1, cv2.LINE_AA, _SUBPIXEL_BITS)
 
+    def ring(self, centre: FixedPoints, radius_px: float, colour: Colour, alpha: float, *, width_px: int) -> None:
+        """Draw a circle around ``centre`` (2,)."""
+        x, y = centre.tolist()
+        radius, ink = round(radius_px * _SUBPIXEL), _premultiplied(colour, alpha)
+        cv2.circle(self._layer, (x, y), radius, ink, width_px, cv2.LINE_AA, _SUBPIXEL_BITS)
+
     def blend_into(self, image: NDArray[np.uint8]) -> None:
         """Lay the layer over ``image`` (H, W, 3), in place."""
         # In blocks of rows that stay in the processor's cache: three times faster than the whole picture at once.
@@ -94,7 +101,7 @@ def rounded_rectangles(boxes_xyxy_px: FloatArray, radii_px: FloatArray) -> Float
     angles = np.pi + np.arange(4)[:, None] * np.pi / 2 + np.linspace(0, np.pi / 2, _CORNER_STEPS)
     arcs = np.stack([np.cos(angles), np.sin(angles)], axis=-1)
     outlines = centres + radii[:, :, None, None] * arcs
-    return np.asarray(outlines.reshape(len(boxes_xyxy_px), -1, 2))
+    return np.asarray(outlines.reshape(len(boxes_xyxy_px), 4 * _CORNER_STEPS, 2))
 
 
 def dashes(closed_path: FloatArray, dash_px: float) -> FloatArray:

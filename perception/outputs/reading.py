@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from perception.errors import UsageError
 from perception.outputs.results import FORECASTS_FILE, TIMING_FILE, table_paths
-from perception.types import CLASSES, BoxTable, FloatArray, Forecasts, IntArray
+from perception.outputs.world_table import TRACKS3D_FILE, read_world_rows
+from perception.types import CLASSES, BoxTable, FloatArray, Forecasts, IntArray, ObjectTable
 
 _TRACK_COLUMNS = 9
 
@@ -22,7 +23,8 @@ _TRACK_COLUMNS = 9
 class ForecastRecord:
     """The forecasts of one instant, and of the tracks they belong to (row by row): the box at that time
     ``boxes_xyxy_px`` (N, 4) in images of ``image_sizes_px`` (N, 2) width and height, ``labels``, ``cameras`` and
-    ``unseen_s`` (N,). ``index`` is that of the instant."""
+    ``unseen_s`` (N,). ``index`` is that of the instant. Only in the ground frame: ``positions_m`` (N, 2) of the
+    tracks' centres and ``headings_rad`` (N,), both in the world."""
 
     index: int
     timestamp_ns: int
@@ -32,6 +34,8 @@ class ForecastRecord:
     labels: IntArray
     cameras: NDArray[np.str_]
     unseen_s: FloatArray
+    positions_m: FloatArray | None = None
+    headings_rad: FloatArray | None = None
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,7 @@ class Results:
     ``tracks`` hold all cameras, ``detections`` one table per camera (ids are -1), ``forecasts`` one record per
     instant in the order of time. ``stage_ms`` gives the milliseconds of each stage at each instant, empty for a run
     that was killed. ``half_lines`` counts last lines that a killed run did not finish, which are left out.
+    ``objects`` are the tracks in the world, None for a run in the image frame.
     """
 
     cameras: tuple[str, ...]
@@ -49,6 +54,7 @@ class Results:
     forecasts: tuple[ForecastRecord, ...]
     stage_ms: dict[str, FloatArray]
     half_lines: int
+    objects: ObjectTable | None = None
 
 
 def read_results(folder: Path) -> Results:
@@ -69,6 +75,10 @@ def read_results(folder: Path) -> Results:
         camera: read_detections(path, camera=camera)
         for camera, path in table_paths(folder, "detections", ".json", cameras).items()
     }
+    objects = None
+    if (folder / TRACKS3D_FILE).is_file():
+        objects, half = read_world_rows(folder / TRACKS3D_FILE)
+        half_lines += half
     return Results(
         cameras=cameras,
         tracks=_joined(tables),
@@ -76,6 +86,7 @@ def read_results(folder: Path) -> Results:
         forecasts=forecasts,
         stage_ms=_read_timing(folder / TIMING_FILE),
         half_lines=half_lines,
+        objects=objects,
     )
 
 
@@ -143,8 +154,9 @@ def _read_forecasts(path: Path) -> tuple[tuple[ForecastRecord, ...], tuple[str, 
 
 def _forecast_record(value: dict[str, Any]) -> ForecastRecord:
     rows, dt_s = value["tracks"], float(value["dt_s"])
+    is_ground = value["reference_frame"] == "ground"
     if not rows:
-        forecasts = Forecasts.empty(dt_s=dt_s)
+        forecasts = _no_forecasts(dt_s, is_ground=is_ground)
     else:
         forecasts = Forecasts(
             track_ids=np.array([row["id"] for row in rows], np.int64),
@@ -153,6 +165,7 @@ def _forecast_record(value: dict[str, Any]) -> ForecastRecord:
             stds=np.array([row["stds"] for row in rows], np.float32),
             dt_s=dt_s,
             reference_frame=value["reference_frame"],
+            axes_rad=np.array([row["axis_rad"] for row in rows], np.float64) if is_ground else None,
         )
     return ForecastRecord(
         index=int(value["index"]),
@@ -163,6 +176,17 @@ def _forecast_record(value: dict[str, Any]) -> ForecastRecord:
         labels=np.array([CLASSES.index(row["class"]) for row in rows], np.int64),
         cameras=np.array([row["camera"] for row in rows], np.str_),
         unseen_s=np.array([row["unseen_s"] for row in rows], np.float64),
+        positions_m=np.array([row["position_m"] for row in rows], np.float64).reshape(-1, 2) if is_ground else None,
+        headings_rad=np.array([row["heading_rad"] for row in rows], np.float64) if is_ground else None,
+    )
+
+
+def _no_forecasts(dt_s: float, *, is_ground: bool) -> Forecasts:
+    if not is_ground:
+        return Forecasts.empty(dt_s=dt_s)
+    none = np.zeros(0)
+    return Forecasts(
+        none.astype(np.int64), none.reshape(0, 1), *(none.reshape(0, 1, 1, 2),) * 2, dt_s, "ground", axes_rad=none
     )
 
 

@@ -5,7 +5,11 @@
 | ``tracks.txt`` | MOTChallenge: frame (from 1), id, x, y, width, height, score, class (from 1), 1 |
 | ``detections.json`` | COCO results: ``image_id`` (frame from 0), ``category_id`` (from 1), ``bbox`` xywh, ``score`` |
 | ``forecasts.jsonl`` | one line per instant: the tracks that have a forecast, and their futures |
+| ``tracks3d.csv`` | only of a run in the ground frame: tracks in the world, see ``perception.outputs.world_table`` |
 | ``timing.json`` | milliseconds of each stage at each instant |
+
+In the ground frame ``tracks.txt`` has a line for each camera that sees a track, the state of a forecast is x, y in
+the world in metres, and each of its tracks also tells ``position_m``, ``heading_rad`` and ``axis_rad``.
 
 Frames of tracks and detections are those of their camera's own stream (``Frame.index``), which ground truth counts
 too; the index of a line of forecasts is that of the instant (``FrameSet.index``). Classes count in the order of
@@ -19,6 +23,7 @@ import json
 import re
 from array import array
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -28,7 +33,8 @@ import numpy as np
 from perception.errors import PerceptionError
 from perception.files import write_json
 from perception.outputs.append import AppendFile
-from perception.types import CLASSES, Detections, FloatArray, Scene, Tracks
+from perception.outputs.world_table import TRACKS3D_FILE, WORLD_HEADER, headings_rad, world_rows
+from perception.types import CLASSES, Detections, FloatArray, IntArray, Scene, StructOfArrays, Tracks
 
 FORECASTS_FILE = "forecasts.jsonl"
 TIMING_FILE = "timing.json"
@@ -37,6 +43,7 @@ TIMING_FILE = "timing.json"
 _STATE_DECIMALS = {"image": 5, "ground": 3}
 _BOX_DECIMALS = 2
 _SCORE_DECIMALS = 4
+_ANGLE_DECIMALS = 4
 
 
 def table_paths(folder: Path, stem: str, suffix: str, cameras: Sequence[str]) -> dict[str, Path]:
@@ -84,6 +91,7 @@ class ResultWriter:
         except BaseException:
             self._close_files()
             raise
+        self._world: AppendFile | None = None
         self._detections_written = dict.fromkeys(cameras, False)
 
     def __enter__(self) -> ResultWriter:
@@ -105,20 +113,22 @@ class ResultWriter:
         Raises ``ValueError`` for a camera or a forecast that the run does not know, and for what is seen in a camera
         that has no frame.
         """
-        unknown = {*scene.detections, *np.unique(scene.tracks.cameras).tolist()} - set(self.cameras)
+        seen = seen_boxes(scene.tracks)
+        unknown = {*scene.detections, *scene.tracks.cameras.tolist(), *seen} - set(self.cameras)
         if unknown:
             raise ValueError(f"ResultWriter.write: expected the cameras {list(self.cameras)}, got {sorted(unknown)}")
-        seen = scene.tracks[scene.tracks.unseen_s == 0]
         indices = {frame.camera: frame.index for frame in scene.frame_set}
-        blind = {*scene.detections, *np.unique(seen.cameras).tolist()} - set(indices)
+        blind = {*scene.detections, *seen} - set(indices)
         if blind:
             raise ValueError(
                 f"ResultWriter.write: expected a frame of each camera that sees, got none of {sorted(blind)}"
             )
         line = forecast_line(scene, self.cameras)
-        for camera, file in self._tracks.items():
-            if camera in indices and (rows := track_rows(seen[seen.cameras == camera], indices[camera])):
-                file.append(rows)
+        for camera, boxes in seen.items():
+            self._tracks[camera].append(track_rows(boxes, indices[camera]))
+        if scene.tracks.reference_frame == "ground":
+            self._world = self._world or self._file(self.folder / TRACKS3D_FILE, WORLD_HEADER)
+            self._world.append(world_rows(scene.tracks, scene.timestamp_ns))
         for camera, detections in scene.detections.items():
             if records := detection_records(detections, indices[camera]):
                 separator = b",\n" if self._detections_written[camera] else b"\n"
@@ -157,10 +167,35 @@ def _boxes_xywh(boxes_xyxy_px: FloatArray) -> FloatArray:
     return np.round(np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1), _BOX_DECIMALS)
 
 
-def track_rows(tracks: Tracks, index: int) -> bytes:
+@dataclass(frozen=True)
+class SeenBoxes(StructOfArrays):
+    """Boxes of tracks that one camera sees at an instant: ``ids``, ``labels``, ``scores`` (N,), ``boxes_xyxy_px``."""
+
+    ids: IntArray
+    labels: IntArray
+    scores: FloatArray
+    boxes_xyxy_px: FloatArray
+
+
+def seen_boxes(tracks: Tracks) -> dict[str, SeenBoxes]:
+    """What is seen now, by camera: the sightings where the tracks have them, else their own boxes."""
+    if tracks.sightings is None:
+        now = tracks[tracks.unseen_s == 0]
+        cameras, found = now.cameras, SeenBoxes(now.ids, now.labels, now.scores, now.boxes_xyxy_px)
+    else:
+        order = np.argsort(tracks.ids)
+        # Sightings are not cut when tracks are selected.
+        sighted = tracks.sightings[np.isin(tracks.sightings.track_ids, tracks.ids)]
+        rows = order[np.searchsorted(tracks.ids[order], sighted.track_ids)]
+        cameras = sighted.cameras
+        found = SeenBoxes(sighted.track_ids, tracks.labels[rows], sighted.scores, sighted.boxes_xyxy_px)
+    return {str(camera): found[cameras == camera] for camera in np.unique(cameras)}
+
+
+def track_rows(boxes: SeenBoxes, index: int) -> bytes:
     """MOTChallenge lines of the tracks of one instant and camera."""
-    boxes = _boxes_xywh(tracks.boxes_xyxy_px).tolist()
-    rows = zip(tracks.ids.tolist(), boxes, tracks.scores.tolist(), tracks.labels.tolist(), strict=True)
+    corners = _boxes_xywh(boxes.boxes_xyxy_px).tolist()
+    rows = zip(boxes.ids.tolist(), corners, boxes.scores.tolist(), boxes.labels.tolist(), strict=True)
     return "".join(
         f"{index + 1},{track_id},{x:.2f},{y:.2f},{w:.2f},{h:.2f},{score:.4f},{label + 1},1\n"
         for track_id, (x, y, w, h), score, label in rows
@@ -178,6 +213,15 @@ def detection_records(detections: Detections, index: int) -> bytes:
     ).encode()
 
 
+def _ground_columns(tracks: Tracks) -> dict[str, list[Any]]:
+    """What a line of forecasts tells of each track in the ground frame only."""
+    if tracks.reference_frame != "ground":
+        return {}
+    positions = np.round(tracks.means[:, :2].astype(np.float64), _STATE_DECIMALS["ground"]) + 0.0
+    headings = np.round(headings_rad(tracks).astype(np.float64), _ANGLE_DECIMALS) + 0.0
+    return {"position_m": positions.tolist(), "heading_rad": headings.tolist()}
+
+
 def forecast_line(scene: Scene, cameras: Sequence[str]) -> bytes:
     """One line of ``forecasts.jsonl``. Raises ``ValueError`` when a forecast belongs to no track."""
     tracks, forecasts = scene.tracks, scene.forecasts
@@ -191,6 +235,7 @@ def forecast_line(scene: Scene, cameras: Sequence[str]) -> bytes:
     means = (np.round(forecasts.means.astype(np.float64), decimals) + 0.0).tolist()
     stds = np.round(forecasts.stds.astype(np.float64), decimals).tolist()
     boxes = np.round(tracks.boxes_xyxy_px.astype(np.float64), _BOX_DECIMALS).tolist()
+    grounds = _ground_columns(tracks)
     records: list[dict[str, Any]] = []
     for position, track_id in enumerate(forecasts.track_ids.tolist()):
         row = row_of[track_id]
@@ -201,16 +246,20 @@ def forecast_line(scene: Scene, cameras: Sequence[str]) -> bytes:
             "box_xyxy_px": boxes[row],
             "image_size_px": tracks.image_sizes_px[row].tolist(),
             "unseen_s": round(float(tracks.unseen_s[row]), 3),
+            **{name: values[row] for name, values in grounds.items()},
             "probabilities": probabilities[position],
             "means": means[position],
             "stds": stds[position],
         }
+        if forecasts.axes_rad is not None:
+            record["axis_rad"] = round(float(forecasts.axes_rad[position]), _ANGLE_DECIMALS)
         records.append(record)
+    is_ground = "ground" in (tracks.reference_frame, forecasts.reference_frame)
     line = {
         "index": scene.frame_set.index,
         "timestamp_ns": scene.timestamp_ns,
         "cameras": list(cameras),
-        "reference_frame": forecasts.reference_frame,
+        "reference_frame": "ground" if is_ground else "image",
         "dt_s": round(float(forecasts.dt_s), 9),
         "tracks": records,
     }

@@ -10,8 +10,8 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from perception.camera import Rig
-from perception.errors import PerceptionError, UsageError
-from perception.files import read_yaml
+from perception.errors import UsageError
+from perception.files import bundled, read_yaml
 from perception.sources.calibration import Finite, Matrix3, Matrix4, WholePixels, checked, make_camera
 from perception.types import Frame
 
@@ -40,11 +40,7 @@ class RigFile(BaseModel):
 
 def bundled_rigs() -> dict[str, Path]:
     """The project's own rig files by name. Raises ``PerceptionError`` when they are missing."""
-    package = Path(__file__).resolve().parents[1]
-    for folder in (package / "configs" / "rigs", package.parent / "configs" / "rigs"):
-        if folder.is_dir():
-            return {path.stem: path for path in sorted(folder.glob(f"*{RIG_SUFFIX}"))}
-    raise PerceptionError(f"{package / 'configs' / 'rigs'}: the bundled rigs are missing; install the package again.")
+    return {path.stem: path for path in sorted(bundled("configs/rigs").glob(f"*{RIG_SUFFIX}"))}
 
 
 def read_rig(spec: str | Path) -> Rig:

@@ -182,7 +182,9 @@ def test_a_grid_is_no_wider_than_asked(scene_of):
 
 def test_what_cannot_be_drawn_is_refused(scene_of, tracks_of):
     tracks = tracks_of([[10, 10, 50, 50]])
-    ground = Forecasts(tracks.ids, np.ones((1, 1)), np.zeros((1, 1, 5, 2)), np.zeros((1, 1, 5, 2)), 0.1, "ground")
+    ground = Forecasts(
+        tracks.ids, np.ones((1, 1)), np.zeros((1, 1, 5, 2)), np.zeros((1, 1, 5, 2)), 0.1, "ground", np.zeros(1)
+    )
     with pytest.raises(ValueError, match="image frame"):
         draw_scene(scene_of(tracks, ground))
     with pytest.raises(ValueError, match="at least one camera"):
