@@ -5,6 +5,7 @@ ARGS ?=
 PYTEST_ARGS ?= -n auto --maxprocesses=8
 
 STAMP := $(VENV)/.installed
+DEV_STAMP := $(VENV)/.installed-dev
 BIN := $(VENV)/bin
 
 # Taken as typed: a "$" or a space in a path or password is no concern of make or the shell.
@@ -14,7 +15,8 @@ export PERCEPTION_SOURCE := $(value SOURCE)
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make demo SOURCE=path/to/video.mp4   find, follow and forecast the road users of a video, folder, webcam or address"
+	@echo "make demo                            find, follow and forecast the road users of the bundled six-camera drive"
+	@echo "make demo SOURCE=path/to/video.mp4   the same for a video, folder, recording, webcam or address of yours"
 	@echo "                                     ARGS='--show --conf 0.4' hands options on"
 	@echo "make test                            formatting, types and all tests; PYTEST_ARGS='-n 0 -x' hands options on"
 	@echo "make lint                            formatting and types only"
@@ -23,24 +25,24 @@ help:
 	@echo "make constraints                     choose the newest versions of all required packages"
 	@echo "make clean                           remove the environment and all caches, keep runs/"
 
-demo: $(if $(value SOURCE),$(STAMP))
-	$(if $(value SOURCE),,$(error make demo needs something to look at: make demo SOURCE=path/to/video.mp4))
-	@exec $(BIN)/perception demo --source "$$PERCEPTION_SOURCE" $(ARGS)
+# Without SOURCE the demo takes the recording that comes with the project.
+demo: $(STAMP)
+	@exec $(BIN)/perception demo $(if $(value SOURCE),--source "$$PERCEPTION_SOURCE") $(ARGS)
 
 # One thread per worker: workers that each start a thread per core slow one another down.
-test: lint
+test: lint $(DEV_STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST_ARGS)
 
-lint: $(STAMP)
+lint: $(DEV_STAMP)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-format: $(STAMP)
+format: $(DEV_STAMP)
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-install: $(STAMP)
+install: $(DEV_STAMP)
 
 $(BIN)/uv:
 	@command -v "$(PYTHON)" >/dev/null || { echo "$(PYTHON) is not on this machine: install Python 3.10 or newer, or name one with PYTHON=path/to/python3." >&2; exit 1; }
@@ -52,11 +54,16 @@ $(BIN)/uv:
 	fi || { echo "$(PYTHON) cannot make a virtual environment: install its venv and ensurepip modules (Debian and Ubuntu: apt-get install python3-venv)." >&2; exit 1; }
 	@$(BIN)/python -m pip install --quiet -c constraints.txt uv
 
+# What runs the demo, and on top of it what developing and simulating need.
+$(STAMP): EXTRAS :=
+$(DEV_STAMP): EXTRAS := [dev]
+$(DEV_STAMP): | $(STAMP)
+
 # opencv-python and its headless twin are the same module in the same folder: exactly one may be there. The first needs
 # libraries of a desktop (libGL.so.1); where they are missing its twin of the same version takes its place.
-$(STAMP): pyproject.toml constraints.txt | $(BIN)/uv
+$(STAMP) $(DEV_STAMP): pyproject.toml constraints.txt | $(BIN)/uv
 	@$(BIN)/uv pip uninstall --quiet --python "$(BIN)/python" opencv-python-headless
-	$(BIN)/uv pip install --python "$(BIN)/python" -c constraints.txt -e '.[dev]'
+	$(BIN)/uv pip install --python "$(BIN)/python" -c constraints.txt -e '.$(EXTRAS)'
 	@$(BIN)/python -c 'import cv2' 2>/dev/null || { \
 	  version=$$($(BIN)/python -c 'from importlib.metadata import version; print(version("opencv-python"))') && \
 	  echo "OpenCV's windows need libraries that this machine lacks: opencv-python-headless $$version takes its place." && \

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from perception.types import FloatArray, IntArray
 
-LaneUse = Literal["drive", "cycle", "walk"]
+LaneUse = Literal["drive", "cycle", "walk", "park"]
 SignalColour = Literal["red", "red-yellow", "green", "yellow", "off"]
 
 BODIES: tuple[str, ...] = (
@@ -39,7 +39,8 @@ BODIES: tuple[str, ...] = (
 @dataclass(frozen=True)
 class Lane:
     """``centre_line_m`` (P, 2) in the direction of travel; ``is_inner_edge`` means that its left edge divides lanes of
-    the same direction (a dashed line), else traffic that comes towards it or the kerb."""
+    the same direction (a dashed line), else traffic that comes towards it or the kerb. A "park" lane is asphalt between
+    kerb and driving lanes on which cars stand."""
 
     use: LaneUse
     centre_line_m: FloatArray
@@ -62,6 +63,8 @@ class Town:
 
     ``junctions_m`` and ``crossings_m`` are polygons (P, 2); ``stop_lines_m`` (L, 2, 2) are segments across a lane;
     ``speed_limits`` are signs: position (2,), facing_rad, km/h. ``extent_m`` is x0, y0, x1, y1 of all roads.
+    ``pavements_m`` are polygons (P, 2) of pavement at the corners of junctions, which join the walk lanes; they lie
+    inside ``junctions_m``.
     """
 
     lanes: Sequence[Lane]
@@ -71,6 +74,7 @@ class Town:
     lights: Sequence[TrafficLight]
     speed_limits: Sequence[tuple[FloatArray, float, int]]
     extent_m: tuple[float, float, float, float]
+    pavements_m: Sequence[FloatArray] = ()
 
 
 @dataclass(frozen=True)
@@ -109,3 +113,21 @@ class WorldState:
     town_from_vehicle: FloatArray
     vehicle_speed_mps: float
     signals: Sequence[SignalColour]
+
+
+@dataclass(frozen=True)
+class CameraView:
+    """What the renderer returns for one camera at one instant: ``image`` (H, W, 3) uint8 RGB, and M road users of
+    which at least a part lies in front of the camera and inside the image.
+
+    ``ids`` (M,); ``full_xyxy_px`` (M, 4) the silhouettes' boxes as if nothing stood before them, cut at the image's
+    border; ``visible_xyxy_px`` (M, 4) and ``visible_pixels`` (M,) of what the id buffer shows, zero when hidden;
+    ``visible_shares`` (M,) visible pixels over those of the whole silhouette in an unbounded image.
+    """
+
+    image: NDArray[np.uint8]
+    ids: IntArray
+    full_xyxy_px: FloatArray
+    visible_xyxy_px: FloatArray
+    visible_pixels: IntArray
+    visible_shares: FloatArray

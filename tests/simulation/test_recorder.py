@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from simulation.simulated_worlds import car_and_walker, two_cameras, views
+from simulated_worlds import car_and_walker, two_cameras, views
 
 from perception.errors import PerceptionError
 from perception.simulation.recorder import DriveRecorder
@@ -80,5 +80,5 @@ def test_what_was_written_before_an_error_is_a_recording(tmp_path: Path):
 
 
 def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path):
-    with pytest.raises(PerceptionError, match="missing.*cannot be written"):
+    with pytest.raises(PerceptionError, match=r"missing.*cannot be written"):
         DriveRecorder(tmp_path / "missing", two_cameras(), fps=5)

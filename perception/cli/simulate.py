@@ -1,0 +1,94 @@
+"""``perception simulate``: a drive through a simulated town, filmed by every camera of the car, with the truth."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from perception.errors import UsageError
+
+_DRIVE, _PICTURE = "Drive", "Cameras"
+
+
+def simulate(
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", help="Folder for the recording, instead of runs/simulate/.", show_default=False),
+    ] = None,
+    seed: Annotated[
+        int,
+        typer.Option(
+            "--seed", min=0, help="Another number, another town, weather and traffic.", rich_help_panel=_DRIVE
+        ),
+    ] = 0,
+    duration_s: Annotated[
+        float, typer.Option("--duration", min=0.1, max=3600, help="Length in seconds.", rich_help_panel=_DRIVE)
+    ] = 20.0,
+    cameras: Annotated[
+        str,
+        typer.Option("--cameras", help="surround-six, front, dashboard, or a rig file.", rich_help_panel=_PICTURE),
+    ] = "surround-six",
+    fps: Annotated[
+        float, typer.Option("--fps", min=0.5, max=30, help="Pictures per second.", rich_help_panel=_PICTURE)
+    ] = 10.0,
+    size: Annotated[
+        str, typer.Option("--size", help="Width and height of the pictures.", rich_help_panel=_PICTURE)
+    ] = "640x360",
+    look: Annotated[
+        str | None,
+        typer.Option("--look", help="Light and weather; without it the seed decides.", rich_help_panel=_PICTURE),
+    ] = None,
+    quality: Annotated[
+        int,
+        typer.Option(
+            "--crf", min=0, max=51, help="x264's quality of the videos; lower is better.", rich_help_panel=_PICTURE
+        ),
+    ] = 20,
+) -> None:
+    """Make a recording with ground truth: traffic in a town, filmed by each camera of a rig."""
+    from perception.cli.progress import RunProgress
+    from perception.cli.running import RUNS, say
+    from perception.cli.stopping import StopRequest
+    from perception.outputs import next_run_folder, output_folder
+    from perception.simulation import Drive, DriveSettings
+    from perception.sources import read_rig
+
+    settings = DriveSettings(
+        seed=seed,
+        duration_s=duration_s,
+        fps=fps,
+        size_px=_parsed_size(size),
+        look=look,
+    )
+    console = Console(stderr=True, highlight=False)
+    rig = read_rig(cameras)
+    say(console, f"Drive {seed}: {len(rig)} cameras, {settings.instants} instants of {size} pixels.")
+    with (
+        StopRequest(on_stop=lambda: None) as stop,
+        Drive(settings, rig) as drive,
+        RunProgress(console, total=settings.instants, unit="instants") as progress,
+    ):
+        folder = next_run_folder(RUNS, "simulate", f"drive-{seed}") if output is None else output_folder(output)
+        with drive.recorder(folder, crf=quality) as recorder:
+            for instant in drive:
+                recorder.write(instant.state, instant.views)
+                progress.update(instant.stage_ms, objects=len(instant.state.road_users))
+                if stop.reason is not None:
+                    break
+    if stop.reason is not None:
+        say(console, f"Ended early: {stop.reason}; the first {recorder.written} instants are there.")
+    Console(highlight=False).print(str(folder), soft_wrap=True)
+
+
+def _parsed_size(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"(\d{2,5})[xX](\d{2,5})", text.strip())
+    if match is None:
+        raise UsageError(f"--size {text}: expected width and height such as 640x360.")
+    width, height = int(match[1]), int(match[2])
+    if width % 2 or height % 2 or not (64 <= width <= 4096 and 64 <= height <= 4096):
+        raise UsageError(f"--size {text}: expected even numbers from 64 to 4096.")
+    return width, height

@@ -1,0 +1,88 @@
+"""A drive, instant by instant: traffic moves, the cameras look at it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from types import TracebackType
+
+from perception.camera import Rig
+from perception.simulation.recorder import DriveRecorder
+from perception.simulation.rendering import Look, Renderer
+from perception.simulation.traffic import drive as open_traffic
+from perception.simulation.world import CameraView, WorldState
+
+
+@dataclass(frozen=True)
+class DriveSettings:
+    """What makes a drive: the same settings make the same recording on the same machine.
+
+    ``seed`` chooses town, traffic, light, weather and colours; ``look`` names light and weather instead of the seed.
+    """
+
+    seed: int = 0
+    duration_s: float = 20.0
+    fps: float = 10.0
+    size_px: tuple[int, int] = (640, 360)
+    look: str | None = None
+
+    @property
+    def instants(self) -> int:
+        """How many instants the drive has."""
+        return max(1, round(self.duration_s * self.fps))
+
+
+@dataclass(frozen=True)
+class Instant:
+    """The traffic, what every camera sees of it, and the milliseconds that both took."""
+
+    state: WorldState
+    views: Mapping[str, CameraView]
+    stage_ms: dict[str, float]
+
+
+class Drive:
+    """Iterate over it for the instants; a context manager that lets go of traffic and graphics at the end.
+
+    Raises ``UsageError`` naming what to install where SUMO, moderngl or OpenGL are missing.
+    """
+
+    def __init__(self, settings: DriveSettings, rig: Rig) -> None:
+        self.settings = settings
+        self.rig = Rig(
+            {name: camera.resized(settings.size_px) for name, camera in rig.cameras.items()}, rig.road_height_m
+        )
+        self._parts = ExitStack()
+        try:
+            self._traffic = self._parts.enter_context(open_traffic(settings.seed, settings.duration_s, settings.fps))
+            look = Look.sample(settings.seed) if settings.look is None else Look.named(settings.look)
+            self._renderer = Renderer(self._traffic.town, self.rig, seed=settings.seed, look=look)
+            self._parts.callback(self._renderer.close)
+        except BaseException:
+            self._parts.close()
+            raise
+
+    def __enter__(self) -> Drive:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._parts.close()
+
+    def __iter__(self) -> Iterator[Instant]:
+        started_s = perf_counter()
+        for state in self._traffic.states():
+            moved_s = perf_counter()
+            views = self._renderer.render(state)
+            rendered_s = perf_counter()
+            stage_ms = {"traffic": 1e3 * (moved_s - started_s), "render": 1e3 * (rendered_s - moved_s)}
+            yield Instant(state, views, stage_ms)
+            started_s = perf_counter()
+
+    def recorder(self, folder: Path, *, crf: int = 20) -> DriveRecorder:
+        """A writer of recordings with this drive's cameras and rate."""
+        return DriveRecorder(folder, self.rig, fps=self.settings.fps, crf=crf)
