@@ -5,7 +5,7 @@ import argparse
 import numpy as np
 from rich.console import Console
 
-from perception import RunConfig, assemble, open_source, read_truth
+from perception import RunConfig, assemble, open_source, read_objects, read_truth
 from perception.evaluation import RunRecorder, Timeline, evaluate_run, print_report
 
 
@@ -18,13 +18,15 @@ def main() -> None:
     truth = read_truth(options.recording)
     if truth is None:
         raise SystemExit(f"{options.recording}: has no ground truth")
-    pipeline = assemble(RunConfig(forecaster=options.forecaster, conf=0.01)).pipeline
+    source = open_source([options.recording])
+    pipeline = assemble(RunConfig(forecaster=options.forecaster, conf=0.01), rig=source.rig).pipeline
     recorder = RunRecorder()
-    for scene in pipeline.run(open_source([options.recording])):
+    for scene in pipeline.run(source):
         recorder.add(scene)
     report = evaluate_run(
         run=recorder.tables(),
         truth=truth,
+        objects=read_objects(options.recording),
         timeline=Timeline.of(open_source([options.recording])),
         forecaster=pipeline.forecaster,
         title=options.recording,

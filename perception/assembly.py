@@ -8,14 +8,15 @@ from pathlib import Path
 
 import torch
 
+from perception.camera import Rig
 from perception.config import RunConfig
 from perception.detection import DetectionSettings, open_detector
 from perception.detection.catalogue import fetchable_detectors
 from perception.errors import UsageError
-from perception.forecasting import open_forecaster
+from perception.forecasting import BUNDLED_NAMES, open_forecaster
 from perception.pipeline import Pipeline
-from perception.tracking import ImageTracker
-from perception.types import Detector
+from perception.tracking import GroundTracker, ImageTracker
+from perception.types import Detector, ReferenceFrame, Tracker
 from perception.weights import bundled_cards
 
 AUTO = "auto"
@@ -42,19 +43,32 @@ class DetectorChoice:
     weights: tuple[Path, ...]
 
 
-def assemble(config: RunConfig) -> Assembly:
-    """The pipeline that ``config`` asks for.
+def assemble(config: RunConfig, *, rig: Rig | None = None) -> Assembly:
+    """The pipeline that ``config`` asks for, for cameras that are calibrated by ``rig``, or not at all.
 
-    Raises ``UsageError`` for a device that is not there, and for weights that are missing or of another model.
+    Raises ``UsageError`` for a device that is not there, for weights that are missing or of another model, and when the
+    ground is asked for without a rig.
     """
     choice = choose_detector(config)
-    forecaster, forecaster_reason = open_forecaster(config.forecaster, device=choice.device)
+    tracker, tracker_reason = choose_tracker(config, rig)
+    frame: ReferenceFrame = "image" if isinstance(tracker, ImageTracker) else "ground"
+    forecaster, forecaster_reason = open_forecaster(config.forecaster, device=choice.device, reference_frame=frame)
     return Assembly(
-        pipeline=Pipeline(detector=choice.detector, tracker=ImageTracker(), forecaster=forecaster),
+        pipeline=Pipeline(detector=choice.detector, tracker=tracker, forecaster=forecaster),
         device=choice.device,
-        notes=[choice.reason, forecaster_reason],
-        weights=(*choice.weights, *_forecaster_weights(config)),
+        notes=[choice.reason, tracker_reason, forecaster_reason],
+        weights=(*choice.weights, *_forecaster_weights(config, frame)),
     )
+
+
+def choose_tracker(config: RunConfig, rig: Rig | None) -> tuple[Tracker, str]:
+    """The tracker for calibrated or uncalibrated cameras, and the reason in a sentence."""
+    if config.frame == "ground" and rig is None:
+        raise UsageError("--frame ground: the cameras are not calibrated; say with --rig where they sit.")
+    if config.frame == "image" or rig is None:
+        why = "as asked" if config.frame == "image" else "for the cameras are not calibrated"
+        return ImageTracker(), f"Tracker: in each image, {why}."
+    return GroundTracker(rig), f"Tracker: on the ground, in metres, across {len(rig)} calibrated cameras."
 
 
 def choose_detector(config: RunConfig) -> DetectorChoice:
@@ -82,9 +96,9 @@ def _detector_weights(config: RunConfig, detector: Detector) -> list[Path]:
     return bundled + cached
 
 
-def _forecaster_weights(config: RunConfig) -> list[Path]:
+def _forecaster_weights(config: RunConfig, frame: ReferenceFrame) -> list[Path]:
     if config.forecaster == AUTO:
-        return [weights.path for weights in bundled_cards() if weights.card.kind == "forecaster"]
+        return [weights.path for weights in bundled_cards() if weights.path.stem == BUNDLED_NAMES[frame]]
     return [path for path in (Path(config.forecaster),) if path.is_file()]
 
 

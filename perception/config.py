@@ -33,12 +33,16 @@ class RunConfig(BaseModel):
     present; else a name or a file. ``forecaster``: "auto" (the bundled one), "constant-velocity" or a file.
     ``conf`` and ``iou`` 0..1 are the detector's thresholds, ``imgsz`` the long side of its input in pixels (None: the
     image's own, at most 640), ``classes`` the only ones to report. ``stride`` takes every n-th instant, ``max_frames``
-    ends the run after so many.
+    ends the run after so many. ``rig``: a file, or the name of a bundled one, that says where the cameras sit;
+    ``frame``: whether objects are tracked in metres on the ground or in each image, "auto" takes the ground where all
+    cameras are calibrated.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, validate_default=True)
 
     source: Annotated[list[str], BeforeValidator(_listed)] = []
+    rig: str | None = None
+    frame: Literal["auto", "image", "ground"] = "auto"
     detector: str = "auto"
     weights: Path | None = None
     forecaster: str = "auto"
@@ -84,8 +88,9 @@ class EvaluateConfig(RunConfig):
     ``truth``: the recording with ground truth, where it is not the source; ``results``: the folder of a finished run;
     ``images``: annotation files of single images. ``grouping`` counts car, truck and bus as one class, each class for
     itself, or reports both. ``benchmark`` measures the forecaster alone on a public one, the ``split`` of its ``data``
-    file. Objects lower than ``min_height`` pixels count neither way. ``conf`` is low because an
-    average precision needs the weak detections too; the tracker ignores them.
+    file. Objects lower than ``min_height`` pixels, and objects less visible than ``min_visible`` (unset: all count in
+    the images, half visible ones on the ground), count neither way. ``conf`` is low because an average precision needs
+    the weak detections too; the tracker ignores them.
     """
 
     conf: float = Field(default=0.01, ge=0, le=1)
@@ -94,6 +99,7 @@ class EvaluateConfig(RunConfig):
     images: Annotated[list[Path], BeforeValidator(_listed)] = []
     grouping: Literal["both", "vehicles", "each"] = "both"
     min_height: float = Field(default=0, ge=0)
+    min_visible: float | None = Field(default=None, ge=0, le=1)
     benchmark: Literal["jaad"] | None = None
     data: Path | None = None
     split: Literal["train", "val", "test"] = "test"

@@ -85,7 +85,7 @@ def test_an_unknown_key_names_the_file_the_key_and_the_one_that_was_meant(tmp_pa
     with pytest.raises(UsageError, match=r"run\.yaml: unknown key max-frame; did you mean max_frames"):
         load_config(RunConfig, path=path, options={})
     path = write(tmp_path / "run.yaml", {"zzz": 3})
-    with pytest.raises(UsageError, match=r"unknown key zzz; known are source, detector"):
+    with pytest.raises(UsageError, match=r"unknown key zzz; known are source, rig"):
         load_config(RunConfig, path=path, options={})
 
 

@@ -17,8 +17,11 @@ _BENCHMARK = "Forecasting benchmark"
 def evaluate(
     context: typer.Context,
     recording: Annotated[
-        Path | None,
-        typer.Argument(help="A recording with ground truth, or the folder of a finished run.", show_default=False),
+        list[Path] | None,
+        typer.Argument(
+            help="Recordings with ground truth, measured together, or the folder of a finished run.",
+            show_default=False,
+        ),
     ] = None,
     source: options.Source = None,
     results: Annotated[
@@ -46,6 +49,14 @@ def evaluate(
         float | None,
         typer.Option("--min-height", help="Objects lower than this count neither way.", rich_help_panel=_TRUTH),
     ] = None,
+    min_visible: Annotated[
+        float | None,
+        typer.Option(
+            "--min-visible",
+            help="Objects of which less can be seen (0 to 1) count neither way.",
+            rich_help_panel=_TRUTH,
+        ),
+    ] = None,
     benchmark: Annotated[
         str | None,
         typer.Option("--benchmark", help="jaad: the forecaster alone, by its protocol.", rich_help_panel=_BENCHMARK),
@@ -59,7 +70,9 @@ def evaluate(
     ] = None,
     stride: options.Stride = None,
     max_frames: options.MaxFrames = None,
+    rig: options.RigName = None,
     config: options.ConfigFile = None,
+    frame: options.FrameName = None,
     detector: options.DetectorName = None,
     weights: options.Weights = None,
     forecaster: options.ForecasterName = None,
@@ -79,4 +92,4 @@ def evaluate(
     given = options.given_options(context, without=("config", "recording", "vehicles"))
     if vehicles is not None:
         given["grouping"] = "vehicles" if vehicles else "each"
-    run_evaluation(load_config(EvaluateConfig, path=config, options=given), recording=recording)
+    run_evaluation(load_config(EvaluateConfig, path=config, options=given), recordings=recording or [])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -13,11 +14,12 @@ from perception.cli.benchmarking import run_benchmark
 from perception.cli.ending import finish, latency_report, save_report
 from perception.cli.progress import RunProgress
 from perception.cli.provenance import read_source
-from perception.cli.running import execute, say
+from perception.cli.running import COMPLETE, Finished, execute, open_configured, say
 from perception.config import EvaluateConfig, RunConfig
 from perception.errors import UsageError
 from perception.evaluation import (
-    ForecastRecord,
+    MeasuredRun,
+    Measures,
     Report,
     RunRecorder,
     RunTables,
@@ -25,34 +27,40 @@ from perception.evaluation import (
     detect_images,
     evaluate_groupings,
     evaluate_latency,
-    evaluate_run,
-    join_tables,
+    evaluate_runs,
     print_report,
     read_labelled_images,
 )
-from perception.outputs import Results, read_results
+from perception.evaluation.saved import SAVED_VELOCITIES, saved_tables
+from perception.outputs import read_results
 from perception.outputs.results import FORECASTS_FILE
-from perception.sources import open_source, read_truth
+from perception.sources import open_source, read_objects, read_truth
 from perception.sources.images import read_rgb
 from perception.tracking import TrackerSettings
 from perception.types import BoxTable
+
+TOGETHER = "all"
+"""The folder, below ``--output``, of the report of several recordings."""
 
 OPERATING_SCORE = TrackerSettings().birth_score
 """Precision and recall are those of the detections that may start a track."""
 
 
-def run_evaluation(config: EvaluateConfig, *, recording: Path | None = None) -> None:
-    """Measure what ``config`` names; ``recording`` may be a recording or the folder of a finished run.
+def run_evaluation(config: EvaluateConfig, *, recordings: Sequence[Path] = ()) -> None:
+    """Measure what ``config`` names; ``recordings`` may be some that are measured together, or a finished run's folder.
 
     Raises ``PerceptionError`` when an input is wrong or the run breaks off.
     """
-    if recording is not None:
-        kind = "results" if (recording / FORECASTS_FILE).is_file() else "source"
+    if recordings:
+        kind = "results" if any((folder / FORECASTS_FILE).is_file() for folder in recordings) else "source"
         if getattr(config, kind):
-            raise UsageError(f"{recording}: --{kind} is given too; leave one of them out.")
-        config = config.model_copy(update={kind: recording if kind == "results" else [str(recording)]})
+            raise UsageError(f"{recordings[0]}: --{kind} is given too; leave one of them out.")
+        if kind == "results" and len(recordings) > 1:
+            raise UsageError(f"{recordings[0]}: is one of several folders, some of finished runs; name one run alone.")
+        named = recordings[0] if kind == "results" else [str(folder) for folder in recordings]
+        config = config.model_copy(update={kind: named})
     asked = [f"--{name}" for name in ("source", "results", "images", "benchmark") if getattr(config, name)]
-    if len(asked) != 1 or len(config.source) > 1:
+    if len(asked) != 1 or len(config.source) > max(1, len(recordings)):
         choices = "one recording, or --results, or --images, or --benchmark"
         raise UsageError(f"{' and '.join(asked) or 'evaluate'}: give {choices}.")
     if config.benchmark:
@@ -62,8 +70,10 @@ def run_evaluation(config: EvaluateConfig, *, recording: Path | None = None) -> 
         _evaluate_images(config)
     elif config.results is not None:
         _evaluate_results(config, config.results)
-    else:
+    elif len(config.source) == 1:
         _evaluate_recording(config, config.source[0])
+    else:
+        _evaluate_recordings(config, config.source)
 
 
 def report_of(
@@ -74,36 +84,90 @@ def report_of(
     title: str,
     config: RunConfig,
     assembly: Assembly | None = None,
+    notes: Sequence[str] = (),
 ) -> Report:
     """The report of a run over ``recording``; with the ``assembly`` that ran also of its forecasts on true tracks."""
-    measured = config if isinstance(config, EvaluateConfig) else EvaluateConfig()
-    return evaluate_run(
+    measured = measured_run(run, truth, recording, title=title, config=config, assembly=assembly)
+    said = (*notes, *(() if assembly is None else assembly.notes))
+    return report_together([measured], title=title, config=config, notes=said)
+
+
+def measured_run(
+    run: RunTables, truth: BoxTable, recording: str, *, title: str, config: RunConfig, assembly: Assembly | None = None
+) -> MeasuredRun:
+    """A run with the truth of ``recording``, and with forecasts on true tracks by the ``assembly`` that ran."""
+    measured = MeasuredRun.of(
+        title=title,
         run=run,
         truth=truth,
         timeline=Timeline.of(open_source([recording])),
-        title=title,
-        rng=np.random.default_rng(config.seed),
+        objects=read_objects(recording),
+    )
+    if assembly is None:
+        return measured
+    return measured.with_true_tracks(assembly.pipeline.forecaster, _measures(config).scope)
+
+
+def report_together(runs: Sequence[MeasuredRun], *, title: str, config: RunConfig, notes: Sequence[str] = ()) -> Report:
+    """One report of all ``runs``."""
+    rng = np.random.default_rng(config.seed)
+    return evaluate_runs(runs=runs, title=title, rng=rng, measures=_measures(config), notes=notes)
+
+
+def _measures(config: RunConfig) -> Measures:
+    asked = config if isinstance(config, EvaluateConfig) else EvaluateConfig()
+    return Measures(
         score_threshold=OPERATING_SCORE,
-        grouping=measured.grouping,
-        min_height_px=measured.min_height,
-        forecaster=None if assembly is None else assembly.pipeline.forecaster,
-        notes=() if assembly is None else assembly.notes,
+        grouping=asked.grouping,
+        min_height_px=asked.min_height,
+        min_visible_share=asked.min_visible,
     )
 
 
 def _evaluate_recording(config: EvaluateConfig, recording: str) -> None:
-    recorder = RunRecorder()
-    with closing(open_source([recording], stride=config.stride)) as source:
-        truth = _truth_of(str(config.truth or recording))
-        finished = execute("evaluate", config, source, video=False, on_scene=recorder.add)
+    truth = _truth_of(str(config.truth or recording))
+    finished, run, name = _run_over(config)
     if finished.outcome.failure is not None:
-        finish(finished, latency_report(source.name, finished.outcome))
+        finish(finished, latency_report(name, finished.outcome))
         return
-    report = report_of(
-        recorder.tables(), truth, recording, title=source.name, config=config, assembly=finished.assembly
-    )
+    report = report_of(run, truth, recording, title=name, config=config, assembly=finished.assembly)
     print_report(report, Console(highlight=False))
     finish(finished, report, has_table=False)
+
+
+def _evaluate_recordings(config: EvaluateConfig, recordings: Sequence[str]) -> None:
+    """Each has its own folder with the tables; the report of all together comes last."""
+    if config.truth is not None:
+        raise UsageError(
+            f"--truth {config.truth}: belongs to one recording, {len(recordings)} are given; leave it out."
+        )
+    truths = [_truth_of(recording) for recording in recordings]
+    measured: list[MeasuredRun] = []
+    notes: tuple[str, ...] = ()
+    for recording, truth in zip(recordings, truths, strict=True):
+        output = None if config.output is None else config.output / Path(recording).resolve().name
+        part = config.model_copy(update={"source": [recording], "output": output})
+        finished, run, name = _run_over(part)
+        finish(finished, latency_report(name, finished.outcome), has_table=False)
+        measured.append(measured_run(run, truth, recording, title=name, config=part, assembly=finished.assembly))
+        notes = tuple(finished.assembly.notes)
+        if finished.outcome.ended != COMPLETE:
+            break
+    title = f"{len(measured)} of {len(recordings)} recordings"
+    if len(measured) == len(recordings):
+        title = f"{len(recordings)} recordings"
+    report = report_together(measured, title=title, config=config, notes=notes)
+    print_report(report, Console(highlight=False))
+    together = config.model_copy(update={"output": None if config.output is None else config.output / TOGETHER})
+    save_report("evaluate", together, report, name=f"{measured[0].title}-and-{len(measured) - 1}-more")
+
+
+def _run_over(config: EvaluateConfig) -> tuple[Finished, RunTables, str]:
+    """Run over the one source of ``config``: how it ended, what it found, and the source's name."""
+    recorder = RunRecorder()
+    with closing(open_configured(config)) as source:
+        finished = execute("evaluate", config, source, video=False, on_scene=recorder.add)
+    return finished, recorder.tables(), source.name
 
 
 def _evaluate_results(config: EvaluateConfig, folder: Path) -> None:
@@ -111,7 +175,10 @@ def _evaluate_results(config: EvaluateConfig, folder: Path) -> None:
     recording = str(config.truth or "") or read_source(folder)
     if recording is None:
         raise UsageError(f"--results {folder}: does not say of which recording it is; name it with --truth.")
-    report = report_of(_tables_of(results), _truth_of(recording), recording, title=str(folder), config=config)
+    notes = () if results.objects is None else (SAVED_VELOCITIES,)
+    report = report_of(
+        saved_tables(results), _truth_of(recording), recording, title=str(folder), config=config, notes=notes
+    )
     print_report(report, Console(highlight=False))
     save_report("evaluate", config, report, name=folder.resolve().name)
 
@@ -154,26 +221,3 @@ def _truth_of(recording: str) -> BoxTable:
     if truth is None:
         raise UsageError(f"{recording}: has no ground truth (gt.txt or objects.csv); run it with perception demo.")
     return truth
-
-
-def _tables_of(results: Results) -> RunTables:
-    """A finished run's tables; the tracker's inner state was not saved."""
-    records = tuple(
-        ForecastRecord(
-            frame_index=record.index,
-            timestamp_ns=record.timestamp_ns,
-            track_ids=record.forecasts.track_ids,
-            boxes_xyxy_px=record.boxes_xyxy_px,
-            cameras=record.cameras,
-            image_sizes_px=record.image_sizes_px,
-            forecasts=record.forecasts,
-        )
-        for record in results.forecasts
-    )
-    rows = zip(*(values.tolist() for values in results.stage_ms.values()), strict=True)
-    return RunTables(
-        detections=join_tables(list(results.detections.values())),
-        tracks=results.tracks,
-        records=records,
-        stage_ms=tuple(dict(zip(results.stage_ms, row, strict=True)) for row in rows),
-    )

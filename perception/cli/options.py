@@ -36,6 +36,24 @@ ConfigFile = Annotated[
     Path | None,
     typer.Option("--config", help="YAML file with options; the command line wins.", rich_help_panel=_INPUT),
 ]
+RigName = Annotated[
+    str | None,
+    typer.Option(
+        "--rig",
+        help="Where the cameras sit: a rig file, surround-six, front or dashboard.",
+        show_default="what the recording says",
+        rich_help_panel=_INPUT,
+    ),
+]
+FrameName = Annotated[
+    str | None,
+    typer.Option(
+        "--frame",
+        help="Track on the ground, in metres, or in each image: auto, ground, image.",
+        show_default=_default("frame"),
+        rich_help_panel=_MODELS,
+    ),
+]
 DetectorName = Annotated[
     str | None,
     typer.Option(

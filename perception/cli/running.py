@@ -20,7 +20,8 @@ from perception.cli.stopping import StopRequest
 from perception.config import RunConfig
 from perception.errors import PerceptionError
 from perception.outputs import Window, next_run_folder, output_folder
-from perception.tracking import ImageTracker
+from perception.sources import open_source, read_rig
+from perception.tracking import GroundTracker, ImageTracker
 from perception.types import Scene, Source
 
 RUNS = Path("runs")
@@ -70,6 +71,12 @@ class Finished:
     outcome: Outcome
 
 
+def open_configured(config: RunConfig) -> Source:
+    """The source that ``config`` names, with its rig; raises as ``open_source`` and ``read_rig`` do."""
+    rig = None if config.rig is None else read_rig(config.rig)
+    return open_source(config.source, stride=config.stride, newest_only=True, rig=rig)
+
+
 def execute(
     command: str,
     config: RunConfig,
@@ -84,7 +91,7 @@ def execute(
     Raises ``PerceptionError`` for what goes wrong before the first frame; later it is the outcome's ``failure``.
     """
     console = Console(stderr=True, highlight=False)
-    assembly = assemble(config)
+    assembly = assemble(config, rig=source.rig)
     for note in assembly.notes:
         say(console, note)
     outcome = Outcome()
@@ -116,7 +123,7 @@ def execute(
     source.close()
     outcome.dropped, outcome.warnings = source.dropped, list(source.warnings)
     tracker = assembly.pipeline.tracker
-    outcome.left_out = asdict(tracker.counts) if isinstance(tracker, ImageTracker) else {}
+    outcome.left_out = asdict(tracker.counts) if isinstance(tracker, ImageTracker | GroundTracker) else {}
     return Finished(assembly, folder, outcome)
 
 

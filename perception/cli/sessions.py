@@ -6,11 +6,11 @@ from contextlib import closing
 
 from perception.cli.ending import finish, latency_report
 from perception.cli.measuring import report_of
-from perception.cli.running import execute
+from perception.cli.running import execute, open_configured
 from perception.config import RunConfig, StreamConfig
 from perception.errors import UsageError, without_credentials
 from perception.evaluation import RunRecorder
-from perception.sources import open_source, read_truth
+from perception.sources import read_truth
 
 
 def run_demo(config: RunConfig) -> None:
@@ -19,7 +19,7 @@ def run_demo(config: RunConfig) -> None:
     Raises ``PerceptionError`` when an input is wrong or the run breaks off.
     """
     recorder = RunRecorder()
-    with closing(open_source(config.source, stride=config.stride, newest_only=True)) as source:
+    with closing(open_configured(config)) as source:
         truth = read_truth(config.source[0]) if len(config.source) == 1 and not source.is_live else None
         finished = execute("demo", config, source, on_scene=None if truth is None else recorder.add)
     report = latency_report(source.name, finished.outcome)
@@ -32,7 +32,7 @@ def run_demo(config: RunConfig) -> None:
 
 def run_stream(config: StreamConfig) -> None:
     """Run over a live camera. Raises ``PerceptionError`` when it is not there, is no camera, or breaks off."""
-    with closing(open_source(config.source, stride=config.stride, newest_only=True)) as source:
+    with closing(open_configured(config)) as source:
         if not source.is_live:
             name = without_credentials(config.source[0])
             raise UsageError(f"--source {name}: is a recording, no camera; run it with perception demo.")

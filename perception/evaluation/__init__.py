@@ -1,4 +1,4 @@
-"""Computes and presents the quality report: detection, tracking, forecasting, latency."""
+"""Computes and presents the quality report: detection, tracking, positions, forecasting, latency."""
 
 from perception.evaluation.bootstrap import PairedComparison, compare_paired
 from perception.evaluation.boxes import ImageKey, box_iou
@@ -12,14 +12,30 @@ from perception.evaluation.forecast_types import (
 )
 from perception.evaluation.forecasting import evaluate_forecasts
 from perception.evaluation.futures import constant_velocity_futures, kalman_velocity_futures
+from perception.evaluation.ground import GroundScope, GroundTable
+from perception.evaluation.ground_forecasting import (
+    GroundCoverage,
+    GroundErrors,
+    GroundForecastingReport,
+    GroundHorizonScores,
+    evaluate_ground_forecasts,
+)
+from perception.evaluation.ground_run import GroundReport, evaluate_ground
+from perception.evaluation.ground_tracking import GroundTrackingReport, evaluate_ground_tracking
+from perception.evaluation.handover import HandoverReport, evaluate_handover
 from perception.evaluation.image_run import detect_images
 from perception.evaluation.labelled_images import LabelledImage, LabelledImages, read_labelled_images
 from perception.evaluation.latency import LatencyReport, LatencyScores, evaluate_latency
+from perception.evaluation.measured import MeasuredRun
+from perception.evaluation.positions import PositionErrors, PositionReport, evaluate_positions
 from perception.evaluation.printing import print_report
-from perception.evaluation.report import Report
-from perception.evaluation.run import RunRecorder, RunTables, evaluate_groupings, evaluate_run, join_tables
+from perception.evaluation.recorder import RunRecorder, RunTables, join_tables
+from perception.evaluation.report import RecordingFigures, Report
+from perception.evaluation.run import Measures, evaluate_groupings, evaluate_run, evaluate_runs
+from perception.evaluation.sightings import Sighted, match_sightings
 from perception.evaluation.timeline import Timeline
-from perception.evaluation.tracking import TrackingReport, TrackingScores, evaluate_tracking
+from perception.evaluation.tracking import TrackingReport, evaluate_tracking
+from perception.evaluation.tracking_counts import TrackingScores
 from perception.evaluation.true_tracks import true_tracks
 
 __all__ = [
@@ -29,16 +45,31 @@ __all__ = [
     "DisplacementErrors",
     "ForecastRecord",
     "ForecastingReport",
+    "GroundCoverage",
+    "GroundErrors",
+    "GroundForecastingReport",
+    "GroundHorizonScores",
+    "GroundReport",
+    "GroundScope",
+    "GroundTable",
+    "GroundTrackingReport",
+    "HandoverReport",
     "HorizonScores",
     "ImageKey",
     "LabelledImage",
     "LabelledImages",
     "LatencyReport",
     "LatencyScores",
+    "MeasuredRun",
+    "Measures",
     "PairedComparison",
+    "PositionErrors",
+    "PositionReport",
+    "RecordingFigures",
     "Report",
     "RunRecorder",
     "RunTables",
+    "Sighted",
     "Timeline",
     "TrackingReport",
     "TrackingScores",
@@ -48,12 +79,19 @@ __all__ = [
     "detect_images",
     "evaluate_detection",
     "evaluate_forecasts",
+    "evaluate_ground",
+    "evaluate_ground_forecasts",
+    "evaluate_ground_tracking",
     "evaluate_groupings",
+    "evaluate_handover",
     "evaluate_latency",
+    "evaluate_positions",
     "evaluate_run",
+    "evaluate_runs",
     "evaluate_tracking",
     "join_tables",
     "kalman_velocity_futures",
+    "match_sightings",
     "print_report",
     "read_labelled_images",
     "true_tracks",

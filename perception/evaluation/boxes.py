@@ -17,6 +17,8 @@ ImageKey = tuple[str, int]
 VEHICLE_NAME = "vehicle"
 """The name of car, truck and bus when they count as one class."""
 
+LARGEST_HEIGHT_PX = 1e10
+
 _EPS = float(np.finfo(float).eps)
 
 
@@ -37,6 +39,25 @@ def box_centres_px(boxes_xyxy_px: FloatArray) -> NDArray[np.float64]:
     """Centres (N, 2) of boxes (N, 4), in pixels."""
     boxes = np.asarray(boxes_xyxy_px, np.float64)
     return (boxes[:, :2] + boxes[:, 2:]) / 2.0
+
+
+def heights_px(boxes_xyxy_px: FloatArray) -> NDArray[np.float64]:
+    """(N,) heights of boxes (N, 4), in pixels."""
+    return np.asarray(boxes_xyxy_px[:, 3], np.float64) - boxes_xyxy_px[:, 1]
+
+
+def counts_in_image(table: BoxTable, *, min_height_px: float, min_visible_share: float) -> NDArray[np.bool_]:
+    """(M,) True for the true boxes that are high enough, and visible enough where the truth knows how much that is."""
+    is_high = heights_px(table.boxes_xyxy_px) >= min_height_px
+    return is_high if table.visible_shares is None else is_high & (table.visible_shares >= min_visible_share)
+
+
+def check_thresholds(*, min_height_px: float, min_visible_share: float) -> None:
+    """Raise ``UsageError`` for a negative height or a share outside 0..1."""
+    if not 0.0 <= min_height_px < LARGEST_HEIGHT_PX:
+        raise UsageError(f"The minimum height is {min_height_px} px: choose zero or a positive number.")
+    if not 0.0 <= min_visible_share <= 1.0:
+        raise UsageError(f"The minimum visible share is {min_visible_share}: choose a number from 0 to 1.")
 
 
 def image_keys(table: BoxTable) -> set[ImageKey]:

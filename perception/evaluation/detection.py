@@ -16,7 +16,16 @@ from faster_coco_eval import COCO, COCOeval_faster
 from numpy.typing import NDArray
 
 from perception.errors import UsageError
-from perception.evaluation.boxes import ImageKey, Prepared, image_keys, prepare, ratio
+from perception.evaluation.boxes import (
+    LARGEST_HEIGHT_PX,
+    ImageKey,
+    Prepared,
+    check_thresholds,
+    counts_in_image,
+    image_keys,
+    prepare,
+    ratio,
+)
 from perception.evaluation.detection_matching import Matches, match_class
 from perception.types import VEHICLE_LABELS, BoxTable
 
@@ -26,7 +35,8 @@ MAX_DETECTIONS_PER_IMAGE = 100
 FALSE_ALARMS_PER_IMAGE = 0.5
 """The rate of false alarms at which ``recall_at_half_false_alarm`` is read."""
 
-_LARGEST_HEIGHT_PX = 1e10
+_OUTSIDE_PX = -1.0
+"""A height that lies in no size range, so that COCO ignores the object."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +76,7 @@ class DetectionReport:
     per_class: dict[str, DetectionScores]
     score_threshold: float
     min_height_px: float
+    min_visible_share: float
     image_count: int
     partly_labelled_image_count: int
     outside_truth_count: int
@@ -81,6 +92,7 @@ def evaluate_detection(
     classes: Literal["each", "vehicle"] = "each",
     score_threshold: float = 0.5,
     min_height_px: float = 0.0,
+    min_visible_share: float = 0.0,
     exhaustive_labels: Mapping[ImageKey, Collection[int]] | None = None,
     images: Collection[ImageKey] | None = None,
 ) -> DetectionReport:
@@ -88,18 +100,18 @@ def evaluate_detection(
 
     ``classes="vehicle"`` makes car, truck and bus one class and leaves everything else out. Objects lower than
     ``min_height_px`` are ignored as COCO ignores those outside a size range: missing one is no miss, and neither a
-    detection that fits one nor one that is itself too low is a false alarm. ``exhaustive_labels`` names for
-    images that are labelled in part the classes that are labelled completely; an image not in it is complete.
+    detection that fits one nor one that is itself too low is a false alarm. Objects of which less than
+    ``min_visible_share`` can be seen are ignored too, where the truth knows it. ``exhaustive_labels`` names for images
+    that are labelled in part the classes that are labelled completely; an image not in it is complete.
     ``images`` are those that the truth speaks of; by default all in which either table has a box or
     ``exhaustive_labels`` has an entry.
 
-    Raises ``UsageError`` for an empty truth without ``images``, a camera that the truth does not know, a threshold
-    outside 0..1 or a negative height.
+    Raises ``UsageError`` for an empty truth without ``images``, a camera that the truth does not know, a threshold or
+    share outside 0..1 or a negative height.
     """
     if not 0.0 <= score_threshold <= 1.0:
         raise UsageError(f"The score threshold is {score_threshold}: choose a number from 0 to 1.")
-    if not 0.0 <= min_height_px < _LARGEST_HEIGHT_PX:
-        raise UsageError(f"The minimum height is {min_height_px} px: choose zero or a positive number.")
+    check_thresholds(min_height_px=min_height_px, min_visible_share=min_visible_share)
     if images is None and exhaustive_labels:
         images = image_keys(truth) | image_keys(detections) | set(exhaustive_labels)
     data = prepare(truth=truth, results=detections, images=images, vehicles_as_one=classes == "vehicle")
@@ -108,19 +120,23 @@ def evaluate_detection(
         frozenset(key for key, labels in partial.items() if not labels.issuperset(_original_labels(classes, label)))
         for label in range(len(data.class_names))
     ]
-    averages = _coco_averages(data, incomplete, min_height_px)
+    averages = _coco_averages(data, incomplete, min_height_px, min_visible_share)
     per_class: dict[str, DetectionScores] = {}
     all_matches: list[Matches] = []
     for label, name in enumerate(data.class_names):
         if label in data.truth.labels or label in data.results.labels:
-            all_matches.append(match_class(data, label, incomplete[label], min_height_px))
-            per_class[name] = _scores(all_matches[-1:], averages[label], score_threshold, len(data.images))
+            matches = match_class(
+                data, label, incomplete[label], min_height_px=min_height_px, min_visible_share=min_visible_share
+            )
+            all_matches.append(matches)
+            per_class[name] = _scores([matches], averages[label], score_threshold, len(data.images))
     return DetectionReport(
         classes=classes,
         overall=_scores(all_matches, _mean_over_classes(averages), score_threshold, len(data.images)),
         per_class=per_class,
         score_threshold=score_threshold,
         min_height_px=min_height_px,
+        min_visible_share=min_visible_share,
         image_count=len(data.images),
         partly_labelled_image_count=len(frozenset().union(*incomplete)),
         outside_truth_count=data.outside_truth_count,
@@ -145,7 +161,9 @@ def _mean_over_classes(averages: list[_Averages]) -> _Averages:
     return ap, ap50, ar
 
 
-def _coco_averages(data: Prepared, incomplete: list[frozenset[ImageKey]], min_height_px: float) -> list[_Averages]:
+def _coco_averages(
+    data: Prepared, incomplete: list[frozenset[ImageKey]], min_height_px: float, min_visible_share: float
+) -> list[_Averages]:
     """AP, AP50 and AR of each class; None for a class without an object to find."""
     ids = {key: index for index, key in enumerate(sorted(data.images), start=1)}
     frame = {
@@ -160,13 +178,18 @@ def _coco_averages(data: Prepared, incomplete: list[frozenset[ImageKey]], min_he
             data.results.scores, data.results.cameras, data.results.frame_indices, data.results.labels, strict=True
         )
     ]
+    counts = counts_in_image(data.truth, min_height_px=min_height_px, min_visible_share=min_visible_share)
+    truth = [
+        annotation if is_counted else {**annotation, "area": _OUTSIDE_PX}
+        for annotation, is_counted in zip(_annotations(data.truth, ids), counts.tolist(), strict=True)
+    ]
     evaluation = COCOeval_faster(
-        COCO({**frame, "annotations": _annotations(data.truth, ids)}),
+        COCO({**frame, "annotations": truth}),
         COCO({**frame, "annotations": _annotations(data.results, ids, marks)}),
         "bbox",
         print_function=_say_nothing,
     )
-    evaluation.params.areaRng = [[min_height_px, _LARGEST_HEIGHT_PX]]
+    evaluation.params.areaRng = [[min_height_px, LARGEST_HEIGHT_PX]]
     evaluation.params.areaRngLbl = ["all"]
     evaluation.params.maxDets = [MAX_DETECTIONS_PER_IMAGE]
     evaluation.evaluate()

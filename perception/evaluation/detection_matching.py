@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from perception.evaluation.boxes import ImageKey, Prepared, box_iou, rows_by_image
-from perception.types import BoxTable
+from perception.evaluation.boxes import ImageKey, Prepared, box_iou, counts_in_image, heights_px, rows_by_image
 
 IOU_THRESHOLD = 0.5
 """The overlap from which precision and recall count an object as found."""
@@ -26,10 +25,12 @@ class Matches:
     image_count: int
 
 
-def match_class(data: Prepared, label: int, incomplete: frozenset[ImageKey], min_height_px: float) -> Matches:
+def match_class(
+    data: Prepared, label: int, incomplete: frozenset[ImageKey], *, min_height_px: float, min_visible_share: float
+) -> Matches:
     """Give each detection of one class the best free object at IoU 0.5, the highest scores first, as COCO does."""
     truth, results = data.truth[data.truth.labels == label], data.results[data.results.labels == label]
-    too_low = _heights_px(truth) < min_height_px
+    left_out = ~counts_in_image(truth, min_height_px=min_height_px, min_visible_share=min_visible_share)
     is_hit, fits_ignored = np.zeros(len(results), bool), np.zeros(len(results), bool)
     truth_rows = rows_by_image(truth)
     for key, rows in rows_by_image(results).items():
@@ -37,7 +38,7 @@ def match_class(data: Prepared, label: int, incomplete: frozenset[ImageKey], min
             objects = truth_rows[key]
             ranked = rows[np.argsort(-results.scores[rows], kind="stable")]
             iou = box_iou(results.boxes_xyxy_px[ranked], truth.boxes_xyxy_px[objects])
-            is_hit[ranked], fits_ignored[ranked] = _match_image(iou, too_low[objects])
+            is_hit[ranked], fits_ignored[ranked] = _match_image(iou, left_out[objects])
     in_incomplete = np.fromiter(
         (key in incomplete for key in zip(results.cameras.tolist(), results.frame_indices.tolist(), strict=True)),
         bool,
@@ -46,15 +47,11 @@ def match_class(data: Prepared, label: int, incomplete: frozenset[ImageKey], min
     return Matches(
         scores=results.scores.astype(np.float64),
         is_hit=is_hit,
-        is_ignored=fits_ignored | (~is_hit & (in_incomplete | (_heights_px(results) < min_height_px))),
-        truth_count=int((~too_low).sum()),
-        ignored_truth_count=int(too_low.sum()),
+        is_ignored=fits_ignored | (~is_hit & (in_incomplete | (heights_px(results.boxes_xyxy_px) < min_height_px))),
+        truth_count=int((~left_out).sum()),
+        ignored_truth_count=int(left_out.sum()),
         image_count=len(data.images - incomplete),
     )
-
-
-def _heights_px(table: BoxTable) -> NDArray[np.float64]:
-    return table.boxes_xyxy_px[:, 3].astype(np.float64) - table.boxes_xyxy_px[:, 1]
 
 
 def _match_image(

@@ -18,12 +18,12 @@ from perception.types import BoxTable, FloatArray, Forecasts, IntArray
 MATCH_IOU = 0.5
 """The overlap from which a track at one instant is taken to be a true object."""
 
-METHODS = ("expected", "best of K", "last difference", "Kalman")
+METHODS = ("expected", "last difference", "Kalman", "best of K")
 """The order of the methods in ``Targets.errors_px``."""
-EXPECTED, BEST, DIFFERENCE, KALMAN = range(4)
+EXPECTED, DIFFERENCE, KALMAN, BEST = range(4)
 
 _TOLERANCE_S = 1e-6
-_SMALLEST_STD_PX = 1e-9
+_SMALLEST_STD = 1e-9
 
 Float64 = NDArray[np.float64]
 
@@ -147,9 +147,7 @@ def score_record(
     chosen = np.flatnonzero(has_forecast & is_matched & has_history)
     if len(chosen) == 0:
         return None
-    order = np.argsort(record.forecasts.track_ids)
-    place = np.searchsorted(record.forecasts.track_ids, record.track_ids[chosen], sorter=order)
-    forecasts = record.forecasts[order[place]]
+    forecasts = forecasts_of(record, chosen)
     objects = truth.futures.object_of_row[true_rows[chosen]]
     ahead_ns = np.rint(plan.times_s * 1e9).astype(np.int64)
     future_px = truth.futures.centres_at(
@@ -162,13 +160,22 @@ def score_record(
     )
     single_px = np.einsum("nk,nked->ned", forecasts.probabilities, means_px)
     lone_px = [single_px, *_constant_velocities_px(record, chosen, previous_boxes_xyxy_px, elapsed_s, plan)]
-    levels = _levels(forecasts.probabilities, means_px[:, :, plan.at], stds_px[:, :, plan.at], future_px[:, plan.at])
+    levels = probability_levels(
+        forecasts.probabilities, means_px[:, :, plan.at], stds_px[:, :, plan.at], future_px[:, plan.at]
+    )
     return Targets(
-        errors_px=_errors_px(np.stack(lone_px, axis=1), means_px, future_px, plan),
+        errors_px=displacement_errors(np.stack(lone_px, axis=1), means_px, future_px, plan),
         levels=levels,
         objects=objects,
         widths_px=sizes_px[:, 0].astype(np.float64),
     )
+
+
+def forecasts_of(record: ForecastRecord, rows: IntArray) -> Forecasts:
+    """The forecasts of the record's tracks ``rows``, in that order; each must have one."""
+    order = np.argsort(record.forecasts.track_ids)
+    place = np.searchsorted(record.forecasts.track_ids, record.track_ids[rows], sorter=order)
+    return record.forecasts[order[place]]
 
 
 def _constant_velocities_px(
@@ -216,29 +223,29 @@ def _true_rows(record: ForecastRecord, truth: Truth, setting: Setting, tally: Ta
     return result
 
 
-def _errors_px(lone_px: Float64, modes_px: Float64, future_px: Float64, plan: Plan) -> Float64:
-    """ADE and FDE up to each horizon, (N, H, methods, 2); NaN where the future is not known.
+def displacement_errors(lone: Float64, modes: Float64, future: Float64, plan: Plan) -> Float64:
+    """ADE and FDE up to each horizon, (N, H, L + 1, 2); NaN where the future is not known.
 
-    ``lone_px`` (N, 3, E, 2) are the one output and the two constant velocities, ``modes_px`` (N, K, E, 2).
+    ``lone`` (N, L, E, 2) are the paths of methods that give one, ``modes`` (N, K, E, 2) those of which the best is
+    taken for each metric: it comes last. ``future`` (N, E, 2) is the truth.
     """
-    distances = np.linalg.norm(np.concatenate([lone_px, modes_px], axis=1) - future_px[:, None], axis=-1)
+    distances = np.linalg.norm(np.concatenate([lone, modes], axis=1) - future[:, None], axis=-1)
     errors = np.empty((*distances.shape[:2], len(plan.horizons_s), 2))
     for horizon, (until, at) in enumerate(zip(plan.until, plan.at, strict=True)):
         errors[:, :, horizon, 0] = distances[:, :, until].mean(axis=2)
         errors[:, :, horizon, 1] = distances[:, :, at]
-    result = np.empty((len(errors), len(plan.horizons_s), len(METHODS), 2))
-    result[:, :, [EXPECTED, DIFFERENCE, KALMAN]] = errors[:, :3].swapaxes(1, 2)
-    result[:, :, BEST] = errors[:, 3:].min(axis=1)
+    count = lone.shape[1]
+    result = np.concatenate([errors[:, :count], errors[:, count:].min(axis=1, keepdims=True)], axis=1).swapaxes(1, 2)
     # A gap before the horizon leaves out the FDE too: both metrics then speak of the same targets.
-    has_gap = np.isnan(result[:, :, EXPECTED, 0])
+    has_gap = np.isnan(result[:, :, 0, 0])
     return np.where(has_gap[:, :, None, None], np.nan, result)
 
 
-def _levels(probabilities: FloatArray, means_px: Float64, stds_px: Float64, future_px: Float64) -> Float64:
+def probability_levels(probabilities: FloatArray, means: Float64, stds: Float64, future: Float64) -> Float64:
     """The mixture's cumulative probability at the truth, per axis (N, H, 2); NaN where no spread is claimed.
 
-    ``means_px`` and ``stds_px`` (N, K, H, 2), ``future_px`` (N, H, 2).
+    ``means`` and ``stds`` (N, K, H, 2), ``future`` (N, H, 2), in any unit.
     """
-    deviations = (future_px[:, None] - means_px) / np.maximum(stds_px, _SMALLEST_STD_PX)
+    deviations = (future[:, None] - means) / np.maximum(stds, _SMALLEST_STD)
     levels: Float64 = np.einsum("nk,nkha->nha", probabilities, ndtr(deviations))
-    return np.where((stds_px > 0).any(axis=1), levels, np.nan)
+    return np.where((stds > 0).any(axis=1), levels, np.nan)

@@ -20,8 +20,8 @@ class ForecastRecord:
     """What was known and forecast at one instant.
 
     N tracks: ``track_ids`` (N,), ``boxes_xyxy_px`` (N, 4), ``cameras`` (N,), ``image_sizes_px`` (N, 2) width and
-    height; ``state_means`` (N, 8) are the tracker's filter states where there are any. ``forecasts`` may miss some of
-    the tracks.
+    height; ``state_means`` (N, 8) are the tracker's filter states where there are any, in the frame of ``Tracks``.
+    ``forecasts`` may miss some of the tracks.
     """
 
     frame_index: int

@@ -21,22 +21,25 @@ Float64 = NDArray[np.float64]
 class TruthFutures:
     """The paths of all true objects, ready to be asked for any time.
 
-    An object is a (camera, id), numbered from 0: ``object_of_row`` (M,) for each row of the truth. ``keys`` (M,) join
-    object and time into one sorted integer; with them go ``times_ns`` (M,) since the first frame and ``centres_px``.
+    Objects are numbered from 0: ``object_of_row`` (M,) for each row of the truth. ``keys`` (M,) join object and time
+    into one sorted integer; with them go ``times_ns`` (M,) since the first and ``centres`` (M, 2), in pixels or in
+    metres on the ground. The truth is unknown between two rows further apart than ``max_gap_s``.
     """
 
     object_of_row: NDArray[np.int64]
     keys: NDArray[np.int64]
     times_ns: NDArray[np.int64]
-    centres_px: Float64
+    centres: Float64
     start_ns: int
     span_ns: int
+    max_gap_s: float = MAX_GAP_S
 
     @classmethod
     def from_truth(cls, *, truth: BoxTable, frame_timestamps_ns: IntArray) -> TruthFutures:
-        """``frame_timestamps_ns`` (F,) are the times of the recording's frames.
+        """Centres of boxes in pixels, an object being a (camera, id).
 
-        Raises ``UsageError`` when they do not grow, or when the truth has a frame that they do not.
+        ``frame_timestamps_ns`` (F,) are the times of the recording's frames. Raises ``UsageError`` when they do not
+        grow, or when the truth has a frame that they do not.
         """
         timestamps = np.asarray(frame_timestamps_ns, np.int64)
         if (np.diff(timestamps) <= 0).any():
@@ -50,31 +53,43 @@ class TruthFutures:
             )
         _, camera_index = np.unique(truth.cameras, return_inverse=True)
         _, object_of_row = np.unique(np.stack([camera_index, truth.ids], axis=1), axis=0, return_inverse=True)
-        object_of_row = object_of_row.reshape(-1).astype(np.int64)
-        start_ns = int(timestamps[0]) if len(timestamps) else 0
-        span_ns = int(timestamps[-1]) - start_ns if len(timestamps) else 0
-        times = timestamps[truth.frame_indices] - start_ns if len(truth) else np.zeros(0, np.int64)
-        keys = object_of_row * (span_ns + 2) + times
+        return cls.from_paths(
+            objects=object_of_row.reshape(-1),
+            timestamps_ns=timestamps[truth.frame_indices] if len(truth) else np.zeros(0, np.int64),
+            centres=box_centres_px(truth.boxes_xyxy_px),
+        )
+
+    @classmethod
+    def from_paths(
+        cls, *, objects: IntArray, timestamps_ns: IntArray, centres: Float64, max_gap_s: float = MAX_GAP_S
+    ) -> TruthFutures:
+        """From ``centres`` (M, 2) of ``objects`` (M,), numbered from 0, at ``timestamps_ns`` (M,), in any order."""
+        start_ns = int(timestamps_ns.min()) if len(timestamps_ns) else 0
+        span_ns = int(timestamps_ns.max()) - start_ns if len(timestamps_ns) else 0
+        times = timestamps_ns.astype(np.int64) - start_ns
+        numbers: NDArray[np.int64] = objects.astype(np.int64)
+        keys = numbers * (span_ns + 2) + times
         order = np.argsort(keys, kind="stable")
         return cls(
-            object_of_row=object_of_row,
+            object_of_row=numbers,
             keys=keys[order],
             times_ns=times[order],
-            centres_px=box_centres_px(truth.boxes_xyxy_px)[order],
+            centres=centres[order],
             start_ns=start_ns,
             span_ns=span_ns,
+            max_gap_s=max_gap_s,
         )
 
     def centres_at(self, *, objects: IntArray, timestamps_ns: IntArray) -> Float64:
-        """Centres (N, E, 2) in pixels of ``objects`` (N,) at ``timestamps_ns`` (N, E), linear between frames.
+        """Centres (N, E, 2) of ``objects`` (N,) at ``timestamps_ns`` (N, E), linear between what is known.
 
-        NaN where the object has no box there, or its boxes before and after lie more than ``MAX_GAP_S`` apart.
+        NaN before an object's first row, after its last, and in wide gaps.
         """
         shape = timestamps_ns.shape
         if len(self.keys) == 0:
             return np.full((*shape, 2), np.nan)
-        # One more than the span can be no frame: what lies later finds no box after it.
-        times = np.clip(np.asarray(timestamps_ns, np.int64) - self.start_ns, 0, self.span_ns + 1)
+        # One outside the span can be no time of a row: what lies there finds no row before or after it.
+        times = np.clip(np.asarray(timestamps_ns, np.int64) - self.start_ns, -1, self.span_ns + 1)
         wanted = np.asarray(objects, np.int64)[:, None]
         keys = wanted * (self.span_ns + 2) + times
         last = len(self.keys) - 1
@@ -84,9 +99,9 @@ class TruthFutures:
         gap_ns = self.times_ns[after] - self.times_ns[before]
         first_key = wanted * (self.span_ns + 2)
         belongs = (self.keys[before] >= first_key) & (self.keys[after] < first_key + self.span_ns + 2)
-        is_known = belongs & (self.keys[before] <= keys) & (self.keys[after] >= keys) & (gap_ns <= MAX_GAP_S * 1e9)
+        is_known = belongs & (self.keys[before] <= keys) & (self.keys[after] >= keys) & (gap_ns <= self.max_gap_s * 1e9)
         share = np.where(gap_ns > 0, (times - self.times_ns[before]) / np.maximum(gap_ns, 1), 0.0)
-        centres = self.centres_px[before] + share[..., None] * (self.centres_px[after] - self.centres_px[before])
+        centres = self.centres[before] + share[..., None] * (self.centres[after] - self.centres[before])
         return np.where(is_known[..., None], centres, np.nan)
 
 
@@ -116,7 +131,7 @@ def constant_velocity_futures(
         raise ValueError(f"elapsed_s: expected positive numbers, got {elapsed.min()}")
     centres = box_centres_px(boxes_xyxy_px)
     velocities = (centres - box_centres_px(previous_boxes_xyxy_px)) / elapsed[:, None]
-    return _straight(centres, velocities, times_s)
+    return straight_futures(centres, velocities, times_s)
 
 
 def kalman_velocity_futures(
@@ -127,8 +142,9 @@ def kalman_velocity_futures(
     ``state_means`` (N, 8) are those of ``Tracks`` in the image frame, ``image_sizes_px`` (N, 2) width and height.
     """
     velocities_px_per_s = np.asarray(state_means, np.float64)[:, 4:6] * image_sizes_px
-    return _straight(box_centres_px(boxes_xyxy_px), velocities_px_per_s, times_s)
+    return straight_futures(box_centres_px(boxes_xyxy_px), velocities_px_per_s, times_s)
 
 
-def _straight(centres_px: Float64, velocities_px_per_s: Float64, times_s: FloatArray) -> Float64:
-    return centres_px[:, None, :] + velocities_px_per_s[:, None, :] * np.asarray(times_s)[None, :, None]
+def straight_futures(centres: Float64, velocities_per_s: Float64, times_s: FloatArray) -> Float64:
+    """Centres (N, E, 2), ``times_s`` (E,) after now, from ``centres`` and ``velocities_per_s`` (N, 2) of any unit."""
+    return centres[:, None, :] + velocities_per_s[:, None, :] * np.asarray(times_s)[None, :, None]

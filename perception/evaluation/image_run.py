@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perception.evaluation.labelled_images import LabelledImage
-from perception.evaluation.run import RunRecorder, RunTables
+from perception.evaluation.recorder import RunRecorder, RunTables
 from perception.types import Detector, Forecasts, Frame, FrameSet, Scene, Tracks
 
 

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+WARMUP_INSTANT_COUNT = 5
+"""Instants at the start of a run that load kernels and fill caches."""
+
 TOTAL = "total"
 """The stage name that stands for all stages together."""
 
@@ -33,7 +36,9 @@ class LatencyReport:
     warmup_instant_count: int
 
 
-def evaluate_latency(*, stage_ms: Sequence[Mapping[str, float]], warmup_instant_count: int = 5) -> LatencyReport:
+def evaluate_latency(
+    *, stage_ms: Sequence[Mapping[str, float]], warmup_instant_count: int = WARMUP_INSTANT_COUNT
+) -> LatencyReport:
     """Percentiles of the stage times of each instant.
 
     The first ``warmup_instant_count`` instants are left out: they load kernels and fill caches. A stage that an instant

@@ -1,100 +1,61 @@
-"""From the scenes of a run, or the tables of a finished one, to its report."""
+"""From the scenes of runs, or the tables of finished ones, to their report."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from perception.evaluation.boxes import ImageKey
 from perception.evaluation.detection import DetectionReport, evaluate_detection
-from perception.evaluation.forecast_types import ForecastingReport, ForecastRecord
+from perception.evaluation.forecast_types import ForecastingReport, ForecastRecord, Setting
 from perception.evaluation.forecasting import evaluate_forecasts
+from perception.evaluation.ground import GroundScope
+from perception.evaluation.ground_run import evaluate_ground
 from perception.evaluation.latency import evaluate_latency
-from perception.evaluation.report import Report
+from perception.evaluation.measured import MeasuredRun
+from perception.evaluation.pooling import pool_runs
+from perception.evaluation.recorder import RunTables
+from perception.evaluation.report import Report, headline_figures
 from perception.evaluation.timeline import Timeline
 from perception.evaluation.tracking import evaluate_tracking
-from perception.evaluation.true_tracks import true_tracks
-from perception.types import BoxTable, Forecaster, Scene
+from perception.types import BoxTable, Forecaster, ObjectTable
 
 Grouping = Literal["both", "vehicles", "each"]
 
+GROUND_VISIBLE_SHARE = 0.5
+"""On the ground objects count that some camera sees at least by half, where nothing else is asked for."""
+
+
+_NO_OBJECTS = "Nothing is measured on the ground: the recording does not say where its objects are in the world."
+
 
 @dataclass(frozen=True)
-class RunTables:
-    """What a run found: boxes per frame of their camera, forecasts per instant of the recording, times per instant."""
+class Measures:
+    """What to measure, and of what.
 
-    detections: BoxTable
-    tracks: BoxTable
-    records: tuple[ForecastRecord, ...]
-    stage_ms: tuple[Mapping[str, float], ...]
+    ``score_threshold`` is that of precision and recall. Objects lower than ``min_height_px``, or less visible than
+    ``min_visible_share``, count neither way; None is 0 in the images and 0.5 on the ground, where objects farther than
+    ``max_distance_m`` do not count either.
+    """
 
+    score_threshold: float
+    grouping: Grouping = "both"
+    min_height_px: float = 0.0
+    min_visible_share: float | None = None
+    max_distance_m: float = 60.0
 
-@dataclass
-class RunRecorder:
-    """Keeps what the report needs of each scene; no images."""
+    @property
+    def image_visible_share(self) -> float:
+        return self.min_visible_share or 0.0
 
-    _detections: list[BoxTable] = field(default_factory=list)
-    _tracks: list[BoxTable] = field(default_factory=list)
-    _records: list[ForecastRecord] = field(default_factory=list)
-    _stage_ms: list[Mapping[str, float]] = field(default_factory=list)
-
-    def add(self, scene: Scene) -> None:
-        """Take one instant. Tracks count where they were seen, forecasts also while their object is hidden."""
-        frame_of = {frame.camera: frame.index for frame in scene.frame_set}
-        for camera, found in scene.detections.items():
-            self._detections.append(
-                BoxTable(
-                    frame_indices=np.full(len(found), frame_of[camera], np.int64),
-                    ids=np.full(len(found), -1, np.int64),
-                    labels=found.labels,
-                    scores=found.scores,
-                    boxes_xyxy_px=found.boxes_xyxy_px,
-                    cameras=np.full(len(found), camera),
-                )
-            )
-        seen = scene.tracks[scene.tracks.unseen_s == 0]
-        self._tracks.append(
-            BoxTable(
-                frame_indices=np.array([frame_of[str(camera)] for camera in seen.cameras], np.int64),
-                ids=seen.ids,
-                labels=seen.labels,
-                scores=seen.scores,
-                boxes_xyxy_px=seen.boxes_xyxy_px,
-                cameras=seen.cameras,
-            )
-        )
-        self._records.append(
-            ForecastRecord.from_tracks(
-                frame_index=scene.frame_set.index,
-                timestamp_ns=scene.timestamp_ns,
-                tracks=scene.tracks,
-                forecasts=scene.forecasts,
-            )
-        )
-        self._stage_ms.append(scene.stage_ms)
-
-    def tables(self) -> RunTables:
-        return RunTables(
-            detections=join_tables(self._detections),
-            tracks=join_tables(self._tracks),
-            records=tuple(self._records),
-            stage_ms=tuple(self._stage_ms),
-        )
-
-
-def join_tables(tables: Sequence[BoxTable]) -> BoxTable:
-    """All rows, in the order of ``tables``."""
-    return BoxTable(
-        frame_indices=np.concatenate([np.zeros(0, np.int64), *(table.frame_indices for table in tables)]),
-        ids=np.concatenate([np.zeros(0, np.int64), *(table.ids for table in tables)]),
-        labels=np.concatenate([np.zeros(0, np.int64), *(table.labels for table in tables)]),
-        scores=np.concatenate([np.zeros(0), *(table.scores for table in tables)]),
-        boxes_xyxy_px=np.concatenate([np.zeros((0, 4)), *(table.boxes_xyxy_px for table in tables)]),
-        cameras=np.concatenate([np.zeros(0, "U1"), *(table.cameras for table in tables)]),
-    )
+    @property
+    def scope(self) -> GroundScope:
+        """Which objects count on the ground. Raises ``UsageError`` for limits that cannot be."""
+        share = GROUND_VISIBLE_SHARE if self.min_visible_share is None else self.min_visible_share
+        return GroundScope(share, self.min_height_px, self.max_distance_m)
 
 
 def evaluate_run(
@@ -107,40 +68,95 @@ def evaluate_run(
     score_threshold: float,
     grouping: Grouping = "both",
     min_height_px: float = 0.0,
+    min_visible_share: float | None = None,
+    objects: ObjectTable | None = None,
     forecaster: Forecaster | None = None,
     notes: Sequence[str] = (),
 ) -> Report:
     """Compare a run with the ground truth of its recording, over the instants that the run processed.
 
-    ``timeline`` and ``truth`` are those of the whole recording. ``forecaster`` is reset and fed with the true tracks
-    as well; without it the report has only the forecasts on tracked boxes.
+    ``timeline``, ``truth`` and ``objects`` (the true objects in the world) are those of the whole recording. A run in
+    the ground frame is also measured there when ``objects`` are given. ``forecaster`` is reset and fed with the true
+    tracks as well; without it the report has only the forecasts on tracked objects. The limits are those of
+    ``Measures``.
 
     Raises ``UsageError`` when run and truth are not of the same recording.
     """
-    instants = [record.frame_index for record in run.records]
-    images = timeline.images(instants)
-    by_instant = timeline.at_instants(truth)
-    forecasting = [_evaluate(run.records, by_instant, timeline, "tracked", rng)]
+    measures = Measures(score_threshold, grouping, min_height_px, min_visible_share)
+    measured = MeasuredRun.of(title=title, run=run, truth=truth, timeline=timeline, objects=objects)
     if forecaster is not None:
-        records = _forecast_true_tracks(forecaster, by_instant, timeline, instants)
-        forecasting.append(_evaluate(records, by_instant, timeline, "true tracks", rng))
+        measured = measured.with_true_tracks(forecaster, measures.scope)
+    return evaluate_runs(runs=[measured], title=title, rng=rng, measures=measures, notes=notes)
+
+
+def evaluate_runs(
+    *,
+    runs: Sequence[MeasuredRun],
+    title: str,
+    rng: np.random.Generator,
+    measures: Measures,
+    notes: Sequence[str] = (),
+) -> Report:
+    """Measure several runs together, as if they were one; each alone gives its headline figures.
+
+    Raises ``UsageError`` where a run and its truth are not of the same recording, or where some runs are on the ground
+    and others are not.
+    """
+    report = _evaluate(pool_runs(runs, title=title), rng, measures, notes)
+    if len(runs) == 1:
+        return report
+    return replace(report, recordings=tuple(headline_figures(_evaluate(run, rng, measures, ())) for run in runs))
+
+
+def _evaluate(measured: MeasuredRun, rng: np.random.Generator, measures: Measures, notes: Sequence[str]) -> Report:
+    run, share = measured.run, measures.image_visible_share
+    images = measured.timeline.images(measured.instants)
+    is_image = run.objects is None
     return Report(
-        title=title,
+        title=measured.title,
         detection=evaluate_groupings(
-            truth=truth,
+            truth=measured.truth,
             detections=run.detections,
-            grouping=grouping,
-            score_threshold=score_threshold,
-            min_height_px=min_height_px,
+            grouping=measures.grouping,
+            score_threshold=measures.score_threshold,
+            min_height_px=measures.min_height_px,
+            min_visible_share=share,
             images=images,
         ),
         tracking=tuple(
-            evaluate_tracking(truth=truth, tracks=run.tracks, vehicles_as_one=vehicles_as_one, images=images)
-            for vehicles_as_one in _ways(grouping)
+            evaluate_tracking(
+                truth=measured.truth,
+                tracks=run.tracks,
+                vehicles_as_one=vehicles_as_one,
+                images=images,
+                min_height_px=measures.min_height_px,
+                min_visible_share=share,
+            )
+            for vehicles_as_one in _ways(measures.grouping)
         ),
-        forecasting=tuple(forecasting),
+        ground=evaluate_ground(measured, scope=measures.scope, ways=_ways(measures.grouping), rng=rng)
+        if measured.on_the_ground
+        else None,
+        forecasting=_forecasting(measured, rng) if is_image else (),
         latency=evaluate_latency(stage_ms=run.stage_ms) if run.stage_ms else None,
-        notes=tuple(notes),
+        notes=(*notes, *(() if is_image or measured.on_the_ground else (_NO_OBJECTS,))),
+    )
+
+
+def _forecasting(measured: MeasuredRun, rng: np.random.Generator) -> tuple[ForecastingReport, ...]:
+    """In the image: on tracked boxes, and on true tracks where these were forecast."""
+    settings: list[tuple[Setting, Sequence[ForecastRecord]]] = [("tracked", measured.run.records)]
+    if measured.true_records is not None:
+        settings.append(("true tracks", measured.true_records))
+    return tuple(
+        evaluate_forecasts(
+            records=records,
+            truth=measured.by_instant,
+            frame_timestamps_ns=measured.timeline.timestamps_ns,
+            setting=setting,
+            rng=rng,
+        )
+        for setting, records in settings
     )
 
 
@@ -152,6 +168,7 @@ def evaluate_groupings(
     grouping: Grouping,
     score_threshold: float,
     min_height_px: float,
+    min_visible_share: float = 0.0,
     exhaustive_labels: Mapping[ImageKey, Collection[int]] | None = None,
 ) -> tuple[DetectionReport, ...]:
     """``evaluate_detection`` once for each way of counting classes that ``grouping`` asks for."""
@@ -162,6 +179,7 @@ def evaluate_groupings(
             classes="vehicle" if vehicles_as_one else "each",
             score_threshold=score_threshold,
             min_height_px=min_height_px,
+            min_visible_share=min_visible_share,
             exhaustive_labels=exhaustive_labels,
             images=images,
         )
@@ -172,36 +190,3 @@ def evaluate_groupings(
 def _ways(grouping: Grouping) -> tuple[bool, ...]:
     """Whether vehicles count as one class, for each report."""
     return {"both": (True, False), "vehicles": (True,), "each": (False,)}[grouping]
-
-
-def _evaluate(
-    records: Sequence[ForecastRecord],
-    truth: BoxTable,
-    timeline: Timeline,
-    setting: Literal["tracked", "true tracks"],
-    rng: np.random.Generator,
-) -> ForecastingReport:
-    return evaluate_forecasts(
-        records=records, truth=truth, frame_timestamps_ns=timeline.timestamps_ns, setting=setting, rng=rng
-    )
-
-
-def _forecast_true_tracks(
-    forecaster: Forecaster, truth: BoxTable, timeline: Timeline, instants: Sequence[int]
-) -> list[ForecastRecord]:
-    forecaster.reset()
-    records = []
-    for instant, tracks in true_tracks(truth=truth, timeline=timeline, instants=instants):
-        timestamp_ns = int(timeline.timestamps_ns[instant])
-        records.append(
-            ForecastRecord(
-                frame_index=instant,
-                timestamp_ns=timestamp_ns,
-                track_ids=tracks.ids,
-                boxes_xyxy_px=tracks.boxes_xyxy_px,
-                cameras=tracks.cameras,
-                image_sizes_px=tracks.image_sizes_px,
-                forecasts=forecaster.step(tracks, timestamp_ns),
-            )
-        )
-    return records

@@ -117,6 +117,24 @@ def test_objects_below_the_minimum_height_are_neither_miss_nor_false_alarm() -> 
     assert evaluate_detection(truth=truth, detections=alarm, min_height_px=10).overall.precision == 0.5
 
 
+def test_hidden_objects_are_neither_miss_nor_false_alarm() -> None:
+    truth = replace(table([(0, 1, A), (0, 2, B)]), visible_shares=np.array([0.5, 0.49]))
+    for found in (table([(0, 0, A)]), table([(0, 0, A), (0, 0, B)], scores=[0.8, 0.9])):
+        report = evaluate_detection(truth=truth, detections=found, min_visible_share=0.5)
+        scores = report.overall
+        assert (scores.recall, scores.precision, scores.ap, scores.ignored_truth_count) == (1.0, 1.0, 1.0, 1)
+        assert scores.ignored_detection_count == len(found) - 1
+        assert report.min_visible_share == 0.5
+    assert evaluate_detection(truth=truth, detections=table([(0, 0, A)])).overall.recall == 0.5
+    alarm = table([(0, 0, A), (0, 0, FAR)], scores=[0.8, 0.9])
+    assert evaluate_detection(truth=truth, detections=alarm, min_visible_share=0.5).overall.precision == 0.5
+    # Both limits hold together, and a truth that does not know what is visible counts all of it.
+    both = evaluate_detection(truth=truth, detections=truth, min_visible_share=0.5, min_height_px=30).overall
+    assert (both.truth_count, both.ignored_truth_count, both.ignored_detection_count) == (0, 2, 2)
+    unknown = replace(truth, visible_shares=None)
+    assert evaluate_detection(truth=unknown, detections=truth, min_visible_share=0.5).overall.truth_count == 2
+
+
 def test_unmatched_detections_of_a_class_that_is_not_exhaustive_are_ignored() -> None:
     truth = table([(0, 1, A), (1, 1, A)])
     found = table([(0, 0, A), (0, 0, FAR), (1, 0, A), (1, 0, FAR)], scores=[0.8, 0.9, 0.8, 0.9])
@@ -160,6 +178,8 @@ def test_rejects_bad_input() -> None:
         evaluate_detection(truth=truth, detections=truth, score_threshold=1.5)
     with pytest.raises(UsageError, match="minimum height is -1"):
         evaluate_detection(truth=truth, detections=truth, min_height_px=-1)
+    with pytest.raises(UsageError, match=r"visible share is 1\.5"):
+        evaluate_detection(truth=truth, detections=truth, min_visible_share=1.5)
     with pytest.raises(UsageError, match="no boxes"):
         evaluate_detection(truth=table([]), detections=truth)
     with pytest.raises(UsageError, match=r"camera 'front'.*same recording"):

@@ -16,6 +16,7 @@ from perception.evaluation import (
     ForecastRecord,
     constant_velocity_futures,
     evaluate_forecasts,
+    join_tables,
     kalman_velocity_futures,
 )
 from perception.evaluation.futures import TruthFutures
@@ -160,9 +161,7 @@ def test_a_gap_before_the_horizon_leaves_the_target_out() -> None:
 def test_objects_of_two_cameras_with_the_same_id_stay_apart(setting: str) -> None:
     front = truth_of({1: straight((30.0, 0.0))})
     rear = replace(truth_of({1: straight((-30.0, 0.0), (800.0, 100.0))}), cameras=np.full(40, "rear"))
-    both = BoxTable(
-        **{name: np.concatenate([getattr(front, name), getattr(rear, name)]) for name in BoxTable.__dataclass_fields__}
-    )
+    both = join_tables([front, rear])
     records = records_of(rear, stay)
     scores = evaluate(records, both, setting=setting).horizons[0]
     assert scores.expected is not None
@@ -273,7 +272,8 @@ def test_rejects_other_recordings_and_bad_records() -> None:
             rng=np.random.default_rng(0),
         )
     with pytest.raises(UsageError, match="ground"):
-        evaluate([replace(records[0], forecasts=replace(records[0].forecasts, reference_frame="ground"))], truth)
+        on_the_ground = replace(records[0].forecasts, reference_frame="ground", axes_rad=np.zeros(1))
+        evaluate([replace(records[0], forecasts=on_the_ground)], truth)
     with pytest.raises(ValueError, match="growing time stamps"):
         evaluate(records[::-1], truth)
     with pytest.raises(ValueError, match="one step and length"):

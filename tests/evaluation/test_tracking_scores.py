@@ -10,67 +10,26 @@ import pytest
 from evaluation_tables import disturbed, random_table, read_motchallenge, table
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from trackeval_oracle import assert_equal_to_trackeval, box_similarity, scores_of, sequence
 
 from perception.errors import UsageError
-from perception.evaluation import TrackingScores, evaluate_tracking
+from perception.evaluation import evaluate_tracking
 from perception.types import BoxTable
 
 LEFT, RIGHT = (0.0, 0.0, 10.0, 10.0), (100.0, 0.0, 110.0, 10.0)
 
 
 def trackeval_scores(truth: BoxTable, tracks: BoxTable) -> dict[str, float]:
-    """HOTA, IDF1 and CLEAR of TrackEval for one class, its cameras put together as sequences."""
-    trackeval = pytest.importorskip("trackeval")
-    dataset = trackeval.datasets._base_dataset._BaseDataset
-    metrics = [
-        trackeval.metrics.HOTA(),
-        trackeval.metrics.Identity({"PRINT_CONFIG": False}),
-        trackeval.metrics.CLEAR({"PRINT_CONFIG": False}),
-    ]
-    per_camera: list[dict[str, dict[str, float]]] = [{}, {}, {}]
+    """TrackEval's scores of one class, its cameras put together as sequences."""
+    sequences = {}
     for camera in np.unique(np.r_[truth.cameras, tracks.cameras]):
-        sides = [side[side.cameras == camera] for side in (truth, tracks)]
-        dense = [np.unique(side.ids, return_inverse=True)[1] for side in sides]
-        last = max(side.frame_indices.max(initial=-1) for side in sides)
-        at = [[np.flatnonzero(side.frame_indices == frame) for frame in range(last + 1)] for side in sides]
-        data = {
-            "num_timesteps": last + 1,
-            "num_gt_dets": len(sides[0]),
-            "num_tracker_dets": len(sides[1]),
-            "num_gt_ids": len(np.unique(sides[0].ids)),
-            "num_tracker_ids": len(np.unique(sides[1].ids)),
-            "gt_ids": [dense[0][rows] for rows in at[0]],
-            "tracker_ids": [dense[1][rows] for rows in at[1]],
-            "similarity_scores": [
-                dataset._calculate_box_ious(
-                    sides[0].boxes_xyxy_px[rows], sides[1].boxes_xyxy_px[others], box_format="x0y0x1y1"
-                )
-                for rows, others in zip(*at, strict=True)
-            ],
-        }
-        for metric, results in zip(metrics, per_camera, strict=True):
-            results[str(camera)] = metric.eval_sequence(data)
-    joined = [metric.combine_sequences(results) for metric, results in zip(metrics, per_camera, strict=True)]
-    return {name: float(np.mean(value)) for result in joined for name, value in result.items()}
-
-
-def assert_equal_to_trackeval(ours: TrackingScores, theirs: dict[str, float]) -> None:
-    names = {
-        "hota": "HOTA",
-        "det_a": "DetA",
-        "ass_a": "AssA",
-        "loc_a": "LocA",
-        "idf1": "IDF1",
-        "idp": "IDP",
-        "idr": "IDR",
-        "mota": "MOTA",
-        "motp": "MOTP",
-        "false_positive_count": "CLR_FP",
-        "false_negative_count": "CLR_FN",
-        "id_switch_count": "IDSW",
-    }
-    for our_name, their_name in names.items():
-        assert getattr(ours, our_name) == pytest.approx(theirs[their_name], abs=1e-6), our_name
+        ours, theirs = (side[side.cameras == camera] for side in (truth, tracks))
+        sequences[str(camera)] = sequence(
+            (ours.frame_indices, ours.ids, ours.boxes_xyxy_px),
+            (theirs.frame_indices, theirs.ids, theirs.boxes_xyxy_px),
+            box_similarity,
+        )
+    return scores_of(sequences)
 
 
 def test_perfect_tracks_score_one() -> None:
@@ -175,6 +134,23 @@ def test_images_limit_what_is_evaluated_and_count_the_rest() -> None:
     assert report.outside_result_count == 1
 
 
+def test_hidden_and_low_objects_count_neither_way() -> None:
+    hidden, low = (200.0, 0.0, 210.0, 10.0), (300.0, 0.0, 304.0, 4.0)
+    rows = [(frame, number, box) for frame in range(3) for number, box in enumerate((LEFT, hidden, low))]
+    truth = replace(table(rows), visible_shares=np.tile([1.0, 0.4, 1.0], 3))
+    limits = {"min_height_px": 5, "min_visible_share": 0.5}
+    for tracks in (truth, truth[truth.ids == 0]):
+        report = evaluate_tracking(truth=truth, tracks=replace(tracks, visible_shares=None), **limits)
+        assert (report.overall.hota, report.overall.mota) == pytest.approx((1.0, 1.0))
+        assert report.ignored_truth_count == 6
+        assert report.ignored_result_count == len(tracks) - 3
+    # A track that follows nothing is an alarm where it is high enough, whoever is hidden elsewhere.
+    alarms = table([(0, 7, (400.0, 0.0, 410.0, 10.0)), (1, 8, (400.0, 0.0, 404.0, 4.0))])
+    assert evaluate_tracking(truth=truth, tracks=alarms, **limits).overall.false_positive_count == 1
+    # A truth that does not know what is visible counts all of it.
+    assert evaluate_tracking(truth=table(rows), tracks=table(rows), **limits).ignored_truth_count == 3
+
+
 def test_no_tracks_is_zero_and_no_truth_is_undefined() -> None:
     truth, nothing = table([(0, 1, LEFT)]), table([])
     missed = evaluate_tracking(truth=truth, tracks=nothing).overall
@@ -197,3 +173,5 @@ def test_rejects_what_does_not_belong_together() -> None:
         evaluate_tracking(truth=truth, tracks=replace(truth, labels=np.array([6])))
     with pytest.raises(UsageError, match="x1, y1, x2, y2"):
         evaluate_tracking(truth=truth, tracks=table([(0, 1, (10.0, 0.0, 0.0, 10.0))]))
+    with pytest.raises(UsageError, match=r"visible share is 1\.5"):
+        evaluate_tracking(truth=truth, tracks=truth, min_visible_share=1.5)

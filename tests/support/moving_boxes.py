@@ -13,6 +13,7 @@ from scipy import ndimage
 from support.media import write_video
 
 from perception.assembly import Assembly, DetectorChoice
+from perception.camera import Rig
 from perception.config import RunConfig
 from perception.forecasting.baselines import ConstantVelocityForecaster
 from perception.pipeline import Pipeline
@@ -86,7 +87,7 @@ def box_pipeline() -> Pipeline:
     return Pipeline(detector=BoxDetector(), tracker=ImageTracker(), forecaster=ConstantVelocityForecaster())
 
 
-def assemble_boxes(config: RunConfig) -> Assembly:
+def assemble_boxes(config: RunConfig, *, rig: Rig | None = None) -> Assembly:
     """Stands in for ``perception.assembly.assemble`` where a test is about the plumbing."""
     return Assembly(box_pipeline(), torch.device("cpu"), ["Detector: red boxes.", "Forecaster: straight on."])
 
