@@ -103,7 +103,7 @@ def forecaster(
     """Train TrajectoryGRU on JAAD's tracks and on recordings tracked by our own detector."""
     from perception.assembly import choose_device
     from perception.detection import DetectionSettings, open_detector
-    from perception.forecasting import TrajectoryGRU, save_gru
+    from perception.forecasting import BUNDLED_NAMES, TrajectoryGRU, save_gru
     from perception.training.configuration import read_training_config, write_training_config
     from perception.training.forecaster import ForecasterTraining, forecaster_task, load_forecaster_data
     from perception.training.loop import train
@@ -132,7 +132,7 @@ def forecaster(
 
     model, history = _train(run, training.settings.steps, folder, console, title="TrajectoryGRU")
     assert isinstance(model, TrajectoryGRU)
-    weights = folder / "trajectory-gru-image.safetensors"
+    weights = folder / f"{BUNDLED_NAMES[training.reference_frame]}.safetensors"
     save_gru(model, weights)
     _finish(history, weights, console)
 

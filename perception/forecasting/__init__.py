@@ -3,9 +3,10 @@
 from perception.forecasting.baselines import ConstantVelocityForecaster
 from perception.forecasting.gru import GruConfig, TrajectoryGRU
 from perception.forecasting.online import GruForecaster
-from perception.forecasting.opening import open_forecaster, read_gru, save_gru
+from perception.forecasting.opening import BUNDLED_NAMES, open_forecaster, read_gru, save_gru
 
 __all__ = [
+    "BUNDLED_NAMES",
     "ConstantVelocityForecaster",
     "GruConfig",
     "GruForecaster",

@@ -4,34 +4,55 @@ from __future__ import annotations
 
 import numpy as np
 
+from perception.forecasting.ground_motion import motion_axes_rad
+from perception.forecasting.gru import HORIZONS_S
 from perception.types import FloatArray, Forecasts, Tracks
 
 
 class ConstantVelocityForecaster:
     """Continues the tracker's filtered velocity in a straight line; the spread is the filter's, propagated.
 
-    One future, K = 1, ``horizon_s`` ahead in steps of ``dt_s``.
+    One future, K = 1, in steps of ``dt_s``; ``horizon_s`` ahead, by default as far as TrajectoryGRU looks in the
+    reference frame of the tracks.
     """
 
-    def __init__(self, *, horizon_s: float = 3.0, dt_s: float = 0.1) -> None:
-        self._times_s = np.arange(1, round(horizon_s / dt_s) + 1) * dt_s
+    def __init__(self, *, horizon_s: float | None = None, dt_s: float = 0.1) -> None:
+        self._horizon_s = horizon_s
         self._dt_s = dt_s
 
     def reset(self) -> None:
         """It remembers nothing."""
 
     def step(self, tracks: Tracks, timestamp_ns: int, world_from_vehicle: FloatArray | None = None) -> Forecasts:
-        boxes, rates = tracks.means[:, :4], tracks.means[:, 4:8]
-        means = boxes[:, None, :] + rates[:, None, :] * self._times_s[:, None]
-        means[..., 2:] = np.maximum(means[..., 2:], 1e-4)
-        variances = np.diagonal(tracks.covariances, axis1=1, axis2=2)
-        cross = np.diagonal(tracks.covariances[:, :4, 4:8], axis1=1, axis2=2)
-        times = self._times_s[:, None]
-        spread = variances[:, None, :4] + 2 * cross[:, None] * times + variances[:, None, 4:8] * times**2
+        """The futures of all ``tracks``."""
+        horizon_s = self._horizon_s or HORIZONS_S[tracks.reference_frame]
+        times_s = np.arange(1, round(horizon_s / self._dt_s) + 1)[:, None] * self._dt_s
+        is_ground = tracks.reference_frame == "ground"
+        size = 2 if is_ground else 4
+        means = tracks.means[:, None, :size] + tracks.means[:, None, 4 : 4 + size] * times_s
+        if not is_ground:
+            means[..., 2:] = np.maximum(means[..., 2:], 1e-4)
+        axes_rad = motion_axes_rad(tracks) if is_ground else None
+        places, cross, rates = _variances(tracks, size, axes_rad)
+        spread = places[:, None] + 2 * cross[:, None] * times_s + rates[:, None] * times_s**2
         return Forecasts(
             track_ids=tracks.ids,
             probabilities=np.ones((len(tracks), 1)),
             means=means[:, None],
             stds=np.sqrt(np.maximum(spread, 1e-12))[:, None],
             dt_s=self._dt_s,
+            reference_frame=tracks.reference_frame,
+            axes_rad=axes_rad,
         )
+
+
+def _variances(tracks: Tracks, size: int, axes_rad: FloatArray | None) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """(N, size) each: of the place, between place and rate, of the rate; along and across ``axes_rad`` where given."""
+    place, rate = slice(0, size), slice(4, 4 + size)
+    blocks = [tracks.covariances[:, rows, columns] for rows, columns in ((place, place), (place, rate), (rate, rate))]
+    if axes_rad is not None:
+        cos, sin = np.cos(axes_rad), np.sin(axes_rad)
+        axes_from_world = np.stack([np.stack([cos, sin], axis=1), np.stack([-sin, cos], axis=1)], axis=1)
+        blocks = [axes_from_world @ block @ axes_from_world.transpose(0, 2, 1) for block in blocks]
+    diagonals = [np.diagonal(block, axis1=1, axis2=2) for block in blocks]
+    return diagonals[0], diagonals[1], diagonals[2]

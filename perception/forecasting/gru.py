@@ -1,11 +1,12 @@
 """TrajectoryGRU: a recurrent network that is told once per frame where an object is, and says where it will go.
 
-    motion (box, displacement, velocities, time step), class, CNN feature or "none"
+    motion (size, displacement, velocities, time step ...), class, CNN feature or "none"
         -> embedding -> GRU (its hidden state stays with the track) -> K futures, probabilities, spreads
 
-A future is a smooth curve: a mixture of past velocities, continued, plus a polynomial in time. So it can be read at
-any time ahead, and a track of any frame rate can be learnt from. GRU: Cho et al. 2014; several futures of which the
-best one learns: Cui et al. 2019 (MTP).
+The same network works in the image and on the ground; ``Motion`` is what differs. A future is a smooth curve: a
+mixture of past velocities, continued, plus a polynomial in time. So it can be read at any time ahead, and a track of
+any frame rate can be learnt from. GRU: Cho et al. 2014; several futures of which the best one learns: Cui et al. 2019
+(MTP).
 """
 
 from __future__ import annotations
@@ -17,8 +18,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from perception.forecasting.motion import MOTION_SIZE, TIME_CONSTANTS_S, MotionState, scale_of
-from perception.types import CLASSES
+from perception.forecasting.ground_motion import GroundMotion
+from perception.forecasting.image_motion import ImageMotion
+from perception.forecasting.motion import Motion, MotionState
+from perception.types import CLASSES, ReferenceFrame
+
+HORIZONS_S: dict[ReferenceFrame, float] = {"image": 3.0, "ground": 4.0}
+"""How far ahead a forecast looks."""
 
 _MAX_LOG_STD = 3.0
 
@@ -36,10 +42,14 @@ class GruConfig:
     curve_degree: int = 6
     spread_degree: int = 3
     dropout: float = 0.0
+    reference_frame: ReferenceFrame = "image"
 
 
 class Futures(NamedTuple):
-    """``log_probabilities`` (N, K); ``means`` and ``stds`` (N, K, T, 4) in the image's units."""
+    """``log_probabilities`` (N, K); ``means`` and ``stds`` (N, K, T, D) in the reference frame's units.
+
+    On the ground ``stds`` lie along and across the object's direction, see ``Motion.axes_rad``.
+    """
 
     log_probabilities: Tensor
     means: Tensor
@@ -47,7 +57,7 @@ class Futures(NamedTuple):
 
     @property
     def expected(self) -> Tensor:
-        """(N, T, 4): the mean over the futures."""
+        """(N, T, D): the mean over the futures."""
         return torch.einsum("nk,nktd->ntd", self.log_probabilities.exp(), self.means)
 
 
@@ -60,13 +70,14 @@ class TrajectoryGRU(nn.Module):
     def __init__(self, config: GruConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or GruConfig()
+        self.motion = motion = motion_of(config.reference_frame)
         self.feature = nn.Linear(config.feature_size, 32)
         self.no_feature = nn.Parameter(torch.zeros(32))
         self.label = nn.Embedding(len(CLASSES), 8)
-        self.input = nn.Sequential(nn.Linear(MOTION_SIZE + 32 + 8, config.input_size), nn.ReLU())
+        self.input = nn.Sequential(nn.Linear(motion.input_size + 32 + 8, config.input_size), nn.ReLU())
         self.gru = nn.GRU(config.input_size, config.hidden_size, batch_first=True)
         self.dropout = nn.Dropout(config.dropout)
-        per_mode = 1 + len(TIME_CONSTANTS_S) + 4 * (config.curve_degree + config.spread_degree + 1)
+        per_mode = 1 + motion.candidates + motion.dimensions * (config.curve_degree + config.spread_degree + 1)
         self.decoder = nn.Sequential(
             nn.Linear(config.hidden_size + config.input_size, 128),
             nn.ReLU(),
@@ -76,7 +87,7 @@ class TrajectoryGRU(nn.Module):
         self.register_buffer("spread_basis", _orthonormal_powers(config.spread_degree, start=0), persistent=False)
 
     def embed(self, motion: Tensor, labels: Tensor, features: Tensor | None) -> Tensor:
-        """(..., MOTION_SIZE), (...,), and (..., F) or None to (..., input_size).
+        """(..., motion.input_size), (...,), and (..., F) or None to (..., config.input_size).
 
         A row of features that is all zero, or None, stands for "no feature".
         """
@@ -90,7 +101,7 @@ class TrajectoryGRU(nn.Module):
         return embedded
 
     def encode(self, motion: Tensor, labels: Tensor, features: Tensor | None) -> Tensor:
-        """(N, L, MOTION_SIZE), (N,), (N, L, F) or None to the decoder's input (N, hidden + input)."""
+        """(N, L, motion.input_size), (N,), (N, L, F) or None to the decoder's input (N, hidden + input)."""
         embedded = self.embed(motion, labels[:, None].expand(-1, motion.shape[1]), features)
         outputs, _ = self.gru(embedded)
         return torch.cat([outputs[:, -1], embedded[:, -1]], dim=-1)
@@ -103,26 +114,28 @@ class TrajectoryGRU(nn.Module):
 
     def decode(self, encoded: Tensor, state: MotionState, times_s: Tensor) -> Futures:
         """The futures at ``times_s`` (T,) from now, 0 to the horizon."""
-        config = self.config
+        config, motion, size = self.config, self.motion, self.motion.dimensions
         raw = self.decoder(self.dropout(encoded)).unflatten(-1, (config.modes, -1))
         logits, mixing, curve, spread = raw.split(
-            [1, len(TIME_CONSTANTS_S), 4 * config.curve_degree, 4 * (config.spread_degree + 1)], dim=-1
+            [1, motion.candidates, size * config.curve_degree, size * (config.spread_degree + 1)], dim=-1
         )
         ahead = times_s / config.horizon_s
         curve_basis = _powers(ahead, config.curve_degree, start=1) @ self.curve_basis
         spread_basis = _powers(ahead, config.spread_degree, start=0) @ self.spread_basis
-        scale = scale_of(state.boxes)[:, None, None, :]
-        velocity = torch.einsum("nkr,nrd->nkd", mixing.softmax(dim=-1), state.mean_velocities())
-        bend = torch.einsum("nkpd,tp->nktd", curve.unflatten(-1, (config.curve_degree, 4)), curve_basis)
+        scale = motion.scale(state)[:, None, None, :]
+        velocity = torch.einsum("nkr,nrd->nkd", mixing.softmax(dim=-1), motion.velocities(state))
+        bend = torch.einsum("nkpd,tp->nktd", curve.unflatten(-1, (config.curve_degree, size)), curve_basis)
         moved = velocity[:, :, None, :] * times_s[:, None] + bend * scale
-        means = state.boxes[:, None, None, :] + moved
-        sides = torch.maximum(means[..., 2:], 0.1 * scale[..., 2:])
-        means = torch.cat([means[..., :2], sides], dim=-1)
-        log_std = torch.einsum("nkpd,tp->nktd", spread.unflatten(-1, (config.spread_degree + 1, 4)), spread_basis)
+        log_std = torch.einsum("nkpd,tp->nktd", spread.unflatten(-1, (config.spread_degree + 1, size)), spread_basis)
         # Spread grows about linearly with time ahead; the network says how much more or less.
         base = 0.03 + 0.3 * ahead[:, None]
         stds = log_std.clamp(-_MAX_LOG_STD, _MAX_LOG_STD).exp() * base * scale
-        return Futures(logits[..., 0].log_softmax(dim=-1), means, stds)
+        return Futures(logits[..., 0].log_softmax(dim=-1), motion.place(state, moved), stds)
+
+
+def motion_of(reference_frame: ReferenceFrame) -> Motion:
+    """What tracks of this frame say about motion."""
+    return GroundMotion() if reference_frame == "ground" else ImageMotion()
 
 
 def _powers(values: Tensor, degree: int, *, start: int) -> Tensor:

@@ -1,83 +1,124 @@
-"""What a track's boxes say about its motion, as numbers that a network can read.
+"""How tracks become numbers that a network can read, and its curves become places again.
 
-Boxes are (centre x, y, width, height) over the image's width and height. Displacements are measured in the object's
-own size, so that a near car and a far one that move alike look alike. All velocities are backward differences: no
-input ever depends on what comes later.
+What the network reads depends on the reference frame, and only that: ``ImageMotion`` counts in an object's own size,
+``GroundMotion`` along and across an object's own heading. All velocities are backward differences: no input ever
+depends on what comes later.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
+from perception.types import FloatArray, Tracks
+
 TIME_CONSTANTS_S = (0.15, 0.5, 1.5)
 """Velocities are averaged over these times: a short one reacts, a long one is steady."""
 
-MOTION_SIZE = 4 + 4 + len(TIME_CONSTANTS_S) * 4 + 3
-_MIN_SIDE = 1e-3
+TIME_INPUTS = 3
 _MIN_DT_S = 1e-3
 
 
-@dataclass(frozen=True)
-class MotionState:
+class MotionState(NamedTuple):
     """What has to be remembered of N tracks between instants.
 
-    ``boxes`` (N, 4) the last box; ``velocities`` (N, R, 4) discounted sums of displacements and ``weights`` (N, R, 1)
-    those of time, one for each of the R time constants: their quotient is the mean velocity.
+    ``observations`` (N, O) the last ones; ``displacements`` (N, R, P) discounted sums of how far P coordinates moved
+    and ``durations`` (N, R, 1) those of time, one for each of the R time constants: their quotient is the mean rate.
     """
 
-    boxes: Tensor
-    velocities: Tensor
-    weights: Tensor
+    observations: Tensor
+    displacements: Tensor
+    durations: Tensor
 
     @classmethod
-    def start(cls, boxes: Tensor) -> MotionState:
-        shape = (*boxes.shape[:-1], len(TIME_CONSTANTS_S))
-        return cls(boxes, boxes.new_zeros(*shape, 4), boxes.new_zeros(*shape, 1))
+    def start(cls, observations: Tensor, coordinates: int) -> MotionState:
+        """Objects that have not been seen before."""
+        shape = (*observations.shape[:-1], len(TIME_CONSTANTS_S))
+        return cls(observations, observations.new_zeros(*shape, coordinates), observations.new_zeros(*shape, 1))
 
-    def mean_velocities(self) -> Tensor:
-        """(N, R, 4) per second in the image's units; zero before the second box."""
-        return self.velocities / self.weights.clamp(min=1e-6)
+    def after(self, observations: Tensor, moved: Tensor, dt_s: Tensor) -> MotionState:
+        """The state at the next ``observations`` (N, O), ``dt_s`` (N,) later, its coordinates ``moved`` (N, P)."""
+        dt = dt_s.clamp(min=0)[..., None]
+        constants = torch.tensor(TIME_CONSTANTS_S, dtype=observations.dtype, device=observations.device)
+        kept = torch.exp(-dt / constants)[..., None]
+        return MotionState(
+            observations, self.displacements * kept + moved[..., None, :], self.durations * kept + dt[..., None, :]
+        )
+
+    def mean_rates(self) -> Tensor:
+        """(N, R, P) per second; zero before the second observation."""
+        return self.displacements / self.durations.clamp(min=1e-6)
+
+    def with_rows(self, rows: Tensor, source: MotionState, source_rows: Tensor) -> MotionState:
+        """A copy whose ``rows`` (n,) are the ``source_rows`` (n,) of another state."""
+        pairs = zip(self, source, strict=True)
+        return MotionState(*(mine.index_copy(0, rows, theirs[source_rows]) for mine, theirs in pairs))
 
 
-def scale_of(boxes: Tensor) -> Tensor:
-    """(N, 4) boxes to (N, 4): the units, width and height, in which each coordinate's displacement is counted."""
-    sides = boxes[..., 2:].clamp(min=_MIN_SIDE)
-    return torch.cat([sides, sides], dim=-1)
+class Motion(Protocol):
+    """One reference frame: O numbers observed of a track, what of them the network reads, D coordinates of a future.
 
-
-def advance(state: MotionState, boxes: Tensor, dt_s: Tensor, unseen_s: Tensor) -> tuple[MotionState, Tensor]:
-    """Take the next boxes (N, 4), ``dt_s`` (N,) after the last ones; ``unseen_s`` (N,) since the last detection.
-
-    Returns the new state and the network's input (N, MOTION_SIZE). ``dt_s`` of 0 marks a track's first box.
+    ``input_size`` counts what ``advance`` tells the network, ``dimensions`` is D, ``candidates`` C counts the past
+    velocities that a future may continue.
     """
-    is_first = (dt_s <= 0)[..., None]
-    moved = torch.where(is_first, torch.zeros_like(boxes), boxes - state.boxes)
-    dt = dt_s.clamp(min=0)[..., None]
-    constants = torch.tensor(TIME_CONSTANTS_S, dtype=boxes.dtype, device=boxes.device)
-    kept = torch.exp(-dt / constants)[..., None]
-    velocities = state.velocities * kept + moved[..., None, :]
-    weights = state.weights * kept + dt[..., None, :]
-    new = MotionState(boxes, velocities, weights)
 
-    scale = scale_of(boxes)
-    relative = new.mean_velocities() / scale[..., None, :]
-    inputs = torch.cat(
+    @property
+    def input_size(self) -> int: ...
+    @property
+    def dimensions(self) -> int: ...
+    @property
+    def candidates(self) -> int: ...
+
+    def observe(self, tracks: Tracks, world_from_vehicle: FloatArray | None) -> FloatArray:
+        """(N, O): what of the tracks, and of the recording car's pose (4, 4), is remembered."""
+        ...
+
+    def start(self, observations: Tensor) -> MotionState:
+        """The state before the first of ``observations`` (N, O) is taken."""
+        ...
+
+    def advance(
+        self, state: MotionState, observations: Tensor, dt_s: Tensor, unseen_s: Tensor
+    ) -> tuple[MotionState, Tensor]:
+        """Take the next observations (N, O), ``dt_s`` (N,) after the last ones, ``unseen_s`` (N,) since a detection.
+
+        Returns the new state and the network's input (N, input_size). ``dt_s`` of 0 marks a track's first one.
+        """
+        ...
+
+    def velocities(self, state: MotionState) -> Tensor:
+        """(N, C, D) per second, in the axes in which curves are drawn."""
+        ...
+
+    def scale(self, state: MotionState) -> Tensor:
+        """(N, D): the units in which curves bend and spread."""
+        ...
+
+    def place(self, state: MotionState, moved: Tensor) -> Tensor:
+        """Displacements (N, K, T, D) from now, in the curves' axes, to positions (N, K, T, D)."""
+        ...
+
+    def axes_rad(self, state: MotionState) -> Tensor | None:
+        """(N,): where the curves' first axis points in the world; None where they lie in the frame's own axes."""
+        ...
+
+
+def time_inputs(dt_s: Tensor, unseen_s: Tensor) -> Tensor:
+    """(N, TIME_INPUTS): the time step, whether it is the first, the time since the last detection."""
+    is_first = (dt_s <= 0)[..., None]
+    dt = dt_s.clamp(min=0)[..., None]
+    logarithm = (dt.clamp(min=_MIN_DT_S).log() - math.log(0.1)) * 0.5
+    return torch.cat(
         [
-            boxes[..., :2] * 2 - 1,
-            scale[..., :2].log() * 0.5 + 1,
-            squash(moved / scale * 4),
-            squash(relative).flatten(-2),
-            torch.where(is_first, torch.zeros_like(dt), (dt.clamp(min=_MIN_DT_S).log() - math.log(0.1)) * 0.5),
-            is_first.to(boxes.dtype),
+            torch.where(is_first, torch.zeros_like(dt), logarithm),
+            is_first.to(dt.dtype),
             squash(unseen_s[..., None] * 2),
         ],
         dim=-1,
     )
-    return new, inputs
 
 
 def squash(values: Tensor) -> Tensor:

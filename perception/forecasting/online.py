@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 
 from perception.forecasting.gru import TrajectoryGRU
-from perception.forecasting.motion import MotionState, advance
+from perception.forecasting.motion import MotionState
 from perception.types import FloatArray, Forecasts, IntArray, Tracks
 
 
 class GruForecaster:
-    """A step costs the same however long the past is: only new boxes enter, the hidden states remember the rest."""
+    """A step costs the same however long the past is: only new observations enter, hidden states remember the rest."""
 
     def __init__(self, model: TrajectoryGRU, *, device: torch.device, dt_s: float = 0.1) -> None:
         self._model = model.eval().to(device)
@@ -24,23 +24,29 @@ class GruForecaster:
     def reset(self) -> None:
         """Forget all tracks."""
         self._ids: IntArray = np.zeros(0, np.int64)
-        self._timestamp_ns: int | None = None
-        self._hidden = torch.zeros(0, self._model.config.hidden_size, device=self._device)
-        self._motion = MotionState.start(torch.zeros(0, 4, device=self._device))
+        self._timestamp_ns = 0
+        self._hidden: Tensor | None = None
+        self._motion: MotionState | None = None
 
     @torch.inference_mode()
     def step(self, tracks: Tracks, timestamp_ns: int, world_from_vehicle: FloatArray | None = None) -> Forecasts:
         """Feed one instant; returns the futures of all ``tracks``. Tracks that are no longer among them are forgotten.
 
-        Features are used only where they come from the network that this forecaster was trained with.
+        Features are used only where they come from the network that this forecaster was trained with, and the car's
+        pose (4, 4) only on the ground. Raises ``ValueError`` for tracks of another reference frame.
         """
-        boxes = torch.from_numpy(tracks.means[:, :4]).float().to(self._device)
+        frame = self._model.config.reference_frame
+        if len(tracks) and tracks.reference_frame != frame:
+            raise ValueError(f"tracks: expected the {frame} frame, got the {tracks.reference_frame} frame")
+        observed = self._model.motion.observe(tracks, world_from_vehicle)
+        observations = torch.from_numpy(observed).float().to(self._device)
         unseen_s = torch.from_numpy(tracks.unseen_s).float().to(self._device)
         labels = torch.from_numpy(tracks.labels.astype(np.int64)).to(self._device)
-        hidden, motion, dt_s = self._recall(tracks, boxes, timestamp_ns)
-        motion, inputs = advance(motion, boxes, dt_s, unseen_s)
+        hidden, motion, dt_s = self._recall(tracks, observations, timestamp_ns)
+        motion, inputs = self._model.motion.advance(motion, observations, dt_s, unseen_s)
         hidden, encoded = self._model.step(hidden, inputs, labels, self._usable_features(tracks))
         futures = self._model.decode(encoded, motion, self._times_s)
+        axes_rad = self._model.motion.axes_rad(motion)
         self._ids, self._timestamp_ns, self._hidden, self._motion = tracks.ids, timestamp_ns, hidden, motion
         return Forecasts(
             track_ids=tracks.ids,
@@ -48,6 +54,8 @@ class GruForecaster:
             means=futures.means.cpu().numpy(),
             stds=futures.stds.cpu().numpy(),
             dt_s=self._dt_s,
+            reference_frame=frame,
+            axes_rad=None if axes_rad is None else axes_rad.cpu().numpy(),
         )
 
     def _usable_features(self, tracks: Tracks) -> Tensor | None:
@@ -55,25 +63,14 @@ class GruForecaster:
             return None
         return torch.from_numpy(tracks.features).float().to(self._device)
 
-    def _recall(self, tracks: Tracks, boxes: Tensor, timestamp_ns: int) -> tuple[Tensor, MotionState, Tensor]:
+    def _recall(self, tracks: Tracks, observations: Tensor, timestamp_ns: int) -> tuple[Tensor, MotionState, Tensor]:
         """The states of ``tracks`` in their order, and the time since the last step; 0 and fresh for new tracks."""
-        order = np.argsort(self._ids)
-        position = np.searchsorted(self._ids, tracks.ids, sorter=order)
-        rows = order[np.minimum(position, len(order) - 1)] if len(order) else np.zeros(len(tracks), np.int64)
-        known = self._ids[rows] == tracks.ids if len(order) else np.zeros(len(tracks), bool)
-        start = MotionState.start(boxes)
-        hidden = boxes.new_zeros(len(tracks), self._model.config.hidden_size)
-        dt_s = boxes.new_zeros(len(tracks))
-        if known.any() and self._timestamp_ns is not None:
-            old, new = torch.from_numpy(rows[known]), torch.from_numpy(np.flatnonzero(known))
-            hidden[new] = self._hidden[old]
-            for target, source in (
-                (start.velocities, self._motion.velocities),
-                (start.weights, self._motion.weights),
-            ):
-                target[new] = source[old]
-            last_boxes = boxes.clone()
-            last_boxes[new] = self._motion.boxes[old]
-            start = MotionState(last_boxes, start.velocities, start.weights)
-            dt_s[new] = max((timestamp_ns - self._timestamp_ns) * 1e-9, 1e-3)
-        return hidden, start, dt_s
+        motion = self._model.motion.start(observations)
+        hidden = observations.new_zeros(len(tracks), self._model.config.hidden_size)
+        dt_s = observations.new_zeros(len(tracks))
+        if self._motion is None or self._hidden is None:
+            return hidden, motion, dt_s
+        known, rows = np.nonzero(tracks.ids[:, None] == self._ids)
+        new, old = (torch.from_numpy(index).to(self._device) for index in (known, rows))
+        dt_s[new] = max((timestamp_ns - self._timestamp_ns) * 1e-9, 1e-3)
+        return hidden.index_copy(0, new, self._hidden[old]), motion.with_rows(new, self._motion, old), dt_s

@@ -12,30 +12,51 @@ from perception.errors import UsageError
 from perception.forecasting.baselines import ConstantVelocityForecaster
 from perception.forecasting.gru import GruConfig, TrajectoryGRU
 from perception.forecasting.online import GruForecaster
-from perception.types import Forecaster
+from perception.types import Forecaster, ReferenceFrame
 from perception.weights import WEIGHTS_SUFFIX, bundled_folder, load_into, read_weights, save_weights
 
 KIND = "forecaster"
-BUNDLED_NAME = "trajectory-gru-image"
+BUNDLED_NAMES: dict[ReferenceFrame, str] = {"image": "trajectory-gru-image", "ground": "trajectory-gru-ground"}
+BUNDLED_NAME = BUNDLED_NAMES["image"]
 CONSTANT_VELOCITY = "constant-velocity"
 STEP_S = 0.2
 """Time between the points of a forecast: fine enough for a smooth curve, and half the file of 0.1 s."""
 
+_ADDED_LATER = {"reference_frame"}
+"""What weights files need not state, because the first ones were written before it could differ from its default."""
 
-def open_forecaster(name: str, *, device: torch.device) -> tuple[Forecaster, str]:
-    """A forecaster by name, and one sentence that says which was taken and why.
+
+def open_forecaster(
+    name: str, *, device: torch.device, reference_frame: ReferenceFrame = "image"
+) -> tuple[Forecaster, str]:
+    """A forecaster for tracks of ``reference_frame``, and one sentence that says which was taken and why.
 
     ``name``: "auto" (the bundled TrajectoryGRU), "constant-velocity", or a weights file. Raises ``UsageError``.
     """
+    straight = ConstantVelocityForecaster(dt_s=STEP_S)
     if name == CONSTANT_VELOCITY:
-        return ConstantVelocityForecaster(dt_s=STEP_S), "Forecaster: constant velocity, as asked."
+        return straight, "Forecaster: constant velocity, as asked."
     if name == "auto":
-        path = bundled_folder() / f"{BUNDLED_NAME}{WEIGHTS_SUFFIX}"
-        return GruForecaster(read_gru(path), device=device, dt_s=STEP_S), f"Forecaster: the bundled {BUNDLED_NAME}."
+        bundled = BUNDLED_NAMES[reference_frame]
+        path = bundled_folder() / f"{bundled}{WEIGHTS_SUFFIX}"
+        if reference_frame == "ground" and not path.is_file():
+            return straight, f"Forecaster: constant velocity, because {path} is not there; train it or name another."
+        return _learnt(path, device, reference_frame), f"Forecaster: the bundled {bundled}."
     path = Path(name)
     if path.suffix != WEIGHTS_SUFFIX:
         raise UsageError(f"--forecaster {name}: give auto, {CONSTANT_VELOCITY} or a {WEIGHTS_SUFFIX} file.")
-    return GruForecaster(read_gru(path), device=device, dt_s=STEP_S), f"Forecaster: {path}, as asked."
+    return _learnt(path, device, reference_frame), f"Forecaster: {path}, as asked."
+
+
+def _learnt(path: Path, device: torch.device, reference_frame: ReferenceFrame) -> GruForecaster:
+    model = read_gru(path)
+    found = model.config.reference_frame
+    if found != reference_frame:
+        raise UsageError(
+            f"{path}: forecasts in the {found} frame, but these tracks are in the {reference_frame} frame; "
+            f"give weights that were trained there, or auto."
+        )
+    return GruForecaster(model, device=device, dt_s=STEP_S)
 
 
 def save_gru(model: TrajectoryGRU, path: Path, *, extras: Mapping[str, str] | None = None) -> None:
@@ -47,9 +68,12 @@ def read_gru(path: Path) -> TrajectoryGRU:
     """The network on the CPU; raises ``UsageError`` when the file is missing, damaged, or of another network."""
     weights = read_weights(path, kind=KIND)
     names = {field.name for field in fields(GruConfig)}
-    if set(weights.config) != names:
-        difference = sorted(set(weights.config) ^ names)[0]
-        raise UsageError(f"{path}: is not built like TrajectoryGRU ({difference}); give weights of this version.")
+    wrong = sorted((set(weights.config) - names) | (names - _ADDED_LATER - set(weights.config)))
+    if wrong:
+        raise UsageError(f"{path}: is not built like TrajectoryGRU ({wrong[0]}); give weights of this version.")
+    frame = weights.config.get("reference_frame", "image")
+    if frame not in BUNDLED_NAMES:
+        raise UsageError(f"{path}: forecasts in an unknown frame ({frame}); give weights of this version.")
     model = TrajectoryGRU(GruConfig(**weights.config))
     load_into(model, weights, path)
     return model.eval()

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from perception.errors import UsageError
-from perception.sources import open_source, read_truth
-from perception.tracking import ImageTracker
+from perception.sources import open_source, read_objects, read_truth
+from perception.tracking import GroundTracker, ImageTracker
 from perception.training.forecast_data import TrackSet, from_recording
-from perception.types import BoxTable, Detections, Detector, Tracks
+from perception.training.ground_forecast_data import from_drive
+from perception.types import BoxTable, Detections, Detector, FloatArray, Tracks
 
 SURE_SCORE = 0.4
 """Where there is no ground truth, our own tracks teach the future from this score on."""
@@ -42,6 +43,34 @@ def observe_recording(path: Path, detector: Detector, *, strides: tuple[int, ...
                 for index, timestamp, detections in instants[offset::stride]
             ]
             sets.append(from_recording(truth, times_s, next(iter(sizes)), observed))
+    return sets
+
+
+def observe_drive(path: Path, detector: Detector, *, strides: tuple[int, ...] = (1,)) -> list[TrackSet]:
+    """Track a drive of calibrated cameras on the ground, as ``observe_recording`` does in the image.
+
+    Its pose and its true objects must be known. Raises ``UsageError`` naming what is missing.
+    """
+    instants: list[tuple[int, FloatArray, list[Detections]]] = []
+    source = open_source([str(path)])
+    if source.rig is None:
+        raise UsageError(f"{path}: is not calibrated; the ground forecaster learns from calibrated cameras only.")
+    for frame_set in source:
+        if frame_set.world_from_vehicle is None:
+            raise UsageError(f"{path}: has instants without a pose; the ground forecaster needs poses.csv.")
+        instants.append((frame_set.timestamp_ns, frame_set.world_from_vehicle, detector.detect(frame_set.frames)))
+    objects = read_objects(path)
+    if objects is None or not instants:
+        raise UsageError(f"{path}: has no true objects in the world (objects3d.csv), which are what is learnt.")
+    sets = []
+    for stride in strides:
+        for offset in range(stride):
+            tracker = GroundTracker(source.rig)
+            observed = [
+                (timestamp, tracker.update(detections, timestamp, pose), pose)
+                for timestamp, pose, detections in instants[offset::stride]
+            ]
+            sets.append(from_drive(objects, observed))
     return sets
 
 

@@ -1,3 +1,6 @@
+from dataclasses import asdict
+
+import numpy as np
 import pytest
 import torch
 
@@ -23,7 +26,7 @@ def _sequences(count: int = 4, length: int = 7) -> dict[str, torch.Tensor]:
     dt = torch.full((count, length), 0.1)
     dt[:, 0] = 0
     return {
-        "boxes": boxes,
+        "observations": boxes,
         "dt_s": dt,
         "unseen_s": torch.zeros(count, length),
         "labels": torch.tensor([0, 1, 5, 2])[:count],
@@ -45,7 +48,7 @@ def test_futures_have_the_promised_shapes_and_probabilities(model):
 def test_futures_start_where_the_object_is(model):
     encoded, state = encode_sequences(model, **_sequences())
     now = model.decode(encoded, state, torch.tensor([0.0])).means[:, :, 0]
-    torch.testing.assert_close(now, state.boxes[:, None].expand_as(now))
+    torch.testing.assert_close(now, state.observations[:, None].expand_as(now))
 
 
 def test_a_time_means_the_same_whatever_other_times_are_asked(model):
@@ -84,7 +87,7 @@ def test_the_loss_reaches_the_features(model):
 
 def test_batches_of_a_benchmark_do_not_change_the_answers(model):
     sequences = {name: value.numpy() for name, value in _sequences().items() if name != "features"}
-    boxes, labels = sequences.pop("boxes"), sequences.pop("labels")
+    boxes, labels = sequences.pop("observations"), sequences.pop("labels")
     ask = {"dt_s": sequences["dt_s"], "labels": labels, "times_s": [0.5, 1.0]}
     whole = predict_expected(model, boxes, **ask)
     parts = predict_expected(model, boxes, **ask, batch_size=3)
@@ -110,3 +113,36 @@ def test_weights_of_another_network_are_refused(model, tmp_path):
     save_weights(path, model.state_dict(), kind="forecaster", config={"hidden_size": 24})
     with pytest.raises(UsageError, match="not built like TrajectoryGRU"):
         read_gru(path)
+
+
+def test_weights_from_before_the_ground_frame_are_read_as_image_weights(model, tmp_path):
+    path = tmp_path / "old.safetensors"
+    config = {name: value for name, value in asdict(CONFIG).items() if name != "reference_frame"}
+    save_weights(path, model.state_dict(), kind="forecaster", config=config)
+    assert read_gru(path).config == CONFIG
+    save_weights(path, model.state_dict(), kind="forecaster", config={**asdict(CONFIG), "reference_frame": "moon"})
+    with pytest.raises(UsageError, match="moon"):
+        read_gru(path)
+    save_weights(path, model.state_dict(), kind="forecaster", config={**asdict(CONFIG), "wings": 2})
+    with pytest.raises(UsageError, match="wings"):
+        read_gru(path)
+
+
+def test_the_image_network_computes_what_it_computed_before_the_ground_frame():
+    """Weights that need no random numbers; the numbers are those of the first version of the network."""
+    old = TrajectoryGRU(GruConfig(hidden_size=5, input_size=6, feature_size=3, modes=2)).eval()
+    with torch.no_grad():
+        for index, (_, weights) in enumerate(sorted(old.named_parameters())):
+            weights.copy_(0.3 * torch.sin(torch.arange(weights.numel()) * 0.7 + index).view_as(weights))
+    steps = np.arange(5)[:, None] * np.array([0.02, -0.01, 0.002, 0.001])
+    boxes = (np.array([0.4, 0.6, 0.1, 0.2]) + steps + steps**2 * 3)[None]
+    futures = predict_expected(
+        old,
+        boxes,
+        dt_s=np.array([[0, 0.1, 0.1, 0.3, 0.1]]),
+        unseen_s=np.array([[0, 0, 0, 0.2, 0]]),
+        labels=np.array([5]),
+        times_s=np.array([0.5, 3.0]),
+    )
+    expected = [[-0.16399159, 1.9631189, 0.76444113, 0.03954698], [0.8100455, 0.30646726, 0.82245916, 1.4423279]]
+    np.testing.assert_allclose(futures[0], expected, rtol=1e-5)

@@ -1,15 +1,18 @@
 import numpy as np
 import torch
 
-from perception.forecasting.motion import MOTION_SIZE, TIME_CONSTANTS_S, MotionState, advance
+from perception.forecasting.image_motion import ImageMotion
+from perception.forecasting.motion import TIME_CONSTANTS_S, MotionState
+
+MOTION = ImageMotion()
 
 
 def _run(boxes: torch.Tensor, times_s: np.ndarray) -> tuple[MotionState, list[torch.Tensor]]:
-    state = MotionState.start(boxes[:, 0])
+    state = MOTION.start(boxes[:, 0])
     inputs = []
     for index in range(boxes.shape[1]):
         dt = times_s[index] - times_s[index - 1] if index else 0.0
-        state, row = advance(state, boxes[:, index], torch.full((len(boxes),), dt), torch.zeros(len(boxes)))
+        state, row = MOTION.advance(state, boxes[:, index], torch.full((len(boxes),), dt), torch.zeros(len(boxes)))
         inputs.append(row)
     return state, inputs
 
@@ -23,21 +26,21 @@ def test_every_time_constant_sees_the_velocity_of_a_straight_line_at_any_frame_r
     for times in (np.arange(15) / 30, np.arange(5) / 5, np.array([0.0, 0.1, 0.5, 0.55])):
         state, _ = _run(_line(times), times)
         expected = torch.tensor([0.2, -0.1, 0.0, 0.0]).expand(len(TIME_CONSTANTS_S), 4)
-        torch.testing.assert_close(state.mean_velocities()[0], expected, atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(state.mean_rates()[0], expected, atol=1e-5, rtol=1e-4)
 
 
 def test_the_short_time_constant_reacts_first():
     times = np.arange(20) / 10
     stopping = _line(np.minimum(times, 1.0))
     state, _ = _run(stopping, times)
-    speeds = state.mean_velocities()[0, :, 0]
+    speeds = state.mean_rates()[0, :, 0]
     assert speeds[0] < speeds[1] < speeds[2]
     assert speeds[0] < 0.01
 
 
 def test_the_first_box_has_no_motion_and_says_that_it_is_the_first():
     _, (first, second) = _run(_line(np.array([0.0, 0.1])), np.array([0.0, 0.1]))
-    assert first.shape == (1, MOTION_SIZE)
+    assert first.shape == (1, MOTION.input_size)
     moved = slice(4, 8 + 4 * len(TIME_CONSTANTS_S))
     assert torch.all(first[0, moved] == 0)
     assert first[0, -2] == 1
@@ -66,3 +69,10 @@ def test_near_and_far_objects_that_move_alike_look_alike():
     _, inputs = _run(torch.stack([near, far]), times)
     relative = inputs[-1][:, 4 : 8 + 4 * len(TIME_CONSTANTS_S)]
     torch.testing.assert_close(relative[0], relative[1], atol=1e-4, rtol=1e-3)
+
+
+def test_rows_of_one_state_are_put_into_another():
+    states = [MOTION.start(torch.rand(3, 4)) for _ in range(2)]
+    mixed = states[0].with_rows(torch.tensor([2, 0]), states[1], torch.tensor([0, 1]))
+    expected = torch.stack([states[1].observations[1], states[0].observations[1], states[1].observations[0]])
+    assert torch.equal(mixed.observations, expected)

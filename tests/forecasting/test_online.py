@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from support.ground_tracks import make_ground_tracks, pose
 from support.tracks import make_tracks
 
 from perception.errors import UsageError
@@ -10,11 +13,14 @@ from perception.forecasting import (
     GruForecaster,
     TrajectoryGRU,
     open_forecaster,
+    opening,
+    save_gru,
 )
 from perception.forecasting.offline import predict_expected
 
 CPU = torch.device("cpu")
 CONFIG = GruConfig(hidden_size=24, input_size=16, feature_size=5, feature_space="space")
+GROUND = replace(CONFIG, reference_frame="ground", horizon_s=4.0)
 
 
 @pytest.fixture
@@ -100,6 +106,85 @@ def test_constant_velocity_goes_straight_and_spreads():
 
 def test_names_of_forecasters(tmp_path):
     assert isinstance(open_forecaster("constant-velocity", device=CPU)[0], ConstantVelocityForecaster)
-    for name in ("transformer", str(tmp_path / "missing.safetensors")):
+    for name in ("transformer", str(tmp_path / "missing.safetensors")):  # neither a name nor a file
         with pytest.raises(UsageError):
             open_forecaster(name, device=CPU)
+
+
+@pytest.fixture
+def ground_model() -> TrajectoryGRU:
+    torch.manual_seed(4)
+    return TrajectoryGRU(GROUND).eval()
+
+
+def test_on_the_ground_too_feeding_instants_equals_the_whole_sequence(ground_model):
+    """Irregular times, a pose that is missing once, features that come and go, tracks that change their order."""
+    times, rng = np.array([0.0, 0.1, 0.35, 0.4, 0.6]), np.random.default_rng(0)
+    places = np.array([[10.0, 4], [-5, 20]])[:, None] + np.cumsum(rng.normal(size=(2, 5, 2)), axis=1)
+    velocities, headings = 3 * rng.normal(size=(2, 5, 2)), rng.uniform(-3, 3, (2, 5))
+    features = rng.normal(size=(2, 5, 5)).astype(np.float32)
+    features[1, 2] = 0
+    forecaster, rows = GruForecaster(ground_model, device=CPU), []
+    for index, time in enumerate(times):
+        order = np.array([0, 1]) if index % 2 else np.array([1, 0])
+        tracks = make_ground_tracks(
+            places[order, index],
+            order + 7,
+            velocities_mps=velocities[order, index],
+            headings_rad=headings[order, index],
+            features=features[order, index],
+            space="space",
+        )
+        car = None if index == 2 else pose(2.0 * index, 0.5, 0.1 * index)
+        forecasts = forecaster.step(tracks, int(time * 1e9), car)
+        rows.append(ground_model.motion.observe(tracks, car)[order])
+    expected = predict_expected(
+        ground_model,
+        np.stack(rows, axis=1),
+        dt_s=np.tile(np.diff(times, prepend=0.0), (2, 1)),
+        labels=np.zeros(2),
+        features=features,
+        times_s=np.arange(1, 41) * 0.1,
+    )
+    assert forecasts.reference_frame == "ground"
+    np.testing.assert_allclose(forecasts.expected, expected[order], atol=2e-4)
+    np.testing.assert_allclose(forecasts.axes_rad, rows[-1][order, 6], atol=1e-6)
+
+
+def test_tracks_of_the_other_frame_are_refused(model, ground_model):
+    with pytest.raises(ValueError, match="expected the image frame, got the ground frame"):
+        GruForecaster(model, device=CPU).step(make_ground_tracks(np.zeros((1, 2)), [1]), 0)
+    nothing = GruForecaster(ground_model, device=CPU).step(make_tracks(np.zeros((0, 4)), np.zeros(0)), 0)
+    assert nothing.reference_frame == "ground"
+    assert nothing.means.shape == (0, 6, 40, 2)
+
+
+def test_constant_velocity_on_the_ground_spreads_along_and_across_its_way():
+    covariance = np.eye(8)[None] * 1e-4
+    covariance[0, 4:6, 4:6] = [[0.5, 0.5], [0.5, 0.5]]  # unsure along (1, 1), sure across
+    tracks = make_ground_tracks(
+        np.array([[1.0, 2.0]]), [4], velocities_mps=np.array([[3.0, 3.0]]),
+        headings_rad=np.array([np.pi / 4]), covariances=covariance,
+    )  # fmt: skip
+    forecasts = ConstantVelocityForecaster().step(tracks, 0)
+    assert forecasts.means.shape == (1, 1, 40, 2)
+    np.testing.assert_allclose(forecasts.means[0, 0, 19], [7.0, 8.0])
+    np.testing.assert_allclose(forecasts.axes_rad, [np.pi / 4])
+    np.testing.assert_allclose(forecasts.stds[0, 0, 19], [np.sqrt(4 + 1e-4), 1e-2], rtol=1e-3)
+
+
+def test_each_frame_opens_its_own_weights(model, ground_model, tmp_path, monkeypatch):
+    for found, name in ((model, "image"), (ground_model, "ground")):
+        save_gru(found, tmp_path / f"{name}.safetensors")
+    forecaster, _ = open_forecaster(str(tmp_path / "ground.safetensors"), device=CPU, reference_frame="ground")
+    assert len(forecaster.step(make_ground_tracks(np.zeros((2, 2)), [1, 2]), 0)) == 2
+    for own, other in (("image", "ground"), ("ground", "image")):
+        with pytest.raises(UsageError, match=f"forecasts in the {own} frame") as error:
+            open_forecaster(str(tmp_path / f"{own}.safetensors"), device=CPU, reference_frame=other)
+        assert str(error.value).count("\n") == 0
+    monkeypatch.setattr(opening, "bundled_folder", lambda: tmp_path)
+    forecaster, reason = open_forecaster("auto", device=CPU, reference_frame="ground")
+    assert isinstance(forecaster, ConstantVelocityForecaster)
+    assert "trajectory-gru-ground" in reason
+    save_gru(ground_model, tmp_path / "trajectory-gru-ground.safetensors")
+    assert isinstance(open_forecaster("auto", device=CPU, reference_frame="ground")[0], GruForecaster)

@@ -4,7 +4,7 @@ from support.tracks import make_tracks
 
 from perception.forecasting.jaad import JaadTracks
 from perception.training.forecast_data import (
-    GRID_STEPS,
+    IMAGE_GRID,
     from_jaad,
     from_recording,
     join,
@@ -13,6 +13,8 @@ from perception.training.forecast_data import (
     windows_at,
 )
 from perception.types import BoxTable
+
+GRID_STEPS = np.array(IMAGE_GRID.steps)
 
 
 def _jaad(lengths: tuple[int, ...] = (80, 70)) -> JaadTracks:
@@ -37,7 +39,7 @@ def test_windows_hold_the_past_and_the_true_future():
     tracks = from_jaad(_jaad())
     ends = np.array([14, 94])  # each the 15th box of its track
     windows = windows_at(tracks, ends, length=5, stride=3)
-    np.testing.assert_allclose(windows.boxes[0, :, 0] * 1920, [24 + 6 * i for i in range(5)], rtol=1e-5)
+    np.testing.assert_allclose(windows.observations[0, :, 0] * 1920, [24 + 6 * i for i in range(5)], rtol=1e-5)
     np.testing.assert_allclose(windows.dt_s[0], [0, 0.1, 0.1, 0.1, 0.1], atol=1e-6)
     np.testing.assert_allclose(windows.futures[0, :3, 0] * 1920, [50, 52, 54], rtol=1e-5)
     assert windows.known[0].tolist() == (GRID_STEPS < 80 - 14).tolist()
@@ -58,7 +60,7 @@ def test_changing_the_future_leaves_every_observation_unchanged():
     changed = JaadTracks(jaad.boxes_xyxy_px.copy(), jaad.starts, jaad.videos, jaad.sizes_px)
     changed.boxes_xyxy_px[15:] += 500
     before, after = (windows_at(from_jaad(j), np.array([14]), length=15, stride=1) for j in (jaad, changed))
-    assert torch.equal(before.boxes, after.boxes)
+    assert torch.equal(before.observations, after.observations)
     assert not torch.equal(before.futures, after.futures)
 
 
@@ -89,7 +91,7 @@ def test_tracked_pasts_get_the_futures_of_the_objects_they_overlap():
     assert (ends < 19).all()  # the false alarm has no future
     windows = windows_at(tracks, ends[:1], length=3, stride=1)
     last = 2 + 1  # its third observation is frame 3
-    np.testing.assert_allclose(windows.boxes[0, -1, 0] * 640, 100 + 10 * last + 32 + 2, rtol=1e-5)
+    np.testing.assert_allclose(windows.observations[0, -1, 0] * 640, 100 + 10 * last + 32 + 2, rtol=1e-5)
     in_one_second = np.flatnonzero(GRID_STEPS == 30)[0]
     np.testing.assert_allclose(windows.futures[0, in_one_second, 0] * 640, 100 + 10 * (last + 5) + 32, rtol=1e-5)
     assert windows.features is not None
@@ -110,9 +112,9 @@ def test_joined_sets_keep_their_own_futures():
     recording = from_recording(truth, times, (640, 360), observed)
     both = join([recording, recording])
     ends = recording.ends(3, 1)
-    np.testing.assert_array_equal(both.ends(3, 1), np.concatenate([ends, ends + len(recording.boxes)]))
+    np.testing.assert_array_equal(both.ends(3, 1), np.concatenate([ends, ends + len(recording.observations)]))
     first = windows_at(both, ends, length=3, stride=1)
-    second = windows_at(both, ends + len(recording.boxes), length=3, stride=1)
-    assert torch.equal(first.boxes, second.boxes)
+    second = windows_at(both, ends + len(recording.observations), length=3, stride=1)
+    assert torch.equal(first.observations, second.observations)
     assert torch.equal(first.futures, second.futures)
     assert torch.equal(first.known, second.known)

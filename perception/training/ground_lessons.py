@@ -1,0 +1,223 @@
+"""What TrajectoryGRU learns on the ground: drives tracked in metres, and cheap simulated traffic."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from perception.errors import UsageError
+from perception.forecasting.ground_motion import (
+    AXIS,
+    CAR_IS_KNOWN,
+    CAR_PLACE,
+    CAR_YAW,
+    COVARIANCE,
+    OBSERVATION_SIZE,
+    PLACE,
+    VARIANCE,
+    VELOCITY,
+)
+from perception.forecasting.gru import Futures, TrajectoryGRU
+from perception.forecasting.motion import MotionState
+from perception.forecasting.offline import encode_sequences
+from perception.training.forecast_data import TrackSet, Windows, windows_at
+from perception.training.forecast_settings import ForecasterTraining
+from perception.training.ground_forecast_data import GROUND_GRID
+from perception.training.loop import Validation
+from perception.types import CLASSES, FloatArray
+
+_HISTORIES = (2, 4, 8, 16, 32)
+_VALIDATED_ROWS = 6000
+_CHOSEN_BY_S = 3
+_JOINS_AFTER_S = 0.5
+_FULL_SPEED_MPS = 10.0
+"""From here on an error counts half, for nobody can say to the metre where a fast car will be."""
+
+MIRRORED = np.ones(OBSERVATION_SIZE, np.float32)
+MIRRORED[[PLACE.stop - 1, VELOCITY.stop - 1, AXIS, COVARIANCE, CAR_PLACE.stop - 1, CAR_YAW]] = -1
+"""The columns of an observation that change their sign when left and right are swapped."""
+
+
+class GroundLessons:
+    """Batches, loss and choice of weights on the ground; see ``Lessons``.
+
+    ``sets`` are learnt from, each with its share of the batches; ``validation`` sets, by name, choose the weights.
+    """
+
+    grid = GROUND_GRID
+
+    def __init__(
+        self,
+        config: ForecasterTraining,
+        sets: list[tuple[float, TrackSet]],
+        validation: Mapping[str, TrackSet],
+    ) -> None:
+        self._config = config
+        self._sets = [(share, tracks) for share, tracks in sets if share > 0]
+        self._validation = validation
+
+    def draw(self, rng: np.random.Generator) -> Windows:
+        """One batch: pasts of a random length, most of them short, because every track was young once."""
+        if not self._sets:
+            raise UsageError("The configuration names neither drives (train) nor traffic to train from.")
+        shares = np.array([share for share, _ in self._sets])
+        tracks = self._sets[int(rng.choice(len(self._sets), p=shares / shares.sum()))][1]
+        length = 1 + int(32 * rng.random() ** 2)
+        while not len(ends := tracks.ends(length, 1)):
+            if length == 1:
+                raise UsageError("The drives: no track lies near a true object whose future is known.")
+            length //= 2
+        chosen = rng.choice(ends, size=self._config.settings.batch_size)
+        return _augment(windows_at(tracks, chosen, length=length, stride=1), rng, self._config.feature_dropout)
+
+    def loss(self, futures: Futures, windows: Windows, state: MotionState) -> dict[str, Tensor]:
+        """See ``ground_loss``."""
+        return ground_loss(futures, windows, state, likelihood_weight=self._config.likelihood_weight)
+
+    @torch.inference_mode()
+    def validate(self, model: TrajectoryGRU) -> Validation:
+        """Chosen by the best future's and the mean future's error at 3 s over that of constant velocity."""
+        figures: dict[str, float] = {}
+        losses, scores = [], []
+        for name, tracks in self._validation.items():
+            displacements, loss = ground_displacements(model, tracks, likelihood_weight=self._config.likelihood_weight)
+            figures |= {f"{name} {figure}": value for figure, value in displacements.items()}
+            straight = displacements[f"CV {_CHOSEN_BY_S} s"]
+            best, mean = (displacements[f"{figure} {_CHOSEN_BY_S} s"] for figure in ("minFDE", "FDE"))
+            scores.append(-float(np.log(max(best * mean, 1e-12) / max(straight, 1e-6) ** 2)))
+            losses.append(loss)
+        if not scores:
+            raise UsageError("The configuration names neither drives (validation) nor traffic to choose by.")
+        return Validation(float(np.mean(losses)), float(np.mean(scores)), figures)
+
+
+def ground_loss(
+    futures: Futures, windows: Windows, state: MotionState, *, likelihood_weight: float
+) -> dict[str, Tensor]:
+    """Distances of the future that came true and of the mean one in metres; the likelihood of the first.
+
+    Which of the K came true is judged by the way that was gone, not by where the tracker thought that it began: else
+    the K would spread over the tracker's errors instead of what the object may do. Distances are not squared: one car
+    that turns where all others went straight must not outweigh them.
+    """
+    now, true = state.observations, windows.futures
+    known = windows.known.float()
+    count = known.sum(dim=1)
+    some, count = count > 0, count.clamp(min=1)
+    with torch.no_grad():
+        ways = (futures.means - futures.means[:, :, :1]) - (true - true[:, :1])[:, None]
+        best = (_length(ways) * known[:, None]).sum(dim=2).argmin(dim=1)
+    rows = torch.arange(len(best), device=best.device)
+    importance = known / count[:, None] / (1 + now[:, None, VELOCITY].norm(dim=-1) / _FULL_SPEED_MPS)
+    target = _joined(now[:, None, PLACE], true)
+    difference = futures.means[rows, best] - target
+    best_m = (_length(difference) * importance).sum(dim=1)[some].mean()
+    mean_m = (_length(futures.expected - target) * importance).sum(dim=1)[some].mean()
+
+    cos, sin = now[:, AXIS].cos()[:, None], now[:, AXIS].sin()[:, None]
+    x, y = difference.unbind(dim=-1)
+    along = torch.stack([cos * x + sin * y, cos * y - sin * x], dim=-1)
+    deviation = futures.stds[rows, best]
+    gaussian = 0.5 * (along / deviation).square().clamp(max=100.0) + deviation.log()
+    likelihood = ((gaussian.mean(dim=-1) * known).sum(dim=1) / count)[some].mean()
+    choice = -futures.log_probabilities[rows, best][some].mean()
+    total = best_m + 0.5 * mean_m + likelihood_weight * (likelihood + choice)
+    return {"total": total, "best": best_m, "mean": mean_m, "likelihood": likelihood, "choice": choice}
+
+
+def _joined(seen: Tensor, true: Tensor) -> Tensor:
+    """(N, T, 2): from where the tracker sees the objects (N, 1, 2) now, over to where they will be (N, T, 2).
+
+    Where the tracker is wrong in a way that can be foreseen, a future would start with a jump without this.
+    """
+    ahead_s = torch.tensor(GROUND_GRID.times_s, dtype=true.dtype, device=true.device)
+    return true + (seen - true[:, :1]) * (-ahead_s / _JOINS_AFTER_S).exp()[:, None]
+
+
+def _length(vectors: Tensor) -> Tensor:
+    """(..., 2) to (...), with a gradient at zero, too."""
+    return (vectors.square().sum(dim=-1) + 1e-4).sqrt()
+
+
+def _augment(windows: Windows, rng: np.random.Generator, feature_dropout: float) -> Windows:
+    """Mirror half of the windows, shake a third, change some classes, take the features or the car from some."""
+    count = len(windows.labels)
+    seen = windows.observations.numpy().copy()
+    futures = windows.futures.numpy().copy()
+    mirror = rng.random(count) < 0.5
+    seen[mirror] *= MIRRORED
+    futures[mirror, :, 1] *= -1
+    stds_m = np.sqrt(seen[..., VARIANCE]) * 0.3 * (rng.random(count) < 0.33)[:, None, None]
+    seen[..., PLACE] += stds_m * rng.normal(size=stds_m.shape)
+    lost = rng.random(count) < 0.1
+    seen[lost, :, CAR_PLACE.start : CAR_IS_KNOWN + 1] = 0
+    features = windows.features
+    if features is not None:
+        features = features * torch.from_numpy(rng.random(count) >= feature_dropout)[:, None, None]
+    other = torch.from_numpy(rng.integers(len(CLASSES), size=count))
+    labels = torch.where(torch.from_numpy(rng.random(count) < 0.1), other, windows.labels)
+    return Windows(
+        torch.from_numpy(seen).float(),
+        windows.dt_s,
+        windows.unseen_s,
+        features,
+        labels,
+        torch.from_numpy(futures),
+        windows.known,
+    )
+
+
+@torch.inference_mode()
+def ground_displacements(
+    model: TrajectoryGRU, tracks: TrackSet, *, likelihood_weight: float = 0.1, rows: int = _VALIDATED_ROWS
+) -> tuple[dict[str, float], float]:
+    """Mean distances in metres at 1 to 4 s of about ``rows`` rows whose future is known, and the loss on them.
+
+    "minFDE" of the best of the K futures, "FDE" of the mean one, "CV" of the tracker's velocity, continued.
+    """
+    ends = tracks.ends(2, 1)
+    ends = ends[:: max(1, len(ends) // rows)]
+    before = np.array([np.isin(ends, tracks.ends(length, 1)) for length in _HISTORIES]).sum(axis=0) - 1
+    times = torch.from_numpy(GROUND_GRID.times_s).float()
+    steps = [GROUND_GRID.steps.index(GROUND_GRID.rate_fps * second) for second in range(1, 5)]
+    sums, counts = np.zeros((3, 4)), np.zeros(4)
+    losses: list[float] = []
+    for index, length in enumerate(_HISTORIES):
+        chosen = ends[before == index]
+        if not len(chosen):
+            continue
+        windows = windows_at(tracks, chosen, length=length, stride=1)
+        encoded, state = encode_sequences(
+            model, windows.observations, windows.dt_s, windows.unseen_s, windows.labels, windows.features
+        )
+        futures = model.decode(encoded, state, times)
+        losses += [float(ground_loss(futures, windows, state, likelihood_weight=likelihood_weight)["total"])] * len(
+            chosen
+        )
+        known = windows.known[:, steps].numpy()
+        apart = _apart_m(futures, windows, steps)
+        sums += (apart * known).sum(axis=1)
+        counts += known.sum(axis=0)
+    means = sums / np.maximum(counts, 1)
+    figures = {
+        f"{name} {second} s": float(means[row, second - 1])
+        for row, name in enumerate(("minFDE", "FDE", "CV"))
+        for second in range(1, 5)
+    }
+    return figures, float(np.mean(losses)) if losses else 0.0
+
+
+def _apart_m(futures: Futures, windows: Windows, steps: list[int]) -> FloatArray:
+    """(3, N, steps): how far the best, the mean and the straight future are from the true one."""
+    true = windows.futures[:, steps]
+    now = windows.observations[:, -1]
+    ahead_s = torch.tensor(GROUND_GRID.times_s[steps], dtype=now.dtype)
+    straight = now[:, None, PLACE] + now[:, None, VELOCITY] * ahead_s[:, None]
+    best = (futures.means[:, :, steps] - true[:, None]).norm(dim=-1).min(dim=1).values
+    apart: FloatArray = torch.stack(
+        [best, (futures.expected[:, steps] - true).norm(dim=-1), (straight - true).norm(dim=-1)]
+    ).numpy()
+    return apart

@@ -1,0 +1,90 @@
+"""Simulated traffic, tracked as a real drive would be: cheap pasts and true futures in any number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from perception.camera import Rig, inverse_rigid, transform_points, yaw_rad
+from perception.simulation.traffic import drive
+from perception.simulation.world import RoadUsers, WorldState
+from perception.sources import read_rig
+from perception.tracking import GroundTracker
+from perception.training.forecast_data import TrackSet
+from perception.training.forecast_settings import TrafficData
+from perception.training.ground_forecast_data import from_drive
+from perception.training.simulated_boxes import SimulatedBoxes
+from perception.types import Detections, FloatArray, ObjectTable
+
+RATE_FPS = 10.0
+SEEN_RANGE_M, TRUTH_RANGE_M = 60.0, 120.0
+
+
+@dataclass(frozen=True)
+class TrafficInstant:
+    """What the cameras see at ``timestamp_ns`` from the car at ``world_from_vehicle`` (4, 4)."""
+
+    timestamp_ns: int
+    detections: list[Detections]
+    world_from_vehicle: FloatArray
+
+
+def observe_traffic(seed: int, traffic: TrafficData) -> list[TrackSet]:
+    """One simulated drive, tracked on the ground at every ``stride``-th instant of 10 per second.
+
+    Raises ``UsageError`` when SUMO is not installed or the rig is unknown.
+    """
+    rig, objects, instants = simulate_traffic(seed, read_rig(traffic.rig), duration_s=traffic.duration_s)
+    sets = []
+    for stride in traffic.strides:
+        tracker = GroundTracker(rig)
+        observed = []
+        for instant in instants[::stride]:
+            now_ns, pose = instant.timestamp_ns, instant.world_from_vehicle
+            observed.append((now_ns, tracker.update(instant.detections, now_ns, pose), pose))
+        sets.append(from_drive(objects, observed))
+    return sets
+
+
+def simulate_traffic(seed: int, rig: Rig, *, duration_s: float) -> tuple[Rig, ObjectTable, list[TrafficInstant]]:
+    """The rig with the size of the simulated images, the true objects, and what the cameras see of them.
+
+    The world is the car's own axes at the start.
+    """
+    detector = SimulatedBoxes(rig, np.random.default_rng([seed, 1]))
+    instants: list[TrafficInstant] = []
+    tables: list[ObjectTable] = []
+    with drive(seed, duration_s, RATE_FPS) as traffic:
+        for state in traffic.states():
+            if not instants:
+                world_from_town = inverse_rigid(state.town_from_vehicle)
+            timestamp_ns = round(state.time_s * 1e9)
+            seen = users_within(state, SEEN_RANGE_M)
+            detections = detector.detect(seen, state.town_from_vehicle, state.time_s)
+            instants.append(TrafficInstant(timestamp_ns, detections, world_from_town @ state.town_from_vehicle))
+            tables.append(true_objects_of(users_within(state, TRUTH_RANGE_M), timestamp_ns, world_from_town))
+    columns = {name: np.concatenate([getattr(table, name) for table in tables]) for name in vars(tables[0])}
+    return detector.rig, ObjectTable(**columns), instants
+
+
+def users_within(state: WorldState, range_m: float) -> RoadUsers:
+    """The road users at most ``range_m`` from the car."""
+    users = state.road_users
+    near = np.linalg.norm(users.positions_m[:, :2] - state.town_from_vehicle[:2, 3], axis=1) <= range_m
+    return replace(users, **{name: column[near] for name, column in vars(users).items()})
+
+
+def true_objects_of(users: RoadUsers, timestamp_ns: int, world_from_town: FloatArray) -> ObjectTable:
+    """The road users of an instant as ground truth in the world."""
+    middles_m = users.positions_m + np.array([0, 0, 0.5]) * users.sizes_lwh_m
+    return ObjectTable(
+        timestamps_ns=np.full(len(users), timestamp_ns),
+        ids=users.ids,
+        labels=users.labels,
+        scores=np.ones(len(users)),
+        centres_m=transform_points(world_from_town, middles_m),
+        sizes_lwh_m=users.sizes_lwh_m,
+        yaws_rad=users.yaws_rad + yaw_rad(world_from_town),
+        speeds_mps=users.speeds_mps,
+    )
