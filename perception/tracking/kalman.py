@@ -1,10 +1,12 @@
 """A constant-velocity Kalman filter over boxes, all tracks in one batch.
 
-A state has eight numbers: centre x, y, width and height over the image's width and height, then their rates per
-second. One step moves it by ``dt_s`` seconds, so the frame rate may be anything and may change. Acceleration is
-continuous white noise (Bar-Shalom, Li & Kirubarajan 2001, section 6.2.2), which makes two half steps equal to a
-whole one; its density and the measurement's noise are in units of the object's own size, because a near car moves
-and jitters by more pixels than a far one.
+A state has eight numbers: centre x, y, width and height, then their rates per second. One step moves it by ``dt_s``
+seconds, so the frame rate may be anything and may change. Acceleration is continuous white noise (Bar-Shalom, Li &
+Kirubarajan 2001, section 6.2.2), which makes two half steps equal to a whole one.
+
+``step`` and ``correct`` serve both frames. ``predict`` and ``update`` are those of the image frame, where a state is
+over the image's width and height; the noise there is in units of the object's own size, because a near car moves and
+jitters by more pixels than a far one.
 """
 
 from __future__ import annotations
@@ -98,33 +100,51 @@ def predict(
     means: FloatArray, covariances: FloatArray, dt_s: float, image_sizes_px: IntArray, noise: MotionNoise
 ) -> tuple[FloatArray, FloatArray]:
     """Means (N, 8) and covariances (N, 8, 8) ``dt_s`` seconds later."""
-    identity = np.eye(MEASUREMENT_SIZE)
-    transition = np.block([[identity, dt_s * identity], [np.zeros_like(identity), identity]])
     densities = object_sizes(means, image_sizes_px) * np.repeat(
         [noise.centre_acceleration_density, noise.side_acceleration_density], 2
     )
-    growth = np.kron(np.array([[dt_s**3 / 3, dt_s**2 / 2], [dt_s**2 / 2, dt_s]]), identity)
-    process = np.tile(np.square(densities), 2)[:, :, None] * growth
-    predicted = transition @ covariances @ transition.T + process
-    return with_positive_sides(means @ transition.T, image_sizes_px), _symmetric(predicted)
+    means, covariances = step(means, covariances, dt_s, densities)
+    return with_positive_sides(means, image_sizes_px), covariances
 
 
 def update(
     means: FloatArray, covariances: FloatArray, measured_cxcywh: FloatArray, stds: FloatArray, image_sizes_px: IntArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Posterior of states (N, 8), (N, 8, 8) after measurements (N, 4) with standard deviations (N, 4).
+    """Posterior of states (N, 8), (N, 8, 8) after measurements (N, 4) with standard deviations (N, 4)."""
+    measured_noise = np.square(stds)[:, :, None] * np.eye(MEASUREMENT_SIZE)
+    means, covariances = correct(means, covariances, measured_cxcywh, measured_noise)
+    return with_positive_sides(means, image_sizes_px), covariances
+
+
+def step(
+    means: FloatArray, covariances: FloatArray, dt_s: float, densities: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Means (N, 8) and covariances (N, 8, 8) ``dt_s`` seconds later.
+
+    ``densities`` (N, 4) drive the rates: each one's spread grows by its density in the first second.
+    """
+    identity = np.eye(MEASUREMENT_SIZE)
+    transition = np.block([[identity, dt_s * identity], [np.zeros_like(identity), identity]])
+    growth = np.kron(np.array([[dt_s**3 / 3, dt_s**2 / 2], [dt_s**2 / 2, dt_s]]), identity)
+    process = np.tile(np.square(densities), 2)[:, :, None] * growth
+    return means @ transition.T, _symmetric(transition @ covariances @ transition.T + process)
+
+
+def correct(
+    means: FloatArray, covariances: FloatArray, measured: FloatArray, measured_noise: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Posterior of states (N, 8), (N, 8, 8) after measurements (N, 4) with covariances (N, 4, 4).
 
     The covariance is in Joseph's form, which stays positive definite under rounding.
     """
-    measured_noise = np.square(stds)[:, :, None] * np.eye(MEASUREMENT_SIZE)
     innovation = covariances[:, :MEASUREMENT_SIZE, :MEASUREMENT_SIZE] + measured_noise
     gain = np.linalg.solve(innovation, covariances[:, :MEASUREMENT_SIZE, :]).transpose(0, 2, 1)
-    residual = measured_cxcywh - means[:, :MEASUREMENT_SIZE]
+    residual = measured - means[:, :MEASUREMENT_SIZE]
     posterior = means + (gain @ residual[:, :, None])[:, :, 0]
     kept = np.broadcast_to(np.eye(STATE_SIZE), covariances.shape).copy()
     kept[:, :, :MEASUREMENT_SIZE] -= gain
     joseph = kept @ covariances @ kept.transpose(0, 2, 1) + gain @ measured_noise @ gain.transpose(0, 2, 1)
-    return with_positive_sides(posterior, image_sizes_px), _symmetric(joseph)
+    return posterior, _symmetric(joseph)
 
 
 def squared_mahalanobis(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,8 @@ from perception.types import CLASSES, Detections, FloatArray, IntArray, StructOf
 
 GROUP_OF_LABEL: IntArray = np.array([0, 0, 0, 1, 1, 2])
 """Labels of one group are mistaken for one another (car, truck and bus; motorcycle and bicycle), others are not."""
+
+SelfMemory = TypeVar("SelfMemory", bound="TrackMemory")
 
 
 @dataclass(frozen=True)
@@ -108,19 +111,19 @@ class TrackMemory(StructOfArrays):
             last_ns=np.zeros(0, np.int64),
         )
 
-    def joined(self, other: TrackMemory) -> TrackMemory:
+    def joined(self: SelfMemory, other: SelfMemory) -> SelfMemory:
         """The tracks of both, in this order."""
         columns = {c.name: np.concatenate([getattr(self, c.name), getattr(other, c.name)]) for c in fields(self)}
-        return TrackMemory(**columns)
+        return type(self)(**columns)
 
-    def with_rows(self, indices: IntArray, rows: TrackMemory) -> TrackMemory:
+    def with_rows(self: SelfMemory, indices: IntArray, rows: SelfMemory) -> SelfMemory:
         """The same tracks with ``rows`` in the places of ``indices`` (K,)."""
         if len(indices) == 0:
             return self
         columns = {c.name: getattr(self, c.name).copy() for c in fields(self)}
         for name, column in columns.items():
             column[indices] = getattr(rows, name)
-        return TrackMemory(**columns)
+        return type(self)(**columns)
 
     @property
     def is_confirmed(self) -> NDArray[np.bool_]:

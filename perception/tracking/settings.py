@@ -7,12 +7,12 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from perception.tracking.kalman import MotionNoise
 
 
-class TrackerSettings(BaseModel):
-    """Thresholds of association and the life of a track; times are seconds, so that any frame rate works.
+class LifeSettings(BaseModel):
+    """What both frames share: thresholds of association and the life of a track.
 
-    The defaults were chosen by HOTA and IDF1 on recordings of 1.25, 5 and 10 frames per second with YOLOX-nano's
-    boxes; the scores belong to a detector whose operating point is about 0.25. An unknown name or a value out of range
-    raises ``pydantic.ValidationError`` (a ``ValueError``).
+    Times are seconds, so that any frame rate works. The defaults were chosen by HOTA and IDF1 on recordings of 1.25, 5
+    and 10 frames per second with YOLOX-nano's boxes; the scores belong to a detector whose operating point is about
+    0.25. An unknown name or a value out of range raises ``pydantic.ValidationError`` (a ``ValueError``).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -22,12 +22,6 @@ class TrackerSettings(BaseModel):
     birth_score: float = Field(default=0.25, ge=0, le=1, description="unmatched detections from here on start a track")
     min_iou: float = Field(default=0.2, gt=0, le=1, description="overlap from which a strong detection may match")
     weak_min_iou: float = Field(default=0.3, gt=0, le=1, description="overlap from which a weak detection may match")
-    gate: float = Field(
-        default=7.78,
-        ge=0,
-        description="squared Mahalanobis distance up to which a strong detection may match without overlap, for long "
-        "intervals between frames; 7.78 holds 90% of the true pairs (chi-square, 4 degrees of freedom)",
-    )
     appearance_weight: float = Field(
         default=0.0, ge=0, description="weight of the features' cosine beside the IoU; 0 switches looks off"
     )
@@ -44,13 +38,9 @@ class TrackerSettings(BaseModel):
     birth_max_iou: float = Field(
         default=0.4, ge=0, le=1, description="a detection that overlaps a track seen now by more starts no track"
     )
-    duplicate_iou: float = Field(
-        default=0.85, gt=0, le=1, description="two tracks that overlap by more and move alike are one object"
-    )
-    noise: MotionNoise = MotionNoise()
 
     @model_validator(mode="after")
-    def _ordered(self) -> TrackerSettings:
+    def _ordered(self) -> LifeSettings:
         if not self.weak_score <= self.strong_score:
             raise ValueError(f"weak_score ({self.weak_score}) must not exceed strong_score ({self.strong_score})")
         if not self.weak_score <= self.birth_score:
@@ -58,3 +48,18 @@ class TrackerSettings(BaseModel):
         if not self.coast_s <= self.max_unseen_s:
             raise ValueError(f"coast_s ({self.coast_s}) must not exceed max_unseen_s ({self.max_unseen_s})")
         return self
+
+
+class TrackerSettings(LifeSettings):
+    """Thresholds of the image frame."""
+
+    gate: float = Field(
+        default=7.78,
+        ge=0,
+        description="squared Mahalanobis distance up to which a strong detection may match without overlap, for long "
+        "intervals between frames; 7.78 holds 90% of the true pairs (chi-square, 4 degrees of freedom)",
+    )
+    duplicate_iou: float = Field(
+        default=0.85, gt=0, le=1, description="two tracks that overlap by more and move alike are one object"
+    )
+    noise: MotionNoise = MotionNoise()

@@ -17,16 +17,51 @@ from perception.types import CLASSES, NO_FEATURE_SPACE, Detections, FloatArray, 
 
 @dataclass(frozen=True)
 class TrackerCounts:
-    """What an ``ImageTracker`` left out since its start or last reset.
+    """What a tracker left out since its start or last reset.
 
     ``weak_detections`` lay below ``weak_score``, ``empty_boxes`` had no area, ``unused_detections`` neither continued
-    nor started a track, ``duplicate_tracks`` were copies of other tracks.
+    nor started a track, ``duplicate_tracks`` were copies of other tracks. Only in the ground frame: instants whose
+    pose was missing (``missing_poses``) or cannot have been true (``wrong_poses``), and how often all tracks ended
+    because the poses went on somewhere else (``pose_restarts``).
     """
 
     weak_detections: int = 0
     empty_boxes: int = 0
     unused_detections: int = 0
     duplicate_tracks: int = 0
+    missing_poses: int = 0
+    wrong_poses: int = 0
+    pose_restarts: int = 0
+
+
+def check_instant(detections: Sequence[Detections], timestamp_ns: int, last_ns: int | None) -> None:
+    """Raise where the detections of an instant, the last one being at ``last_ns``, cannot be tracked.
+
+    ``PerceptionError`` when time runs backwards, ``ValueError`` when a camera comes twice or a label has no class.
+    """
+    if last_ns is not None and timestamp_ns < last_ns:
+        raise PerceptionError(
+            f"The time stamp {timestamp_ns} ns comes after {last_ns} ns and lies before it: "
+            "give the frames in order of time, or reset the tracker before a new recording."
+        )
+    cameras = [found.camera for found in detections]
+    if len(set(cameras)) != len(cameras):
+        raise ValueError(f"detections: expected at most one Detections per camera, got {cameras}")
+    for found in detections:
+        if len(found) and np.any((found.labels < 0) | (found.labels >= len(CLASSES))):
+            raise ValueError(f"detections: expected labels in 0..{len(CLASSES) - 1}, got others from {found.camera}")
+
+
+def feature_kind(detections: Sequence[Detections]) -> tuple[str, int] | None:
+    """The network whose features the detections carry, and how many numbers; None without any detection.
+
+    Raises ``UsageError`` when the cameras' features come from different networks.
+    """
+    kinds = {(found.feature_space, found.features.shape[1]) for found in detections if len(found)}
+    if len(kinds) > 1:
+        names = ", ".join(f"{space or 'none'} ({size} numbers)" for space, size in sorted(kinds))
+        raise UsageError(f"The cameras' features are of different kinds: {names}; use one detector for all cameras.")
+    return next(iter(kinds), None)
 
 
 class ImageTracker:
@@ -74,7 +109,7 @@ class ImageTracker:
         Raises ``PerceptionError`` when ``timestamp_ns`` lies before the last one, ``UsageError`` when the cameras'
         features come from different networks, ``ValueError`` when a camera comes twice or a label has no class.
         """
-        self._check(detections, timestamp_ns)
+        check_instant(detections, timestamp_ns, self._now_ns)
         self._adopt_features(detections)
         observed = self._observe(detections)
         self._predict(detections, timestamp_ns)
@@ -87,32 +122,9 @@ class ImageTracker:
         self._confirm(detections, timestamp_ns)
         return self._report(timestamp_ns)
 
-    def _check(self, detections: Sequence[Detections], timestamp_ns: int) -> None:
-        if self._now_ns is not None and timestamp_ns < self._now_ns:
-            raise PerceptionError(
-                f"The time stamp {timestamp_ns} ns comes after {self._now_ns} ns and lies before it: "
-                "give the frames in order of time, or reset the tracker before a new recording."
-            )
-        cameras = [found.camera for found in detections]
-        if len(set(cameras)) != len(cameras):
-            raise ValueError(f"detections: expected at most one Detections per camera, got {cameras}")
-        for found in detections:
-            if len(found) and np.any((found.labels < 0) | (found.labels >= len(CLASSES))):
-                raise ValueError(
-                    f"detections: expected labels in 0..{len(CLASSES) - 1}, got others from {found.camera}"
-                )
-
     def _adopt_features(self, detections: Sequence[Detections]) -> None:
         """Remember whose features the tracks carry; when the network changes, the old features mean nothing."""
-        kinds = {(found.feature_space, found.features.shape[1]) for found in detections if len(found)}
-        if not kinds:
-            return
-        if len(kinds) > 1:
-            names = ", ".join(f"{space or 'none'} ({size} numbers)" for space, size in sorted(kinds))
-            raise UsageError(
-                f"The cameras' features are of different kinds: {names}; use one detector for all cameras."
-            )
-        ((space, size),) = kinds
+        space, size = feature_kind(detections) or (self._feature_space, self._memory.features.shape[1])
         if (space, size) != (self._feature_space, self._memory.features.shape[1]):
             self._feature_space = space
             self._memory = replace(self._memory, features=np.zeros((len(self._memory), size), np.float32))

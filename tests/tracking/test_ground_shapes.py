@@ -1,0 +1,105 @@
+"""What cameras see of road users of usual shape, against projected corners and against lifting."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.ground_drive import Eye, Traffic, camera_towards
+
+from perception.camera import Rig
+from perception.tracking.ground_shapes import expected_lifting, image_boxes
+from perception.tracking.lifting import LiftingNoise, Views, lift
+from perception.tracking.road import RoadPlane
+from perception.types import USUAL_SIZES_LWH_M
+
+CAR, BUS, BICYCLE, PEDESTRIAN = 0, 2, 4, 5
+ROAD = RoadPlane(np.zeros(3), np.zeros((3, 3)), 1e-4)
+NOISE = LiftingNoise()
+
+
+def shown_width_m(label: int, yaw_rad: float, sight_rad: float) -> float:
+    length_m, width_m, _ = USUAL_SIZES_LWH_M[label]
+    turn = yaw_rad - sight_rad
+    return length_m * abs(np.sin(turn)) + width_m * abs(np.cos(turn))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    label=st.sampled_from([CAR, BUS, BICYCLE]),
+    ahead_m=st.floats(9, 60),
+    left_share=st.floats(-0.5, 0.5),
+    yaw_deg=st.floats(-180, 180),
+    camera_yaw_deg=st.floats(-180, 180),
+    pitch_deg=st.floats(-3, 10),
+)
+def test_a_box_holds_the_projected_corners(
+    label: int, ahead_m: float, left_share: float, yaw_deg: float, camera_yaw_deg: float, pitch_deg: float
+) -> None:
+    camera = camera_towards("any", camera_yaw_deg, pitch_deg=pitch_deg, size_px=(6000, 6000), view_deg=140)
+    views = Views.of([camera])
+    ahead_m += USUAL_SIZES_LWH_M[label][0]
+    place = views.places(np.array([ahead_m]), np.array([left_share]))[0]
+    sight = np.arctan2(*(place - camera.position_m[:2])[::-1])
+    yaw = np.radians(yaw_deg)
+    state = np.array([*place, shown_width_m(label, yaw, sight), USUAL_SIZES_LWH_M[label][2]])
+    boxes, is_in_front = image_boxes(state[None], np.array([yaw]), np.array([label]), views, ROAD)
+    traffic = Traffic.of([(label, *place, yaw_deg, 0.0)])
+    seen, _ = Eye().look(Rig({"any": camera}), np.eye(4), traffic, 0.0, np.random.default_rng(0))
+    assert is_in_front.all()
+    np.testing.assert_allclose(boxes, seen[0].boxes_xyxy_px, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("place", "yaw_deg"), [((8.0, 3.5), 0), ((9.0, -4.0), 30), ((3.0, 6.0), 180), ((20.0, 0.0), 90)]
+)
+def test_lifting_is_right_once_the_heading_is_known(place: tuple[float, float], yaw_deg: float) -> None:
+    camera = camera_towards("any", float(np.degrees(np.arctan2(place[1], place[0] - 1.0))))
+    views, labels = Views.of([camera]), np.array([CAR])
+    seen, _ = Eye().look(
+        Rig({"any": camera}), np.eye(4), Traffic.of([(CAR, *place, yaw_deg, 0.0)]), 0.0, np.random.default_rng(0)
+    )
+    lifted = lift(seen[0].boxes_xyxy_px, labels, views, ROAD, NOISE)
+    sight = np.arctan2(*(np.array(place) - camera.position_m[:2])[::-1])
+    yaw = np.radians(yaw_deg)
+    # The track is half a metre off: what lifting does wrong hardly changes over that.
+    state = np.array([[place[0] + 0.4, place[1] - 0.3, shown_width_m(CAR, yaw, float(sight)), 1.6]])
+    expected, is_like = expected_lifting(state, np.array([yaw]), labels, seen[0].boxes_xyxy_px, views, ROAD, NOISE)
+    assert is_like.all()
+    corrected = lifted.measured[:, :2] - (expected.measured - state)[:, :2]
+    np.testing.assert_allclose(corrected[0], place, atol=0.2)
+
+
+def test_a_differently_cut_box_is_no_comparison() -> None:
+    camera = camera_towards("any", 0)
+    views, labels = Views.of([camera]), np.array([CAR])
+    state = np.array([[15.0, 0.0, 1.85, 1.55]])
+    cut = np.array([[0.0, 150, 60, 210]])
+    _, is_like = expected_lifting(state, np.zeros(1), labels, cut, views, ROAD, NOISE)
+    assert not is_like.any()
+
+
+def test_all_pairs_of_objects_and_cameras_come_in_one_call() -> None:
+    views = Views.of([camera_towards("ahead", 0), camera_towards("behind", 180)])
+    states = np.array([[20.0, 0, 1.85, 1.5], [-20.0, 0, 1.85, 1.5], [12.0, 2, 0.6, 1.7]])
+    boxes, is_in_front = image_boxes(
+        states[:, None], np.zeros((3, 1)), np.array([CAR, CAR, PEDESTRIAN])[:, None], views, ROAD
+    )
+    assert boxes.shape == (3, 2, 4)
+    np.testing.assert_array_equal(is_in_front, [[True, False], [False, True], [True, False]])
+
+
+def test_what_passes_the_camera_reaches_out_of_its_image_and_what_surrounds_it_has_no_box() -> None:
+    views = Views.of([camera_towards("ahead", 0)])
+    states = np.array([[3.0, 3.5, 2.0, 1.5], [1.5, 0.2, 2.0, 1.5]])
+    boxes, is_in_front = image_boxes(states, np.zeros(2), np.array([BUS, BUS]), views, ROAD)
+    assert is_in_front.tolist() == [True, False]
+    assert boxes[0, 0] < 0 < boxes[0, 2] < 320
+
+
+def test_pedestrians_have_no_front() -> None:
+    views = Views.of([camera_towards("ahead", 0)])
+    state = np.array([[10.0, 2.0, 0.6, 1.7]])
+    one, other = (image_boxes(state, np.array([yaw]), np.array([PEDESTRIAN]), views, ROAD)[0] for yaw in (0.0, 0.8))
+    np.testing.assert_allclose(one, other)
