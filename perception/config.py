@@ -34,14 +34,15 @@ class RunConfig(BaseModel):
     ``conf`` and ``iou`` 0..1 are the detector's thresholds, ``imgsz`` the long side of its input in pixels (None: the
     image's own, at most 640), ``classes`` the only ones to report. ``stride`` takes every n-th instant, ``max_frames``
     ends the run after so many. ``rig``: a file, or the name of a bundled one, that says where the cameras sit;
-    ``frame``: whether objects are tracked in metres on the ground or in each image, "auto" takes the ground where all
-    cameras are calibrated.
+    ``road_height`` replaces its height of the road above the vehicle's origin, in metres; ``frame``: whether objects
+    are tracked in metres on the ground or in each image, "auto" takes the ground where all cameras are calibrated.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, validate_default=True)
 
     source: Annotated[list[str], BeforeValidator(_listed)] = []
     rig: str | None = None
+    road_height: float | None = Field(default=None, ge=-5, le=5)
     frame: Literal["auto", "image", "ground"] = "auto"
     detector: str = "auto"
     weights: Path | None = None

@@ -14,6 +14,7 @@ def demo(
     stride: options.Stride = None,
     max_frames: options.MaxFrames = None,
     rig: options.RigName = None,
+    road_height: options.RoadHeight = None,
     config: options.ConfigFile = None,
     frame: options.FrameName = None,
     detector: options.DetectorName = None,

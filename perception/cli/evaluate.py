@@ -71,6 +71,7 @@ def evaluate(
     stride: options.Stride = None,
     max_frames: options.MaxFrames = None,
     rig: options.RigName = None,
+    road_height: options.RoadHeight = None,
     config: options.ConfigFile = None,
     frame: options.FrameName = None,
     detector: options.DetectorName = None,

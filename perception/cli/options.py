@@ -45,6 +45,15 @@ RigName = Annotated[
         rich_help_panel=_INPUT,
     ),
 ]
+RoadHeight = Annotated[
+    float | None,
+    typer.Option(
+        "--road-height",
+        help="Where the road lies, in metres above the vehicle's origin.",
+        show_default="what the rig says",
+        rich_help_panel=_INPUT,
+    ),
+]
 FrameName = Annotated[
     str | None,
     typer.Option(

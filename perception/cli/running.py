@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from contextlib import closing
+from dataclasses import asdict, dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from time import monotonic
@@ -13,12 +14,13 @@ from rich.console import Console
 from rich.text import Text
 
 from perception.assembly import Assembly, assemble
+from perception.camera import Rig
 from perception.cli.progress import RunProgress
 from perception.cli.provenance import write_run_file
 from perception.cli.recording import SceneRecorder
 from perception.cli.stopping import StopRequest
 from perception.config import RunConfig
-from perception.errors import PerceptionError
+from perception.errors import PerceptionError, UsageError
 from perception.outputs import Window, next_run_folder, output_folder
 from perception.sources import open_source, read_rig
 from perception.tracking import GroundTracker, ImageTracker
@@ -74,7 +76,17 @@ class Finished:
 def open_configured(config: RunConfig) -> Source:
     """The source that ``config`` names, with its rig; raises as ``open_source`` and ``read_rig`` do."""
     rig = None if config.rig is None else read_rig(config.rig)
+    if config.road_height is not None:
+        rig = replace(rig or _own_rig(config), road_height_m=config.road_height)
     return open_source(config.source, stride=config.stride, newest_only=True, rig=rig)
+
+
+def _own_rig(config: RunConfig) -> Rig:
+    """The calibration that the recording brings."""
+    with closing(open_source(config.source)) as source:
+        if source.rig is None:
+            raise UsageError(f"--road-height {config.road_height}: the cameras are not calibrated; give --rig too.")
+        return source.rig
 
 
 def execute(

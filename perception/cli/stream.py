@@ -20,6 +20,7 @@ def stream(
         typer.Option("--duration", help="End after so many seconds.", rich_help_panel="Input"),
     ] = None,
     rig: options.RigName = None,
+    road_height: options.RoadHeight = None,
     config: options.ConfigFile = None,
     frame: options.FrameName = None,
     detector: options.DetectorName = None,
