@@ -10,14 +10,19 @@ from perception.cli.running import execute, open_configured
 from perception.config import RunConfig, StreamConfig
 from perception.errors import UsageError, without_credentials
 from perception.evaluation import RunRecorder
+from perception.files import bundled
 from perception.sources import read_truth
+
+BUNDLED_RECORDING = "data/recording"
 
 
 def run_demo(config: RunConfig) -> None:
-    """Run over any source; the report measures quality where the recording has ground truth.
+    """Run over any source, the bundled drive where none is named; measures quality where there is ground truth.
 
     Raises ``PerceptionError`` when an input is wrong or the run breaks off.
     """
+    if not config.source:
+        config = config.model_copy(update={"source": [str(bundled(BUNDLED_RECORDING))]})
     recorder = RunRecorder()
     with closing(open_configured(config)) as source:
         truth = read_truth(config.source[0]) if len(config.source) == 1 and not source.is_live else None

@@ -150,7 +150,7 @@ def _overlapping(borders_m: FloatArray) -> FloatArray:
     """
     starts = borders_m[..., :-1, :].copy()
     starts[..., 1:, :] += _PIECE_OVERLAP * (borders_m[..., :-2, :] - starts[..., 1:, :])
-    return np.stack([starts, borders_m[..., 1:, :]], axis=-2).reshape(*borders_m.shape[:-2], -1, 2)
+    return np.stack([starts, borders_m[..., 1:, :]], axis=-2).reshape(*borders_m.shape[:-2], 2 * starts.shape[-2], 2)
 
 
 def _in_picture(shapes_px: FloatArray, size_px: tuple[int, int]) -> BoolArray:

@@ -14,6 +14,7 @@ from perception.simulation.recorder import DriveRecorder
 from perception.simulation.rendering import Look, Renderer
 from perception.simulation.traffic import drive as open_traffic
 from perception.simulation.world import CameraView, WorldState
+from perception.sources.rigs import fit_rig
 
 
 @dataclass(frozen=True)
@@ -47,14 +48,13 @@ class Instant:
 class Drive:
     """Iterate over it for the instants; a context manager that lets go of traffic and graphics at the end.
 
-    Raises ``UsageError`` naming what to install where SUMO, moderngl or OpenGL are missing.
+    Raises ``UsageError`` naming what to install where SUMO, moderngl or OpenGL are missing, and where the pictures'
+    size has another shape than the rig's.
     """
 
     def __init__(self, settings: DriveSettings, rig: Rig) -> None:
         self.settings = settings
-        self.rig = Rig(
-            {name: camera.resized(settings.size_px) for name, camera in rig.cameras.items()}, rig.road_height_m
-        )
+        self.rig = fit_rig(rig, dict.fromkeys(rig.cameras, settings.size_px))
         self._parts = ExitStack()
         try:
             self._traffic = self._parts.enter_context(open_traffic(settings.seed, settings.duration_s, settings.fps))

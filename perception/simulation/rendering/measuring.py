@@ -1,0 +1,87 @@
+"""What the pictures of an instant show of the road users: boxes, pixels, shares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from perception.simulation.rendering.models import Model
+from perception.simulation.rendering.selecting import Crowd, DrawTables, Selector
+from perception.simulation.rendering.stage import Stage
+from perception.simulation.rendering.targets import SilhouetteTarget
+from perception.simulation.rendering.viewing import View
+from perception.simulation.rendering.visibility import TILES_PER_ATLAS, outline_boxes, shown_boxes, tiles_for
+from perception.types import FloatArray
+
+
+@dataclass(frozen=True)
+class Seen:
+    """M road users of which a part lies inside a picture: ``users`` (M,) rows of the crowd, ``meshes`` (M,) they were
+    drawn with, ``outlines_px`` (M, 4) boxes not cut at the border, ``full_px`` (M, 4) cut there, ``shown_px`` (M, 4)
+    and ``pixels`` (M,) of the id buffer."""
+
+    users: np.ndarray
+    meshes: np.ndarray
+    outlines_px: FloatArray
+    full_px: FloatArray
+    shown_px: FloatArray
+    pixels: np.ndarray
+
+
+def seen_users(
+    view: View, crowd: Crowd, models: list[Model], users: np.ndarray, meshes: np.ndarray, codes: np.ndarray
+) -> Seen:
+    """Measure those road users (M,) of a crowd that a camera may show in its id buffer (H, W)."""
+    shown, pixels = shown_boxes(codes, crowd.user_count)
+    outlines = outline_boxes(view, crowd.rows[users], [models[model] for model in crowd.models[users]])
+    full = np.clip(outlines, 0, np.tile(np.array(view.camera.size_px, float), 2))
+    inside = (full[:, 2] > full[:, 0]) & (full[:, 3] > full[:, 1])
+    users = users[inside]
+    return Seen(users, meshes[inside], outlines[inside], full[inside], shown[users], pixels[users])
+
+
+class ShareMeter:
+    """Draws each road user that shows at least a pixel once more, alone, and compares areas."""
+
+    def __init__(self, stage: Stage, selector: Selector, target: SilhouetteTarget) -> None:
+        self._stage, self._selector, self._target = stage, selector, target
+
+    def shares(self, views: Mapping[str, View], crowd: Crowd, seen: Mapping[str, Seen]) -> dict[str, FloatArray]:
+        """(M,) for each camera: visible pixels over those of the silhouette in an unbounded image, 0..1."""
+        names = list(views)
+        camera = np.concatenate([np.full(len(seen[name].users), index) for index, name in enumerate(names)])
+        pixels = np.concatenate([seen[name].pixels for name in names])
+        shares = np.zeros(len(pixels))
+        showing = np.flatnonzero(pixels)
+        for start in range(0, len(showing), TILES_PER_ATLAS):
+            batch = showing[start : start + TILES_PER_ATLAS]
+            areas = self._areas(list(views.values()), crowd, [seen[name] for name in names], camera, batch)
+            shares[batch] = np.minimum(pixels[batch] / np.maximum(areas, 1.0), 1.0)
+        return {name: shares[camera == index] for index, name in enumerate(names)}
+
+    def _areas(
+        self, views: list[View], crowd: Crowd, seen: list[Seen], camera: np.ndarray, batch: np.ndarray
+    ) -> FloatArray:
+        """(B,) pixels of the silhouettes of a batch of all cameras' road users."""
+        users = np.concatenate([part.users for part in seen])[batch]
+        meshes = np.concatenate([part.meshes for part in seen])[batch]
+        outlines = np.concatenate([part.outlines_px for part in seen])[batch]
+        sizes = np.array([view.camera.size_px for view in views], float)[camera[batch]]
+        tiles = tiles_for(outlines, sizes, np.arange(len(batch)))
+        tables, orders, ranges = DrawTables(), [], []
+        for index in range(len(views)):
+            mine = np.flatnonzero(camera[batch] == index)
+            drawn, order = self._selector.silhouettes(tables, crowd.rows[users[mine]], meshes[mine])
+            orders.append(mine[order])
+            ranges.append(drawn)
+        where = np.concatenate([tiles.clip, tiles.windows], axis=1).astype(np.float32)
+        self._stage.upload(tables.instances, tables.commands, tiles=where[np.concatenate(orders)])
+        self._target.begin(len(batch))
+        self._stage.context.enable_only(self._stage.context.NOTHING)
+        for view, drawn in zip(views, ranges, strict=True):
+            self._stage.draw("silhouette", *drawn, view.clip_from_town)
+        whole, by_samples = self._target.areas(len(batch))
+        areas: FloatArray = np.where(tiles.areas_px == 1, whole, by_samples * tiles.areas_px)
+        return areas

@@ -1,0 +1,89 @@
+"""``perception simulate``: real traffic and real pictures, where the machine has SUMO and OpenGL."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.commands import Command, names_in
+from support.simulators import needs_simulators
+
+from perception.sources import open_source, read_objects, read_truth
+
+SMALL = ("--cameras", "front", "--size", "192x108", "--seed", "4", "--duration", "1", "--fps", "4")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--size", "640"), ["--size 640", "640x360"]),
+        (("--size", "641x360"), ["--size 641x360", "even"]),
+        (("--size", "16x9"), ["--size 16x9"]),
+        (("--cameras", "no-such-rig"), ["no-such-rig", "surround-six"]),
+        (("--fps", "0"), ["--fps"]),
+        (("--duration", "-3"), ["--duration"]),
+    ],
+)
+def test_bad_options_leave_nothing_behind(command: Command, arguments: tuple[str, ...], words: list[str]) -> None:
+    ran = command("simulate", "--output", "drive", *arguments)
+    assert ran.code == 2
+    assert all(word in ran.sentence for word in words), ran.sentence
+    assert not Path("drive").exists()
+
+
+def test_a_rig_of_another_shape_than_the_size(command: Command) -> None:
+    ran = command("simulate", "--output", "drive", "--size", "640x640")
+    assert ran.code == 2
+    assert "1600x900" in ran.sentence and "640x640" in ran.sentence
+    assert not Path("drive").exists()
+
+
+@needs_simulators
+def test_a_drive_is_a_recording_that_every_command_takes(command: Command) -> None:
+    ran = command("simulate", "--output", "drive", *SMALL)
+    assert ran.code == 0, ran.err
+    assert ran.folder == Path("drive")
+    assert names_in(ran.folder) == [
+        "CAM_FRONT.mp4", "objects.csv", "objects3d.csv", "poses.csv", "recording.yaml"
+    ]  # fmt: skip
+    source = open_source(["drive"])
+    frame_sets = list(source)
+    assert source.rig is not None and source.rig.cameras["CAM_FRONT"].size_px == (192, 108)
+    assert [frame_set.timestamp_ns for frame_set in frame_sets] == [0, 250_000_000, 500_000_000, 750_000_000]
+    assert all(frame_set.world_from_vehicle is not None for frame_set in frame_sets)
+    truth, objects = read_truth("drive"), read_objects("drive")
+    assert truth is not None and objects is not None and len(objects) > 0
+    assert set(truth.ids) <= set(objects.ids)
+    # A picture of a street is no plain surface, and it changes while the car drives.
+    assert frame_sets[0].frames[0].image.std() > 10
+    ran = command("evaluate", "drive", "--forecaster", "constant-velocity")
+    assert ran.code == 0, ran.err
+    report = json.loads((ran.folder / "report.json").read_text())
+    assert report["run"]["instants"] == 4
+
+
+@needs_simulators
+def test_the_same_seed_gives_the_same_recording(command: Command) -> None:
+    for folder in ("first", "second"):
+        assert command("simulate", "--output", folder, *SMALL).code == 0
+    for name in ("objects.csv", "objects3d.csv", "poses.csv", "recording.yaml"):
+        assert (Path("first") / name).read_text() == (Path("second") / name).read_text()
+    for one, other in zip(open_source(["first"]), open_source(["second"]), strict=True):
+        np.testing.assert_array_equal(one.frames[0].image, other.frames[0].image)
+
+
+@needs_simulators
+def test_without_opengl_the_sentence_names_the_packages(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    import moderngl
+
+    def fail(**_: object) -> None:
+        raise Exception("libEGL.so not found")
+
+    for name in ("create_standalone_context", "create_context"):
+        monkeypatch.setattr(moderngl, name, fail)
+    ran = command("simulate", "--output", "drive", *SMALL)
+    assert ran.code == 2
+    assert "libegl1" in ran.sentence and "libgl1-mesa-dri" in ran.sentence
+    assert not Path("drive").exists()
