@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,6 +75,7 @@ def choose_tracker(config: RunConfig, rig: Rig | None) -> tuple[Tracker, str]:
 def choose_detector(config: RunConfig) -> DetectorChoice:
     """The detector alone, for single images. Raises ``UsageError`` as ``assemble`` does."""
     limit_threads()
+    keep_freed_memory()
     device = choose_device(config.device)
     settings = DetectionSettings(
         confidence=config.conf,
@@ -117,6 +119,22 @@ def limit_threads() -> None:
     processors = available_processors()
     if torch.get_num_threads() > processors:
         torch.set_num_threads(processors)
+
+
+def keep_freed_memory() -> None:
+    """Let this process keep large blocks that it has freed, where the C library is glibc.
+
+    By default glibc gives each block of more than 32 MB back at once. Every layer of a network then gets its memory
+    anew from the system, zeroed page by page: about half of the time of a forward pass of six images on two cores.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):  # another C library, another system
+        return
+    trim_threshold, top_pad, mmap_max = -1, -2, -4  # the names of malloc.h
+    mallopt(mmap_max, 0)
+    mallopt(trim_threshold, 2**31 - 1)
+    mallopt(top_pad, 2**26)
 
 
 def available_processors(cgroup: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:

@@ -57,6 +57,14 @@ def test_evaluation(demo: Demo, tmp_path: Path) -> None:
     assert "on true tracks" in out
 
 
+def test_surround(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["surround.py", "--instants", "3"])
+    runpy.run_path(str(ROOT / "demos" / "surround.py"), run_name="__main__")
+    out = capsys.readouterr().out
+    assert [line for line in out.splitlines() if not line.startswith("  ")] == ["0.0 s", "0.1 s", "0.2 s"]
+    assert re.search(r"  (car|truck|bus|motorcycle|bicycle|pedestrian) \d+: -?[0-9.]+ m ahead", out)
+
+
 def test_speed(demo: Demo, tmp_path: Path) -> None:
     out = demo("speed.py", write_street(tmp_path / "street.mp4", frames=5), "--warmup", 2)
     assert out.startswith("3 frames, ")

@@ -39,7 +39,9 @@ def constraint_lines() -> list[str]:
 def declared_requirements() -> list[Requirement]:
     """All of pyproject.toml: what the package needs, and what its extras need."""
     extras = PROJECT["project"]["optional-dependencies"].values()
-    return [Requirement(text) for texts in (PROJECT["project"]["dependencies"], *extras) for text in texts]
+    everything = [Requirement(text) for texts in (PROJECT["project"]["dependencies"], *extras) for text in texts]
+    # An extra may name other extras of the project itself.
+    return [requirement for requirement in everything if requirement.name != PROJECT["project"]["name"]]
 
 
 def pinned_versions(python: str) -> dict[str, list[str]]:
@@ -97,8 +99,8 @@ def licence_of(package: Distribution) -> str:
 
 
 def is_copyleft(licence: str) -> bool:
-    """Whether the licence is GPL or AGPL, and not LGPL."""
-    return bool(COPYLEFT.search(WEAKER.sub("", licence)))
+    """Whether the licence is GPL or AGPL, and not LGPL, and leaves no choice of another one."""
+    return all(COPYLEFT.search(WEAKER.sub("", choice)) for choice in licence.split(" OR "))
 
 
 def run_make(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -183,6 +185,8 @@ def test_no_requirement_is_under_gpl_or_agpl() -> None:
         ("MIT AND GPL-3.0", True),
         ("LGPL-2.1-or-later", False),
         ("License :: OSI Approved :: GNU Lesser General Public License v3 (LGPLv3)", False),
+        ("EPL-2.0 OR GPL-2.0-or-later", False),
+        ("GPL-2.0-only OR AGPL-3.0-or-later", True),
         ("BSD-3-Clause", False),
         ("MPL-2.0 AND MIT", False),
     ],
@@ -206,38 +210,45 @@ def test_the_list_of_packages_matches_the_tree() -> None:
     assert listed == {folder.replace("/", ".") for folder in folders} | outside
 
 
-def test_the_wheel_carries_code_weights_and_configurations(wheel_names: set[str]) -> None:
+def test_the_wheel_carries_code_weights_configurations_and_the_drive(wheel_names: set[str]) -> None:
     weights = {path.name for path in (ROOT / "data" / "weights").iterdir() if path.suffix in (".safetensors", ".yaml")}
     configs = {path.name for path in (ROOT / "configs").glob("*.yaml")}
     modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "perception").rglob("*.py")}
     expected = modules | {"perception/py.typed"}
     expected |= {f"perception/data/weights/{name}" for name in weights}
     expected |= {f"perception/configs/{name}" for name in configs}
+    expected |= {f"perception/configs/rigs/{path.name}" for path in (ROOT / "configs" / "rigs").iterdir()}
+    recording = [path for path in (ROOT / "data" / "recording").iterdir() if path.suffix in (".yaml", ".csv", ".mp4")]
+    expected |= {f"perception/data/recording/{path.name}" for path in recording}
     assert {name for name in wheel_names if ".dist-info/" not in name} == expected
     assert {"LICENSE", "NOTICE"} <= {Path(name).name for name in wheel_names}
     assert any(name.endswith("entry_points.txt") for name in wheel_names)
 
 
-@pytest.mark.skipif(shutil.which("make") is None, reason="make is absent")
-def test_make_demo_without_a_source_says_what_to_give(tmp_path: Path) -> None:
-    result = run_make("demo", f"VENV={tmp_path / 'venv'}", "SOURCE=")
-    assert result.returncode == 2
-    assert "make demo SOURCE=path/to/video.mp4" in result.stderr
-    assert len((result.stdout + result.stderr).splitlines()) == 1
-    assert not (tmp_path / "venv").exists()
-
-
-@pytest.mark.skipif(shutil.which("make") is None, reason="make is absent")
-@pytest.mark.parametrize("source", ["my clips/a drive.mp4", "rtsp://me:p$a&b@camera/1", "it's.mp4", "0"])
-def test_make_demo_hands_source_and_options_on_as_typed(tmp_path: Path, source: str) -> None:
+@pytest.fixture
+def environment_that_echoes(tmp_path: Path) -> Path:
+    """A folder that make takes for the environment; its ``perception`` prints its arguments."""
     command = tmp_path / "bin" / "perception"
     command.parent.mkdir()
     command.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n', encoding="utf-8")
     command.chmod(0o755)
     for name in ("bin/uv", ".installed"):
         (tmp_path / name).touch()
-    on_the_line = run_make("demo", f"VENV={tmp_path}", f"SOURCE={source}", "ARGS=--conf 0.4")
-    in_the_environment = run_make("demo", f"VENV={tmp_path}", SOURCE=source, ARGS="--conf 0.4")
+    return tmp_path
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is absent")
+def test_make_demo_without_a_source_shows_the_bundled_drive(environment_that_echoes: Path) -> None:
+    result = run_make("demo", f"VENV={environment_that_echoes}", "SOURCE=", "ARGS=--conf 0.4")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.splitlines() == ["demo", "--conf", "0.4"]
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is absent")
+@pytest.mark.parametrize("source", ["my clips/a drive.mp4", "rtsp://me:p$a&b@camera/1", "it's.mp4", "0"])
+def test_make_demo_hands_source_and_options_on_as_typed(environment_that_echoes: Path, source: str) -> None:
+    on_the_line = run_make("demo", f"VENV={environment_that_echoes}", f"SOURCE={source}", "ARGS=--conf 0.4")
+    in_the_environment = run_make("demo", f"VENV={environment_that_echoes}", SOURCE=source, ARGS="--conf 0.4")
     for result in (on_the_line, in_the_environment):
         assert result.returncode == 0, result.stderr
         assert result.stdout.splitlines() == ["demo", "--source", source, "--conf", "0.4"]

@@ -6,9 +6,13 @@ import re
 import shlex
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
+from support.media import write_video
 from support.mjpeg_server import MjpegServer
 from support.moving_boxes import street_image, write_street, write_street_recording
+from support.simulators import needs_simulators
 
 from perception.cli import run
 from perception.training.configuration import read_training_config
@@ -37,13 +41,24 @@ ANSWERS_NOT_HERE = {
 }
 """Commands that need a camera, a network or a file that a test has not: exit code, and what the sentence names."""
 
+SIMULATE = next(line for line in COMMANDS if line.startswith("perception simulate"))
+SHORTER = {
+    SIMULATE: ["--duration", "0.2", "--cameras", "front", "--size", "320x180"],
+    "perception demo --source drive": ["--max-frames", "3"],
+    "perception evaluate drive --min-height 12 --min-visible 0.5": ["--max-frames", "3"],
+}
+"""What a person waits for and a test does not."""
+
 
 @pytest.fixture
 def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """What the README's names stand for."""
     for name in ("drive.mp4", "front.mp4", "rear.mp4"):
         write_street(tmp_path / name, frames=12)
+    wide = [np.asarray(cv2.resize(street_image(number), (160, 90)), np.uint8) for number in range(12)]
+    write_video(tmp_path / "dash.mp4", wide, fps=10)
     write_street_recording(tmp_path / "path" / "to" / "recording")
+    (tmp_path / "drive").symlink_to(ROOT / "data" / "recording")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PERCEPTION_CACHE", str(tmp_path / "cache"))
     return tmp_path
@@ -56,23 +71,32 @@ def weights() -> None:
 
 
 def test_the_readme_shows_what_there_is():
-    assert {line.split()[1] for line in COMMANDS} == {"demo", "stream", "evaluate", "train", "weights"}
-    assert {"make demo SOURCE=path/to/video.mp4", "make test"} <= set(SHELL_LINES)
+    assert {line.split()[1] for line in COMMANDS} == {"demo", "stream", "evaluate", "train", "weights", "simulate"}
+    assert {"make demo", "make demo SOURCE=path/to/video.mp4", "make test"} <= set(SHELL_LINES)
     assert set(ANSWERS_NOT_HERE) <= set(OWN_COMMANDS)
     for picture in re.findall(r"!\[.*?\]\((.*?)\)", README):
         assert (ROOT / picture).is_file()
 
 
-@pytest.mark.parametrize("line", [line for line in OWN_COMMANDS if line not in ANSWERS_NOT_HERE])
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param(line, marks=needs_simulators if line == SIMULATE else [])
+        for line in OWN_COMMANDS
+        if line not in ANSWERS_NOT_HERE
+    ],
+)
 def test_commands(line, working_folder, weights, capsys):
     if "--results" in line:
         assert run(["demo", "--source", "path/to/recording", "--output", "runs/demo/drive"]) == 0
     with MjpegServer([street_image(number) for number in range(8)], fps=8) as server:
         line = line.replace("http://camera.local/stream.mjpg", server.url).replace("--duration 60", "--duration 2")
-        code = run(shlex.split(line)[1:])
+        code = run(shlex.split(line)[1:] + SHORTER.get(line, []))
     output = capsys.readouterr()
     assert code == 0, output.err
-    if line.split()[1] != "weights":
+    if line.split()[1] == "simulate":
+        assert (Path(output.out.splitlines()[-1]) / "recording.yaml").is_file()
+    elif line.split()[1] != "weights":
         assert (Path(output.out.splitlines()[-1]) / "report.json").is_file()
 
 

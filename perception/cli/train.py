@@ -45,7 +45,7 @@ def detector(
     patience: _Patience = None,
 ) -> None:
     """Train RoadNet on labelled images, recordings, and what teachers say about unlabelled ones."""
-    from perception.assembly import choose_device
+    from perception.assembly import choose_device, keep_freed_memory
     from perception.detection import DetectionSettings, open_detector, save_roadnet
     from perception.detection.roadnet import RoadNet
     from perception.training.calibration import calibrate
@@ -53,6 +53,7 @@ def detector(
     from perception.training.detector import TEACHER_SETTINGS, DetectorTraining, detector_task, load_data
     from perception.training.loop import train
 
+    keep_freed_memory()
     console, root = Console(), _data_folder(data)
     path, folder = _config_and_folder(config, output, resume, "detector")
     settings = {"seed": seed, "steps": steps, "dropout": dropout, "weight_decay": weight_decay, "patience": patience}
