@@ -38,7 +38,7 @@ def test_a_named_detector_and_forecaster_are_taken_and_their_weights_told(shared
     assert assembly.pipeline.detector.name == teacher.stem
     assert assembly.weights == (teacher,)
     assert assembly.device == torch.device("cpu")
-    assert len(assembly.notes) == 2
+    assert [note.partition(":")[0] for note in assembly.notes] == ["Detector", "Tracker", "Forecaster"]
     assert all(note.endswith(".") for note in assembly.notes)
 
 

@@ -126,9 +126,9 @@ def duplicates(tracks: TrackMemory, timestamp_ns: int, settings: TrackerSettings
     )
     first, second = first[alike], second[alike]
     is_unseen = (tracks.last_ns < timestamp_ns).astype(np.int64)
-    # The later in this order goes: unseen before seen, then unconfirmed, then young, then the later row.
+    # The later in this order goes: unseen before seen, then unconfirmed, then young, then the lower score.
     rank = np.empty(len(tracks), np.int64)
-    rank[np.lexsort((tracks.first_ns, ~tracks.is_confirmed, is_unseen))] = np.arange(len(tracks))
+    rank[np.lexsort((-tracks.scores, tracks.first_ns, ~tracks.is_confirmed, is_unseen))] = np.arange(len(tracks))
     copies = np.zeros(len(tracks), dtype=bool)
     copies[np.where(rank[first] > rank[second], first, second)] = True
     return copies

@@ -150,7 +150,7 @@ def an_unknown_class(folder: Path) -> list[str]:
 
 
 def no_source(folder: Path) -> list[str]:
-    return ["demo"]
+    return ["evaluate"]
 
 
 def _tensor():  # type: ignore[no-untyped-def]
@@ -183,7 +183,7 @@ CASES: list[tuple[Make, int, str]] = [
     (an_unknown_configuration_key, 2, "run.yaml: unknown key confidence"),
     (a_value_out_of_range, 2, "--conf 1.5"),
     (an_unknown_class, 2, "--classes car,tram"),
-    (no_source, 2, "--source"),
+    (no_source, 2, "evaluate: give one recording"),
 ]
 
 

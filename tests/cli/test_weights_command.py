@@ -10,7 +10,7 @@ import yaml
 from support.weights_server import ServedFile, serve
 from typer.testing import CliRunner
 
-from perception import weights as weights_module
+from perception import files as files_module
 from perception.cli.weights import app
 from perception.detection import catalogue
 from perception.errors import PerceptionError, UsageError
@@ -37,7 +37,7 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     card |= {"parameters": 1, "figures": {"AP50 drives": 0.731}, "sha256": digest, "limits": []}
     path.with_suffix(".yaml").write_text(yaml.safe_dump(card))
     (tmp_path / "perception").mkdir()
-    monkeypatch.setattr(weights_module, "__file__", str(tmp_path / "perception" / "weights.py"))
+    monkeypatch.setattr(files_module, "__file__", str(tmp_path / "perception" / "files.py"))
     monkeypatch.setenv("PERCEPTION_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setenv("no_proxy", "127.0.0.1")

@@ -10,7 +10,7 @@ import yaml
 from detection_cases import CPU, lively_roadnet, random_frame, write_onnx
 from torchvision.models import get_model
 
-from perception import weights as weights_module
+from perception import files as files_module
 from perception.detection import DetectionSettings, RoadNetDetector, open_detector, save_roadnet
 from perception.detection.catalogue import find_fetchable
 from perception.detection.onnx_detector import OnnxDetector
@@ -39,7 +39,7 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     }
     card |= {"parameters": 1, "figures": {}, "sha256": sha256(path), "limits": []}
     path.with_suffix(".yaml").write_text(yaml.safe_dump(card))
-    monkeypatch.setattr(weights_module, "__file__", str(package / "weights.py"))
+    monkeypatch.setattr(files_module, "__file__", str(package / "files.py"))
     monkeypatch.setenv("PERCEPTION_CACHE", str(tmp_path / "cache"))
     return tmp_path
 
