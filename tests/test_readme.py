@@ -46,6 +46,7 @@ SHORTER = {
     SIMULATE: ["--duration", "0.2", "--cameras", "front", "--size", "320x180"],
     "perception demo --source drive": ["--max-frames", "3"],
     "perception evaluate drive --min-height 12 --min-visible 0.5": ["--max-frames", "3"],
+    "perception evaluate data/recording --min-height 12 --min-visible 0.5": ["--max-frames", "3"],
 }
 """What a person waits for and a test does not."""
 
@@ -58,7 +59,9 @@ def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     wide = [np.asarray(cv2.resize(street_image(number), (160, 90)), np.uint8) for number in range(12)]
     write_video(tmp_path / "dash.mp4", wide, fps=10)
     write_street_recording(tmp_path / "path" / "to" / "recording")
-    (tmp_path / "drive").symlink_to(ROOT / "data" / "recording")
+    for name in ("drive", "data/recording"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).symlink_to(ROOT / "data" / "recording")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PERCEPTION_CACHE", str(tmp_path / "cache"))
     return tmp_path
