@@ -40,7 +40,11 @@ def simulate(
     ] = "640x360",
     look: Annotated[
         str | None,
-        typer.Option("--look", help="Such as clear-afternoon, rain, dusk or fog; without it the seed decides.", rich_help_panel=_PICTURE),
+        typer.Option(
+            "--look",
+            help="Such as clear-afternoon, rain, dusk or fog; without it the seed decides.",
+            rich_help_panel=_PICTURE,
+        ),
     ] = None,
     quality: Annotated[
         int,
