@@ -6,10 +6,10 @@ Thousands of drives cost no more than their traffic so. Houses hide nothing here
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from perception.camera import Camera, Rig, inverse_rigid, transform_points
 from perception.simulation.world import RoadUsers
+from perception.sources.projected import frames_around
 from perception.types import NO_FEATURE_SPACE, Detections, FloatArray, IntArray
 
 IMAGE_WIDTH_PX = 640
@@ -24,7 +24,6 @@ _MISTAKES = np.array([1, 0, 1, 4, 3, 5])
 """What each label is taken for when it is mistaken."""
 
 _CORNERS = np.array([(x, y, z) for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (0.0, 1.0)])
-_EDGES = np.array([(a, b) for a in range(8) for b in range(a) if np.abs(_CORNERS[a] - _CORNERS[b]).sum() == 1.0])
 _SAMPLES = (np.stack(np.meshgrid(np.arange(6), np.arange(6)), axis=-1).reshape(-1, 2) + 0.5) / 6
 
 
@@ -86,19 +85,8 @@ def boxes_in(camera: Camera, corners_m: FloatArray) -> tuple[FloatArray, FloatAr
 
     Boxes are cut at the image's border; one without area stands for an object that is not in the image.
     """
-    in_camera = transform_points(camera.camera_from_vehicle, corners_m)
-    starts, ends = in_camera[:, _EDGES[:, 0]], in_camera[:, _EDGES[:, 1]]
-    before, after = starts[..., 2:] - _NEAR_M, ends[..., 2:] - _NEAR_M
-    crosses = before * after < 0
-    # Where an edge passes the camera, it is seen from where it comes into view.
-    entries = starts + (ends - starts) * before / np.where(crosses, before - after, 1.0)
-    points = np.concatenate([in_camera, entries], axis=1)
-    is_shown: NDArray[np.bool_] = np.concatenate([in_camera[..., 2] > _NEAR_M, crosses[..., 0]], axis=1)
-    pixels = (points / np.where(is_shown, points[..., 2], 1.0)[..., None]) @ camera.intrinsics.T
-    low = np.where(is_shown[..., None], pixels[..., :2], np.inf).min(axis=1)
-    high = np.where(is_shown[..., None], pixels[..., :2], -np.inf).max(axis=1)
-    boxes = np.clip(np.concatenate([low, high], axis=1), 0, np.tile(camera.size_px, 2))
-    return np.where(np.any(is_shown, axis=1)[:, None], boxes, 0.0), in_camera[..., 2].mean(axis=1)
+    boxes = np.nan_to_num(frames_around(corners_m, camera, nearest_m=_NEAR_M))
+    return boxes, transform_points(camera.camera_from_vehicle, corners_m)[..., 2].mean(axis=1)
 
 
 def visible_shares(boxes_xyxy_px: FloatArray, depths_m: FloatArray) -> FloatArray:
