@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from perception.evaluation.futures import previous_rows
 from perception.evaluation.ground import GroundTable
+from perception.evaluation.true_tracks import TrueStates, differenced_states
 from perception.types import ObjectTable, Tracks
 
 POSITION_STD_M = 0.03
@@ -18,15 +18,6 @@ POSITION_STD_M = 0.03
 _UNKNOWN_RATE_STD_MPS = 5.0
 
 Float64 = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class _States:
-    """Of M objects: states (M, 8), their covariances (M, 8, 8), the seconds since the object was first there (M,)."""
-
-    means: Float64
-    covariances: Float64
-    ages_s: Float64
 
 
 def true_ground_tracks(
@@ -69,29 +60,19 @@ def true_ground_tracks(
         )
 
 
-def _states(near: GroundTable, objects: ObjectTable, times_ns: NDArray[np.int64]) -> _States:
-    previous = previous_rows(cameras=np.zeros(len(near), "U1"), ids=near.ids, timestamps_ns=times_ns)
-    known = previous >= 0
-    elapsed_s = (times_ns[known] - times_ns[previous[known]])[:, None] * 1e-9
-    velocities = np.zeros((len(near), 2))
-    velocities[known] = (near.positions_m[known] - near.positions_m[previous[known]]) / elapsed_s
-    shown = np.stack([_shown_widths_m(near, objects), objects.sizes_lwh_m[:, 2]], axis=1)
-    means = np.concatenate([near.positions_m, shown, velocities, np.zeros((len(near), 2))], axis=1)
-    variance = POSITION_STD_M**2
-    # A difference of two independent places over the time between them.
-    rate_variances = np.full((len(near), 4), _UNKNOWN_RATE_STD_MPS**2)
-    rate_variances[known] = 2 * variance / elapsed_s**2
-    cross = np.zeros((len(near), 4))
-    cross[known] = variance / elapsed_s
-    covariances = np.zeros((len(near), 8, 8))
-    place, rate = np.arange(4), np.arange(4, 8)
-    covariances[:, place, place] = variance
-    covariances[:, rate, rate] = rate_variances
-    covariances[:, place, rate] = covariances[:, rate, place] = cross
-    _, numbers = np.unique(near.ids, return_inverse=True)
-    first_ns = np.full(len(near), np.iinfo(np.int64).max)
-    np.minimum.at(first_ns, numbers, times_ns)
-    return _States(means, covariances, (times_ns - first_ns[numbers]) * 1e-9)
+def _states(near: GroundTable, objects: ObjectTable, times_ns: NDArray[np.int64]) -> TrueStates:
+    shown_m = np.stack([_shown_widths_m(near, objects), objects.sizes_lwh_m[:, 2]], axis=1)
+    states = differenced_states(
+        measured=np.concatenate([near.positions_m, shown_m], axis=1),
+        variances=np.full((len(near), 4), POSITION_STD_M**2),
+        unknown_rate_std=_UNKNOWN_RATE_STD_MPS,
+        previous=previous_rows(cameras=np.zeros(len(near), "U1"), ids=near.ids, timestamps_ns=times_ns),
+        ids=near.ids,
+        times_ns=times_ns,
+    )
+    # What an object shows changes only because it turns, which no rate describes.
+    states.means[:, 6:] = 0.0
+    return states
 
 
 def _shown_widths_m(near: GroundTable, objects: ObjectTable) -> Float64:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +22,8 @@ Float64 = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class _States:
-    """Of M boxes: states (M, 8), their covariances (M, 8, 8) and the seconds since the object's first box (M,)."""
+class TrueStates:
+    """Of M sights: states (M, 8), their covariances (M, 8, 8) and the seconds since the object's first sight (M,)."""
 
     means: Float64
     covariances: Float64
@@ -62,27 +63,48 @@ def true_tracks(*, truth: BoxTable, timeline: Timeline, instants: Sequence[int])
         )
 
 
-def _states(seen: BoxTable, sizes_px: NDArray[np.int64], times_ns: NDArray[np.int64]) -> _States:
-    corners = seen.boxes_xyxy_px.astype(np.float64)
-    scale = np.concatenate([sizes_px, sizes_px], axis=1)
-    boxes = np.concatenate([(corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]], axis=1) / scale
-    previous = previous_rows(cameras=seen.cameras, ids=seen.ids, timestamps_ns=times_ns)
+def differenced_states(
+    *,
+    measured: Float64,
+    variances: Float64,
+    unknown_rate_std: float,
+    previous: NDArray[np.int64],
+    ids: NDArray[np.integer[Any]],
+    times_ns: NDArray[np.int64],
+) -> TrueStates:
+    """States whose rates are the backward differences of ``measured`` (M, 4) to the row ``previous`` (M,), -1 for none.
+
+    ``variances`` (M, 4) are those of ``measured``; a first sight has rate zero with ``unknown_rate_std``.
+    """
     known = previous >= 0
     elapsed_s = (times_ns[known] - times_ns[previous[known]])[:, None] * 1e-9
-    rates = np.zeros_like(boxes)
-    rates[known] = (boxes[known] - boxes[previous[known]]) / elapsed_s
-    box_variances = (BOX_STD_PX / scale) ** 2
-    # A difference of two independent boxes over the time between them.
-    rate_variances = np.full_like(boxes, _UNKNOWN_RATE_STD_PER_S**2)
-    rate_variances[known] = 2 * box_variances[known] / elapsed_s**2
-    cross = np.zeros_like(boxes)
-    cross[known] = box_variances[known] / elapsed_s
-    covariances = np.zeros((len(boxes), 8, 8))
-    position, rate = np.arange(4), np.arange(4, 8)
-    covariances[:, position, position] = box_variances
+    rates = np.zeros_like(measured)
+    rates[known] = (measured[known] - measured[previous[known]]) / elapsed_s
+    # A difference of two independent measurements over the time between them.
+    rate_variances = np.full_like(measured, unknown_rate_std**2)
+    rate_variances[known] = 2 * variances[known] / elapsed_s**2
+    cross = np.zeros_like(measured)
+    cross[known] = variances[known] / elapsed_s
+    covariances = np.zeros((len(measured), 8, 8))
+    place, rate = np.arange(4), np.arange(4, 8)
+    covariances[:, place, place] = variances
     covariances[:, rate, rate] = rate_variances
-    covariances[:, position, rate] = covariances[:, rate, position] = cross
-    _, objects = np.unique(seen.ids, return_inverse=True)
-    first_ns = np.full(len(boxes), np.iinfo(np.int64).max)
+    covariances[:, place, rate] = covariances[:, rate, place] = cross
+    _, objects = np.unique(ids, return_inverse=True)
+    first_ns = np.full(len(measured), np.iinfo(np.int64).max)
     np.minimum.at(first_ns, objects, times_ns)
-    return _States(np.concatenate([boxes, rates], axis=1), covariances, (times_ns - first_ns[objects]) * 1e-9)
+    return TrueStates(np.concatenate([measured, rates], axis=1), covariances, (times_ns - first_ns[objects]) * 1e-9)
+
+
+def _states(seen: BoxTable, sizes_px: NDArray[np.int64], times_ns: NDArray[np.int64]) -> TrueStates:
+    corners = seen.boxes_xyxy_px.astype(np.float64)
+    scale = np.concatenate([sizes_px, sizes_px], axis=1)
+    return differenced_states(
+        measured=np.concatenate([(corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]], axis=1)
+        / scale,
+        variances=(BOX_STD_PX / scale) ** 2,
+        unknown_rate_std=_UNKNOWN_RATE_STD_PER_S,
+        previous=previous_rows(cameras=seen.cameras, ids=seen.ids, timestamps_ns=times_ns),
+        ids=seen.ids,
+        times_ns=times_ns,
+    )
