@@ -249,3 +249,14 @@ def probability_levels(probabilities: FloatArray, means: Float64, stds: Float64,
     deviations = (future[:, None] - means) / np.maximum(stds, _SMALLEST_STD)
     levels: Float64 = np.einsum("nk,nkha->nha", probabilities, ndtr(deviations))
     return np.where((stds > 0).any(axis=1), levels, np.nan)
+
+
+def central_shares(levels: Float64) -> tuple[list[float], list[float]] | None:
+    """The shares of ``probability_levels`` (N, A) inside the middle 50 % and 90 %, each for the A axes.
+
+    None as soon as one forecast claims no spread: a share over the others would flatter.
+    """
+    if np.isnan(levels).any():
+        return None
+    from_middle = np.abs(levels - 0.5)
+    return (from_middle <= 0.25).mean(axis=0).tolist(), (from_middle <= 0.45).mean(axis=0).tolist()

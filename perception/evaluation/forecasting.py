@@ -24,6 +24,7 @@ from perception.evaluation.displacement import (
     Tally,
     Targets,
     Truth,
+    central_shares,
     plan_comparison,
     score_record,
 )
@@ -204,10 +205,8 @@ def _mean_errors(errors_px: Float64, widths_px: Float64) -> DisplacementErrors:
 
 
 def _coverage(levels: Float64) -> Coverage | None:
-    """None as soon as one forecast claims no spread: a share over the others would flatter."""
-    if np.isnan(levels).any():
+    shares = central_shares(levels)
+    if shares is None:
         return None
-    from_middle = np.abs(levels - 0.5)
-    x_50, y_50 = (from_middle <= 0.25).mean(axis=0).tolist()
-    x_90, y_90 = (from_middle <= 0.45).mean(axis=0).tolist()
+    (x_50, y_50), (x_90, y_90) = shares
     return Coverage(x_50=x_50, x_90=x_90, y_50=y_50, y_90=y_90)

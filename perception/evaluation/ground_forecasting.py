@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from perception.errors import UsageError
 from perception.evaluation.bootstrap import PairedComparison, compare_paired
-from perception.evaluation.displacement import plan_comparison
+from perception.evaluation.displacement import central_shares, plan_comparison
 from perception.evaluation.forecast_types import ForecastRecord, Setting
 from perception.evaluation.futures import previous_rows
 from perception.evaluation.ground import GroundTable, paths_of
@@ -271,10 +271,8 @@ def _mean_errors(errors_m: Float64) -> GroundErrors:
 
 
 def _coverage(levels: Float64) -> GroundCoverage | None:
-    """None as soon as one forecast claims no spread: a share over the others would flatter."""
-    if np.isnan(levels).any():
+    shares = central_shares(levels)
+    if shares is None:
         return None
-    from_middle = np.abs(levels - 0.5)
-    along_50, across_50 = (from_middle <= 0.25).mean(axis=0).tolist()
-    along_90, across_90 = (from_middle <= 0.45).mean(axis=0).tolist()
+    (along_50, across_50), (along_90, across_90) = shares
     return GroundCoverage(along_50=along_50, along_90=along_90, across_50=across_50, across_90=across_90)

@@ -19,6 +19,7 @@ from perception.evaluation.printing_layout import (
     print_heading,
     print_note,
     print_table,
+    print_unreached,
 )
 from perception.evaluation.report import headline_horizon
 
@@ -59,9 +60,7 @@ def print_forecasting(report: ForecastingReport, console: Console, *, has_legend
             (lost, "without a known future at the longest horizon"),
         ),
     )
-    if report.unreached_horizons_s:
-        reached = ", ".join(f"{horizon:g} s" for horizon in report.unreached_horizons_s)
-        print_note(console, f"The forecasts do not reach {reached}.")
+    print_unreached(console, report.unreached_horizons_s)
 
 
 def _add_horizon(table: Table, scores: HorizonScores) -> None:

@@ -29,6 +29,7 @@ from perception.evaluation.printing_layout import (
     print_heading,
     print_note,
     print_table,
+    print_unreached,
     short_ratio,
 )
 from perception.evaluation.printing_tracking import print_ground_tracking
@@ -131,9 +132,7 @@ def _print_forecasting(report: GroundForecastingReport, console: Console, *, has
             (lost, "without a known future at the longest horizon"),
         ),
     )
-    if report.unreached_horizons_s:
-        reached = ", ".join(f"{horizon:g} s" for horizon in report.unreached_horizons_s)
-        print_note(console, f"The forecasts do not reach {reached}.")
+    print_unreached(console, report.unreached_horizons_s)
 
 
 def _add_horizon(table: Table, scores: GroundHorizonScores) -> None:

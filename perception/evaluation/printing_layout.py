@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich import box
 from rich.console import Console
 from rich.padding import Padding
@@ -87,3 +89,9 @@ def left_out(min_height_px: float, min_visible_share: float) -> str:
         *([f"less than {min_visible_share:.0%} visible"] if min_visible_share else []),
     ]
     return f"objects {' or '.join(limits)} ignored"
+
+
+def print_unreached(console: Console, horizons_s: Sequence[float]) -> None:
+    """Say which horizons lie beyond the forecasts; nothing when none does."""
+    reached = ", ".join(f"{horizon_s:g} s" for horizon_s in horizons_s)
+    print_note(console, reached and f"The forecasts do not reach {reached}.")
