@@ -74,8 +74,7 @@ def choose_tracker(config: RunConfig, rig: Rig | None) -> tuple[Tracker, str]:
 
 def choose_detector(config: RunConfig) -> DetectorChoice:
     """The detector alone, for single images. Raises ``UsageError`` as ``assemble`` does."""
-    limit_threads()
-    keep_freed_memory()
+    prepare_processor()
     device = choose_device(config.device)
     settings = DetectionSettings(
         confidence=config.conf,
@@ -112,6 +111,12 @@ def choose_device(name: str) -> torch.device:
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise UsageError(f"--device {name}: torch finds {torch.cuda.device_count()} GPUs here; use cpu or auto.")
     return device
+
+
+def prepare_processor() -> None:
+    """What every command does before a network computes on a processor."""
+    limit_threads()
+    keep_freed_memory()
 
 
 def limit_threads() -> None:

@@ -45,7 +45,7 @@ def detector(
     patience: _Patience = None,
 ) -> None:
     """Train RoadNet on labelled images, recordings, and what teachers say about unlabelled ones."""
-    from perception.assembly import choose_device, keep_freed_memory
+    from perception.assembly import choose_device, prepare_processor
     from perception.detection import DetectionSettings, open_detector, save_roadnet
     from perception.detection.roadnet import RoadNet
     from perception.training.calibration import calibrate
@@ -53,7 +53,7 @@ def detector(
     from perception.training.detector import TEACHER_SETTINGS, DetectorTraining, detector_task, load_data
     from perception.training.loop import train
 
-    keep_freed_memory()
+    prepare_processor()
     console, root = Console(), _data_folder(data)
     path, folder = _config_and_folder(config, output, resume, "detector")
     settings = {"seed": seed, "steps": steps, "dropout": dropout, "weight_decay": weight_decay, "patience": patience}
@@ -102,13 +102,14 @@ def forecaster(
     patience: _Patience = None,
 ) -> None:
     """Train TrajectoryGRU on JAAD's tracks and on recordings tracked by our own detector."""
-    from perception.assembly import choose_device
+    from perception.assembly import choose_device, prepare_processor
     from perception.detection import DetectionSettings, open_detector
     from perception.forecasting import BUNDLED_NAMES, TrajectoryGRU, save_gru
     from perception.training.configuration import read_training_config, write_training_config
     from perception.training.forecaster import ForecasterTraining, forecaster_task, load_forecaster_data
     from perception.training.loop import train
 
+    prepare_processor()
     console, root = Console(), _data_folder(data)
     path, folder = _config_and_folder(config, output, resume, "forecaster")
     settings = {"seed": seed, "steps": steps, "dropout": dropout, "weight_decay": weight_decay, "patience": patience}
