@@ -47,6 +47,7 @@ SHORTER = {
     "perception demo --source drive": ["--max-frames", "3"],
     "perception evaluate drive --min-height 12 --min-visible 0.5": ["--max-frames", "3"],
     "perception evaluate data/recording --min-height 12 --min-visible 0.5": ["--max-frames", "3"],
+    "perception evaluate data/recording --half --imgsz 512": ["--max-frames", "3"],
 }
 """What a person waits for and a test does not."""
 
