@@ -125,6 +125,8 @@ def detector_task(config: DetectorTraining, data: DetectorData, root: Path, devi
     if config.start is not None:
         load_into(model, read_weights(root / config.start, kind="detector"), root / config.start)
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if device.type == "cpu":
+        thin_out_afterwards(model)
     weights = sampling_weights(data.train, config.rare_share)
     teacher = OnnxDetector(root / config.imitate, DetectionSettings()) if config.imitate is not None else None
 
@@ -153,6 +155,22 @@ def detector_task(config: DetectorTraining, data: DetectorData, root: Path, devi
         return validate_detector(network, data.validation, device)
 
     return Task(model, draw_batch, loss_of, validate)
+
+
+def thin_out_afterwards(model: nn.Module) -> None:
+    """Let the depthwise convolutions with stride 2 compute every place and drop three of four; the same numbers.
+
+    On a processor their gradients take oneDNN a slow path: a step of 8 images of 416 pixels on two cores spent
+    130 of its 420 ms there, and takes 340 ms this way.
+    """
+
+    def every_second(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        return output[..., ::2, ::2].contiguous(memory_format=torch.channels_last)
+
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1 and module.stride == (2, 2):
+            module.stride = (1, 1)
+            module.register_forward_hook(every_second)
 
 
 def sampling_weights(images: Sequence[LabelledImage], rare_share: float) -> FloatArray:

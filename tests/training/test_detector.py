@@ -1,0 +1,52 @@
+import copy
+
+import numpy as np
+import torch
+from torch import nn
+
+from perception.detection.roadnet import RoadNet, to_input
+from perception.training.detection_data import LabelledImage
+from perception.training.detector import sampling_weights, thin_out_afterwards
+
+
+def test_thinning_out_afterwards_changes_neither_answers_nor_gradients():
+    torch.manual_seed(0)
+    plain = RoadNet().eval()
+    thinned = copy.deepcopy(plain)
+    thin_out_afterwards(thinned)
+    strides = [m.stride for m in thinned.modules() if isinstance(m, nn.Conv2d) and m.groups == m.in_channels > 1]
+    assert strides and set(strides) == {(1, 1)}
+    images = to_input(torch.randint(0, 255, (2, 96, 128, 3), dtype=torch.uint8))
+    for model in (plain, thinned):
+        model(images).class_logits.sum().backward()
+    torch.testing.assert_close(thinned(images).boxes_xyxy, plain(images).boxes_xyxy)
+    for name, parameter in plain.named_parameters():
+        gradient = thinned.get_parameter(name).grad
+        if parameter.grad is not None:
+            torch.testing.assert_close(gradient, parameter.grad, rtol=1e-3, atol=1e-4, msg=name)
+
+
+def test_thinned_out_weights_are_those_of_a_plain_network():
+    thinned = RoadNet()
+    thin_out_afterwards(thinned)
+    RoadNet().load_state_dict(thinned.state_dict())
+
+
+def test_images_with_classes_that_few_images_show_are_drawn_more_often():
+    def image(label: int, weight: float = 1.0) -> LabelledImage:
+        return LabelledImage(
+            name=str(label),
+            image=np.zeros((4, 4, 3), np.uint8),
+            boxes_xyxy_px=np.array([[0, 0, 4, 4]], np.float32),
+            labels=np.array([label]),
+            object_ids=np.array([0]),
+            exhaustive=np.ones(6, bool),
+            weight=weight,
+        )
+
+    images = [image(0)] * 15 + [image(2)] + [image(0, weight=3.0)]
+    weights = sampling_weights(images, rare_share=0.5)
+    np.testing.assert_allclose(weights[:15], 1.0)
+    np.testing.assert_allclose(weights[15], np.sqrt(0.5 * 17))
+    assert weights[16] == 3.0
+    np.testing.assert_allclose(sampling_weights(images, rare_share=0.0), [1.0] * 16 + [3.0])
