@@ -24,7 +24,7 @@ from perception.simulation.town import read_town
 from perception.simulation.world import BODIES, RoadUsers, SignalColour, Town, WorldState
 from perception.types import FloatArray
 
-_COUNTS = {"car": 76, "truck": 7, "bus": 5, "motorcycle": 11, "bicycle": 28, "pedestrian": 150}
+_COUNTS = {"car": 66, "truck": 13, "bus": 9, "motorcycle": 16, "bicycle": 32, "pedestrian": 150}
 _WARM_UP_S = 35.0
 _SETTLE_S = 3.0
 """The bodies follow SUMO's points for this long before the first of them is seen."""
@@ -139,7 +139,7 @@ class Drive:
         judged = round(min(self._count / self._fps, _JUDGED_S) / STEP_S) + 1
         known = [self._advanced() for _ in range(round(_LATEST_START_S / STEP_S) + judged)]
         start, self._car = choose_recording_car(
-            [poses for poses, _ in known], self._may_record, judged, STEP_S, self._choices
+            [poses for poses, _ in known], self._fleet.labels, self._may_record, judged, STEP_S, self._choices
         )
         yield from known[start:]
         del known

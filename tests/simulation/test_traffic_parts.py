@@ -203,24 +203,41 @@ def history(count: int) -> list[Poses]:
 
 
 CROWD_M = np.stack([np.linspace(0, 200, 60), np.full(60, 5.0)], axis=1)
+ALL_CARS = np.zeros(63, dtype=np.int64)
 
 
 def test_the_recording_car_is_the_one_with_most_to_see() -> None:
     steps = history(200)
     may_record = np.arange(63) < 3
-    start, row = choose_recording_car(steps, may_record, 100, STEP_S, np.random.default_rng(0))
+    start, row = choose_recording_car(steps, ALL_CARS, may_record, 100, STEP_S, np.random.default_rng(0))
     assert row == 2
     assert 0 <= start <= 100 and steps[start].speeds_mps[2] > 0
 
 
+def test_among_equals_the_car_beside_which_the_classes_vary_is_chosen() -> None:
+    here = history(1)[0]
+    twice = poses(
+        np.concatenate([here.centres_m, here.centres_m + [0, 1000]]),
+        np.tile(here.yaws_rad, 2),
+        np.tile(here.speeds_mps, 2),
+        np.tile(here.travelled_m, 2),
+    )
+    labels = np.concatenate([ALL_CARS, np.arange(63) % len(CLASSES)])
+    may_record = np.isin(np.arange(126), [2, 2 + 63])
+    chosen = {
+        choose_recording_car([twice], labels, may_record, 1, STEP_S, np.random.default_rng(i))[1] for i in range(9)
+    }
+    assert chosen == {2 + 63}
+
+
 def test_only_cars_that_may_record_are_chosen() -> None:
     may_record = np.arange(63) == 0
-    assert choose_recording_car(history(120), may_record, 100, STEP_S, np.random.default_rng(0))[1] == 0
+    assert choose_recording_car(history(120), ALL_CARS, may_record, 100, STEP_S, np.random.default_rng(0))[1] == 0
 
 
 def test_no_car_to_choose_is_an_error() -> None:
     with pytest.raises(PerceptionError, match="another seed"):
-        choose_recording_car(history(120), np.zeros(63, dtype=bool), 100, STEP_S, np.random.default_rng(0))
+        choose_recording_car(history(120), ALL_CARS, np.zeros(63, dtype=bool), 100, STEP_S, np.random.default_rng(0))
 
 
 def test_a_missing_sumo_is_told_with_the_remedy() -> None:
