@@ -217,7 +217,7 @@ def test_the_recording_car_is_the_one_with_most_to_see() -> None:
 def test_among_equals_the_car_beside_which_the_classes_vary_is_chosen() -> None:
     here = history(1)[0]
     twice = poses(
-        np.concatenate([here.centres_m, here.centres_m + [0, 1000]]),
+        np.concatenate([here.centres_m, here.centres_m + np.array([0, 1000])]),
         np.tile(here.yaws_rad, 2),
         np.tile(here.speeds_mps, 2),
         np.tile(here.travelled_m, 2),

@@ -40,6 +40,11 @@ _BRICKS = (5, 6)
 _ROOFS = ((0.56, 0.27, 0.20), (0.48, 0.25, 0.20), (0.33, 0.33, 0.36), (0.40, 0.30, 0.26), (0.28, 0.30, 0.33))
 
 
+def wall_top_m(house: House) -> float:
+    """Where the four walls end and the roof begins."""
+    return house.storeys * STOREY_M + 0.4
+
+
 def house_triangles(house: House) -> np.ndarray:
     """(T, 3) of ``HOUSE_VERTEX`` in the town's axes."""
     random = np.random.default_rng(house.seed)
@@ -49,7 +54,7 @@ def house_triangles(house: House) -> np.ndarray:
     style = np.array(
         [random.integers(256), random.integers(256), 255 * (wall_index in _BRICKS), random.integers(150, 255)], np.uint8
     )
-    top = house.storeys * STOREY_M + 0.4
+    top = wall_top_m(house)
     depth, width = house.depth_m / 2, house.width_m / 2
     parts = _walls(house, depth, width, top, wall, style)
     builders = {"gable": _gable, "hip": _hip, "flat": _flat_roof, "mansard": _mansard}

@@ -17,6 +17,7 @@ PLANTS = (*props.TREES, "hedge")
 FURNITURE = ("lamp", "traffic-light", "bench", "bin", "cabinet")
 
 _VEHICLES = (*cars.SHAPES, "box-truck", "semi-truck", "bus")
+_WITH_LIMBS = ("adult", "child", "bicycle", "motorcycle", "scooter")
 _SMALL_PARTS = (Slot.RIM, Slot.PLATE, Slot.BLACK, Slot.TRIM, Slot.METAL)
 _CELLS = ((0.024, 0.16), (0.075, 0.42), (0.13, 0.75))
 """Cells that a model's corners are joined in: share of the model's size, and at most so many metres."""
@@ -36,12 +37,15 @@ class Outline:
 class Model:
     """A thing in several degrees of detail, ``meshes`` from fine to far, each an index into ``ModelLibrary.draws``.
 
-    ``size_m`` (3,) is its size before an instance's scale, ``lamps`` are (slot, position) of the middle of each lamp.
+    ``size_m`` (3,) is its size before an instance's scale. All of it, however its limbs move, lies within ``radius_m``
+    of its origin, and in a cylinder of ``spread_m`` and ``height_m``. ``lamps`` are (slot, position) of their middles.
     """
 
     meshes: tuple[int, ...]
     size_m: np.ndarray
     radius_m: float
+    spread_m: float
+    height_m: float
     outline: Outline
     lamps: tuple[tuple[int, np.ndarray], ...]
 
@@ -135,8 +139,12 @@ def _model(name: str, mesh: Mesh, lamps: tuple[tuple[int, np.ndarray], ...], mes
         size_m[1] = cars.SHAPES[name].width
     if name in ("bus", "box-truck", "semi-truck"):
         size_m[1] = 2.55
-    radius = float(np.linalg.norm(mesh.vertices["position"], axis=1).max())
-    return Model(meshes, size_m, radius, _outline(mesh), lamps)
+    positions_m = mesh.vertices["position"]
+    radius = float(np.linalg.norm(positions_m, axis=1).max())
+    spread, height = float(np.linalg.norm(positions_m[:, :2], axis=1).max()), float(positions_m[:, 2].max())
+    if name in _WITH_LIMBS:
+        spread = height = radius
+    return Model(meshes, size_m, radius, spread, height, _outline(mesh), lamps)
 
 
 def _outline(mesh: Mesh) -> Outline:

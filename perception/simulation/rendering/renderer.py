@@ -12,6 +12,7 @@ from perception.camera import Rig
 from perception.simulation.rendering.buildings import HOUSE_VERTEX, house_triangles
 from perception.simulation.rendering.context import open_context
 from perception.simulation.rendering.ground import detail_triangles, ground_triangles, surface_map
+from perception.simulation.rendering.hiding import Skyline, Walls
 from perception.simulation.rendering.instances import road_user_rows, signal_flags, static_rows
 from perception.simulation.rendering.look import Look
 from perception.simulation.rendering.measuring import ShareMeter, seen_users
@@ -53,6 +54,7 @@ class Renderer:
         self._plan = surface_map(town)
         ground, detail = ground_triangles(town), detail_triangles(town, self._plan)
         scenery = furnish(town, self._plan, self._seed)
+        self._walls = Walls(scenery.houses)
         houses = [house_triangles(house) for house in scenery.houses]
         fixed = {
             "house": np.concatenate(houses) if houses else np.zeros((0, 3), HOUSE_VERTEX),
@@ -91,8 +93,9 @@ class Renderer:
         crowd = self._crowd(state)
         views = {name: view_of(camera, state.town_from_vehicle) for name, camera in self.rig.cameras.items()}
         tables = DrawTables()
-        selected = {name: self._selector.view(tables, crowd, view) for name, view in views.items()}
-        ranges = {name: part[0] | self._fixed(tables, views[name]) for name, part in selected.items()}
+        skylines = {name: self._walls.skyline(view.eye_m) for name, view in views.items()}
+        selected = {name: self._selector.view(tables, crowd, view, skylines[name]) for name, view in views.items()}
+        ranges = {name: part[0] | self._fixed(tables, views[name], skylines[name]) for name, part in selected.items()}
         centre_m = np.round(state.town_from_vehicle[:2, 3] / _SHADOW_GRID_M) * _SHADOW_GRID_M
         shadows = self._shadow_ranges(tables, crowd, centre_m)
         soft = sprites(crowd, self._library, self.look, state.town_from_vehicle, self._plan)
@@ -128,11 +131,12 @@ class Renderer:
     def _noise_seed(self, camera: int, time_s: float) -> int:
         return int(np.random.SeedSequence([self._seed, camera, round(time_s * 1e6)]).generate_state(1)[0])
 
-    def _fixed(self, tables: DrawTables, view: View) -> dict[str, Range]:
+    def _fixed(self, tables: DrawTables, view: View, skyline: Skyline) -> dict[str, Range]:
         """Commands for the cells of houses and ground that a camera may show."""
         ranges = {}
         for what, geometry in self._stage.fixed.items():
             shown, _ = in_picture(view, geometry.centres_m, geometry.radii_m)
+            shown &= ~skyline.hides(geometry.centres_m, geometry.spreads_m, geometry.tops_m)
             ranges[what] = tables.add_commands(geometry.commands(shown, view.eye_m))
         return ranges
 

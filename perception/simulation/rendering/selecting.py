@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from perception.simulation.rendering.hiding import Skyline
 from perception.simulation.rendering.models import ModelLibrary
 from perception.simulation.rendering.viewing import View, commands, in_picture
 from perception.types import FloatArray
@@ -74,6 +75,7 @@ class Selector:
         models = list(library.models.values())
         self._meshes = np.array([model.meshes for model in models])
         self._radii_m = np.array([model.radius_m for model in models])
+        self._cylinders_m = np.array([(model.spread_m, model.height_m) for model in models])
 
     def radii_m(self, crowd: Crowd) -> FloatArray:
         """(N,) of spheres around each instance's origin that hold all of it."""
@@ -88,9 +90,11 @@ class Selector:
         meshes: np.ndarray = self._meshes[models, level]
         return meshes
 
-    def view(self, tables: DrawTables, crowd: Crowd, view: View) -> tuple[dict[str, Range], np.ndarray, np.ndarray]:
-        """Append what a camera may show: ranges of "solid" and "plant" commands, the road users among it (M,) and
-        the mesh that each is drawn with (M,)."""
+    def view(
+        self, tables: DrawTables, crowd: Crowd, view: View, skyline: Skyline
+    ) -> tuple[dict[str, Range], np.ndarray, np.ndarray]:
+        """Append what a camera may show: ranges of "solid" and "plant" commands, the road users in the picture (M,),
+        also those that houses hide, and the mesh of each (M,)."""
         positions_m = crowd.rows["position"].astype(float)
         shown, sizes_px = in_picture(view, positions_m, self.radii_m(crowd))
         still = slice(crowd.user_count, None)
@@ -99,8 +103,12 @@ class Selector:
         shown[still] &= (sizes_px[still] > _SMALLEST_STILL_PX) & (far_m < _STILL_REACH_M)
         chosen = np.flatnonzero(shown)
         meshes = self.meshes(crowd, chosen, sizes_px[chosen])
-        _, table = tables.add_instances(crowd.rows[chosen], meshes, self._draws)
-        is_plant = self._mesh_is_plant[np.unique(meshes)] if len(meshes) else np.zeros(0, bool)
+        spread_m, height_m = (
+            self._cylinders_m[crowd.models[chosen]] * crowd.rows["scale"][chosen].max(axis=1)[:, None]
+        ).T
+        open_ = ~skyline.hides(positions_m[chosen], spread_m, positions_m[chosen, 2] + height_m)
+        _, table = tables.add_instances(crowd.rows[chosen[open_]], meshes[open_], self._draws)
+        is_plant = self._mesh_is_plant[np.unique(meshes[open_])]
         ranges = {"solid": tables.add_commands(table[~is_plant]), "plant": tables.add_commands(table[is_plant])}
         is_user = chosen < crowd.user_count
         return ranges, chosen[is_user], meshes[is_user]

@@ -39,6 +39,7 @@ class FixedGeometry:
         low = np.minimum.reduceat(positions[order].min(axis=1), firsts)
         high = np.maximum.reduceat(positions[order].max(axis=1), firsts)
         self.centres_m, self.radii_m = 0.5 * (low + high), 0.5 * np.linalg.norm(high - low, axis=1)
+        self.spreads_m, self.tops_m = 0.5 * np.linalg.norm(high[:, :2] - low[:, :2], axis=1), high[:, 2]
         self._commands = np.stack(
             [3 * counts, np.ones_like(counts), 3 * firsts, np.zeros_like(counts), np.zeros_like(counts)], axis=1
         ).astype(np.uint32)
