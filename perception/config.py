@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from perception.errors import UsageError, without_credentials
 
@@ -24,6 +24,15 @@ def _listed(value: object) -> object:
 def _split(value: object) -> object:
     """ "car, bus" -> ["car", "bus"]"""
     return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+
+
+def _rising(counts: list[int]) -> list[int]:
+    if not counts:
+        raise ValueError("name at least one number")
+    return sorted(set(counts))
+
+
+Count = Annotated[int, Field(ge=1, le=100_000)]
 
 
 class RunConfig(BaseModel):
@@ -104,6 +113,15 @@ class EvaluateConfig(RunConfig):
     benchmark: Literal["jaad"] | None = None
     data: Path | None = None
     split: Literal["train", "val", "test"] = "test"
+
+
+class BenchConfig(RunConfig):
+    """``perception bench``: ``cameras`` and ``objects`` are the numbers of them that are measured, for so many
+    ``instants`` each."""
+
+    cameras: Annotated[list[Count], BeforeValidator(_split), AfterValidator(_rising)] = [1, 2, 4, 6, 8, 12]
+    objects: Annotated[list[Count], BeforeValidator(_split), AfterValidator(_rising)] = [10, 30, 100, 300]
+    instants: int = Field(default=40, ge=1)
 
 
 def load_config(kind: type[Config], *, path: Path | None, options: Mapping[str, Any]) -> Config:

@@ -25,7 +25,7 @@ def build_app() -> typer.Typer:
         add_completion=False,
         pretty_exceptions_enable=False,
     )
-    for name in ("demo", "stream", "evaluate", "simulate"):
+    for name in ("demo", "stream", "evaluate", "simulate", "bench"):
         command = getattr(import_module(f"perception.cli.{name}"), name)
         app.command(name, epilog=_EPILOG)(command)
     for name in ("train", "weights"):

@@ -53,7 +53,7 @@ class RunProgress:
         elapsed_s = self._arrivals_s[-1] - self._arrivals_s[0]
         return (len(self._arrivals_s) - 1) / elapsed_s if elapsed_s > 0 else 0.0
 
-    def update(self, stage_ms: Mapping[str, float], *, objects: int, dropped: int = 0) -> None:
+    def update(self, stage_ms: Mapping[str, float], *, objects: int | None = None, dropped: int = 0) -> None:
         """One instant is done: its stages' milliseconds, the objects in it, all frames dropped so far."""
         self.done += 1
         self._arrivals_s.append(monotonic())

@@ -7,7 +7,7 @@ from contextlib import closing
 from perception.cli.ending import finish, latency_report
 from perception.cli.measuring import report_of
 from perception.cli.running import execute, open_configured
-from perception.config import RunConfig, StreamConfig
+from perception.config import Config, RunConfig, StreamConfig
 from perception.errors import UsageError, without_credentials
 from perception.evaluation import RunRecorder
 from perception.files import bundled
@@ -21,8 +21,7 @@ def run_demo(config: RunConfig) -> None:
 
     Raises ``PerceptionError`` when an input is wrong or the run breaks off.
     """
-    if not config.source:
-        config = config.model_copy(update={"source": [str(bundled(BUNDLED_RECORDING))]})
+    config = with_bundled_source(config)
     recorder = RunRecorder()
     with closing(open_configured(config)) as source:
         truth = read_truth(config.source[0]) if len(config.source) == 1 and not source.is_live else None
@@ -33,6 +32,11 @@ def run_demo(config: RunConfig) -> None:
             recorder.tables(), truth, config.source[0], title=source.name, config=config, assembly=finished.assembly
         )
     finish(finished, report)
+
+
+def with_bundled_source(config: Config) -> Config:
+    """The bundled drive where no source is named."""
+    return config if config.source else config.model_copy(update={"source": [str(bundled(BUNDLED_RECORDING))]})
 
 
 def run_stream(config: StreamConfig) -> None:

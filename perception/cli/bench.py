@@ -1,0 +1,46 @@
+"""``perception bench``: how long an instant takes, and how that grows with cameras and with objects."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from perception.cli import options
+from perception.config import BenchConfig, load_config
+
+_SIZES = "Sizes"
+
+
+def bench(
+    context: typer.Context,
+    source: options.Source = None,
+    rig: options.RigName = None,
+    config: options.ConfigFile = None,
+    cameras: Annotated[
+        str | None,
+        typer.Option("--cameras", help="Numbers of cameras.", show_default="1,2,4,6,8,12", rich_help_panel=_SIZES),
+    ] = None,
+    objects: Annotated[
+        str | None,
+        typer.Option(
+            "--objects", help="Numbers of objects to follow.", show_default="10,30,100,300", rich_help_panel=_SIZES
+        ),
+    ] = None,
+    instants: Annotated[
+        int | None,
+        typer.Option("--instants", help="Instants measured of each number.", show_default="40", rich_help_panel=_SIZES),
+    ] = None,
+    detector: options.DetectorName = None,
+    weights: options.Weights = None,
+    forecaster: options.ForecasterName = None,
+    device: options.Device = None,
+    conf: options.Confidence = None,
+    imgsz: options.ImageSize = None,
+    half: options.Half = None,
+    output: options.Output = None,
+) -> None:
+    """Measure the pipeline: milliseconds per instant for more and more cameras, and for more and more objects."""
+    from perception.cli.timing import run_bench
+
+    run_bench(load_config(BenchConfig, path=config, options=options.given_options(context)))

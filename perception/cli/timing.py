@@ -1,0 +1,95 @@
+"""Wires ``perception bench``: the pipeline before rings of cameras, tracker and forecaster before crowds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from itertools import islice, pairwise
+from time import perf_counter
+
+import numpy as np
+from rich.console import Console
+
+from perception.assembly import assemble, available_processors
+from perception.bench import CameraRing, Crowd, Load, draw_growths, measure_growth, print_growth
+from perception.bench.growth import WARM_UP_INSTANTS
+from perception.camera import Rig
+from perception.cli.progress import RunProgress
+from perception.cli.provenance import write_run_file
+from perception.cli.running import make_folder, open_configured
+from perception.cli.sessions import with_bundled_source
+from perception.config import BenchConfig
+from perception.errors import UsageError
+from perception.files import write_json
+from perception.types import FrameSet
+
+REPORT_FILE, PLOT_FILE = "bench.json", "growth.png"
+_MOST_FRAMES = 48
+"""Instants of the recording that are kept in memory and gone through again and again."""
+
+
+def run_bench(config: BenchConfig) -> None:
+    """Measure, print both tables, write ``bench.json`` and ``growth.png``, print their folder last.
+
+    Raises ``UsageError`` for a source that is empty or whose cameras are not calibrated.
+    """
+    config = with_bundled_source(config)
+    with closing(open_configured(config)) as source:
+        rig, name = source.rig, source.name
+        if rig is None:
+            raise UsageError(f"{name}: its cameras are not calibrated; say with --rig where they sit.")
+        recorded = list(islice(source, _MOST_FRAMES))
+    if not recorded:
+        raise UsageError(f"{name}: holds no frames.")
+    assembly = assemble(config, rig=rig)
+    total = (len(config.cameras) + len(config.objects)) * (WARM_UP_INSTANTS + config.instants)
+    with RunProgress(Console(stderr=True, highlight=False), total=total, unit="instants") as progress:
+        camera_loads = [_camera_load(config, rig, recorded, count) for count in config.cameras]
+        object_loads = [_object_load(config, rig, count) for count in config.objects]
+        growths = [
+            measure_growth(what, loads, instants=config.instants, on_instant=progress.update)
+            for what, loads in (("cameras", camera_loads), ("objects", object_loads))
+        ]
+    machine = f"{available_processors()} processors, {assembly.device}"
+    width, height = recorded[0].frames[0].size_px
+    details = [
+        f"{name}, {width}x{height} pixels, {assembly.pipeline.detector.name}; {machine}",
+        f"tracker and forecaster alone, {len(rig)} cameras; {machine}",
+    ]
+    for growth, detail in zip(growths, details, strict=True):
+        print_growth(growth, Console(highlight=False), detail=detail)
+    folder = make_folder("bench", config, name)
+    notes, weights = assembly.notes, assembly.weights
+    write_run_file(folder, command="bench", config=config, device=str(assembly.device), notes=notes, weights=weights)
+    write_json(folder / REPORT_FILE, {"growth": [growth.to_json() for growth in growths]})
+    draw_growths(growths, folder / PLOT_FILE, title=f"Time per instant, {machine}")
+    Console(highlight=False).print(str(folder), soft_wrap=True)
+
+
+def _camera_load(config: BenchConfig, rig: Rig, recorded: Sequence[FrameSet], count: int) -> Load:
+    """The whole pipeline, from frames to futures, before so many cameras; decoding is not in it."""
+    ring = CameraRing(rig, count)
+    pipeline, frame_sets = assemble(config, rig=ring.rig).pipeline, ring.frame_sets(recorded)
+    return Load(count, lambda: pipeline.step(next(frame_sets)).stage_ms)
+
+
+def _object_load(config: BenchConfig, rig: Rig, count: int) -> Load:
+    """Tracker and forecaster with so many objects around the car, which all are seen at every instant."""
+    pipeline = assemble(config, rig=rig).pipeline
+    detector, tracker, forecaster = pipeline.detector, pipeline.tracker, pipeline.forecaster
+    crowd = Crowd(rig, count, feature_size=detector.feature_size, feature_space=detector.feature_space)
+    instants, standing = crowd.instants(), np.eye(4)
+
+    def step() -> dict[str, float]:
+        timestamp_ns, found = next(instants)
+        times_s = [perf_counter()]
+        tracks = tracker.update(found, timestamp_ns, standing)
+        times_s.append(perf_counter())
+        forecaster.step(tracks, timestamp_ns, standing)
+        times_s.append(perf_counter())
+        return {
+            name: 1e3 * (end - start)
+            for name, (start, end) in zip(("track", "forecast"), pairwise(times_s), strict=True)
+        }
+
+    return Load(count, step)

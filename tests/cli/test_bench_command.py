@@ -1,0 +1,47 @@
+"""``perception bench`` on the bundled recording."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from support.commands import Command
+
+
+def test_both_growths_are_measured_and_written(command: Command) -> None:
+    ran = command(
+        *("bench", "--cameras", "2,1", "--objects", "5", "--instants", "2"), "--imgsz", "128", "--output", "measured"
+    )
+    assert ran.code == 0, ran.err
+    assert ran.folder == Path("measured")
+    content = json.loads(Path("measured/bench.json").read_text())
+    cameras, objects = content["growth"]
+    assert list(cameras["latency"]) == ["1", "2"] and list(objects["latency"]) == ["5"]
+    assert {"detect", "track", "forecast"} == set(cameras["latency"]["2"]["per_stage"])
+    assert cameras["latency"]["2"]["total"]["instant_count"] == 2
+    assert Path("measured/growth.png").stat().st_size > 10_000
+    assert "imgsz: 128" in Path("measured/run.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--cameras", "0"), ["--cameras"]),
+        (("--cameras", "two"), ["--cameras"]),
+        (("--objects", ""), ["--objects"]),
+        (("--instants", "0"), ["--instants"]),
+        (("--source", "no-such-recording"), ["no-such-recording"]),
+    ],
+)
+def test_bad_options_are_named(command: Command, arguments: tuple[str, ...], words: list[str]) -> None:
+    ran = command("bench", "--output", "measured", *arguments)
+    assert ran.code == 2
+    assert all(word in ran.sentence for word in words), ran.sentence
+    assert not Path("measured").exists()
+
+
+def test_cameras_must_be_calibrated(command: Command, street: Path) -> None:
+    ran = command("bench", "--source", str(street))
+    assert ran.code == 2
+    assert "--rig" in ran.sentence
