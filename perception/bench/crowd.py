@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from perception.camera import Rig
-from perception.sources.projected import corners_of, frames_around
+from perception.cuboids import corners_of, frames_around, turned_left
 from perception.types import CLASSES, USUAL_SIZES_LWH_M, Detections, FloatArray
 
 _NEAREST_M, _FARTHEST_M = 6.0, 45.0
@@ -44,10 +44,7 @@ class Crowd:
         centres_m = np.stack([np.cos(angles_rad), np.sin(angles_rad), np.zeros(len(angles_rad))], axis=1)
         centres_m *= self._radii_m[:, None]
         centres_m[:, 2] = self._rig.road_height_m + self._sizes_lwh_m[:, 2] / 2
-        # They head along their circles: x of the box turned to the left of the line from the car.
-        cos, sin, zero, one = np.cos(angles_rad), np.sin(angles_rad), np.zeros(len(centres_m)), np.ones(len(centres_m))
-        rotations = np.array([[-sin, -cos, zero], [cos, -sin, zero], [zero, zero, one]]).transpose(2, 0, 1)
-        corners_m = corners_of(centres_m, rotations, self._sizes_lwh_m)
+        corners_m = corners_of(centres_m, turned_left(angles_rad + np.pi / 2), self._sizes_lwh_m)
         found = []
         for camera in self._rig.cameras.values():
             boxes = frames_around(corners_m, camera)

@@ -16,6 +16,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from perception.camera import Camera, inverse_rigid, transform_points
+from perception.cuboids import corners_of, frames_around
 from perception.errors import UsageError
 from perception.sources.calibration import make_camera
 from perception.sources.instants import (
@@ -28,7 +29,6 @@ from perception.sources.instants import (
     recording_of,
     start_times_ns,
 )
-from perception.sources.projected import corners_of, frames_around
 from perception.sources.recording import Recording
 from perception.types import BoxTable, FloatArray, IntArray, ObjectTable
 

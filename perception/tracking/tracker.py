@@ -103,8 +103,8 @@ class ImageTracker:
         """Take the detections of one instant, at most one ``Detections`` per camera; return the live tracks.
 
         Returned are the confirmed tracks that are seen now (``unseen_s`` is 0) and those unseen for up to ``coast_s``,
-        predicted to now. A camera may be missing: its tracks coast. The car's pose
-        does not matter in the image frame. Time may stand still but not run backwards.
+        predicted to now. A camera may be missing: its tracks coast. The car's pose does not matter in the image frame.
+        Time may stand still but not run backwards.
 
         Raises ``PerceptionError`` when ``timestamp_ns`` lies before the last one, ``UsageError`` when the cameras'
         features come from different networks, ``ValueError`` when a camera comes twice or a label has no class.

@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from perception.camera import Camera, Rig, inverse_rigid, transform_points
+from perception.cuboids import corners_of, frames_around, turned_left
 from perception.simulation.world import RoadUsers
-from perception.sources.projected import frames_around
 from perception.types import NO_FEATURE_SPACE, Detections, FloatArray, IntArray
 
 IMAGE_WIDTH_PX = 640
@@ -23,7 +23,6 @@ _MISSED, _MISTAKEN = 0.04, 0.04
 _MISTAKES = np.array([1, 0, 1, 4, 3, 5])
 """What each label is taken for when it is mistaken."""
 
-_CORNERS = np.array([(x, y, z) for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (0.0, 1.0)])
 _SAMPLES = (np.stack(np.meshgrid(np.arange(6), np.arange(6)), axis=-1).reshape(-1, 2) + 0.5) / 6
 
 
@@ -101,11 +100,8 @@ def visible_shares(boxes_xyxy_px: FloatArray, depths_m: FloatArray) -> FloatArra
 
 def _corners_m(users: RoadUsers, vehicle_from_town: FloatArray) -> FloatArray:
     """(N, 8, 3) in the vehicle's axes."""
-    local = _CORNERS * users.sizes_lwh_m[:, None]
-    cos, sin = np.cos(users.yaws_rad)[:, None], np.sin(users.yaws_rad)[:, None]
-    x, y, z = local[..., 0], local[..., 1], local[..., 2]
-    turned = np.stack([cos * x - sin * y, sin * x + cos * y, z], axis=-1)
-    return transform_points(vehicle_from_town, users.positions_m[:, None] + turned)
+    centres_m = users.positions_m + users.sizes_lwh_m * np.array([0, 0, 0.5])
+    return transform_points(vehicle_from_town, corners_of(centres_m, turned_left(users.yaws_rad), users.sizes_lwh_m))
 
 
 def _resized(camera: Camera) -> Camera:

@@ -8,9 +8,9 @@ from scipy.spatial.transform import Rotation
 from support.media import numbered_image, write_image
 
 from perception.camera import inverse_rigid, transform_points
+from perception.cuboids import corners_of, frames_around
 from perception.errors import UsageError
 from perception.sources import open_source, read_objects, read_truth
-from perception.sources.projected import corners_of, frames_around
 from perception.sources.rigs import read_rig
 from perception.types import CLASSES
 

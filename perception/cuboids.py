@@ -20,6 +20,12 @@ def corners_of(centres_m: FloatArray, rotations: FloatArray, sizes_lwh_m: FloatA
     return corners
 
 
+def turned_left(yaws_rad: FloatArray) -> FloatArray:
+    """(N, 3, 3): rotations about the z axis by ``yaws_rad`` (N,)."""
+    cos, sin, zero, one = np.cos(yaws_rad), np.sin(yaws_rad), np.zeros(len(yaws_rad)), np.ones(len(yaws_rad))
+    return np.array([[cos, -sin, zero], [sin, cos, zero], [zero, zero, one]]).transpose(2, 0, 1)
+
+
 def frames_around(corners_vehicle_m: FloatArray, camera: Camera, *, nearest_m: float = NEAREST_M) -> FloatArray:
     """(N, 4): the box in pixels around 3-D boxes (N, 8, 3), clipped to the image; NaN where it is empty.
 
