@@ -86,5 +86,8 @@ def _print_summary(console: Console, report: Report, outcome: Outcome) -> None:
         table.add_row("median", *(f"{scores.p50_ms:.1f}" for scores in stages.values()))
         table.add_row("95%", *(f"{scores.p95_ms:.1f}" for scores in stages.values()))
         console.print(table)
+    line = outcome.hindsight.line()
+    if line:
+        say(console, f"Forecasts, held against what the tracks then did: {line}.")
     if report.detection or report.tracking or report.forecasting:
         console.print(Text(report.summary()))

@@ -51,14 +51,21 @@ class SceneRecorder:
     ) -> None:
         self._files.__exit__(kind, error, trace)
 
-    def write(self, scene: Scene, *, rate_fps: float | None = None) -> tuple[Scene, bool]:
+    def write(self, scene: Scene, *, rate_fps: float | None = None, remark: str = "") -> tuple[Scene, bool]:
         """The scene with the stages ``draw`` and ``encode`` added, and False when the user closed the window."""
         stage_ms = dict(scene.stage_ms)
         goes_on = True
         if self._video is not None or self._window is not None:
             started_s = perf_counter()
             self._history.update(scene)
-            picture = draw_scene(scene, history=self._history, cameras=self._cameras, rig=self._rig, rate_fps=rate_fps)
+            picture = draw_scene(
+                scene,
+                history=self._history,
+                cameras=self._cameras,
+                rig=self._rig,
+                rate_fps=rate_fps,
+                remark=remark,
+            )
             stage_ms["draw"] = 1e3 * (perf_counter() - started_s)
             started_s = perf_counter()
             if self._video is not None:

@@ -21,6 +21,7 @@ from perception.cli.recording import SceneRecorder
 from perception.cli.stopping import StopRequest
 from perception.config import RunConfig
 from perception.errors import PerceptionError, UsageError
+from perception.evaluation import Hindsight
 from perception.outputs import Window, next_run_folder, output_folder
 from perception.sources import open_source, read_rig
 from perception.tracking import GroundTracker, ImageTracker
@@ -44,6 +45,7 @@ class Outcome:
     failure: PerceptionError | None = None
     left_out: dict[str, int] = field(default_factory=dict)
     stage_ms: list[dict[str, float]] = field(default_factory=list)
+    hindsight: Hindsight = field(default_factory=Hindsight)
 
     @property
     def rate_fps(self) -> float:
@@ -61,6 +63,7 @@ class Outcome:
             "dropped_frames": self.dropped,
             "left_out_by_tracker": self.left_out,
             "warnings": self.warnings,
+            "hindsight": self.hindsight.to_json(),
         }
 
 
@@ -117,7 +120,9 @@ def execute(
         with SceneRecorder(source, folder=folder, window=window, video=video) as recorder, progress:
             try:
                 for scene in scenes:
-                    drawn, goes_on = recorder.write(scene, rate_fps=progress.rate_fps if progress.done else None)
+                    outcome.hindsight.add(scene)
+                    rate_fps = progress.rate_fps if progress.done else None
+                    drawn, goes_on = recorder.write(scene, rate_fps=rate_fps, remark=outcome.hindsight.remark())
                     _count(outcome, drawn)
                     if on_scene is not None:
                         on_scene(drawn)

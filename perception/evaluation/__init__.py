@@ -23,6 +23,7 @@ from perception.evaluation.ground_forecasting import (
 from perception.evaluation.ground_run import GroundReport, evaluate_ground
 from perception.evaluation.ground_tracking import GroundTrackingReport, evaluate_ground_tracking
 from perception.evaluation.handover import HandoverReport, evaluate_handover
+from perception.evaluation.hindsight import Hindsight
 from perception.evaluation.image_run import detect_images
 from perception.evaluation.labelled_images import LabelledImage, LabelledImages, read_labelled_images
 from perception.evaluation.latency import LatencyReport, LatencyScores, evaluate_latency
@@ -54,6 +55,7 @@ __all__ = [
     "GroundTable",
     "GroundTrackingReport",
     "HandoverReport",
+    "Hindsight",
     "HorizonScores",
     "ImageKey",
     "LabelledImage",

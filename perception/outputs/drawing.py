@@ -34,6 +34,7 @@ def draw_scene(
     style: AnnotationStyle | None = None,
     status_line: bool = True,
     rate_fps: float | None = None,
+    remark: str = "",
     min_width_px: int = 960,
     max_grid_width_px: int = 1920,
     rig_size_px: tuple[int, int] = _RIG_SIZE_PX,
@@ -44,7 +45,7 @@ def draw_scene(
     in a grid no wider than ``max_grid_width_px``. ``cameras`` fixes the order of the tiles and keeps a dark tile for
     a camera that is missing at this instant; without it the frames present are shown. ``history`` (already updated
     with this scene) gives the past. The status line tells ``rate_fps`` (without it: what the stages' time allows),
-    the milliseconds of all stages, the number of objects, the camera and the time.
+    the milliseconds of all stages, the number of objects, the camera, the time and the ``remark``.
 
     With ``rig`` the picture has ``rig_size_px`` (width, height): the cameras stand in their places around the car,
     the futures lie on the road, and a bird's-eye view shows the ground frame. Only a scene whose tracks are in the
@@ -67,7 +68,7 @@ def draw_scene(
             history=history,
             style=style,
             size_px=rig_size_px,
-            status=_status(scene, names, history, rate_fps) if status_line else None,
+            status=_status(scene, names, history, rate_fps, remark) if status_line else None,
         )
     if len(names) == 1 and names[0] in frames:
         picture = _draw_frame(frames[names[0]], scene, history, style, _single_size(frames[names[0]], min_width_px))
@@ -76,7 +77,7 @@ def draw_scene(
     if status_line:
         height, width = picture.shape[:2]
         # The line need not grow as fast as the picture to be read.
-        left, right = _status(scene, names, history, rate_fps)
+        left, right = _status(scene, names, history, rate_fps, remark)
         draw_status_line(picture, left, right, unit=max(1.0, math.sqrt(width * height / (960 * 540)) ** 0.6))
     return picture
 
@@ -148,7 +149,7 @@ def grid_columns(count: int) -> int:
 
 
 def _status(
-    scene: Scene, names: Sequence[str], history: TrackHistory | None, rate_fps: float | None
+    scene: Scene, names: Sequence[str], history: TrackHistory | None, rate_fps: float | None, remark: str
 ) -> tuple[list[str], list[str]]:
     """The texts of the status line at the left and, from the border inwards, at the right."""
     left = [names[0] if len(names) == 1 else f"{len(names)} cameras", _time_text(scene.timestamp_ns, history)]
@@ -160,7 +161,7 @@ def _status(
     right = [] if rate_fps is None else [f"{rate_fps:.0f} fps" if rate_fps >= 10 else f"{rate_fps:.1f} fps"]
     right += [f"{total_ms:.0f} ms" if total_ms >= 10 else f"{total_ms:.1f} ms"] if total_ms > 0 else []
     right += [f"{count} object" if count == 1 else f"{count} objects"]
-    return left, right
+    return [*left, remark] if remark else left, right
 
 
 def _time_text(timestamp_ns: int, history: TrackHistory | None) -> str:

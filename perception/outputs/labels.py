@@ -153,7 +153,10 @@ def draw_name(image: NDArray[np.uint8], name: str, *, unit: float) -> None:
 
 
 def draw_status_line(image: NDArray[np.uint8], left: list[str], right: list[str], *, unit: float) -> None:
-    """Write a slim line along the lower edge of ``image``, in place; the first text of each side is brighter."""
+    """Write a slim line along the lower edge of ``image``, in place; the first text of each side is brighter.
+
+    Texts at the left for which there is no room are left out.
+    """
     height, width = image.shape[:2]
     text_px = text_height_px(unit)
     line_px = min(height, round(2.7 * text_px))
@@ -163,12 +166,15 @@ def draw_status_line(image: NDArray[np.uint8], left: list[str], right: list[str]
     strip[:] = (strip * (1 - alpha) + np.array(DARK, np.float32) * alpha + 0.5).astype(np.uint8)
     baseline = height - round((line_px - text_px) / 2)
     gap = round(1.8 * text_px)
+    end = width - gap
+    for position, text in enumerate(right):
+        end -= _text_width_px(text, _LINE_FONT, text_px)
+        _put_text(image, text, (end, baseline), _LINE_FONT, text_px, MUTED if position else WHITE)
+        end -= gap
     x = gap
     for position, text in enumerate(left):
+        text_end = x + _text_width_px(text, _LINE_FONT, text_px)
+        if position and text_end > end:
+            break
         _put_text(image, text, (x, baseline), _LINE_FONT, text_px, MUTED if position else WHITE)
-        x += _text_width_px(text, _LINE_FONT, text_px) + gap
-    x = width - gap
-    for position, text in enumerate(right):
-        x -= _text_width_px(text, _LINE_FONT, text_px)
-        _put_text(image, text, (x, baseline), _LINE_FONT, text_px, MUTED if position else WHITE)
-        x -= gap
+        x = text_end + gap

@@ -158,6 +158,12 @@ def test_the_status_line_stays_at_the_lower_edge(scene_of):
     assert not mask[:-40].any()
 
 
+def test_a_remark_stands_in_the_status_line_where_there_is_room(scene_of):
+    bare, short, long = (draw_scene(scene_of(), remark=text) for text in ("", "2 s ahead: off by 1 m", "very " * 60))
+    assert (bare[-20:] != short[-20:]).any()
+    np.testing.assert_array_equal(bare, long)
+
+
 def test_several_cameras_are_tiled_and_a_missing_one_keeps_its_place(scene_of, tracks_of):
     tracks = tracks_of([[100, 80, 180, 150]], cameras=["rear"])
     names = ("front", "left", "rear")
