@@ -45,6 +45,7 @@ SIMULATE = next(line for line in COMMANDS if line.startswith("perception simulat
 SHORTER = {
     SIMULATE: ["--duration", "0.2", "--cameras", "front", "--size", "320x180"],
     "perception demo --source drive": ["--max-frames", "3"],
+    "perception bench": ["--cameras", "1,2", "--objects", "10", "--instants", "1", "--imgsz", "128"],
     "perception evaluate drive --min-height 12 --min-visible 0.5": ["--max-frames", "3"],
     "perception evaluate data/recording --min-height 12 --min-visible 0.5": ["--max-frames", "3"],
     "perception evaluate data/recording --half --imgsz 512": ["--max-frames", "3"],
@@ -75,7 +76,15 @@ def weights() -> None:
 
 
 def test_the_readme_shows_what_there_is():
-    assert {line.split()[1] for line in COMMANDS} == {"demo", "stream", "evaluate", "train", "weights", "simulate"}
+    assert {line.split()[1] for line in COMMANDS} == {
+        "demo",
+        "stream",
+        "evaluate",
+        "train",
+        "weights",
+        "simulate",
+        "bench",
+    }
     assert {"make demo", "make demo SOURCE=path/to/video.mp4", "make test"} <= set(SHELL_LINES)
     assert set(ANSWERS_NOT_HERE) <= set(OWN_COMMANDS)
     for picture in re.findall(r"!\[.*?\]\((.*?)\)", README):
