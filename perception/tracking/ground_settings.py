@@ -52,6 +52,13 @@ class PoseSettings(BaseModel):
 class GroundSettings(LifeSettings):
     """Thresholds of the ground frame; those that it shares with the image frame are the same where not named here."""
 
+    birth_score: float = Field(
+        default=0.45,
+        ge=0,
+        le=1,
+        description="unmatched detections from here on start a track; higher than in an image, for what is wrongly "
+        "found stands in the world for seconds, and most objects come near enough to be found surely",
+    )
     gate: float = Field(
         default=5.99,
         ge=0,
