@@ -30,7 +30,7 @@ SHELL_LINES = [
 COMMANDS = [line for line in SHELL_LINES if line.startswith("perception ")]
 DATA_COMMANDS = [line for line in COMMANDS if "$DATA" in line]
 TRAINING_COMMANDS = [line for line in DATA_COMMANDS if " train " in line]
-OWN_COMMANDS = [line for line in COMMANDS if "$DATA" not in line]
+OWN_COMMANDS = list(dict.fromkeys(line for line in COMMANDS if "$DATA" not in line))
 
 ANSWERS_NOT_HERE = {
     "perception stream --source 0 --show": (2, "webcam"),

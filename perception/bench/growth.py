@@ -45,7 +45,7 @@ class Growth:
         return float(np.polyfit(np.log(sizes), np.log(times_ms), 1)[0])
 
     def to_json(self) -> dict[str, Any]:
-        """For ``bench.json``."""
+        """For ``report.json``."""
         return {
             "what": self.what,
             "exponent": self.exponent,

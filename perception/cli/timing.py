@@ -23,13 +23,13 @@ from perception.errors import UsageError
 from perception.files import write_json
 from perception.types import FrameSet
 
-REPORT_FILE, PLOT_FILE = "bench.json", "growth.png"
+REPORT_FILE, PLOT_FILE = "report.json", "growth.png"
 _MOST_FRAMES = 48
 """Instants of the recording that are kept in memory and gone through again and again."""
 
 
 def run_bench(config: BenchConfig) -> None:
-    """Measure, print both tables, write ``bench.json`` and ``growth.png``, print their folder last.
+    """Measure, print both tables, write ``report.json`` and ``growth.png``, print their folder last.
 
     Raises ``UsageError`` for a source that is empty or whose cameras are not calibrated.
     """

@@ -15,7 +15,7 @@ def test_both_growths_are_measured_and_written(command: Command) -> None:
     )
     assert ran.code == 0, ran.err
     assert ran.folder == Path("measured")
-    content = json.loads(Path("measured/bench.json").read_text())
+    content = json.loads(Path("measured/report.json").read_text())
     cameras, objects = content["growth"]
     assert list(cameras["latency"]) == ["1", "2"] and list(objects["latency"]) == ["5"]
     assert {"detect", "track", "forecast"} == set(cameras["latency"]["2"]["per_stage"])
