@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from perception.camera import Camera, Rig
+from perception.cuboids import turned_left
 from perception.types import FrameSet
 
 
@@ -24,7 +25,8 @@ class CameraRing:
         for index in range(count):
             lap, original = index // len(originals), originals[index % len(originals)]
             name = original.name if lap == 0 else f"{original.name}-{lap + 1}"
-            turn = _turned(np.pi * lap / len(originals))
+            turn = np.eye(4)
+            turn[:3, :3] = turned_left(np.array([np.pi * lap / len(originals)]))[0]
             camera = Camera(name, original.size_px, original.intrinsics, turn @ original.vehicle_from_camera)
             self._members.append((camera, original.name))
         self.rig = Rig({camera.name: camera for camera, _ in self._members}, rig.road_height_m)
@@ -45,10 +47,3 @@ class CameraRing:
                 )
                 yield replace(frame_set, frames=frames, timestamp_ns=frame_set.timestamp_ns + shift_ns)
             lap += 1
-
-
-def _turned(angle_rad: float) -> np.ndarray:
-    cos, sin = np.cos(angle_rad), np.sin(angle_rad)
-    turn = np.eye(4)
-    turn[:2, :2] = [[cos, -sin], [sin, cos]]
-    return turn

@@ -14,6 +14,7 @@ from perception.assembly import assemble, available_processors
 from perception.bench import CameraRing, Crowd, Load, draw_growths, measure_growth, print_growth
 from perception.bench.growth import WARM_UP_INSTANTS
 from perception.camera import Rig
+from perception.cli.ending import REPORT_FILE
 from perception.cli.progress import RunProgress
 from perception.cli.provenance import write_run_file
 from perception.cli.running import make_folder, open_configured
@@ -23,7 +24,7 @@ from perception.errors import UsageError
 from perception.files import write_json
 from perception.types import FrameSet
 
-REPORT_FILE, PLOT_FILE = "report.json", "growth.png"
+PLOT_FILE = "growth.png"
 _MOST_FRAMES = 48
 """Instants of the recording that are kept in memory and gone through again and again."""
 
