@@ -98,7 +98,8 @@ class EvaluateConfig(RunConfig):
     ``truth``: the recording with ground truth, where it is not the source; ``results``: the folder of a finished run;
     ``images``: annotation files of single images. ``grouping`` counts car, truck and bus as one class, each class for
     itself, or reports both. ``benchmark`` measures the forecaster alone on a public one, the ``split`` of its ``data``
-    file. Objects lower than ``min_height`` pixels, and objects less visible than ``min_visible`` (unset: all count in
+    file, in pairs against the ``references``, others' errors on the same targets; without ``neighbours`` each object is
+    alone. Objects lower than ``min_height`` pixels, and objects less visible than ``min_visible`` (unset: all count in
     the images, half visible ones on the ground), count neither way. ``conf`` is low because an average precision needs
     the weak detections too; the tracker ignores them.
     """
@@ -110,8 +111,10 @@ class EvaluateConfig(RunConfig):
     grouping: Literal["both", "vehicles", "each"] = "both"
     min_height: float = Field(default=0, ge=0)
     min_visible: float | None = Field(default=None, ge=0, le=1)
-    benchmark: Literal["jaad"] | None = None
+    benchmark: Literal["jaad", "nuscenes", "ethucy", "kitti"] | None = None
     data: Path | None = None
+    references: Path | None = None
+    neighbours: bool = True
     split: Literal["train", "val", "test"] = "test"
 
 

@@ -19,7 +19,8 @@ def evaluate(
     recording: Annotated[
         list[Path] | None,
         typer.Argument(
-            help="Recordings with ground truth, measured together, or the folder of a finished run.",
+            help="Recordings with ground truth, measured together, or the folder of a finished run; "
+            "with --benchmark the word forecaster.",
             show_default=False,
         ),
     ] = None,
@@ -59,7 +60,11 @@ def evaluate(
     ] = None,
     benchmark: Annotated[
         str | None,
-        typer.Option("--benchmark", help="jaad: the forecaster alone, by its protocol.", rich_help_panel=_BENCHMARK),
+        typer.Option(
+            "--benchmark",
+            help="jaad, nuscenes, ethucy or kitti: the forecaster alone, by its protocol.",
+            rich_help_panel=_BENCHMARK,
+        ),
     ] = None,
     data: Annotated[
         Path | None, typer.Option("--data", help="The benchmark's tracks.", rich_help_panel=_BENCHMARK)
@@ -67,6 +72,19 @@ def evaluate(
     split: Annotated[
         str | None,
         typer.Option("--split", help="train, val or test.", show_default="test", rich_help_panel=_BENCHMARK),
+    ] = None,
+    references: Annotated[
+        Path | None,
+        typer.Option("--references", help="jaad: others' errors on the same windows.", rich_help_panel=_BENCHMARK),
+    ] = None,
+    neighbours: Annotated[
+        bool | None,
+        typer.Option(
+            "--neighbours/--alone",
+            help="Hear what the others do, or not.",
+            show_default="neighbours",
+            rich_help_panel=_BENCHMARK,
+        ),
     ] = None,
     stride: options.Stride = None,
     max_frames: options.MaxFrames = None,
@@ -93,4 +111,7 @@ def evaluate(
     given = options.given_options(context, without=("config", "recording", "vehicles"))
     if vehicles is not None:
         given["grouping"] = "vehicles" if vehicles else "each"
-    run_evaluation(load_config(EvaluateConfig, path=config, options=given), recordings=recording or [])
+    recordings = recording or []
+    if benchmark is not None and recordings == [Path("forecaster")]:
+        recordings = []  # it says what is measured, which --benchmark says already
+    run_evaluation(load_config(EvaluateConfig, path=config, options=given), recordings=recordings)

@@ -15,7 +15,9 @@ from perception.errors import UsageError
 if TYPE_CHECKING:
     import torch
 
+    from perception.training.forecaster import ForecasterData, ForecasterTraining
     from perception.training.loop import History
+    from perception.types import Detector
 
 app = typer.Typer(help="Train the detector or the forecaster.", no_args_is_help=True)
 
@@ -96,6 +98,9 @@ def forecaster(
     ] = "roadnet",
     device: _Device = "auto",
     seed: _Seed = None,
+    seeds: Annotated[
+        int, typer.Option("--seeds", min=1, help="Train so many times, from --seed on, each into a folder of its own.")
+    ] = 1,
     steps: _Steps = None,
     dropout: _Dropout = None,
     weight_decay: _WeightDecay = None,
@@ -104,38 +109,67 @@ def forecaster(
     """Train TrajectoryGRU on JAAD's tracks and on recordings tracked by our own detector."""
     from perception.assembly import choose_device, prepare_processor
     from perception.detection import DetectionSettings, open_detector
-    from perception.forecasting import BUNDLED_NAMES, TrajectoryGRU, save_gru
+    from perception.forecasting import BUNDLED_NAMES
     from perception.training.configuration import read_training_config, write_training_config
-    from perception.training.forecaster import ForecasterTraining, forecaster_task, load_forecaster_data
-    from perception.training.loop import train
+    from perception.training.forecaster import ForecasterTraining, folds_of, load_forecaster_data
 
     prepare_processor()
     console, root = Console(), _data_folder(data)
     path, folder = _config_and_folder(config, output, resume, "forecaster")
     settings = {"seed": seed, "steps": steps, "dropout": dropout, "weight_decay": weight_decay, "patience": patience}
     training = read_training_config(ForecasterTraining, path, settings)
+    write_training_config(training, folder)
     chosen = choose_device(device)
     detection = DetectionSettings(image_size_px=training.image_size_px)
     observer, reason = open_detector(features_from, detection, device=chosen)
-    console.print(reason)
-    with console.status("tracking the recordings"):
-        tracks = load_forecaster_data(training, root, observer)
-    write_training_config(training, folder)
+    if training.train:
+        console.print(reason)
+    runs = [(fold, training.settings.seed + more) for fold in folds_of(training) for more in range(seeds)]
+    fold_read, tracks = None, None
+    for fold, run_seed in runs:
+        name = "-".join(part for part in (fold, f"seed{run_seed}" if len(runs) > 1 else "") if part)
+        weights = folder / name / f"{BUNDLED_NAMES[training.reference_frame]}.safetensors"
+        if len(runs) > 1:
+            console.rule(name, style="dim")
+            if weights.is_file():
+                console.print("Trained already.")
+                continue
+        if tracks is None or fold != fold_read:
+            with console.status("reading and tracking"):
+                fold_read, tracks = fold, load_forecaster_data(training, root, observer, fold)
+        _train_forecaster(training, run_seed, tracks, observer, weights, fold, console, chosen)
+    if len(runs) > 1:
+        console.print(str(folder), highlight=False, soft_wrap=True)
+
+
+def _train_forecaster(
+    training: ForecasterTraining,
+    seed: int,
+    tracks: ForecasterData,
+    observer: Detector,
+    weights: Path,
+    fold: str,
+    console: Console,
+    device: torch.device,
+) -> None:
+    from perception.forecasting import TrajectoryGRU, save_gru
+    from perception.training.forecaster import forecaster_task
+    from perception.training.loop import train
+
+    training = training.model_copy(update={"settings": training.settings.model_copy(update={"seed": seed})})
+    weights.parent.mkdir(parents=True, exist_ok=True)
 
     def run(on_step: Callable[[int, History], None]) -> tuple[torch.nn.Module, History]:
+        feature_size = max(1, observer.feature_size)
         task = forecaster_task(
-            training,
-            tracks,
-            feature_space=observer.feature_space,
-            feature_size=max(1, observer.feature_size),
-            device=chosen,
+            training, tracks, feature_space=observer.feature_space, feature_size=feature_size, device=device
         )
-        return train(task, training.settings, folder=folder, device=chosen, on_step=on_step)
+        return train(task, training.settings, folder=weights.parent, device=device, on_step=on_step)
 
-    model, history = _train(run, training.settings.steps, folder, console, title="TrajectoryGRU")
+    model, history = _train(run, training.settings.steps, weights.parent, console, title="TrajectoryGRU")
     assert isinstance(model, TrajectoryGRU)
-    weights = folder / f"{BUNDLED_NAMES[training.reference_frame]}.safetensors"
-    save_gru(model, weights)
+    origin = {} if training.benchmark is None else {"benchmark": training.benchmark.name, "fold": fold}
+    save_gru(model, weights, extras={**origin, "seed": str(seed)})
     _finish(history, weights, console)
 
 

@@ -45,6 +45,7 @@ class GroundMotion:
 
     dimensions = 2
     candidates = len(TIME_CONSTANTS_S) + 1
+    relation_size = 9
     input_size = 2 + 3 * len(TIME_CONSTANTS_S) + 2 + 2 + 2 + _CAR_INPUTS + TIME_INPUTS
 
     def observe(self, tracks: Tracks, world_from_vehicle: FloatArray | None) -> FloatArray:
@@ -100,6 +101,24 @@ class GroundMotion:
     def place(self, state: MotionState, moved: Tensor) -> Tensor:
         now = state.observations[:, None, None, :]
         return now[..., PLACE] + _turned(moved, now[..., AXIS])
+
+    def relate(self, state: MotionState, neighbours: Tensor) -> Tensor:
+        """Where a neighbour is, how far, how it moves and where it points, along and across the object's direction."""
+        now, others = state.observations, state.observations[neighbours.clamp(min=0)]
+        axes_rad = now[:, None, AXIS]
+        away = others[..., PLACE] - now[:, None, PLACE]
+        drift = others[..., VELOCITY] - now[:, None, VELOCITY]
+        direction = others[..., AXIS] - axes_rad
+        return torch.cat(
+            [
+                squash(_turned(away, -axes_rad) / 3),
+                squash(away.norm(dim=-1, keepdim=True) / 3),
+                squash(_turned(others[..., VELOCITY], -axes_rad) / 2),
+                squash(_turned(drift, -axes_rad) / 2),
+                torch.stack([direction.cos(), direction.sin()], dim=-1),
+            ],
+            dim=-1,
+        )
 
     def axes_rad(self, state: MotionState) -> Tensor:
         return state.observations[..., AXIS]

@@ -1,7 +1,8 @@
 """TrajectoryGRU: a recurrent network that is told once per frame where an object is, and says where it will go.
 
     motion (size, displacement, velocities, time step ...), class, CNN feature or "none"
-        -> embedding -> GRU (its hidden state stays with the track) -> K futures, probabilities, spreads
+        -> embedding -> GRU (its hidden state stays with the track) -+-> K futures, probabilities, spreads
+                                       states of its neighbours ------+
 
 The same network works in the image and on the ground; ``Motion`` is what differs. A future is a smooth curve: a
 mixture of past velocities, continued, plus a polynomial in time. So it can be read at any time ahead, and a track of
@@ -21,6 +22,7 @@ from torch import Tensor, nn
 from perception.forecasting.ground_motion import GroundMotion
 from perception.forecasting.image_motion import ImageMotion
 from perception.forecasting.motion import Motion, MotionState
+from perception.forecasting.social import Neighbourhood
 from perception.types import CLASSES, ReferenceFrame
 
 HORIZONS_S: dict[ReferenceFrame, float] = {"image": 3.0, "ground": 4.0}
@@ -43,6 +45,8 @@ class GruConfig:
     spread_degree: int = 3
     dropout: float = 0.0
     reference_frame: ReferenceFrame = "image"
+    social_size: int = 0
+    """Width of what is heard of the neighbours; 0 is off."""
 
 
 class Futures(NamedTuple):
@@ -78,8 +82,12 @@ class TrajectoryGRU(nn.Module):
         self.gru = nn.GRU(config.input_size, config.hidden_size, batch_first=True)
         self.dropout = nn.Dropout(config.dropout)
         per_mode = 1 + motion.candidates + motion.dimensions * (config.curve_degree + config.spread_degree + 1)
+        encoded_size = config.hidden_size + config.input_size
+        self.neighbourhood = (
+            Neighbourhood(encoded_size, motion.relation_size, config.social_size) if config.social_size else None
+        )
         self.decoder = nn.Sequential(
-            nn.Linear(config.hidden_size + config.input_size, 128),
+            nn.Linear(encoded_size + 2 * config.social_size, 128),
             nn.ReLU(),
             nn.Linear(128, config.modes * per_mode),
         )
@@ -100,14 +108,28 @@ class TrajectoryGRU(nn.Module):
         embedded: Tensor = self.input(torch.cat([motion, seen, self.label(labels)], dim=-1))
         return embedded
 
-    def encode(self, motion: Tensor, labels: Tensor, features: Tensor | None) -> Tensor:
-        """(N, L, motion.input_size), (N,), (N, L, F) or None to the decoder's input (N, hidden + input)."""
+    def encode(self, motion: Tensor, labels: Tensor, features: Tensor | None, lengths: Tensor) -> Tensor:
+        """(N, L, motion.input_size), (N,), (N, L, F) or None, (N,) to the encoded objects (N, hidden + input)."""
         embedded = self.embed(motion, labels[:, None].expand(-1, motion.shape[1]), features)
         outputs, _ = self.gru(embedded)
-        return torch.cat([outputs[:, -1], embedded[:, -1]], dim=-1)
+        rows, last = torch.arange(len(lengths), device=lengths.device), lengths - 1
+        return torch.cat([outputs[rows, last], embedded[rows, last]], dim=-1)
+
+    def hear(self, encoded: Tensor, state: MotionState, neighbours: Tensor | None) -> Tensor:
+        """The encoded objects (N, E), and what they hear of their ``neighbours`` (N, M), to the decoder's input.
+
+        Neighbours are rows of ``encoded``, -1 for none; None means that nobody hears anybody.
+        """
+        if self.neighbourhood is None:
+            return encoded
+        if neighbours is None:
+            heard = encoded.new_zeros(len(encoded), 2 * self.config.social_size)
+        else:
+            heard = self.neighbourhood(encoded, self.motion.relate(state, neighbours), neighbours)
+        return torch.cat([encoded, heard], dim=-1)
 
     def step(self, hidden: Tensor, motion: Tensor, labels: Tensor, features: Tensor | None) -> tuple[Tensor, Tensor]:
-        """One instant of N tracks: hidden (N, H) to the new hidden (N, H) and the decoder's input."""
+        """One instant of N tracks: hidden (N, H) to the new hidden (N, H) and the encoded objects (N, E)."""
         embedded = self.embed(motion, labels, features)
         outputs, _ = self.gru(embedded[:, None], hidden[None].contiguous())
         return outputs[:, 0], torch.cat([outputs[:, 0], embedded], dim=-1)
@@ -130,6 +152,8 @@ class TrajectoryGRU(nn.Module):
         # Spread grows about linearly with time ahead; the network says how much more or less.
         base = 0.03 + 0.3 * ahead[:, None]
         stds = log_std.clamp(-_MAX_LOG_STD, _MAX_LOG_STD).exp() * base * scale
+        steps = torch.cat([torch.zeros_like(logits[:, :1, 0]), nn.functional.softplus(logits[:, 1:, 0])], dim=1)
+        logits = -steps.cumsum(dim=1)[..., None]
         return Futures(logits[..., 0].log_softmax(dim=-1), motion.place(state, moved), stds)
 
 

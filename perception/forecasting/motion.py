@@ -62,7 +62,7 @@ class Motion(Protocol):
     """One reference frame: O numbers observed of a track, what of them the network reads, D coordinates of a future.
 
     ``input_size`` counts what ``advance`` tells the network, ``dimensions`` is D, ``candidates`` C counts the past
-    velocities that a future may continue.
+    velocities that a future may continue, ``relation_size`` R what ``relate`` tells of a neighbour.
     """
 
     @property
@@ -71,6 +71,8 @@ class Motion(Protocol):
     def dimensions(self) -> int: ...
     @property
     def candidates(self) -> int: ...
+    @property
+    def relation_size(self) -> int: ...
 
     def observe(self, tracks: Tracks, world_from_vehicle: FloatArray | None) -> FloatArray:
         """(N, O): what of the tracks, and of the recording car's pose (4, 4), is remembered."""
@@ -99,6 +101,10 @@ class Motion(Protocol):
 
     def place(self, state: MotionState, moved: Tensor) -> Tensor:
         """Displacements (N, K, T, D) from now, in the curves' axes, to positions (N, K, T, D)."""
+        ...
+
+    def relate(self, state: MotionState, neighbours: Tensor) -> Tensor:
+        """(N, M, R): how each object sees its ``neighbours`` (N, M), rows of the state; rows below 0 mean nothing."""
         ...
 
     def axes_rad(self, state: MotionState) -> Tensor | None:

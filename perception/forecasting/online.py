@@ -8,6 +8,8 @@ from torch import Tensor
 
 from perception.forecasting.gru import TrajectoryGRU
 from perception.forecasting.motion import MotionState
+from perception.forecasting.social import nearest_neighbours
+from perception.forecasting.windows import PLACE
 from perception.types import FloatArray, Forecasts, IntArray, Tracks
 
 
@@ -45,7 +47,8 @@ class GruForecaster:
         hidden, motion, dt_s = self._recall(tracks, observations, timestamp_ns)
         motion, inputs = self._model.motion.advance(motion, observations, dt_s, unseen_s)
         hidden, encoded = self._model.step(hidden, inputs, labels, self._usable_features(tracks))
-        futures = self._model.decode(encoded, motion, self._times_s)
+        heard = self._model.hear(encoded, motion, self._neighbours(tracks, observed))
+        futures = self._model.decode(heard, motion, self._times_s)
         axes_rad = self._model.motion.axes_rad(motion)
         self._ids, self._timestamp_ns, self._hidden, self._motion = tracks.ids, timestamp_ns, hidden, motion
         return Forecasts(
@@ -57,6 +60,13 @@ class GruForecaster:
             reference_frame=frame,
             axes_rad=None if axes_rad is None else axes_rad.cpu().numpy(),
         )
+
+    def _neighbours(self, tracks: Tracks, observed: FloatArray) -> Tensor | None:
+        """In the image, those whom the same camera sees; on the ground, all."""
+        if not self._model.config.social_size:
+            return None
+        camera = None if tracks.reference_frame == "ground" else np.unique(tracks.cameras, return_inverse=True)[1]
+        return torch.from_numpy(nearest_neighbours(observed[:, PLACE], camera)).to(self._device)
 
     def _usable_features(self, tracks: Tracks) -> Tensor | None:
         if not tracks.feature_space or tracks.feature_space != self._model.config.feature_space:

@@ -22,7 +22,7 @@ CONSTANT_VELOCITY = "constant-velocity"
 STEP_S = 0.2
 """Time between the points of a forecast: fine enough for a smooth curve, and half the file of 0.1 s."""
 
-_ADDED_LATER = {"reference_frame"}
+_ADDED_LATER = {"reference_frame", "social_size"}
 """What weights files need not state, because the first ones were written before it could differ from its default."""
 
 
@@ -62,6 +62,11 @@ def _learnt(path: Path, device: torch.device, reference_frame: ReferenceFrame) -
 def save_gru(model: TrajectoryGRU, path: Path, *, extras: Mapping[str, str] | None = None) -> None:
     """Write the network with what it is built from; raises ``PerceptionError`` as ``save_weights`` does."""
     save_weights(path, model.state_dict(), kind=KIND, config=asdict(model.config), extras=extras)
+
+
+def read_origin(path: Path) -> Mapping[str, str]:
+    """What ``save_gru`` wrote beside the network; raises ``UsageError`` as ``read_gru`` does."""
+    return read_weights(path, kind=KIND).extras
 
 
 def read_gru(path: Path) -> TrajectoryGRU:

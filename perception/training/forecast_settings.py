@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from perception.training.futures_loss import LossWeights
 from perception.training.loop import TrainingSettings
 from perception.types import ReferenceFrame
 
@@ -37,6 +39,17 @@ class TrafficData(BaseModel):
     strides: tuple[int, ...] = (1,)
 
 
+class BenchmarkData(BaseModel):
+    """A public benchmark of the ground frame: its ``name`` and its file; ``folds`` are trained one by one, each without
+    the data that it is tested on (all of the benchmark's where none are named)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Literal["nuscenes", "ethucy", "kitti"]
+    path: Path
+    folds: tuple[str, ...] = ()
+
+
 class ForecasterTraining(BaseModel):
     """The file behind ``perception train forecaster --config``; paths are relative to the ``--data`` folder."""
 
@@ -48,11 +61,14 @@ class ForecasterTraining(BaseModel):
     validation: tuple[RecordingData, ...] = ()
     traffic: TrafficData | None = Field(None, description="on the ground: simulated traffic to learn from")
     traffic_validation: TrafficData | None = None
+    benchmark: BenchmarkData | None = Field(None, description="on the ground, instead of all other data")
     recording_share: float = Field(0.3, ge=0, le=1, description="share of the batches that come from recordings")
     feature_dropout: float = Field(0.3, ge=0, le=1, description="share of the windows that lose their features")
     dropout: float = Field(0.1, ge=0, lt=1)
     hidden_size: int = Field(160, gt=0)
-    likelihood_weight: float = Field(0.1, ge=0)
+    modes: int = Field(6, gt=0, description="futures of each object")
+    social_size: int = Field(0, ge=0, description="width of what is heard of the neighbours; 0 is off")
+    loss: LossWeights = LossWeights()
     image_size_px: int | None = Field(None, description="the detector's input while tracking the recordings")
     settings: TrainingSettings = TrainingSettings(
         steps=8000,

@@ -10,12 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from perception.benchmarks import BENCHMARKS, Benchmark, Split
+from perception.benchmarks.jaad import JaadTracks, from_jaad, read_jaad
 from perception.errors import UsageError
 from perception.forecasting.gru import HORIZONS_S, Futures, GruConfig, TrajectoryGRU
-from perception.forecasting.jaad import JaadTracks, read_jaad
 from perception.forecasting.motion import MotionState
-from perception.forecasting.offline import encode_sequences
-from perception.training.forecast_data import Grid, TrackSet, Windows, from_jaad, join
+from perception.forecasting.offline import encode_windows
+from perception.forecasting.windows import Grid, TrackSet, Windows, join
+from perception.training.benchmark_lessons import BenchmarkLessons
 from perception.training.forecast_settings import ForecasterTraining, RecordingData, TrafficData
 from perception.training.ground_lessons import GroundLessons
 from perception.training.image_lessons import ImageLessons
@@ -61,9 +63,12 @@ class ForecasterData:
     recordings_validation: TrackSet | None = None
     traffic: TrackSet | None = None
     traffic_validation: TrackSet | None = None
+    benchmark: tuple[Benchmark, Split, Split] | None = None
 
     def lessons(self, config: ForecasterTraining) -> Lessons:
         """What these sets teach in the configuration's reference frame."""
+        if self.benchmark is not None:
+            return BenchmarkLessons(config, *self.benchmark)
         if config.reference_frame == "image":
             return ImageLessons(config, self.jaad, self.jaad_validation, self.recordings, self.recordings_validation)
         share = config.recording_share if self.traffic is not None else 1.0
@@ -76,8 +81,26 @@ class ForecasterData:
         )
 
 
-def load_forecaster_data(config: ForecasterTraining, root: Path, observer: Detector) -> ForecasterData:
-    """Read JAAD, track the recordings with ``observer``, simulate the traffic; paths are relative to ``root``."""
+def folds_of(config: ForecasterTraining) -> tuple[str, ...]:
+    """The folds that are trained one by one; ("",) where there are none. Raises ``UsageError`` for unknown ones."""
+    if config.benchmark is None:
+        return ("",)
+    known = BENCHMARKS[config.benchmark.name].folds
+    unknown = [fold for fold in config.benchmark.folds if fold not in known]
+    if unknown:
+        raise UsageError(f"benchmark.folds: {unknown[0]!r} is none of {', '.join(known)}.")
+    return config.benchmark.folds or known
+
+
+def load_forecaster_data(config: ForecasterTraining, root: Path, observer: Detector, fold: str = "") -> ForecasterData:
+    """Read JAAD, track the recordings with ``observer``, simulate the traffic; paths are relative to ``root``.
+
+    Of a benchmark its ``fold`` is read.
+    """
+    if config.benchmark is not None:
+        benchmark, path = BENCHMARKS[config.benchmark.name], root / config.benchmark.path
+        parts = (benchmark.read(path, "train", fold), benchmark.read(path, "val", fold))
+        return ForecasterData(benchmark=(benchmark, *parts))
     jaad = root / config.jaad if config.jaad is not None else None
     observe = observe_recording if config.reference_frame == "image" else observe_drive
 
@@ -104,6 +127,7 @@ def forecaster_task(
     config: ForecasterTraining, data: ForecasterData, *, feature_space: str, feature_size: int, device: torch.device
 ) -> Task[Windows]:
     """What ``loop.train`` needs."""
+    lessons = data.lessons(config)
     torch.manual_seed(config.settings.seed)
     model = TrajectoryGRU(
         GruConfig(
@@ -111,11 +135,12 @@ def forecaster_task(
             dropout=config.dropout,
             feature_size=feature_size,
             feature_space=feature_space,
-            horizon_s=HORIZONS_S[config.reference_frame],
+            horizon_s=max(HORIZONS_S[config.reference_frame], float(lessons.grid.times_s[-1])),
+            modes=config.modes,
+            social_size=config.social_size,
             reference_frame=config.reference_frame,
         )
     )
-    lessons = data.lessons(config)
     times = torch.from_numpy(lessons.grid.times_s).float().to(device)
 
     def draw_batch(step: int) -> Windows:
@@ -123,9 +148,7 @@ def forecaster_task(
 
     def loss_of(network: nn.Module, windows: Windows) -> dict[str, Tensor]:
         assert isinstance(network, TrajectoryGRU)
-        encoded, state = encode_sequences(
-            network, windows.observations, windows.dt_s, windows.unseen_s, windows.labels, windows.features
-        )
+        encoded, state = encode_windows(network, windows)
         return lessons.loss(network.decode(encoded, state, times), windows, state)
 
     def validate(network: nn.Module) -> Validation:

@@ -7,11 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from perception.forecasting.gru import motion_of
-from perception.training.forecast_data import Grid, Instant, TrackSet, TrueFutures, with_futures
+from perception.forecasting.windows import GROUND_GRID, TrackSet
+from perception.training.forecast_data import Instant, TrueFutures, with_futures
 from perception.types import FloatArray, IntArray, ObjectTable, Tracks
-
-GROUND_GRID = Grid(10, tuple(range(41)))
-"""Now, and each tenth of a second 4 s ahead."""
 
 ObservedInstant = tuple[int, Tracks, "FloatArray | None"]
 """``timestamp_ns``, the tracks of the ground frame that our tracker had then, ``world_from_vehicle`` (4, 4) or None."""

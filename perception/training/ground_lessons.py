@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -22,10 +23,17 @@ from perception.forecasting.ground_motion import (
 )
 from perception.forecasting.gru import Futures, TrajectoryGRU
 from perception.forecasting.motion import MotionState
-from perception.forecasting.offline import encode_sequences
-from perception.training.forecast_data import TrackSet, Windows, windows_at
+from perception.forecasting.offline import predict_windows
+from perception.forecasting.windows import GROUND_GRID, TrackSet, Windows, windows_at
 from perception.training.forecast_settings import ForecasterTraining
-from perception.training.ground_forecast_data import GROUND_GRID
+from perception.training.futures_loss import (
+    LossWeights,
+    futures_loss,
+    lengths_of,
+    masked_mean,
+    mixture_log_likelihoods,
+    turned_along,
+)
 from perception.training.loop import Validation
 from perception.types import CLASSES, FloatArray
 
@@ -75,7 +83,7 @@ class GroundLessons:
 
     def loss(self, futures: Futures, windows: Windows, state: MotionState) -> dict[str, Tensor]:
         """See ``ground_loss``."""
-        return ground_loss(futures, windows, state, likelihood_weight=self._config.likelihood_weight)
+        return ground_loss(futures, windows, state, weights=self._config.loss)
 
     @torch.inference_mode()
     def validate(self, model: TrajectoryGRU) -> Validation:
@@ -83,7 +91,7 @@ class GroundLessons:
         figures: dict[str, float] = {}
         losses, scores = [], []
         for name, tracks in self._validation.items():
-            displacements, loss = ground_displacements(model, tracks, likelihood_weight=self._config.likelihood_weight)
+            displacements, loss = ground_displacements(model, tracks, weights=self._config.loss)
             figures |= {f"{name} {figure}": value for figure, value in displacements.items()}
             straight = displacements[f"CV {_CHOSEN_BY_S} s"]
             best, mean = (displacements[f"{figure} {_CHOSEN_BY_S} s"] for figure in ("minFDE", "FDE"))
@@ -94,10 +102,8 @@ class GroundLessons:
         return Validation(float(np.mean(losses)), float(np.mean(scores)), figures)
 
 
-def ground_loss(
-    futures: Futures, windows: Windows, state: MotionState, *, likelihood_weight: float
-) -> dict[str, Tensor]:
-    """Distances of the future that came true and of the mean one in metres; the likelihood of the first.
+def ground_loss(futures: Futures, windows: Windows, state: MotionState, *, weights: LossWeights) -> dict[str, Tensor]:
+    """Distances in metres, less for what is fast; see ``futures_loss``.
 
     Which of the K came true is judged by the way that was gone, not by where the tracker thought that it began: else
     the K would spread over the tracker's errors instead of what the object may do. Distances are not squared: one car
@@ -105,27 +111,24 @@ def ground_loss(
     """
     now, true = state.observations, windows.futures
     known = windows.known.float()
-    count = known.sum(dim=1)
-    some, count = count > 0, count.clamp(min=1)
+    some = known.sum(dim=1) > 0
     with torch.no_grad():
         ways = (futures.means - futures.means[:, :, :1]) - (true - true[:, :1])[:, None]
-        best = (_length(ways) * known[:, None]).sum(dim=2).argmin(dim=1)
-    rows = torch.arange(len(best), device=best.device)
-    importance = known / count[:, None] / (1 + now[:, None, VELOCITY].norm(dim=-1) / _FULL_SPEED_MPS)
+        judged = masked_mean(lengths_of(ways), known[:, None])
+    importance = 1 / (1 + now[:, VELOCITY].norm(dim=-1) / _FULL_SPEED_MPS)
     target = _joined(now[:, None, PLACE], true)
-    difference = futures.means[rows, best] - target
-    best_m = (_length(difference) * importance).sum(dim=1)[some].mean()
-    mean_m = (_length(futures.expected - target) * importance).sum(dim=1)[some].mean()
-
-    cos, sin = now[:, AXIS].cos()[:, None], now[:, AXIS].sin()[:, None]
-    x, y = difference.unbind(dim=-1)
-    along = torch.stack([cos * x + sin * y, cos * y - sin * x], dim=-1)
-    deviation = futures.stds[rows, best]
-    gaussian = 0.5 * (along / deviation).square().clamp(max=100.0) + deviation.log()
-    likelihood = ((gaussian.mean(dim=-1) * known).sum(dim=1) / count)[some].mean()
-    choice = -futures.log_probabilities[rows, best][some].mean()
-    total = best_m + 0.5 * mean_m + likelihood_weight * (likelihood + choice)
-    return {"total": total, "best": best_m, "mean": mean_m, "likelihood": likelihood, "choice": choice}
+    differences = target[:, None] - futures.means
+    likelihoods = mixture_log_likelihoods(
+        turned_along(differences, now[:, AXIS]), futures.stds, futures.log_probabilities
+    )
+    return futures_loss(
+        errors=(masked_mean(lengths_of(differences), known[:, None]) * importance[:, None])[some],
+        mean_errors=(masked_mean(lengths_of(futures.expected - target), known) * importance)[some],
+        likelihoods=-masked_mean(likelihoods, known)[some],
+        log_probabilities=futures.log_probabilities[some],
+        weights=weights,
+        judged=judged[some],
+    )
 
 
 def _joined(seen: Tensor, true: Tensor) -> Tensor:
@@ -135,11 +138,6 @@ def _joined(seen: Tensor, true: Tensor) -> Tensor:
     """
     ahead_s = torch.tensor(GROUND_GRID.times_s, dtype=true.dtype, device=true.device)
     return true + (seen - true[:, :1]) * (-ahead_s / _JOINS_AFTER_S).exp()[:, None]
-
-
-def _length(vectors: Tensor) -> Tensor:
-    """(..., 2) to (...), with a gradient at zero, too."""
-    return (vectors.square().sum(dim=-1) + 1e-4).sqrt()
 
 
 def _augment(windows: Windows, rng: np.random.Generator, feature_dropout: float) -> Windows:
@@ -159,20 +157,18 @@ def _augment(windows: Windows, rng: np.random.Generator, feature_dropout: float)
         features = features * torch.from_numpy(rng.random(count) >= feature_dropout)[:, None, None]
     other = torch.from_numpy(rng.integers(len(CLASSES), size=count))
     labels = torch.where(torch.from_numpy(rng.random(count) < 0.1), other, windows.labels)
-    return Windows(
-        torch.from_numpy(seen).float(),
-        windows.dt_s,
-        windows.unseen_s,
-        features,
-        labels,
-        torch.from_numpy(futures),
-        windows.known,
+    return replace(
+        windows,
+        observations=torch.from_numpy(seen).float(),
+        features=features,
+        labels=labels,
+        futures=torch.from_numpy(futures),
     )
 
 
 @torch.inference_mode()
 def ground_displacements(
-    model: TrajectoryGRU, tracks: TrackSet, *, likelihood_weight: float = 0.1, rows: int = _VALIDATED_ROWS
+    model: TrajectoryGRU, tracks: TrackSet, *, weights: LossWeights | None = None, rows: int = _VALIDATED_ROWS
 ) -> tuple[dict[str, float], float]:
     """Mean distances in metres at 1 to 4 s of about ``rows`` rows whose future is known, and the loss on them.
 
@@ -190,13 +186,8 @@ def ground_displacements(
         if not len(chosen):
             continue
         windows = windows_at(tracks, chosen, length=length, stride=1)
-        encoded, state = encode_sequences(
-            model, windows.observations, windows.dt_s, windows.unseen_s, windows.labels, windows.features
-        )
-        futures = model.decode(encoded, state, times)
-        losses += [float(ground_loss(futures, windows, state, likelihood_weight=likelihood_weight)["total"])] * len(
-            chosen
-        )
+        futures, state = predict_windows(model, windows, times)
+        losses += [float(ground_loss(futures, windows, state, weights=weights or LossWeights())["total"])] * len(chosen)
         known = windows.known[:, steps].numpy()
         apart = _apart_m(futures, windows, steps)
         sums += (apart * known).sum(axis=1)

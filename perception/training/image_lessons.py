@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch import Tensor
 
+from perception.benchmarks.jaad import JAAD, OBSERVED, PREDICTED, JaadTracks, from_jaad, protocol
+from perception.benchmarks.predicting import predict
 from perception.errors import UsageError
-from perception.evaluation.benchmarks import evaluate_jaad
 from perception.forecasting.gru import Futures, TrajectoryGRU
-from perception.forecasting.image_motion import ImageMotion
-from perception.forecasting.jaad import OBSERVED, PREDICTED, JaadTracks
+from perception.forecasting.image_motion import BOX, STD, ImageMotion
 from perception.forecasting.motion import MotionState
-from perception.forecasting.offline import encode_sequences, predict_expected
-from perception.training.forecast_data import IMAGE_GRID, TrackSet, Windows, from_jaad, windows_at
+from perception.forecasting.offline import predict_windows
+from perception.forecasting.windows import IMAGE_GRID, TrackSet, Windows, windows_at
 from perception.training.forecast_settings import ForecasterTraining
+from perception.training.futures_loss import LossWeights, futures_loss, masked_mean, mixture_log_likelihoods
 from perception.training.loop import Validation
 from perception.types import CLASSES
 
@@ -65,16 +68,18 @@ class ImageLessons:
 
     def loss(self, futures: Futures, windows: Windows, state: MotionState) -> dict[str, Tensor]:
         """See ``image_loss``."""
-        return image_loss(futures, windows, state, likelihood_weight=self._config.likelihood_weight)
+        return image_loss(futures, windows, state, weights=self._config.loss)
 
     def validate(self, model: TrajectoryGRU) -> Validation:
         """Chosen by JAAD's MSE at 1.5 s and the recordings' FDE at 2 s, each as a root or distance, multiplied."""
         figures: dict[str, float] = {}
         score, losses = 0.0, []
         if self._jaad_validation is not None:
-            errors = evaluate_jaad(model, self._jaad_validation).means()
-            figures |= {f"JAAD {name}": value for name, value in errors.items()}
-            score -= 0.5 * float(np.log(errors["mse_1_5_s"]))
+            targets = protocol(self._jaad_validation)
+            predicted = predict(model, targets, JAAD, neighbours=False)
+            errors = JAAD.errors(predicted, targets.futures(JAAD.steps))
+            figures |= {f"JAAD {name}": float(values.mean()) for name, values in errors.items()}
+            score -= 0.5 * float(np.log(figures["JAAD MSE 1.5 s"]))
             losses.append(self._loss_on(model, from_jaad(self._jaad_validation), OBSERVED))
         if self._recordings_validation is not None:
             displacements = recording_displacements(model, self._recordings_validation)
@@ -87,46 +92,41 @@ class ImageLessons:
     def _loss_on(self, model: TrajectoryGRU, tracks: TrackSet, length: int) -> float:
         ends = tracks.ends(length, 1)
         windows = windows_at(tracks, ends[:: max(1, len(ends) // 2000)], length=length, stride=1)
-        encoded, state = encode_sequences(
-            model, windows.observations, windows.dt_s, windows.unseen_s, windows.labels, windows.features
-        )
-        futures = model.decode(encoded, state, torch.from_numpy(IMAGE_GRID.times_s).float())
+        futures, state = predict_windows(model, windows, torch.from_numpy(IMAGE_GRID.times_s).float())
         return float(self.loss(futures, windows, state)["total"])
 
 
-def image_loss(
-    futures: Futures, windows: Windows, state: MotionState, *, likelihood_weight: float
-) -> dict[str, Tensor]:
-    """Root mean squared error of the mean future, and the likelihood of the best of the K futures.
+def image_loss(futures: Futures, windows: Windows, state: MotionState, *, weights: LossWeights) -> dict[str, Tensor]:
+    """Root mean squared errors of the corners, up to 1.5 s and in all, in units of some pixels; see ``futures_loss``.
 
-    The first makes the one output good, the second gives the futures their variety, probabilities and spreads.
+    Roots, so that one near pedestrian, whose box is large, does not outweigh the others.
     """
     known = windows.known.float()
-    some = known.sum(dim=1) > 0
-    size = windows.futures.new_tensor(_REFERENCE_SIZE_PX * 2)
-    corners = [
-        torch.cat([b[..., :2] - b[..., 2:] / 2, b[..., :2] + b[..., 2:] / 2], -1) * size
-        for b in (futures.expected, windows.futures)
-    ]
-    squared = (corners[0] - corners[1]).square().mean(dim=-1)
     near = torch.from_numpy(_STEPS <= PREDICTED).to(known.device) * known
-    rmse = [
-        ((squared * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1) + 1e-2).sqrt()[some].mean() / _RMSE_SCALE_PX
-        for mask in (near, known)
-    ]
+    some = known.sum(dim=1) > 0
+
+    def errors(boxes: Tensor, true: Tensor, seen: Tensor, near: Tensor) -> Tensor:
+        squared = (_corners_px(boxes) - _corners_px(true)).square().mean(dim=-1)
+        roots = [(masked_mean(squared, mask) + 1e-2).sqrt() for mask in (near, seen)]
+        return (roots[0] + 0.5 * roots[1]) / _RMSE_SCALE_PX
+
     scale = ImageMotion().scale(state)[:, None, None, :]
-    difference = (futures.means - windows.futures[:, None]) / scale
-    weight = known[:, None, :, None]
-    count = known.sum(dim=1).clamp(min=1) * 4
-    with torch.no_grad():
-        best = (difference.square() * weight).sum(dim=(2, 3)).argmin(dim=1)
-    rows = torch.arange(len(best), device=best.device)
-    deviation = (futures.stds / scale)[rows, best]
-    gaussian = 0.5 * (difference[rows, best] / deviation).square().clamp(max=100.0) + deviation.log()
-    likelihood = ((gaussian * weight[:, 0]).sum(dim=(1, 2)) / count)[some].mean()
-    choice = -futures.log_probabilities[rows, best][some].mean()
-    total = rmse[0] + 0.5 * rmse[1] + likelihood_weight * (likelihood + choice)
-    return {"total": total, "rmse_1_5_s": rmse[0], "rmse_3_s": rmse[1], "likelihood": likelihood, "choice": choice}
+    differences = (windows.futures[:, None] - futures.means) / scale
+    likelihoods = mixture_log_likelihoods(differences, futures.stds / scale, futures.log_probabilities)
+    return futures_loss(
+        errors=errors(futures.means, windows.futures[:, None], known[:, None], near[:, None])[some],
+        mean_errors=errors(futures.expected, windows.futures, known, near)[some],
+        likelihoods=-masked_mean(likelihoods, known)[some],
+        log_probabilities=futures.log_probabilities[some],
+        weights=weights,
+    )
+
+
+def _corners_px(boxes: Tensor) -> Tensor:
+    """(..., 4) centre and size to corners, in pixels of the reference size."""
+    half = boxes[..., 2:] / 2
+    corners = torch.cat([boxes[..., :2] - half, boxes[..., :2] + half], dim=-1)
+    return corners * boxes.new_tensor(_REFERENCE_SIZE_PX * 2)
 
 
 def _augment(windows: Windows, rng: np.random.Generator, feature_dropout: float) -> Windows:
@@ -149,14 +149,14 @@ def _augment(windows: Windows, rng: np.random.Generator, feature_dropout: float)
     # The classes of a data set must not stand for its cameras: cars of one fixed camera all drive the same way.
     other = torch.from_numpy(rng.integers(len(CLASSES), size=count))
     labels = torch.where(torch.from_numpy(rng.random(count) < 0.2), other, windows.labels)
-    return Windows(
-        moved(windows.observations),
-        windows.dt_s,
-        windows.unseen_s,
-        features,
-        labels,
-        moved(windows.futures),
-        windows.known,
+    return replace(
+        windows,
+        observations=torch.cat(
+            [moved(windows.observations[..., BOX]), windows.observations[..., STD] * zoom[:, None, None]], dim=-1
+        ),
+        features=features,
+        labels=labels,
+        futures=moved(windows.futures),
     )
 
 
@@ -171,16 +171,8 @@ def recording_displacements(model: TrajectoryGRU, tracks: TrackSet, *, history: 
         if not len(ends):
             continue
         windows = windows_at(tracks, ends, length=length, stride=1)
-        predicted = predict_expected(
-            model,
-            windows.observations.numpy(),
-            dt_s=windows.dt_s.numpy(),
-            unseen_s=windows.unseen_s.numpy(),
-            labels=windows.labels.numpy(),
-            features=None if windows.features is None else windows.features.numpy(),
-            times_s=IMAGE_GRID.times_s[steps],
-        )
-        distance = np.linalg.norm((predicted - windows.futures[:, steps].numpy())[..., :2], axis=-1) * 1000
+        predicted = predict_windows(model, windows, torch.from_numpy(IMAGE_GRID.times_s[steps]).float())[0].expected
+        distance = (predicted - windows.futures[:, steps])[..., :2].norm(dim=-1).numpy() * 1000
         known = windows.known[:, steps].numpy()
         sums += (distance * known).sum(axis=0)
         counts += known.sum(axis=0)

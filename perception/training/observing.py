@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from perception.errors import UsageError
+from perception.forecasting.windows import TrackSet
 from perception.sources import open_source, read_objects, read_truth
 from perception.tracking import GroundTracker, ImageTracker
-from perception.training.forecast_data import TrackSet, from_recording
+from perception.training.forecast_data import from_recording
 from perception.training.ground_forecast_data import from_drive
 from perception.types import BoxTable, Detections, Detector, FloatArray, Tracks
 

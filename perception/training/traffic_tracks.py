@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from perception.camera import Rig, inverse_rigid, transform_points, yaw_rad
+from perception.forecasting.windows import TrackSet
 from perception.simulation.traffic import drive
 from perception.simulation.world import RoadUsers, WorldState
 from perception.sources import read_rig
 from perception.tracking import GroundTracker
-from perception.training.forecast_data import TrackSet
 from perception.training.forecast_settings import TrafficData
 from perception.training.ground_forecast_data import from_drive
 from perception.training.simulated_boxes import SimulatedBoxes

@@ -1,0 +1,107 @@
+"""Forecasters on a benchmark's targets: TrajectoryGRU, constant velocity, a Kalman filter."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from scipy.special import logsumexp, ndtr
+
+from perception.benchmarks.split import Benchmark, Predicted, Split
+from perception.forecasting.gru import TrajectoryGRU
+from perception.forecasting.offline import predict_windows
+from perception.forecasting.social import NEIGHBOURS
+from perception.forecasting.windows import PLACE, windows_at
+from perception.types import FloatArray
+
+_BATCH = 1024
+
+
+def predict(model: TrajectoryGRU, split: Split, benchmark: Benchmark, *, neighbours: bool) -> Predicted:
+    """The futures of all targets, in the unit of the errors. Without ``neighbours`` each object is alone."""
+    times_s = torch.from_numpy(benchmark.grid.times_s).float()
+    count = NEIGHBOURS if neighbours and model.config.social_size else 0
+    parts: list[tuple[FloatArray, ...]] = []
+    for start in range(0, len(split), _BATCH):
+        batch = slice(start, start + _BATCH)
+        windows = windows_at(split.tracks, split.ends[batch], length=split.history, neighbours=count)
+        futures, state = predict_windows(model, windows, times_s)
+        targets = len(split.ends[batch])
+        axes_rad = model.motion.axes_rad(state)
+        probabilities = futures.log_probabilities[:targets].exp().numpy()
+        means = futures.means[:targets].numpy()
+        likelihoods = likelihoods_of(
+            probabilities,
+            means,
+            futures.stds[:targets].numpy(),
+            split.tracks.truth[split.tracks.truth_rows[split.ends[batch]][:, None] + np.array(benchmark.grid.steps)],
+            None if axes_rad is None else axes_rad[:targets].numpy(),
+        )
+        parts.append((probabilities, means * split.units[batch][:, None, None], *likelihoods))
+    return Predicted(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def likelihoods_of(
+    probabilities: FloatArray, means: FloatArray, stds: FloatArray, actual: FloatArray, axes_rad: FloatArray | None
+) -> tuple[FloatArray, FloatArray]:
+    """Cumulative probabilities (w, T, D) at what happened (w, T, D), and logarithmic likelihoods (w, T).
+
+    ``stds`` (w, K, T, D) lie along and across ``axes_rad`` (w,) where that is given.
+    """
+    away = actual[:, None] - means
+    if axes_rad is not None:
+        cos, sin = np.cos(axes_rad)[:, None, None], np.sin(axes_rad)[:, None, None]
+        away = np.stack([cos * away[..., 0] + sin * away[..., 1], cos * away[..., 1] - sin * away[..., 0]], axis=-1)
+    deviations = away / stds
+    levels = np.einsum("wk,wktd->wtd", probabilities, ndtr(deviations))
+    gaussians = (-0.5 * deviations**2 - np.log(stds) - 0.5 * np.log(2 * np.pi)).sum(axis=-1)
+    return levels, logsumexp(gaussians, axis=1, b=probabilities[..., None])
+
+
+def constant_velocity(split: Split, steps: int) -> Predicted:
+    """The last displacement, continued; a target that was seen once stays where it is."""
+    rows = split.ends
+    places = split.tracks.observations[:, _places(split)]
+    has_past = split.tracks.rows_before[rows] > 0
+    last = np.where(has_past[:, None], places[rows] - places[rows - has_past], 0)
+    return _straight(split, places[rows], last, steps)
+
+
+def kalman(split: Split, steps: int) -> Predicted:
+    """One filter per coordinate, as PIE_traj publishes it: [[1, 1], [0, 1]], Q = I, R = 1, started at rest."""
+    places = split.tracks.observations[:, _places(split)] * _units_of_rows(split)
+    counts = np.minimum(split.tracks.rows_before[split.ends] + 1, split.history)
+    first = split.ends - counts + 1
+    position, velocity = places[first].copy(), np.zeros_like(places[first])
+    transition, covariance = np.array([[1.0, 1.0], [0.0, 1.0]]), np.eye(2)
+    for index in range(1, split.history):
+        goes_on = (index < counts)[:, None]
+        predicted = position + velocity
+        covariance = transition @ covariance @ transition.T + np.eye(2)
+        gain = covariance[:, 0] / (covariance[0, 0] + 1.0)
+        surprise = places[np.minimum(first + index, split.ends)] - predicted
+        position = np.where(goes_on, predicted + gain[0] * surprise, position)
+        velocity = np.where(goes_on, velocity + gain[1] * surprise, velocity)
+        covariance = covariance - np.outer(gain, covariance[0])
+    ahead = np.arange(1, steps + 1)[:, None]
+    return Predicted(np.ones((len(split), 1)), (position[:, None] + velocity[:, None] * ahead)[:, None])
+
+
+def _straight(split: Split, now: FloatArray, step: FloatArray, steps: int) -> Predicted:
+    ahead = np.arange(1, steps + 1)[:, None]
+    means = now[:, None] + step[:, None] * ahead
+    return Predicted(np.ones((len(split), 1)), (means * split.units[:, None])[:, None])
+
+
+def _places(split: Split) -> slice:
+    """The columns of an observation that a future has, too."""
+    return PLACE if split.units.shape[1] == 2 else slice(0, 4)
+
+
+def _units_of_rows(split: Split) -> FloatArray:
+    """(M, D): the targets' units on the rows of their tracks."""
+    units = np.ones((len(split.tracks.observations), split.units.shape[1]))
+    track = np.searchsorted(split.tracks.starts, split.ends, side="right") - 1
+    of_track = np.ones((len(split.tracks.labels), split.units.shape[1]))
+    of_track[track] = split.units
+    units[:] = np.repeat(of_track, np.diff(split.tracks.starts), axis=0)
+    return units

@@ -1,0 +1,121 @@
+"""One benchmark, several trainings of the same network: the figures, how sure they are, and what stands beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perception.benchmarks.predicting import constant_velocity, kalman, predict
+from perception.benchmarks.split import Benchmark, Errors, Predicted, Split
+from perception.evaluation.bootstrap import PairedComparison, compare_paired
+from perception.evaluation.displacement import central_shares
+from perception.forecasting.gru import TrajectoryGRU
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A mean error: ``model`` over the seeds and their standard deviation, and the two that need no training.
+
+    ``comparison`` sets the model, its errors averaged over the seeds, against the better of the two.
+    """
+
+    model: float
+    spread: float | None
+    constant_velocity: float
+    kalman: float
+    comparison: PairedComparison
+
+
+@dataclass(frozen=True)
+class Spreads:
+    """Shares of the truth inside the middle 50 % and 90 %, over times and axes, and the mean likelihood (negative, per
+    time; in the units of the tracks)."""
+
+    middle_50: float
+    middle_90: float
+    negative_log_likelihood: float
+
+
+@dataclass(frozen=True)
+class FoldScores:
+    """Figures of one fold by name, each reference's comparison by name and figure; see ``score``."""
+
+    fold: str
+    targets: int
+    groups: int
+    seeds: int
+    figures: Mapping[str, Figure]
+    spreads: Spreads | None
+    references: Mapping[str, Mapping[str, PairedComparison]]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for ``report.json``."""
+        return asdict(self)
+
+
+def score(
+    benchmark: Benchmark,
+    split: Split,
+    models: Sequence[TrajectoryGRU],
+    *,
+    fold: str,
+    neighbours: bool,
+    rng: np.random.Generator,
+    references: Mapping[str, Errors] | None = None,
+) -> FoldScores:
+    """``models`` differ in their seed alone; ``references`` are others' errors on the same targets, in order."""
+    actual = split.futures(benchmark.steps)
+    predicted = [predict(model, split, benchmark, neighbours=neighbours) for model in models]
+    by_seed = [benchmark.errors(one, actual) for one in predicted]
+    straight = benchmark.errors(constant_velocity(split, benchmark.steps), actual)
+    filtered = benchmark.errors(kalman(split, benchmark.steps), actual)
+    figures, ours = {}, {}
+    for name in by_seed[0]:
+        ours[name] = np.mean([errors[name] for errors in by_seed], axis=0)
+        means = [float(errors[name].mean()) for errors in by_seed]
+        baselines = [straight[name], filtered[name]]
+        better = min(baselines, key=lambda errors: float(errors.mean()))
+        figures[name] = Figure(
+            model=float(np.mean(means)),
+            spread=float(np.std(means, ddof=1)) if len(means) > 1 else None,
+            constant_velocity=float(straight[name].mean()),
+            kalman=float(filtered[name].mean()),
+            comparison=compare_paired(ours=ours[name], baseline=better, objects=split.groups, rng=rng),
+        )
+    compared = {
+        method: {
+            name: compare_paired(ours=ours[name], baseline=theirs, objects=split.groups, rng=rng)
+            for name, theirs in errors.items()
+            if name in ours and len(theirs) == len(split)
+        }
+        for method, errors in (references or {}).items()
+    }
+    return FoldScores(
+        fold=fold,
+        targets=len(split),
+        groups=len(np.unique(split.groups)),
+        seeds=len(models),
+        figures=figures,
+        spreads=_spreads(predicted),
+        references=compared,
+    )
+
+
+def _spreads(predicted: Sequence[Predicted]) -> Spreads | None:
+    levels = [one.levels for one in predicted if one.levels is not None]
+    likelihoods = [one.log_likelihoods for one in predicted if one.log_likelihoods is not None]
+    if not levels:
+        return None
+    together: NDArray[np.float64] = np.concatenate(levels)
+    shares = central_shares(together.reshape(-1, together.shape[-1]))
+    if shares is None:
+        return None
+    return Spreads(
+        middle_50=float(np.mean(shares[0])),
+        middle_90=float(np.mean(shares[1])),
+        negative_log_likelihood=-float(np.mean(np.concatenate(likelihoods))),
+    )

@@ -1,0 +1,105 @@
+"""What all benchmarks have in common: targets with a past and a future, counted by a protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+from zipfile import BadZipFile
+
+import numpy as np
+
+from perception.errors import UsageError
+from perception.forecasting.windows import Grid, TrackSet
+from perception.types import FloatArray, IntArray, ReferenceFrame
+
+SplitName = Literal["train", "val", "test"]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Targets (w,) of a benchmark: each is a window that ends at row ``ends[i]`` of the ``tracks``.
+
+    At most ``history`` observations are read. ``groups`` (w,) says which targets belong together (a video, a scene):
+    those are drawn as one where an interval is asked for. ``units`` (w, D) turns places into the unit of the errors.
+    """
+
+    tracks: TrackSet
+    ends: IntArray
+    history: int
+    groups: IntArray
+    units: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    def futures(self, steps: int) -> FloatArray:
+        """(w, steps, D): what happened, in the unit of the errors."""
+        rows = self.tracks.truth_rows[self.ends][:, None] + np.array(self.tracks.grid.steps[:steps])
+        futures: FloatArray = self.tracks.truth[rows] * self.units[:, None]
+        return futures
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """K futures of w targets: ``probabilities`` (w, K), ``means`` (w, K, T, D) in the unit of the errors.
+
+    ``levels`` (w, T, D) are the mixture's cumulative probabilities at what happened, ``log_likelihoods`` (w, T) those
+    of what happened; None where no spread is claimed.
+    """
+
+    probabilities: FloatArray
+    means: FloatArray
+    levels: FloatArray | None = None
+    log_likelihoods: FloatArray | None = None
+
+    @property
+    def expected(self) -> FloatArray:
+        """(w, T, D): the one output, the mean over the futures."""
+        expected: FloatArray = np.einsum("wk,wktd->wtd", self.probabilities, self.means)
+        return expected
+
+
+Errors = Mapping[str, FloatArray]
+"""By figure, one number per target (w,); its mean is the benchmark's figure."""
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A protocol. ``read(path, split, fold)`` gives its targets, ``errors(predicted, actual)`` one number per target
+    and figure, of ``steps`` predicted ones. ``chosen_by`` names the figure that weights are chosen by on validation,
+    ``published`` what others reached, by figure.
+    """
+
+    name: str
+    title: str
+    unit: str
+    reference_frame: ReferenceFrame
+    steps: int
+    grid: Grid
+    group: str
+    read: Callable[[Path, SplitName, str], Split]
+    errors: Callable[[Predicted, FloatArray], Errors]
+    chosen_by: tuple[str, ...]
+    published: Mapping[str, Mapping[str, float]]
+    folds: tuple[str, ...] = ("",)
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def horizon_s(self) -> float:
+        return float(self.grid.times_s[-1])
+
+
+def read_columns(path: Path, what: str) -> dict[str, Any]:
+    """The columns of a ``.npz``; raises ``UsageError`` when the file is missing or damaged. Nothing is unpickled."""
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            return {name: content[name] for name in content.files}
+    except (OSError, EOFError, BadZipFile, ValueError) as error:
+        raise UsageError(f"{path}: cannot be read as {what} ({error}).") from error
+
+
+def missing_column(path: Path, what: str, error: KeyError) -> UsageError:
+    """What to raise where a file lacks a column."""
+    return UsageError(f"{path}: has no column {error}; it is not a file of {what}.")

@@ -1,0 +1,106 @@
+"""What TrajectoryGRU learns from a public benchmark in metres: its training targets, chosen by its own figures."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from perception.benchmarks import Benchmark, Split, predict
+from perception.forecasting.ground_motion import AXIS, CAR_PLACE, PLACE, SIZE, VARIANCE, VELOCITY
+from perception.forecasting.gru import Futures, TrajectoryGRU
+from perception.forecasting.motion import MotionState
+from perception.forecasting.offline import predict_windows
+from perception.forecasting.social import NEIGHBOURS
+from perception.forecasting.windows import Windows, windows_at
+from perception.training.forecast_settings import ForecasterTraining
+from perception.training.futures_loss import (
+    LossWeights,
+    futures_loss,
+    lengths_of,
+    masked_mean,
+    mixture_log_likelihoods,
+    turned_along,
+)
+from perception.training.ground_lessons import MIRRORED
+from perception.training.loop import Validation
+
+_WHOLE_PAST_SHARE = 0.7
+_SCALE_SPREAD = 0.2
+_LOSS_ROWS = 2000
+
+
+class BenchmarkLessons:
+    """Batches of whole instants, so that neighbours are there anyway; see ``Lessons``."""
+
+    def __init__(self, config: ForecasterTraining, benchmark: Benchmark, train: Split, validation: Split) -> None:
+        self._config, self._benchmark = config, benchmark
+        self._train, self._validation = train, validation
+        self._is_end = np.zeros(len(train.tracks.observations), bool)
+        self._is_end[train.ends] = True
+        self._neighbours = NEIGHBOURS if config.social_size else 0
+        self.grid = benchmark.grid
+
+    def draw(self, rng: np.random.Generator) -> Windows:
+        """One batch: about ``batch_size`` targets, all those of some instants, mirrored, larger or smaller."""
+        tracks, history = self._train.tracks, self._train.history
+        wanted = self._config.settings.batch_size
+        together = tracks.rows_together(rng.choice(self._train.ends, size=wanted))
+        fresh = np.sort(np.unique(together, axis=0, return_index=True)[1])
+        rows = together[fresh]
+        rows = rows[(rows >= 0) & self._is_end[rows]][:wanted]
+        seen = history if rng.random() < _WHOLE_PAST_SHARE else int(rng.integers(2, history + 1))
+        windows = windows_at(tracks, rows, length=seen, neighbours=self._neighbours)
+        scale = float(np.exp(rng.uniform(-_SCALE_SPREAD, _SCALE_SPREAD)))
+        return _changed(windows, mirror=bool(rng.random() < 0.5), scale=scale)
+
+    def loss(self, futures: Futures, windows: Windows, state: MotionState) -> dict[str, Tensor]:
+        """See ``benchmark_loss``."""
+        return benchmark_loss(futures, windows, state, weights=self._config.loss)
+
+    @torch.inference_mode()
+    def validate(self, model: TrajectoryGRU) -> Validation:
+        """Chosen by the benchmark's figures on held-out targets, multiplied."""
+        split, benchmark = self._validation, self._benchmark
+        predicted = predict(model, split, benchmark, neighbours=True)
+        errors = benchmark.errors(predicted, split.futures(benchmark.steps))
+        figures = {name: float(values.mean()) for name, values in errors.items()}
+        score = -float(np.mean([math.log(figures[name]) for name in benchmark.chosen_by]))
+        ends = split.ends[:: max(1, len(split) // _LOSS_ROWS)]
+        windows = windows_at(split.tracks, ends, length=split.history, neighbours=self._neighbours)
+        futures, state = predict_windows(model, windows, torch.from_numpy(self.grid.times_s).float())
+        return Validation(float(self.loss(futures, windows, state)["total"]), score, figures)
+
+
+def benchmark_loss(
+    futures: Futures, windows: Windows, state: MotionState, *, weights: LossWeights
+) -> dict[str, Tensor]:
+    """Mean distances in metres; see ``futures_loss``."""
+    known = windows.known.float()
+    some = known.sum(dim=1) > 0
+    differences = windows.futures[:, None] - futures.means
+    along = turned_along(differences, state.observations[:, AXIS])
+    likelihoods = mixture_log_likelihoods(along, futures.stds, futures.log_probabilities)
+    return futures_loss(
+        errors=masked_mean(lengths_of(differences), known[:, None])[some],
+        mean_errors=masked_mean(lengths_of(futures.expected - windows.futures), known)[some],
+        likelihoods=-masked_mean(likelihoods, known)[some],
+        log_probabilities=futures.log_probabilities[some],
+        weights=weights,
+    )
+
+
+def _changed(windows: Windows, *, mirror: bool, scale: float) -> Windows:
+    """Left and right swapped, all lengths magnified."""
+    seen, futures = windows.observations.clone(), windows.futures.clone()
+    for columns in (PLACE, VELOCITY, SIZE, CAR_PLACE):
+        seen[..., columns] *= scale
+    seen[..., VARIANCE] *= scale**2
+    futures *= scale
+    if mirror:
+        seen *= torch.from_numpy(MIRRORED)
+        futures[..., 1] *= -1
+    return replace(windows, observations=seen, futures=futures)
