@@ -69,6 +69,8 @@ def run_benchmark(config: EvaluateConfig) -> None:
         console.print(_average(benchmark, scores, config.split))
     for each in scores:
         _print_references(benchmark, each, console)
+    if config.split == "test":
+        console.print(_published(benchmark))
     _print_notes(benchmark, scores, console, alone=not config.neighbours)
     folder = (
         output_folder(config.output)
@@ -121,41 +123,21 @@ def _trained(name: str, benchmark: Benchmark) -> list[Trained]:
 def _table(benchmark: Benchmark, scores: FoldScores, split: str) -> Table:
     seeds = f"{scores.seeds} seeds" if scores.seeds > 1 else "1 seed"
     title = f"{benchmark.title}{' ' + scores.fold if scores.fold else ''}: {split}, {scores.targets:,} targets, {seeds}"
-    table = Table(title=title, title_justify="left")
-    table.add_column(benchmark.unit)
-    for heading in ("TrajectoryGRU", "constant velocity", "Kalman", "ratio", "95 % interval"):
-        table.add_column(heading, justify="right")
-    for method in (name for name in benchmark.published if _has(benchmark, name, scores)):
-        table.add_column(method, justify="right", style="dim")
+    table = _titled(title, benchmark.unit, "TrajectoryGRU", "const. vel.", "Kalman", "ratio", "95 % interval")
     for name, figure in scores.figures.items():
-        published = [
-            _number(figures[name]) if name in figures else ""
-            for method, figures in benchmark.published.items()
-            if _has(benchmark, method, scores)
-        ]
         table.add_row(
             name,
             _number(figure.model) + ("" if figure.spread is None else f" ± {_number(figure.spread)}"),
             _number(figure.constant_velocity),
             _number(figure.kalman),
             *_ratio(figure.comparison),
-            *published,
         )
     return table
 
 
-def _has(benchmark: Benchmark, method: str, scores: FoldScores) -> bool:
-    """Whether a published method has figures for this table; with folds only their average has."""
-    return len(benchmark.folds) == 1 and any(name in scores.figures for name in benchmark.published[method])
-
-
 def _average(benchmark: Benchmark, scores: Sequence[FoldScores], split: str) -> Table:
-    table = Table(title=f"{benchmark.title}: {split}, mean of {len(scores)} folds", title_justify="left")
-    table.add_column(benchmark.unit)
-    for heading in ("TrajectoryGRU", "constant velocity", "Kalman"):
-        table.add_column(heading, justify="right")
-    for method in benchmark.published:
-        table.add_column(method, justify="right", style="dim")
+    title = f"{benchmark.title}: {split}, mean of {len(scores)} folds"
+    table = _titled(title, benchmark.unit, "TrajectoryGRU", "const. vel.", "Kalman")
     for name in scores[0].figures:
         figures = [each.figures[name] for each in scores]
         spreads = [figure.spread for figure in figures if figure.spread is not None]
@@ -166,17 +148,29 @@ def _average(benchmark: Benchmark, scores: Sequence[FoldScores], split: str) -> 
             _number(float(np.mean([figure.model for figure in figures]))) + spread,
             _number(float(np.mean([figure.constant_velocity for figure in figures]))),
             _number(float(np.mean([figure.kalman for figure in figures]))),
-            *(_number(published[name]) if name in published else "" for published in benchmark.published.values()),
         )
+    return table
+
+
+def _published(benchmark: Benchmark) -> Table:
+    names = list(dict.fromkeys(name for figures in benchmark.published.values() for name in figures))
+    table = _titled("As published by others", benchmark.unit, *benchmark.published)
+    for name in names:
+        table.add_row(name, *(_number(f[name]) if name in f else "" for f in benchmark.published.values()), style="dim")
+    return table
+
+
+def _titled(title: str, first: str, *others: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    table.add_column(first)
+    for heading in others:
+        table.add_column(heading, justify="right")
     return table
 
 
 def _print_references(benchmark: Benchmark, scores: FoldScores, console: Console) -> None:
     for method, comparisons in scores.references.items():
-        table = Table(title=f"Against {method}, on the same windows", title_justify="left")
-        table.add_column(benchmark.unit)
-        for heading in ("difference", "95 % interval"):
-            table.add_column(heading, justify="right")
+        table = _titled(f"Against {method}, on the same windows", benchmark.unit, "difference", "95 % interval")
         for name, comparison in comparisons.items():
             interval = comparison.difference_interval
             table.add_row(

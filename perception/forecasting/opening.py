@@ -22,9 +22,6 @@ CONSTANT_VELOCITY = "constant-velocity"
 STEP_S = 0.2
 """Time between the points of a forecast: fine enough for a smooth curve, and half the file of 0.1 s."""
 
-_ADDED_LATER = {"reference_frame", "social_size"}
-"""What weights files need not state, because the first ones were written before it could differ from its default."""
-
 
 def open_forecaster(
     name: str, *, device: torch.device, reference_frame: ReferenceFrame = "image"
@@ -73,10 +70,10 @@ def read_gru(path: Path) -> TrajectoryGRU:
     """The network on the CPU; raises ``UsageError`` when the file is missing, damaged, or of another network."""
     weights = read_weights(path, kind=KIND)
     names = {field.name for field in fields(GruConfig)}
-    wrong = sorted((set(weights.config) - names) | (names - _ADDED_LATER - set(weights.config)))
+    wrong = sorted((set(weights.config) - names) | (names - set(weights.config)))
     if wrong:
         raise UsageError(f"{path}: is not built like TrajectoryGRU ({wrong[0]}); give weights of this version.")
-    frame = weights.config.get("reference_frame", "image")
+    frame = weights.config["reference_frame"]
     if frame not in BUNDLED_NAMES:
         raise UsageError(f"{path}: forecasts in an unknown frame ({frame}); give weights of this version.")
     model = TrajectoryGRU(GruConfig(**weights.config))

@@ -105,6 +105,18 @@ class TrackSet:
         inside = columns < count[:, None]
         return np.where(inside, order[np.where(inside, first[:, None] + columns, 0)], -1)
 
+    def sample(self, ends: IntArray, count: int, rng: np.random.Generator, *, together: bool) -> IntArray:
+        """About ``count`` of the ``ends``; with ``together`` all those of some instants, whose rows are neighbours."""
+        chosen = rng.choice(ends, size=count)
+        if not together:
+            return chosen
+        is_end = np.zeros(len(self.observations), bool)
+        is_end[ends] = True
+        instants = self._by_instant[2][chosen]
+        first_of_each = np.sort(np.unique(instants, return_index=True)[1])
+        rows = self.rows_together(chosen[first_of_each])
+        return rows[(rows >= 0) & is_end[rows]][:count]
+
     def neighbours_of(self, rows: IntArray, count: int) -> IntArray:
         """(n, count): the nearest rows of the same instant, nearest first; -1 fills up."""
         together = self.rows_together(rows)

@@ -34,24 +34,19 @@ _LOSS_ROWS = 2000
 
 
 class BenchmarkLessons:
-    """Batches of whole instants, so that neighbours are there anyway; see ``Lessons``."""
+    """Batches of whole instants where neighbours are heard; see ``Lessons``."""
 
     def __init__(self, config: ForecasterTraining, benchmark: Benchmark, train: Split, validation: Split) -> None:
         self._config, self._benchmark = config, benchmark
         self._train, self._validation = train, validation
-        self._is_end = np.zeros(len(train.tracks.observations), bool)
-        self._is_end[train.ends] = True
         self._neighbours = NEIGHBOURS if config.social_size else 0
         self.grid = benchmark.grid
 
     def draw(self, rng: np.random.Generator) -> Windows:
-        """One batch: about ``batch_size`` targets, all those of some instants, mirrored, larger or smaller."""
+        """One batch: about ``batch_size`` targets, mirrored, larger or smaller."""
         tracks, history = self._train.tracks, self._train.history
         wanted = self._config.settings.batch_size
-        together = tracks.rows_together(rng.choice(self._train.ends, size=wanted))
-        fresh = np.sort(np.unique(together, axis=0, return_index=True)[1])
-        rows = together[fresh]
-        rows = rows[(rows >= 0) & self._is_end[rows]][:wanted]
+        rows = tracks.sample(self._train.ends, wanted, rng, together=bool(self._neighbours))
         seen = history if rng.random() < _WHOLE_PAST_SHARE else int(rng.integers(2, history + 1))
         windows = windows_at(tracks, rows, length=seen, neighbours=self._neighbours)
         scale = float(np.exp(rng.uniform(-_SCALE_SPREAD, _SCALE_SPREAD)))

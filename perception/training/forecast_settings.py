@@ -68,6 +68,7 @@ class ForecasterTraining(BaseModel):
     hidden_size: int = Field(160, gt=0)
     modes: int = Field(6, gt=0, description="futures of each object")
     social_size: int = Field(0, ge=0, description="width of what is heard of the neighbours; 0 is off")
+    neighbour_dropout: float = Field(0.3, ge=0, le=1, description="share of the batches in which nobody is heard")
     loss: LossWeights = LossWeights()
     image_size_px: int | None = Field(None, description="the detector's input while tracking the recordings")
     settings: TrainingSettings = TrainingSettings(

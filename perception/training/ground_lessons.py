@@ -24,6 +24,7 @@ from perception.forecasting.ground_motion import (
 from perception.forecasting.gru import Futures, TrajectoryGRU
 from perception.forecasting.motion import MotionState
 from perception.forecasting.offline import predict_windows
+from perception.forecasting.social import NEIGHBOURS
 from perception.forecasting.windows import GROUND_GRID, TrackSet, Windows, windows_at
 from perception.training.forecast_settings import ForecasterTraining
 from perception.training.futures_loss import (
@@ -37,8 +38,11 @@ from perception.training.futures_loss import (
 from perception.training.loop import Validation
 from perception.types import CLASSES, FloatArray
 
-_HISTORIES = (2, 4, 8, 16, 32)
+_LONGEST = 32
+"""Observations that are read at most; hidden states remember more, but old ones hardly matter."""
+
 _VALIDATED_ROWS = 6000
+_BATCH = 1024
 _CHOSEN_BY_S = 3
 _JOINS_AFTER_S = 0.5
 _FULL_SPEED_MPS = 10.0
@@ -73,13 +77,15 @@ class GroundLessons:
             raise UsageError("The configuration names neither drives (train) nor traffic to train from.")
         shares = np.array([share for share, _ in self._sets])
         tracks = self._sets[int(rng.choice(len(self._sets), p=shares / shares.sum()))][1]
-        length = 1 + int(32 * rng.random() ** 2)
+        length = 1 + int(_LONGEST * rng.random() ** 2)
         while not len(ends := tracks.ends(length, 1)):
             if length == 1:
                 raise UsageError("The drives: no track lies near a true object whose future is known.")
             length //= 2
-        chosen = rng.choice(ends, size=self._config.settings.batch_size)
-        return _augment(windows_at(tracks, chosen, length=length, stride=1), rng, self._config.feature_dropout)
+        heard = NEIGHBOURS if self._config.social_size and rng.random() >= self._config.neighbour_dropout else 0
+        chosen = tracks.sample(ends, self._config.settings.batch_size, rng, together=heard > 0)
+        windows = windows_at(tracks, chosen, length=length, neighbours=heard)
+        return _augment(windows, rng, self._config.feature_dropout)
 
     def loss(self, futures: Futures, windows: Windows, state: MotionState) -> dict[str, Tensor]:
         """See ``ground_loss``."""
@@ -141,11 +147,16 @@ def _joined(seen: Tensor, true: Tensor) -> Tensor:
 
 
 def _augment(windows: Windows, rng: np.random.Generator, feature_dropout: float) -> Windows:
-    """Mirror half of the windows, shake a third, change some classes, take the features or the car from some."""
+    """Mirror half of the windows, shake a third, change some classes, take the features or the car from some.
+
+    Where neighbours are heard, all windows of the batch are mirrored or none.
+    """
     count = len(windows.labels)
     seen = windows.observations.numpy().copy()
     futures = windows.futures.numpy().copy()
     mirror = rng.random(count) < 0.5
+    if windows.neighbours.shape[1]:
+        mirror[:] = mirror[0]
     seen[mirror] *= MIRRORED
     futures[mirror, :, 1] *= -1
     stds_m = np.sqrt(seen[..., VARIANCE]) * 0.3 * (rng.random(count) < 0.33)[:, None, None]
@@ -176,21 +187,19 @@ def ground_displacements(
     """
     ends = tracks.ends(2, 1)
     ends = ends[:: max(1, len(ends) // rows)]
-    before = np.array([np.isin(ends, tracks.ends(length, 1)) for length in _HISTORIES]).sum(axis=0) - 1
     times = torch.from_numpy(GROUND_GRID.times_s).float()
-    steps = [GROUND_GRID.steps.index(GROUND_GRID.rate_fps * second) for second in range(1, 5)]
+    steps = [GROUND_GRID.steps.index(round(GROUND_GRID.rate_fps * second)) for second in range(1, 5)]
     sums, counts = np.zeros((3, 4)), np.zeros(4)
-    losses: list[float] = []
-    for index, length in enumerate(_HISTORIES):
-        chosen = ends[before == index]
-        if not len(chosen):
-            continue
-        windows = windows_at(tracks, chosen, length=length, stride=1)
+    loss = 0.0
+    for start in range(0, len(ends), _BATCH):
+        chosen = ends[start : start + _BATCH]
+        heard = NEIGHBOURS if model.config.social_size else 0
+        windows = windows_at(tracks, chosen, length=_LONGEST, neighbours=heard)
         futures, state = predict_windows(model, windows, times)
-        losses += [float(ground_loss(futures, windows, state, weights=weights or LossWeights())["total"])] * len(chosen)
+        total = ground_loss(futures, windows, state, weights=weights or LossWeights())["total"]
+        loss += float(total) * len(chosen) / len(ends)
         known = windows.known[:, steps].numpy()
-        apart = _apart_m(futures, windows, steps)
-        sums += (apart * known).sum(axis=1)
+        sums += (_apart_m(futures, windows, steps) * known).sum(axis=1)
         counts += known.sum(axis=0)
     means = sums / np.maximum(counts, 1)
     figures = {
@@ -198,7 +207,7 @@ def ground_displacements(
         for row, name in enumerate(("minFDE", "FDE", "CV"))
         for second in range(1, 5)
     }
-    return figures, float(np.mean(losses)) if losses else 0.0
+    return figures, loss
 
 
 def _apart_m(futures: Futures, windows: Windows, steps: list[int]) -> FloatArray:

@@ -15,6 +15,7 @@ from perception.forecasting.gru import Futures, TrajectoryGRU
 from perception.forecasting.image_motion import BOX, STD, ImageMotion
 from perception.forecasting.motion import MotionState
 from perception.forecasting.offline import predict_windows
+from perception.forecasting.social import NEIGHBOURS
 from perception.forecasting.windows import IMAGE_GRID, TrackSet, Windows, windows_at
 from perception.training.forecast_settings import ForecasterTraining
 from perception.training.futures_loss import LossWeights, futures_loss, masked_mean, mixture_log_likelihoods
@@ -23,6 +24,7 @@ from perception.types import CLASSES
 
 _REFERENCE_SIZE_PX = (1920.0, 1080.0)
 _RMSE_SCALE_PX = 20.0
+_BATCH = 1024
 _STEPS = np.array(IMAGE_GRID.steps)
 
 
@@ -63,8 +65,10 @@ class ImageLessons:
             if length == 1:
                 raise UsageError("The recordings: no track of our detector overlaps an object whose future is known.")
             length //= 2
-        chosen = rng.choice(ends, size=config.settings.batch_size)
-        return _augment(windows_at(tracks, chosen, length=length, stride=stride), rng, config.feature_dropout)
+        heard = NEIGHBOURS if config.social_size and rng.random() >= config.neighbour_dropout else 0
+        chosen = tracks.sample(ends, config.settings.batch_size, rng, together=heard > 0)
+        windows = windows_at(tracks, chosen, length=length, stride=stride, neighbours=heard)
+        return _augment(windows, rng, config.feature_dropout)
 
     def loss(self, futures: Futures, windows: Windows, state: MotionState) -> dict[str, Tensor]:
         """See ``image_loss``."""
@@ -130,13 +134,16 @@ def _corners_px(boxes: Tensor) -> Tensor:
 
 
 def _augment(windows: Windows, rng: np.random.Generator, feature_dropout: float) -> Windows:
-    """Mirror half of the windows, move and magnify a third, change some classes, take the features from some."""
+    """Mirror, move and magnify the images, change some classes, take the features from some windows.
+
+    Neighbours must be changed alike: each window with a draw of its own where nobody is heard, else all with one.
+    """
     count = len(windows.labels)
-    mirror = torch.from_numpy(rng.random(count) < 0.5)
-    zoom = torch.from_numpy(np.where(rng.random(count) < 0.33, np.exp(rng.uniform(-0.25, 0.25, count)), 1.0)).float()
-    shift = torch.from_numpy(
-        np.where((zoom != 1.0).numpy()[:, None], rng.uniform(-0.05, 0.05, (count, 2)), 0.0)
-    ).float()
+    draws = 1 if windows.neighbours.shape[1] else count
+    mirror = torch.from_numpy(rng.random(draws) < 0.5)
+    zoomed = rng.random(draws) < 0.33
+    zoom = torch.from_numpy(np.where(zoomed, np.exp(rng.uniform(-0.25, 0.25, draws)), 1.0)).float()
+    shift = torch.from_numpy(np.where(zoomed[:, None], rng.uniform(-0.05, 0.05, (draws, 2)), 0.0)).float()
 
     def moved(boxes: Tensor) -> Tensor:
         centre = (boxes[..., :2] - 0.5) * zoom[:, None, None] + 0.5 + shift[:, None]
@@ -163,15 +170,12 @@ def _augment(windows: Windows, rng: np.random.Generator, feature_dropout: float)
 def recording_displacements(model: TrajectoryGRU, tracks: TrackSet, *, history: int = 10) -> dict[str, float]:
     """Mean distance of the centre, in thousandths of the image, at 1, 2 and 3 s over all rows with a known future."""
     steps = [int(np.flatnonzero(30 * second == _STEPS)[0]) for second in (1, 2, 3)]
-    sums, counts = np.zeros(3), np.zeros(3)
-    for length in range(2, history + 1):
-        ends = tracks.ends(length, 1)
-        if length < history:  # rows with a longer past are left to a longer length
-            ends = np.setdiff1d(ends, tracks.ends(length + 1, 1))
-        if not len(ends):
-            continue
-        windows = windows_at(tracks, ends, length=length, stride=1)
-        predicted = predict_windows(model, windows, torch.from_numpy(IMAGE_GRID.times_s[steps]).float())[0].expected
+    times = torch.from_numpy(IMAGE_GRID.times_s[steps]).float()
+    sums, counts, ends = np.zeros(3), np.zeros(3), tracks.ends(2, 1)
+    for start in range(0, len(ends), _BATCH):
+        heard = NEIGHBOURS if model.config.social_size else 0
+        windows = windows_at(tracks, ends[start : start + _BATCH], length=history, neighbours=heard)
+        predicted = predict_windows(model, windows, times)[0].expected
         distance = (predicted - windows.futures[:, steps])[..., :2].norm(dim=-1).numpy() * 1000
         known = windows.known[:, steps].numpy()
         sums += (distance * known).sum(axis=0)
