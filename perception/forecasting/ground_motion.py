@@ -62,6 +62,14 @@ class GroundMotion:
             observations[:, CAR_IS_KNOWN] = 1
         return observations
 
+    def example(self, count: int, generator: torch.Generator | None = None) -> Tensor:
+        observations = torch.rand(count, OBSERVATION_SIZE, generator=generator) + 0.1
+        observations[:, PLACE] *= 50
+        observations[:, VELOCITY] *= 5
+        observations[:, COVARIANCE] = 0
+        observations[:, CAR_IS_KNOWN] = 1
+        return observations
+
     def start(self, observations: Tensor) -> MotionState:
         """Place and direction are what is followed (P = 3)."""
         return MotionState.start(observations, coordinates=3)

@@ -30,6 +30,10 @@ class ImageMotion:
         variances = np.diagonal(tracks.covariances, axis1=1, axis2=2)[:, :4]
         return np.concatenate([tracks.means[:, :4], np.sqrt(np.maximum(variances, 0))], axis=1)
 
+    def example(self, count: int, generator: torch.Generator | None = None) -> Tensor:
+        boxes = torch.rand(count, 4, generator=generator) * torch.tensor([0.8, 0.8, 0.1, 0.2]) + 0.05
+        return torch.cat([boxes, 0.002 * torch.rand(count, 4, generator=generator)], dim=-1)
+
     def start(self, observations: Tensor) -> MotionState:
         return MotionState.start(observations, coordinates=4)
 

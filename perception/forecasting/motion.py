@@ -78,6 +78,10 @@ class Motion(Protocol):
         """(N, O): what of the tracks, and of the recording car's pose (4, 4), is remembered."""
         ...
 
+    def example(self, count: int, generator: torch.Generator | None = None) -> Tensor:
+        """(``count``, O): random observations such as they occur."""
+        ...
+
     def start(self, observations: Tensor) -> MotionState:
         """The state before the first of ``observations`` (N, O) is taken."""
         ...

@@ -12,6 +12,7 @@ from perception.errors import UsageError
 from perception.forecasting.baselines import ConstantVelocityForecaster
 from perception.forecasting.gru import GruConfig, TrajectoryGRU
 from perception.forecasting.online import GruForecaster
+from perception.forecasting.onnx_engine import OnnxEngine
 from perception.types import Forecaster, ReferenceFrame
 from perception.weights import WEIGHTS_SUFFIX, bundled_folder, load_into, read_weights, save_weights
 
@@ -19,6 +20,7 @@ KIND = "forecaster"
 BUNDLED_NAMES: dict[ReferenceFrame, str] = {"image": "trajectory-gru-image", "ground": "trajectory-gru-ground"}
 BUNDLED_NAME = BUNDLED_NAMES["image"]
 CONSTANT_VELOCITY = "constant-velocity"
+ONNX_SUFFIX = ".onnx"
 STEP_S = 0.2
 """Time between the points of a forecast: fine enough for a smooth curve, and half the file of 0.1 s."""
 
@@ -40,20 +42,35 @@ def open_forecaster(
             return straight, f"Forecaster: constant velocity, because {path} is not there; train it or name another."
         return _learnt(path, device, reference_frame), f"Forecaster: the bundled {bundled}."
     path = Path(name)
+    if path.suffix == ONNX_SUFFIX:
+        return _exported(path, reference_frame), f"Forecaster: {path} on ONNX Runtime, as asked."
     if path.suffix != WEIGHTS_SUFFIX:
-        raise UsageError(f"--forecaster {name}: give auto, {CONSTANT_VELOCITY} or a {WEIGHTS_SUFFIX} file.")
+        raise UsageError(
+            f"--forecaster {name}: give auto, {CONSTANT_VELOCITY}, a {WEIGHTS_SUFFIX} or {ONNX_SUFFIX} file."
+        )
     return _learnt(path, device, reference_frame), f"Forecaster: {path}, as asked."
 
 
 def _learnt(path: Path, device: torch.device, reference_frame: ReferenceFrame) -> GruForecaster:
     model = read_gru(path)
-    found = model.config.reference_frame
+    _check_frame(path, model.config.reference_frame, reference_frame)
+    return GruForecaster.of(model, device=device, dt_s=STEP_S)
+
+
+def _exported(path: Path, reference_frame: ReferenceFrame) -> GruForecaster:
+    if not path.is_file():
+        raise UsageError(f"{path}: there is no such file; check the path.")
+    engine = OnnxEngine(path)
+    _check_frame(path, engine.config.reference_frame, reference_frame)
+    return GruForecaster(engine, engine.config, dt_s=engine.dt_s)
+
+
+def _check_frame(path: Path, found: ReferenceFrame, reference_frame: ReferenceFrame) -> None:
     if found != reference_frame:
         raise UsageError(
             f"{path}: forecasts in the {found} frame, but these tracks are in the {reference_frame} frame; "
             f"give weights that were trained there, or auto."
         )
-    return GruForecaster(model, device=device, dt_s=STEP_S)
 
 
 def save_gru(model: TrajectoryGRU, path: Path, *, extras: Mapping[str, str] | None = None) -> None:

@@ -137,7 +137,7 @@ def test_an_unknown_car_is_none():
 )
 @settings(max_examples=25, deadline=None)
 def test_a_turned_and_moved_world_has_turned_and_moved_forecasts(model, angle_rad, shift_m, seed):
-    here, there = (GruForecaster(model, device=CPU) for _ in range(2))
+    here, there = (GruForecaster.of(model, device=CPU) for _ in range(2))
     world = pose(*shift_m, angle_rad)
     for time, tracks, car in _random_drive(seed):
         timestamp_ns = int(time * 1e9)
@@ -152,7 +152,7 @@ def test_a_turned_and_moved_world_has_turned_and_moved_forecasts(model, angle_ra
 
 
 def test_tracks_do_not_depend_on_their_order_or_company(model):
-    forecasters = [GruForecaster(model, device=CPU) for _ in range(3)]
+    forecasters = [GruForecaster.of(model, device=CPU) for _ in range(3)]
     order = np.array([2, 0, 1])
     for time, tracks, car in _random_drive(5):
         whole, permuted, alone = (
@@ -164,7 +164,7 @@ def test_tracks_do_not_depend_on_their_order_or_company(model):
 
 
 def test_a_pose_that_comes_and_goes_breaks_nothing(model):
-    forecaster = GruForecaster(model, device=CPU)
+    forecaster = GruForecaster.of(model, device=CPU)
     for index, (time, tracks, car) in enumerate(_random_drive(6)):
         forecasts = forecaster.step(tracks, int(time * 1e9), car if index % 2 else None)
     assert np.isfinite(forecasts.means).all()

@@ -41,7 +41,7 @@ def test_feeding_one_instant_after_another_equals_the_whole_sequence(model):
     paths = np.stack([_path(times, (0.2, 0.5)), _path(times, (0.6, 0.4))])
     features = np.random.default_rng(0).normal(size=(2, 5, 5)).astype(np.float32)
     features[1, 2] = 0
-    forecaster = GruForecaster(model, device=CPU)
+    forecaster = GruForecaster.of(model, device=CPU)
     for index, time in enumerate(times):
         order = np.array([0, 1]) if index % 2 else np.array([1, 0])
         tracks = make_tracks(paths[order, index], order + 7, features=features[order, index], space="space")
@@ -60,7 +60,7 @@ def test_feeding_one_instant_after_another_equals_the_whole_sequence(model):
 
 
 def test_a_track_that_ends_is_forgotten_and_a_new_one_starts_fresh(model):
-    forecaster, fresh = GruForecaster(model, device=CPU), GruForecaster(model, device=CPU)
+    forecaster, fresh = GruForecaster.of(model, device=CPU), GruForecaster.of(model, device=CPU)
     box = np.array([[0.5, 0.5, 0.1, 0.1]])
     forecaster.step(make_tracks(box, np.array([1])), 0)
     forecaster.step(make_tracks(box + np.array([0.05, 0, 0, 0]), np.array([1])), 10**8)
@@ -71,7 +71,7 @@ def test_a_track_that_ends_is_forgotten_and_a_new_one_starts_fresh(model):
 
 
 def test_reset_forgets_everything(model):
-    forecaster = GruForecaster(model, device=CPU)
+    forecaster = GruForecaster.of(model, device=CPU)
     box = np.array([[0.5, 0.5, 0.1, 0.1]])
     first = forecaster.step(make_tracks(box, np.array([1])), 0)
     forecaster.step(make_tracks(box + np.array([0.1, 0, 0, 0]), np.array([1])), 10**8)
@@ -84,15 +84,15 @@ def test_features_of_another_network_are_not_used(model):
 
     def forecast(space: str, values: np.ndarray) -> np.ndarray:
         tracks = make_tracks(box, np.array([1]), features=values, space=space)
-        return GruForecaster(model, device=CPU).step(tracks, 0).means
+        return GruForecaster.of(model, device=CPU).step(tracks, 0).means
 
-    none = GruForecaster(model, device=CPU).step(make_tracks(box, np.array([1])), 0).means
+    none = GruForecaster.of(model, device=CPU).step(make_tracks(box, np.array([1])), 0).means
     np.testing.assert_allclose(forecast("another", np.ones((1, 9), np.float32)), none)
     assert not np.allclose(forecast("space", features), none)
 
 
 def test_no_tracks_give_no_futures(model):
-    for forecaster in (GruForecaster(model, device=CPU), ConstantVelocityForecaster()):
+    for forecaster in (GruForecaster.of(model, device=CPU), ConstantVelocityForecaster()):
         assert len(forecaster.step(make_tracks(np.zeros((0, 4)), np.zeros(0)), 0)) == 0
 
 
@@ -124,7 +124,7 @@ def test_on_the_ground_too_feeding_instants_equals_the_whole_sequence(ground_mod
     velocities, headings = 3 * rng.normal(size=(2, 5, 2)), rng.uniform(-3, 3, (2, 5))
     features = rng.normal(size=(2, 5, 5)).astype(np.float32)
     features[1, 2] = 0
-    forecaster, rows = GruForecaster(ground_model, device=CPU), []
+    forecaster, rows = GruForecaster.of(ground_model, device=CPU), []
     for index, time in enumerate(times):
         order = np.array([0, 1]) if index % 2 else np.array([1, 0])
         tracks = make_ground_tracks(
@@ -153,8 +153,8 @@ def test_on_the_ground_too_feeding_instants_equals_the_whole_sequence(ground_mod
 
 def test_tracks_of_the_other_frame_are_refused(model, ground_model):
     with pytest.raises(ValueError, match="expected the image frame, got the ground frame"):
-        GruForecaster(model, device=CPU).step(make_ground_tracks(np.zeros((1, 2)), [1]), 0)
-    nothing = GruForecaster(ground_model, device=CPU).step(make_tracks(np.zeros((0, 4)), np.zeros(0)), 0)
+        GruForecaster.of(model, device=CPU).step(make_ground_tracks(np.zeros((1, 2)), [1]), 0)
+    nothing = GruForecaster.of(ground_model, device=CPU).step(make_tracks(np.zeros((0, 4)), np.zeros(0)), 0)
     assert nothing.reference_frame == "ground"
     assert nothing.means.shape == (0, 6, 40, 2)
 
