@@ -42,6 +42,19 @@ class JaadTracks:
     videos: NDArray[np.int64]
     sizes_px: NDArray[np.int64]
 
+    def share(self, share: float, rng: np.random.Generator) -> JaadTracks:
+        """The tracks of so many of the videos, at least one."""
+        videos = np.unique(self.videos)
+        kept = np.flatnonzero(np.isin(self.videos, rng.permutation(videos)[: max(1, round(share * len(videos)))]))
+        rows = np.concatenate([np.arange(self.starts[track], self.starts[track + 1]) for track in kept])
+        return JaadTracks(
+            boxes_xyxy_px=self.boxes_xyxy_px[rows],
+            frames=self.frames[rows],
+            starts=np.concatenate([[0], np.cumsum(np.diff(self.starts)[kept])]),
+            videos=self.videos[kept],
+            sizes_px=self.sizes_px[kept],
+        )
+
     def windows(self, stride: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """First rows (w,) of the protocol's windows, one every ``stride`` boxes, and the track (w,) of each."""
         firsts, tracks = [], []

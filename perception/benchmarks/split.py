@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 from zipfile import BadZipFile
@@ -33,6 +33,13 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.ends)
+
+    def share(self, share: float, rng: np.random.Generator) -> Split:
+        """The targets of so many of the groups, at least one."""
+        groups = np.unique(self.groups)
+        kept = rng.permutation(groups)[: max(1, round(share * len(groups)))]
+        is_kept = np.isin(self.groups, kept)
+        return replace(self, ends=self.ends[is_kept], groups=self.groups[is_kept], units=self.units[is_kept])
 
     def futures(self, steps: int) -> FloatArray:
         """(w, steps, D): what happened, in the unit of the errors."""

@@ -26,7 +26,7 @@ from perception.training.futures_loss import (
     turned_along,
 )
 from perception.training.ground_lessons import MIRRORED
-from perception.training.loop import Validation
+from perception.training.loop import LEARNT_LOSS, Validation
 
 _WHOLE_PAST_SHARE = 0.7
 _SCALE_SPREAD = 0.2
@@ -64,10 +64,14 @@ class BenchmarkLessons:
         errors = benchmark.errors(predicted, split.futures(benchmark.steps))
         figures = {name: float(values.mean()) for name, values in errors.items()}
         score = -float(np.mean([math.log(figures[name]) for name in benchmark.chosen_by]))
+        figures[LEARNT_LOSS] = self._loss_on(model, self._train)
+        return Validation(self._loss_on(model, split), score, figures)
+
+    def _loss_on(self, model: TrajectoryGRU, split: Split) -> float:
         ends = split.ends[:: max(1, len(split) // _LOSS_ROWS)]
         windows = windows_at(split.tracks, ends, length=split.history, neighbours=self._neighbours)
         futures, state = predict_windows(model, windows, torch.from_numpy(self.grid.times_s).float())
-        return Validation(float(self.loss(futures, windows, state)["total"]), score, figures)
+        return float(self.loss(futures, windows, state)["total"])
 
 
 def benchmark_loss(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -97,29 +98,27 @@ def load_forecaster_data(config: ForecasterTraining, root: Path, observer: Detec
 
     Of a benchmark its ``fold`` is read.
     """
+    rng = np.random.default_rng([config.settings.seed, 1])
     if config.benchmark is not None:
         benchmark, path = BENCHMARKS[config.benchmark.name], root / config.benchmark.path
-        parts = (benchmark.read(path, "train", fold), benchmark.read(path, "val", fold))
-        return ForecasterData(benchmark=(benchmark, *parts))
+        train, validation = benchmark.read(path, "train", fold), benchmark.read(path, "val", fold)
+        return ForecasterData(benchmark=(benchmark, train.share(config.data_share, rng), validation))
     jaad = root / config.jaad if config.jaad is not None else None
     observe = observe_recording if config.reference_frame == "image" else observe_drive
 
-    def observed(recordings: tuple[RecordingData, ...]) -> TrackSet | None:
-        sets = [
-            tracks
-            for recording in recordings
-            for path in _folders(root, recording.path)
-            for tracks in observe(path, observer, strides=recording.strides)
-        ]
+    def observed(recordings: tuple[RecordingData, ...], share: float) -> TrackSet | None:
+        paths = [(path, recording) for recording in recordings for path in _folders(root, recording.path)]
+        paths = paths[: math.ceil(share * len(paths))]
+        sets = [tracks for path, recording in paths for tracks in observe(path, observer, strides=recording.strides)]
         return join(sets) if sets else None
 
     return ForecasterData(
-        jaad=from_jaad(read_jaad(jaad, "train")) if jaad else None,
+        jaad=from_jaad(read_jaad(jaad, "train").share(config.data_share, rng)) if jaad else None,
         jaad_validation=read_jaad(jaad, "val") if jaad else None,
-        recordings=observed(config.train),
-        recordings_validation=observed(config.validation),
-        traffic=_simulated(config.traffic),
-        traffic_validation=_simulated(config.traffic_validation),
+        recordings=observed(config.train, config.data_share),
+        recordings_validation=observed(config.validation, 1.0),
+        traffic=_simulated(config.traffic, config.data_share),
+        traffic_validation=_simulated(config.traffic_validation, 1.0),
     )
 
 
@@ -171,10 +170,10 @@ def _folders(root: Path, path: Path) -> list[Path]:
     return found
 
 
-def _simulated(traffic: TrafficData | None) -> TrackSet | None:
+def _simulated(traffic: TrafficData | None, share: float) -> TrackSet | None:
     if traffic is None:
         return None
     from perception.training.traffic_tracks import observe_traffic
 
-    seeds = range(traffic.first_seed, traffic.first_seed + traffic.drives)
+    seeds = range(traffic.first_seed, traffic.first_seed + math.ceil(share * traffic.drives))
     return join([tracks for seed in seeds for tracks in observe_traffic(seed, traffic)])

@@ -19,7 +19,7 @@ from perception.forecasting.social import NEIGHBOURS
 from perception.forecasting.windows import IMAGE_GRID, TrackSet, Windows, windows_at
 from perception.training.forecast_settings import ForecasterTraining
 from perception.training.futures_loss import LossWeights, futures_loss, masked_mean, mixture_log_likelihoods
-from perception.training.loop import Validation
+from perception.training.loop import LEARNT_LOSS, Validation
 from perception.types import CLASSES
 
 _REFERENCE_SIZE_PX = (1920.0, 1080.0)
@@ -78,6 +78,8 @@ class ImageLessons:
         """Chosen by JAAD's MSE at 1.5 s and the recordings' FDE at 2 s, each as a root or distance, multiplied."""
         figures: dict[str, float] = {}
         score, losses = 0.0, []
+        if self._jaad is not None:
+            figures[LEARNT_LOSS] = self._loss_on(model, self._jaad, OBSERVED)
         if self._jaad_validation is not None:
             targets = protocol(self._jaad_validation)
             predicted = predict(model, targets, JAAD, neighbours=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,10 @@ from perception.files import whole_file, write_json
 
 BatchT = TypeVar("BatchT")
 CHECKPOINT_NAME = "checkpoint.pt"
+HISTORY_NAME = "history.json"
+LEARNT_LOSS = "loss on learnt data"
+"""The figure of a validation that has the loss on a part of the training data, measured as on the validation's."""
+
 _MAY_CHANGE = ("steps", "patience", "validate_every", "save_every")
 
 
@@ -136,7 +141,7 @@ def train(
                 history.stopped_early = (
                     settings.patience is not None and history.validations_since_best >= settings.patience
                 )
-                write_json(folder / "history.json", asdict(history))
+                write_json(folder / HISTORY_NAME, asdict(history))
             if done % settings.save_every == 0 or done % settings.validate_every == 0 or done == settings.steps:
                 _save(checkpoint, state, settings, done, history)
             on_step(done, history)
@@ -146,6 +151,14 @@ def train(
         _save(checkpoint, state, settings, done, history)
         raise
     return best, history
+
+
+def read_history(path: Path) -> History:
+    """What a training wrote; raises ``UsageError`` when it cannot be read."""
+    try:
+        return History(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise UsageError(f"{path}: is no history of a training; remove its folder to train again.") from error
 
 
 def learning_rate_at(step: int, settings: TrainingSettings) -> float:

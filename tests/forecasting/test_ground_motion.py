@@ -8,11 +8,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.ground_tracks import make_ground_tracks, pose, rotated
+from support.windows import make_windows
 
 from perception.forecasting import GruConfig, GruForecaster, TrajectoryGRU
 from perception.forecasting.ground_motion import AXIS, GroundMotion, motion_axes_rad
 from perception.forecasting.motion import TIME_CONSTANTS_S, MotionState
-from perception.forecasting.offline import encode_sequences
+from perception.forecasting.offline import encode_windows
 from perception.types import Tracks
 
 MOTION = GroundMotion()
@@ -176,10 +177,14 @@ def test_gradients_reach_every_weight_and_the_features(model):
     features = torch.randn(3, 5, 2, requires_grad=True)
     with torch.no_grad():
         features[0, 0] = 0
-    network = TrajectoryGRU(replace(CONFIG, hidden_size=8))
-    dt_s = torch.full((3, 5), 0.1)
-    dt_s[:, 0] = 0
-    encoded, state = encode_sequences(network, observations, dt_s, torch.zeros(3, 5), torch.tensor([0, 1, 5]), features)
+    network = TrajectoryGRU(replace(CONFIG, hidden_size=8, social_size=6))
+    windows = make_windows(
+        observations,
+        labels=torch.tensor([0, 1, 5]),
+        features=features,
+        neighbours=torch.tensor([[1, 2], [0, -1], [-1, -1]]),
+    )
+    encoded, state = encode_windows(network, windows)
     futures = network.decode(encoded, state, torch.tensor([1.0, 3.0]))
     (futures.means.square().sum() + futures.stds.sum() + futures.log_probabilities[:, 0].sum()).backward()
     assert all(weights.grad is not None and weights.grad.abs().sum() > 0 for weights in network.parameters())

@@ -5,6 +5,7 @@ import pytest
 import torch
 from support.ground_tracks import make_ground_tracks, pose
 from support.tracks import make_tracks
+from support.windows import make_windows
 
 from perception.errors import UsageError
 from perception.forecasting import (
@@ -16,7 +17,7 @@ from perception.forecasting import (
     opening,
     save_gru,
 )
-from perception.forecasting.offline import predict_expected
+from perception.forecasting.offline import predict_windows
 
 CPU = torch.device("cpu")
 CONFIG = GruConfig(hidden_size=24, input_size=16, feature_size=5, feature_space="space")
@@ -35,26 +36,31 @@ def _path(times_s: np.ndarray, start: tuple[float, float]) -> np.ndarray:
     return boxes
 
 
+def _expected(
+    model: TrajectoryGRU, rows: list[np.ndarray], times_s: np.ndarray, features: np.ndarray, ahead_s: np.ndarray
+) -> np.ndarray:
+    """What the network says of two tracks at once whose observations (2, O) at each time are ``rows``."""
+    windows = make_windows(
+        torch.from_numpy(np.stack(rows, axis=1)).float(),
+        dt_s=torch.from_numpy(np.tile(np.diff(times_s, prepend=0.0), (2, 1))).float(),
+        features=torch.from_numpy(features),
+    )
+    return predict_windows(model, windows, torch.from_numpy(ahead_s).float())[0].expected.numpy()
+
+
 def test_feeding_one_instant_after_another_equals_the_whole_sequence(model):
     """Irregular times, features that come and go, tracks that change their order."""
     times = np.array([0.0, 0.1, 0.35, 0.4, 0.6])
     paths = np.stack([_path(times, (0.2, 0.5)), _path(times, (0.6, 0.4))])
     features = np.random.default_rng(0).normal(size=(2, 5, 5)).astype(np.float32)
     features[1, 2] = 0
-    forecaster = GruForecaster.of(model, device=CPU)
+    forecaster, rows = GruForecaster.of(model, device=CPU), []
     for index, time in enumerate(times):
         order = np.array([0, 1]) if index % 2 else np.array([1, 0])
         tracks = make_tracks(paths[order, index], order + 7, features=features[order, index], space="space")
         forecasts = forecaster.step(tracks, int(time * 1e9))
-    dt = np.tile(np.diff(times, prepend=0.0), (2, 1))
-    expected = predict_expected(
-        model,
-        paths,
-        dt_s=dt,
-        labels=np.zeros(2),
-        features=features,
-        times_s=np.arange(1, 31) * 0.1,
-    )
+        rows.append(model.motion.observe(tracks, None)[order])
+    expected = _expected(model, rows, times, features, np.arange(1, 31) * 0.1)
     np.testing.assert_array_equal(forecasts.track_ids, order + 7)
     np.testing.assert_allclose(forecasts.expected, expected[order], atol=2e-5)
 
@@ -138,14 +144,7 @@ def test_on_the_ground_too_feeding_instants_equals_the_whole_sequence(ground_mod
         car = None if index == 2 else pose(2.0 * index, 0.5, 0.1 * index)
         forecasts = forecaster.step(tracks, int(time * 1e9), car)
         rows.append(ground_model.motion.observe(tracks, car)[order])
-    expected = predict_expected(
-        ground_model,
-        np.stack(rows, axis=1),
-        dt_s=np.tile(np.diff(times, prepend=0.0), (2, 1)),
-        labels=np.zeros(2),
-        features=features,
-        times_s=np.arange(1, 41) * 0.1,
-    )
+    expected = _expected(ground_model, rows, times, features, np.arange(1, 41) * 0.1)
     assert forecasts.reference_frame == "ground"
     np.testing.assert_allclose(forecasts.expected, expected[order], atol=2e-4)
     np.testing.assert_allclose(forecasts.axes_rad, rows[-1][order, 6], atol=1e-6)

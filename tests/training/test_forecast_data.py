@@ -2,66 +2,12 @@ import numpy as np
 import torch
 from support.tracks import make_tracks
 
-from perception.forecasting.jaad import JaadTracks
-from perception.training.forecast_data import (
-    IMAGE_GRID,
-    from_jaad,
-    from_recording,
-    join,
-    to_centre_size,
-    to_corners,
-    windows_at,
-)
+from perception.forecasting.image_motion import to_centre_size
+from perception.forecasting.windows import IMAGE_GRID, join, windows_at
+from perception.training.forecast_data import from_recording
 from perception.types import BoxTable
 
 GRID_STEPS = np.array(IMAGE_GRID.steps)
-
-
-def _jaad(lengths: tuple[int, ...] = (80, 70)) -> JaadTracks:
-    rows = sum(lengths)
-    left = np.arange(rows) * 2.0
-    boxes = np.stack([left, np.full(rows, 100.0), left + 40, np.full(rows, 200.0)], axis=1)
-    return JaadTracks(
-        boxes,
-        np.concatenate([[0], np.cumsum(lengths)]),
-        np.arange(len(lengths)),
-        np.tile([1920, 1080], (len(lengths), 1)),
-    )
-
-
-def test_centre_and_size_round_trip():
-    boxes = np.array([[10.0, 20, 110, 220], [0, 0, 640, 360]])
-    sizes = np.tile([640, 360], (2, 1))
-    np.testing.assert_allclose(to_corners(to_centre_size(boxes, sizes), sizes), boxes)
-
-
-def test_windows_hold_the_past_and_the_true_future():
-    tracks = from_jaad(_jaad())
-    ends = np.array([14, 94])  # each the 15th box of its track
-    windows = windows_at(tracks, ends, length=5, stride=3)
-    np.testing.assert_allclose(windows.observations[0, :, 0] * 1920, [24 + 6 * i for i in range(5)], rtol=1e-5)
-    np.testing.assert_allclose(windows.dt_s[0], [0, 0.1, 0.1, 0.1, 0.1], atol=1e-6)
-    np.testing.assert_allclose(windows.futures[0, :3, 0] * 1920, [50, 52, 54], rtol=1e-5)
-    assert windows.known[0].tolist() == (GRID_STEPS < 80 - 14).tolist()
-    assert windows.features is None
-
-
-def test_windows_never_reach_over_the_ends_of_their_track():
-    tracks = from_jaad(_jaad())
-    ends = tracks.ends(15, 2)
-    in_first = ends[ends < 80]
-    assert in_first.min() == 28
-    assert in_first.max() == 80 - 11  # more than a third of a second lies ahead
-    assert ends[ends >= 80].min() == 80 + 28
-
-
-def test_changing_the_future_leaves_every_observation_unchanged():
-    jaad = _jaad()
-    changed = JaadTracks(jaad.boxes_xyxy_px.copy(), jaad.starts, jaad.videos, jaad.sizes_px)
-    changed.boxes_xyxy_px[15:] += 500
-    before, after = (windows_at(from_jaad(j), np.array([14]), length=15, stride=1) for j in (jaad, changed))
-    assert torch.equal(before.observations, after.observations)
-    assert not torch.equal(before.futures, after.futures)
 
 
 def _recording() -> tuple[BoxTable, dict[int, float], list]:

@@ -8,8 +8,8 @@ import torch
 from support.ground_tracks import make_ground_tracks, pose, synthetic_drive
 
 from perception.forecasting.ground_motion import CAR_IS_KNOWN, CAR_PLACE, PLACE
-from perception.training.forecast_data import join, windows_at
-from perception.training.ground_forecast_data import GROUND_GRID, from_drive, true_objects
+from perception.forecasting.windows import GROUND_GRID, join, windows_at
+from perception.training.ground_forecast_data import from_drive, true_objects
 from perception.types import ObjectTable, Tracks
 
 

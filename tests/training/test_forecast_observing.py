@@ -13,7 +13,7 @@ from support.media import write_video
 
 from perception.camera import Camera
 from perception.errors import UsageError
-from perception.training.forecast_data import windows_at
+from perception.forecasting.windows import windows_at
 from perception.training.observing import observe_drive
 from perception.training.simulated_boxes import boxes_in
 from perception.types import Detections, Frame

@@ -9,13 +9,14 @@ import pytest
 import torch
 from pydantic import ValidationError
 from support.ground_tracks import make_ground_tracks, pose, synthetic_drive
+from support.windows import make_windows
 
 from perception.errors import UsageError
 from perception.forecasting import GruConfig, TrajectoryGRU
 from perception.forecasting.ground_motion import GroundMotion
 from perception.forecasting.gru import Futures
+from perception.forecasting.windows import GROUND_GRID, TrackSet, Windows, join
 from perception.training.configuration import read_training_config
-from perception.training.forecast_data import TrackSet, Windows, join
 from perception.training.forecaster import (
     ForecasterData,
     ForecasterTraining,
@@ -23,7 +24,8 @@ from perception.training.forecaster import (
     forecaster_task,
     load_forecaster_data,
 )
-from perception.training.ground_forecast_data import GROUND_GRID, from_drive
+from perception.training.futures_loss import LossWeights
+from perception.training.ground_forecast_data import from_drive
 from perception.training.ground_lessons import MIRRORED, GroundLessons, ground_displacements, ground_loss
 from perception.training.loop import TrainingSettings, train
 
@@ -42,10 +44,7 @@ def _windows(futures_m: np.ndarray, *, heading_rad: float = 0.0, speed_mps: floa
     velocity = speed_mps * np.array([[np.cos(heading_rad), np.sin(heading_rad)]])
     tracks = make_ground_tracks(np.zeros((1, 2)), [1], velocities_mps=velocity, headings_rad=np.array([heading_rad]))
     row = torch.from_numpy(GroundMotion().observe(tracks, pose(3.0))).float()
-    return Windows(
-        row[:, None], torch.zeros(1, 1), torch.zeros(1, 1), None, torch.zeros(1, dtype=torch.long),
-        torch.from_numpy(futures_m[None]).float(), torch.ones(1, STEPS, dtype=torch.bool),
-    )  # fmt: skip
+    return make_windows(row[:, None], futures=torch.from_numpy(futures_m[None]).float())
 
 
 def _futures(means_m: np.ndarray, probabilities: list[float], stds_m: tuple[float, float] = (1.0, 1.0)) -> Futures:
@@ -60,14 +59,17 @@ def test_the_loss_of_hand_made_futures():
     leaving[0] = 0
     windows = _windows(truth)
     state = GroundMotion().start(windows.observations[:, -1])
-    losses = ground_loss(_futures(np.stack([leaving, truth]), [0.5, 0.5]), windows, state, likelihood_weight=0.1)
+    weights = LossWeights(nested=(1, 2), relaxation=0.2, mean=0.5, choice=0.3, likelihood=0.7)
+    losses = ground_loss(_futures(np.stack([leaving, truth]), [0.5, 0.5]), windows, state, weights=weights)
     away = 40 / 41  # of the steps, all but the first
-    assert float(losses["best"]) == pytest.approx(0.01, abs=1e-3)
+    assert float(losses["best"]) == pytest.approx(3 * away + 0.01 + 0.2 * 1.5 * away, abs=5e-3)
     assert float(losses["mean"]) == pytest.approx(1.5 * away, rel=1e-2)
     assert float(losses["choice"]) == pytest.approx(np.log(2), rel=1e-4)
-    assert float(losses["likelihood"]) == pytest.approx(0.0, abs=1e-6)
-    expected = 0.01 + 0.75 * away + 0.1 * np.log(2)
-    assert float(losses["total"]) == pytest.approx(expected, abs=1e-2)
+    # Per dimension, in nats: one of the two normal distributions is missed by three standard deviations.
+    missed = -np.log(0.5 + 0.5 * np.exp(-4.5)) * away
+    assert float(losses["likelihood"]) == pytest.approx((np.log(2 * np.pi) + missed) / 2, rel=1e-4)
+    expected = losses["best"] + 0.5 * losses["mean"] + 0.3 * losses["choice"] + 0.7 * losses["likelihood"]
+    assert float(losses["total"]) == pytest.approx(float(expected), rel=1e-5)
 
 
 def test_which_future_came_true_is_judged_by_the_way_gone():
@@ -77,7 +79,8 @@ def test_which_future_came_true_is_judged_by_the_way_gone():
     windows = _windows(truth)
     state = GroundMotion().start(windows.observations[:, -1])
     futures = _futures(np.stack([going, np.zeros((STEPS, 2))]), [0.1, 0.9])
-    losses = ground_loss(futures, windows, state, likelihood_weight=0.0)
+    weights = LossWeights(nested=(2,), relaxation=0.0, choice_temperature=1e-3)
+    losses = ground_loss(futures, windows, state, weights=weights)
     assert float(losses["choice"]) == pytest.approx(-np.log(0.9), rel=1e-4)
     # Later than half a second or so it is the true place that counts.
     assert float(losses["best"]) == pytest.approx(
@@ -92,7 +95,7 @@ def test_spreads_are_measured_along_and_across_the_heading():
     state = GroundMotion().start(windows.observations[:, -1])
     beside = (truth + np.array([-1.0, 0.0]))[None]
     wide, long = (
-        float(ground_loss(_futures(beside, [1.0], stds), windows, state, likelihood_weight=1.0)["likelihood"])
+        float(ground_loss(_futures(beside, [1.0], stds), windows, state, weights=LossWeights())["likelihood"])
         for stds in ((0.1, 1.0), (1.0, 0.1))
     )
     assert wide < long - 10
@@ -104,9 +107,10 @@ def test_what_is_not_known_does_not_count_and_fast_objects_count_less():
     windows = _windows(truth, speed_mps=10.0)
     windows.known[:, 20:] = False
     state = GroundMotion().start(windows.observations[:, -1])
-    assert float(ground_loss(_futures(wrong, [1.0]), windows, state, likelihood_weight=0.0)["best"]) < 0.02
+    alone = LossWeights(nested=(1,), relaxation=0.0)
+    assert float(ground_loss(_futures(wrong, [1.0]), windows, state, weights=alone)["best"]) < 0.02
     wrong[0, :20] = [0.0, 4.0]
-    losses = ground_loss(_futures(wrong, [1.0]), windows, state, likelihood_weight=0.0)
+    losses = ground_loss(_futures(wrong, [1.0]), windows, state, weights=alone)
     assert float(losses["best"]) == pytest.approx(2.0, rel=1e-3)
 
 

@@ -1,0 +1,207 @@
+"""``perception train forecaster``: one training, several seeds and folds, or a study made of many."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from perception.cli.training import (
+    ConfigFile,
+    Data,
+    Device,
+    Dropout,
+    Output,
+    Patience,
+    Resume,
+    Seed,
+    Steps,
+    WeightDecay,
+    config_and_folder,
+    data_folder,
+    tell_end,
+    train_behind_bar,
+)
+from perception.errors import UsageError
+
+if TYPE_CHECKING:
+    import torch
+
+    from perception.training.forecaster import ForecasterData, ForecasterTraining
+    from perception.training.loop import History
+    from perception.training.overfitting import Outcome
+    from perception.types import Detector
+
+OVERFITTING = "overfitting"
+
+
+def forecaster(
+    config: ConfigFile = None,
+    data: Data = None,
+    output: Output = None,
+    resume: Resume = None,
+    features_from: Annotated[
+        str, typer.Option("--detector", help="RoadNet weights whose features are learnt; auto takes the bundled.")
+    ] = "roadnet",
+    device: Device = "auto",
+    seed: Seed = None,
+    seeds: Annotated[
+        int, typer.Option("--seeds", min=1, help="Train so many times, from --seed on, each into a folder of its own.")
+    ] = 1,
+    study: Annotated[
+        str | None,
+        typer.Option("--study", help="overfitting: with and without its remedies, with 5, 25 and 100 % of the data."),
+    ] = None,
+    steps: Steps = None,
+    dropout: Dropout = None,
+    weight_decay: WeightDecay = None,
+    patience: Patience = None,
+) -> None:
+    """Train TrajectoryGRU on JAAD's tracks, on recordings tracked by our own detector, or on a public benchmark."""
+    from perception.assembly import choose_device, prepare_processor
+    from perception.detection import DetectionSettings, open_detector
+    from perception.training.configuration import read_training_config, write_training_config
+    from perception.training.forecaster import ForecasterTraining
+
+    if study not in (None, OVERFITTING):
+        raise UsageError(f"--study {study}: the study that there is is named {OVERFITTING}.")
+    if study is not None and seeds > 1:
+        raise UsageError("--study and --seeds: give only one of them.")
+    prepare_processor()
+    console, root = Console(), data_folder(data)
+    path, folder = config_and_folder(config, output, resume, "forecaster")
+    settings = {"seed": seed, "steps": steps, "dropout": dropout, "weight_decay": weight_decay, "patience": patience}
+    training = read_training_config(ForecasterTraining, path, settings)
+    write_training_config(training, folder)
+    chosen = choose_device(device)
+    observer, reason = open_detector(
+        features_from, DetectionSettings(image_size_px=training.image_size_px), device=chosen
+    )
+    if training.train:
+        console.print(reason)
+    trainer = _Trainer(root, observer, console, chosen)
+    if study is not None:
+        _study_overfitting(trainer, training, folder, console)
+        return
+    trainer.train_all(training, folder, seeds)
+
+
+class _Trainer:
+    """Trains what a configuration says; data that were read last are kept for the next training."""
+
+    def __init__(self, root: Path, observer: Detector, console: Console, device: torch.device) -> None:
+        self._root, self._observer, self._console, self._device = root, observer, console, device
+        self._read: tuple[str, float] | None = None
+        self._data: ForecasterData | None = None
+
+    def train_all(self, training: ForecasterTraining, folder: Path, seeds: int) -> None:
+        """Each fold with each seed; one alone goes right into ``folder``, several into folders below it."""
+        from perception.training.forecaster import folds_of
+
+        runs = [(fold, training.settings.seed + more) for fold in folds_of(training) for more in range(seeds)]
+        for fold, seed in runs:
+            name = "-".join(part for part in (fold, f"seed{seed}" if len(runs) > 1 else "") if part)
+            settings = training.settings.model_copy(update={"seed": seed})
+            self.train(training.model_copy(update={"settings": settings}), folder / name, fold, title=name)
+        if len(runs) > 1:
+            self._console.print(str(folder), highlight=False, soft_wrap=True)
+
+    def train(self, training: ForecasterTraining, folder: Path, fold: str, *, title: str = "") -> History:
+        """One training; what is there already is taken as it is."""
+
+        from perception.forecasting import BUNDLED_NAMES, TrajectoryGRU, save_gru
+        from perception.training.forecaster import forecaster_task
+        from perception.training.loop import HISTORY_NAME, read_history, train
+
+        weights = folder / f"{BUNDLED_NAMES[training.reference_frame]}.safetensors"
+        if title:
+            self._console.rule(title, style="dim")
+            if weights.is_file():
+                self._console.print("Trained already.")
+                return read_history(folder / HISTORY_NAME)
+        data = self._load(training, fold)
+        folder.mkdir(parents=True, exist_ok=True)
+
+        def run(on_step: Callable[[int, History], None]) -> tuple[torch.nn.Module, History]:
+            task = forecaster_task(
+                training,
+                data,
+                feature_space=self._observer.feature_space,
+                feature_size=max(1, self._observer.feature_size),
+                device=self._device,
+            )
+            return train(task, training.settings, folder=folder, device=self._device, on_step=on_step)
+
+        model: torch.nn.Module
+        history: History
+        model, history = train_behind_bar(run, training.settings.steps, folder, self._console, title="TrajectoryGRU")
+        assert isinstance(model, TrajectoryGRU)
+        origin = {} if training.benchmark is None else {"benchmark": training.benchmark.name, "fold": fold}
+        save_gru(model, weights, extras={**origin, "seed": str(training.settings.seed)})
+        tell_end(history, weights, self._console)
+        return history
+
+    def _load(self, training: ForecasterTraining, fold: str) -> ForecasterData:
+        from perception.training.forecaster import load_forecaster_data
+
+        if self._data is None or self._read != (fold, training.data_share):
+            with self._console.status("reading and tracking"):
+                self._data = load_forecaster_data(training, self._root, self._observer, fold)
+            self._read = (fold, training.data_share)
+        return self._data
+
+
+def _study_overfitting(trainer: _Trainer, training: ForecasterTraining, folder: Path, console: Console) -> None:
+    """A table, ``study.json`` and ``study.png``; goes on where it was stopped."""
+    from perception.files import write_json
+    from perception.training.forecaster import folds_of
+    from perception.training.overfitting import draw_study, outcomes, to_json, trials
+
+    if training.jaad is None and training.benchmark is None:
+        raise UsageError("--study overfitting: learns from JAAD or a benchmark; name one in the configuration.")
+    if training.dropout == 0 or training.settings.weight_decay == 0:
+        raise UsageError("--study overfitting: the configuration must name the dropout and weight_decay to try.")
+    fold = folds_of(training)[0]
+    histories = {}
+    for trial in trials():
+        histories[trial] = trainer.train(trial.config(training), folder / trial.name, fold, title=trial.name)
+    found = outcomes(histories)
+    draw_study(histories, folder / "study.png", title="Overfitting of TrajectoryGRU")
+    write_json(folder / "study.json", {"outcomes": to_json(found)})
+    console.print(_study_table(found))
+    console.print(
+        "Loss on new data (validation), and the gap to the loss on a part of the data that was learnt from, both "
+        "without dropout; early stopping keeps the weights of the best validation.",
+        style="dim",
+    )
+    console.print(str(folder), highlight=False, soft_wrap=True)
+
+
+def _study_table(found: list[Outcome]) -> Table:
+    table = Table(title="Overfitting and its remedies", title_justify="left")
+    table.add_column("data")
+    table.add_column("remedies")
+    for heading in ("at the end", "gap", "stopped early", "gap", "at step"):
+        table.add_column(heading, justify="right")
+    last = {(o.share, o.remedies): o for o in found if not o.stopped}
+    stopped = {(o.share, o.remedies): o for o in found if o.stopped}
+    lowest = {share: min(o.validation for o in found if o.share == share) for share, _ in last}
+    shown = set()
+    for (share, remedies), end in last.items():
+        early = stopped[share, remedies]
+        table.add_row(
+            "" if share in shown else f"{share:.0%}",
+            remedies,
+            f"{end.validation:.3f}",
+            f"{end.gap:+.3f}",
+            f"[bold]{early.validation:.3f}[/]" if early.validation == lowest[share] else f"{early.validation:.3f}",
+            f"{early.gap:+.3f}",
+            str(early.step),
+            end_section=remedies == "both",
+        )
+        shown.add(share)
+    return table
