@@ -123,7 +123,7 @@ def _trained(name: str, benchmark: Benchmark) -> list[Trained]:
 def _table(benchmark: Benchmark, scores: FoldScores, split: str) -> Table:
     seeds = f"{scores.seeds} seeds" if scores.seeds > 1 else "1 seed"
     title = f"{benchmark.title}{' ' + scores.fold if scores.fold else ''}: {split}, {scores.targets:,} targets, {seeds}"
-    table = _titled(title, benchmark.unit, "TrajectoryGRU", "const. vel.", "Kalman", "ratio", "95 % interval")
+    table = _titled(title, benchmark.unit, "TrajectoryGRU", "CV", "Kalman", "ratio", "95 % interval")
     for name, figure in scores.figures.items():
         table.add_row(
             name,
@@ -137,7 +137,7 @@ def _table(benchmark: Benchmark, scores: FoldScores, split: str) -> Table:
 
 def _average(benchmark: Benchmark, scores: Sequence[FoldScores], split: str) -> Table:
     title = f"{benchmark.title}: {split}, mean of {len(scores)} folds"
-    table = _titled(title, benchmark.unit, "TrajectoryGRU", "const. vel.", "Kalman")
+    table = _titled(title, benchmark.unit, "TrajectoryGRU", "CV", "Kalman")
     for name in scores[0].figures:
         figures = [each.figures[name] for each in scores]
         spreads = [figure.spread for figure in figures if figure.spread is not None]
@@ -192,7 +192,7 @@ def _print_notes(benchmark: Benchmark, scores: Sequence[FoldScores], console: Co
             highlight=False,
         )
     notes = [
-        "± is the standard deviation over seeds; the ratio is to the better of the two baselines, "
+        "CV: constant velocity. ± is the standard deviation over seeds; the ratio is to the better baseline, "
         f"its interval by paired bootstrap, each {benchmark.group} drawn as one.",
         *benchmark.notes,
         *(["Neighbours are not heard (--alone)."] if alone else []),

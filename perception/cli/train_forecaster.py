@@ -56,6 +56,10 @@ def forecaster(
         str | None,
         typer.Option("--study", help="overfitting: with and without its remedies, with 5, 25 and 100 % of the data."),
     ] = None,
+    from_video: Annotated[
+        Path | None,
+        typer.Option("--from-video", help="Learn from the unlabelled videos in this folder, more and more of them."),
+    ] = None,
     steps: Steps = None,
     dropout: Dropout = None,
     weight_decay: WeightDecay = None,
@@ -69,8 +73,8 @@ def forecaster(
 
     if study not in (None, OVERFITTING):
         raise UsageError(f"--study {study}: the study that there is is named {OVERFITTING}.")
-    if study is not None and seeds > 1:
-        raise UsageError("--study and --seeds: give only one of them.")
+    if sum((study is not None, from_video is not None, seeds > 1)) > 1:
+        raise UsageError("--study, --from-video and --seeds: give only one of them.")
     prepare_processor()
     console, root = Console(), data_folder(data)
     path, folder = config_and_folder(config, output, resume, "forecaster")
@@ -83,14 +87,19 @@ def forecaster(
     )
     if training.train:
         console.print(reason)
-    trainer = _Trainer(root, observer, console, chosen)
+    trainer = Trainer(root, observer, console, chosen)
+    if from_video is not None:
+        from perception.cli.train_from_video import study_videos
+
+        study_videos(trainer, training, observer, from_video, folder, console)
+        return
     if study is not None:
         _study_overfitting(trainer, training, folder, console)
         return
     trainer.train_all(training, folder, seeds)
 
 
-class _Trainer:
+class Trainer:
     """Trains what a configuration says; data that were read last are kept for the next training."""
 
     def __init__(self, root: Path, observer: Detector, console: Console, device: torch.device) -> None:
@@ -110,8 +119,16 @@ class _Trainer:
         if len(runs) > 1:
             self._console.print(str(folder), highlight=False, soft_wrap=True)
 
-    def train(self, training: ForecasterTraining, folder: Path, fold: str, *, title: str = "") -> History:
-        """One training; what is there already is taken as it is."""
+    def train(
+        self,
+        training: ForecasterTraining,
+        folder: Path,
+        fold: str = "",
+        *,
+        title: str = "",
+        data: ForecasterData | None = None,
+    ) -> History:
+        """One training, of ``data`` where they are given; with a ``title``, what is there already is taken as it is."""
 
         from perception.forecasting import BUNDLED_NAMES, TrajectoryGRU, save_gru
         from perception.training.forecaster import forecaster_task
@@ -123,7 +140,7 @@ class _Trainer:
             if weights.is_file():
                 self._console.print("Trained already.")
                 return read_history(folder / HISTORY_NAME)
-        data = self._load(training, fold)
+        data = data or self.load(training, fold)
         folder.mkdir(parents=True, exist_ok=True)
 
         def run(on_step: Callable[[int, History], None]) -> tuple[torch.nn.Module, History]:
@@ -145,7 +162,8 @@ class _Trainer:
         tell_end(history, weights, self._console)
         return history
 
-    def _load(self, training: ForecasterTraining, fold: str) -> ForecasterData:
+    def load(self, training: ForecasterTraining, fold: str = "") -> ForecasterData:
+        """What the configuration names."""
         from perception.training.forecaster import load_forecaster_data
 
         if self._data is None or self._read != (fold, training.data_share):
@@ -155,7 +173,7 @@ class _Trainer:
         return self._data
 
 
-def _study_overfitting(trainer: _Trainer, training: ForecasterTraining, folder: Path, console: Console) -> None:
+def _study_overfitting(trainer: Trainer, training: ForecasterTraining, folder: Path, console: Console) -> None:
     """A table, ``study.json`` and ``study.png``; goes on where it was stopped."""
     from perception.files import write_json
     from perception.training.forecaster import folds_of

@@ -170,18 +170,27 @@ def _augment(windows: Windows, rng: np.random.Generator, feature_dropout: float)
 
 
 def recording_displacements(model: TrajectoryGRU, tracks: TrackSet, *, history: int = 10) -> dict[str, float]:
-    """Mean distance of the centre, in thousandths of the image, at 1, 2 and 3 s over all rows with a known future."""
-    steps = [int(np.flatnonzero(30 * second == _STEPS)[0]) for second in (1, 2, 3)]
+    """Mean distance of the centre, in thousandths of the image, at 1, 2 and 3 s over all rows with a known future.
+
+    "FDE" of the mean over the futures, "CV" of the velocity over the last half second, continued.
+    """
+    seconds = (1, 2, 3)
+    steps = [int(np.flatnonzero(30 * second == _STEPS)[0]) for second in seconds]
     times = torch.from_numpy(IMAGE_GRID.times_s[steps]).float()
-    sums, counts, ends = np.zeros(3), np.zeros(3), tracks.ends(2, 1)
+    sums, counts, ends = np.zeros((2, 3)), np.zeros(3), tracks.ends(2, 1)
     for start in range(0, len(ends), _BATCH):
         heard = NEIGHBOURS if model.config.social_size else 0
         windows = windows_at(tracks, ends[start : start + _BATCH], length=history, neighbours=heard)
-        predicted = predict_windows(model, windows, times)[0].expected
-        distance = (predicted - windows.futures[:, steps])[..., :2].norm(dim=-1).numpy() * 1000
+        futures, state = predict_windows(model, windows, times)
+        straight = state.observations[:, None, :2] + model.motion.velocities(state)[:, 1, None, :2] * times[:, None]
         known = windows.known[:, steps].numpy()
-        sums += (distance * known).sum(axis=0)
+        for row, places in enumerate((futures.expected[..., :2], straight)):
+            distance = (places - windows.futures[:, steps, :2]).norm(dim=-1).numpy() * 1000
+            sums[row] += (distance * known).sum(axis=0)
         counts += known.sum(axis=0)
+    means = sums / np.maximum(counts, 1)
     return {
-        f"FDE {second} s (1/1000)": float(s / max(c, 1)) for second, s, c in zip((1, 2, 3), sums, counts, strict=True)
+        f"{name} {second} s (1/1000)": float(means[row, column])
+        for row, name in enumerate(("FDE", "CV"))
+        for column, second in enumerate(seconds)
     }

@@ -1,0 +1,139 @@
+"""``perception train forecaster --from-video``: our own detector and tracker label what no one has labelled."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+from perception.cli.training import progress_bar
+from perception.errors import UsageError
+
+if TYPE_CHECKING:
+    from perception.cli.train_forecaster import Trainer
+    from perception.training.forecaster import ForecasterTraining
+    from perception.training.self_labels import SelfLabelled
+    from perception.training.video_study import Amount
+    from perception.types import Detector
+
+
+def study_videos(
+    trainer: Trainer, training: ForecasterTraining, observer: Detector, videos: Path, folder: Path, console: Console
+) -> None:
+    """Train with more and more video; a table, ``study.json`` and ``study.png``; goes on where it was stopped."""
+    from dataclasses import asdict, replace
+
+    from perception.files import write_json
+    from perception.forecasting.windows import join
+    from perception.training.video_study import SHARES, Amount, draw_amounts
+
+    if training.reference_frame != "image":
+        raise UsageError("--from-video: learns in the image frame; leave reference_frame out of the configuration.")
+    if not training.validation:
+        raise UsageError("--from-video: the configuration must name recordings with ground truth as validation.")
+    base = trainer.load(training.model_copy(update={"train": ()}))
+    amounts: list[Amount] = []
+    if base.jaad is not None:
+        amounts.append(Amount.of(trainer.train(training, folder / "no-video", title="no video", data=base), 0.0, 0))
+    labelled = _labelled(videos, observer, folder, console)
+    for share in SHARES:
+        parts = [part[share] for part in labelled.values()]
+        sets = [part.tracks for part in parts if part.tracks is not None]
+        if not sets:
+            raise UsageError(f"--from-video {videos}: no track passed the gate.")
+        name = f"{share:.0%} of the video".replace("%", " %")
+        data = replace(base, recordings=join(sets))
+        history = trainer.train(training, folder / f"video-{round(100 * share)}-percent", title=name, data=data)
+        amounts.append(Amount.of(history, sum(p.seconds for p in parts) / 60, sum(p.kept for p in parts)))
+    gate = _gate_table(labelled)
+    draw_amounts(amounts, folder / "study.png")
+    write_json(
+        folder / "study.json",
+        {
+            "amounts": [asdict(amount) for amount in amounts],
+            "videos": {
+                name: {"seconds": part[1.0].seconds, "kept": part[1.0].kept, "dropped": part[1.0].dropped}
+                for name, part in labelled.items()
+            },
+        },
+    )
+    console.print(gate)
+    console.print(_amounts_table(amounts))
+    console.print(
+        "Held-out video with ground truth, tracked by our own tracker: mean distance in thousandths of the image of "
+        "the mean over the futures, and its ratio to constant velocity.",
+        style="dim",
+    )
+    console.print(str(folder), highlight=False, soft_wrap=True)
+
+
+def _labelled(videos: Path, observer: Detector, folder: Path, console: Console) -> dict[str, dict[float, SelfLabelled]]:
+    """By video and share of it; what was labelled before is read again."""
+    import json
+
+    from perception.files import write_json
+    from perception.sources import open_source
+    from perception.training.self_labels import Gate, SelfLabelled, label, videos_below, watch
+    from perception.training.track_files import read_tracks, write_tracks
+    from perception.training.video_study import SHARES
+
+    found: dict[str, dict[float, SelfLabelled]] = {}
+    labels = folder / "labels"
+    labels.mkdir(exist_ok=True)
+    for path in videos_below(videos):
+        files = {share: labels / f"{path.stem}-{round(100 * share)}-percent" for share in SHARES}
+        found[path.name] = {}
+        if not all(file.with_suffix(".json").is_file() for file in files.values()):
+            total = open_source([str(path)]).length
+            with progress_bar(console) as progress:
+                bar = progress.add_task(f"watching {path.name}", total=total)
+                instants = list(watch(path, observer, lambda bar=bar: progress.advance(bar)))  # type: ignore[misc]
+            for share, file in files.items():
+                result = label(instants[: math.ceil(share * len(instants))], Gate())
+                if result.tracks is not None:
+                    write_tracks(file.with_suffix(".npz"), result.tracks)
+                counts = {"kept": result.kept, "dropped": result.dropped, "seconds": result.seconds}
+                write_json(file.with_suffix(".json"), counts)
+        for share, file in files.items():
+            counts = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
+            tracks = read_tracks(file.with_suffix(".npz")) if counts["kept"] else None
+            found[path.name][share] = SelfLabelled(tracks, counts["kept"], counts["dropped"], counts["seconds"])
+    return found
+
+
+def _gate_table(labelled: dict[str, dict[float, SelfLabelled]]) -> Table:
+    from perception.training.self_labels import REASONS
+
+    table = Table(title="Tracks that may teach, and why others may not", title_justify="left")
+    table.add_column("video")
+    for heading in ("seconds", "kept", *REASONS):
+        table.add_column(heading, justify="right")
+    total: Counter[str] = Counter()
+    for name, parts in labelled.items():
+        part = parts[1.0]
+        row = {"seconds": round(part.seconds), "kept": part.kept, **part.dropped}
+        total.update(row)
+        table.add_row(name, *(str(value) for value in row.values()))
+    table.add_section()
+    table.add_row("all", *(str(value) for value in total.values()))
+    return table
+
+
+def _amounts_table(amounts: list[Amount]) -> Table:
+    from perception.training.video_study import SECONDS
+
+    table = Table(title="What unlabelled video is worth", title_justify="left")
+    table.add_column("minutes", justify="right")
+    table.add_column("tracks", justify="right")
+    for second in SECONDS:
+        table.add_column(f"{second} s", justify="right")
+    for amount in amounts:
+        cells = [f"{fde:.1f} ({fde / cv:.2f})" for fde, cv in zip(amount.fde, amount.cv, strict=True)]
+        table.add_row(f"{amount.minutes:.1f}", str(amount.kept), *cells)
+    table.add_section()
+    table.add_row("", "CV", *(f"{cv:.1f}" for cv in amounts[0].cv))
+    return table
