@@ -52,6 +52,15 @@ class PoseSettings(BaseModel):
 class GroundSettings(LifeSettings):
     """Thresholds of the ground frame; those that it shares with the image frame are the same where not named here."""
 
+    min_hits: int = Field(
+        default=4, ge=1, description="detections that confirm a track; more than in an image, as with birth_score"
+    )
+    weak_score: float = Field(
+        default=0.2,
+        ge=0,
+        le=1,
+        description="detections below this are ignored; their edges are too rough to tell a distance",
+    )
     birth_score: float = Field(
         default=0.45,
         ge=0,

@@ -1,4 +1,7 @@
-"""Road users as boxes of usual shape that point somewhere: what a camera sees of them, and where lifting puts that.
+"""Road users of usual shape that point somewhere: what a camera sees of them, and where lifting puts that.
+
+Their outlines are not those of boxes. A car seen from behind touches the road where its wheels do, most of a metre
+behind its bumper, and its roof is shorter than it is. Taken for a box, it would stand that much too far away.
 
 Lifting knows no heading. It takes the middle of the image box for the middle of the object and guesses how deep it is,
 which is wrong by a metre for a near car seen at an angle or from the side. A track knows its heading, so its image box
@@ -15,13 +18,28 @@ from perception.tracking.road import MIN_DEPTH_M, RoadPlane
 from perception.types import CLASSES, FloatArray, IntArray
 
 _NEAREST_M = 0.3
-"""Corners nearer than this, or behind the camera, are drawn at this depth: far outside, on their own side."""
+"""Points nearer than this, or behind the camera, are drawn at this depth: far outside, on their own side."""
 
 _SCALES = (0.7, 1.4)
 """How much smaller or larger than usual an object is taken to be, so that it shows the width that was measured."""
 
 _PEDESTRIAN = CLASSES.index("pedestrian")
-_ENDS: FloatArray = np.array([[0.5, 0.5], [0.5, -0.5], [-0.5, -0.5], [-0.5, 0.5]])
+
+_WHEELS = (0.32, 0.46, 0.0)
+_CAR = (_WHEELS, (0.5, 0.38, 0.2), (0.46, 0.5, 0.4), (0.25, 0.38, 1.0))
+_LORRY = (_WHEELS, (0.5, 0.48, 0.12), (0.5, 0.5, 0.3), (0.5, 0.5, 1.0))
+_RIDER = ((0.36, 0.0, 0.0), (0.5, 0.0, 0.2), (0.08, 0.5, 0.6), (0.08, 0.15, 1.0))
+_WALKER = ((0.1, 0.3, 0.0), (0.35, 0.45, 0.4), (0.35, 0.45, 0.7), (0.12, 0.12, 1.0))
+_MIRRORED: FloatArray = np.array([[1, 1, 1], [1, -1, 1], [-1, 1, 1], [-1, -1, 1]])
+
+OUTLINES: FloatArray = np.array(
+    [
+        (np.array(points)[:, None] * _MIRRORED).reshape(-1, 3)
+        for points in (_CAR, _LORRY, _LORRY, _RIDER, _RIDER, _WALKER)
+    ]
+)
+"""(6, 16, 3): the points of each class that can be its lowest, highest or outermost, in its lengths, widths and
+heights; from the middle of its footprint."""
 
 
 def image_boxes(
@@ -39,15 +57,15 @@ def image_boxes(
     turns = np.where(labels == _PEDESTRIAN, 0.0, headings_rad - sights)
     shown_m = usual_m[..., 0] * np.abs(np.sin(turns)) + usual_m[..., 1] * np.abs(np.cos(turns))
     scales = np.clip(states[..., 2] / shown_m, *_SCALES)[..., None]
-    ends_m = _ENDS * (usual_m[..., :2] * scales)[..., None, :]
+    points = OUTLINES[labels]
+    ends_m = points[..., :2] * (usual_m[..., :2] * scales)[..., None, :]
     cosines, sines = np.cos(sights + turns)[..., None], np.sin(sights + turns)[..., None]
     x = states[..., None, 0] + cosines * ends_m[..., 0] - sines * ends_m[..., 1]
     y = states[..., None, 1] + sines * ends_m[..., 0] + cosines * ends_m[..., 1]
     feet_m = road.coefficients[0] + road.coefficients[1] * x + road.coefficients[2] * y
-    heights_m = np.concatenate([feet_m, feet_m + states[..., None, 3]], axis=-1)
-    corners_m = np.stack([np.concatenate([x, x], axis=-1), np.concatenate([y, y], axis=-1), heights_m], axis=-1)
-    in_camera = views.project(corners_m)
-    # From the image's middle, where the optical axis about is, so that moving a corner forward keeps its side.
+    points_m = np.stack([x, y, feet_m + points[..., 2] * states[..., None, 3]], axis=-1)
+    in_camera = views.project(points_m)
+    # From the image's middle, where the optical axis about is, so that moving a point forward keeps its side.
     depths_m, middles_px = in_camera[..., 2:], views.sizes_px[..., None, :] / 2
     from_axis = in_camera[..., :2] - depths_m * middles_px
     pixels = middles_px + from_axis / np.maximum(depths_m, _NEAREST_M)

@@ -4,6 +4,10 @@ A rig states the height of the road; the car pitches, roads rise and fall, calib
 height stands at a distance that its box's height tells; the ray through its foot is on the road there, so each one
 is a measurement of the road's height at one place. Many of them, weighed against outliers, give the plane.
 
+Most roads have no slope against the car, and what is seen errs together: always a little to one side, which reads as
+a slope. So two answers are kept, that the road lies as the rig states and that it may lie anyhow, and each counts as
+much as what was seen speaks for it. A slope must be clear to be believed.
+
 Vehicles of one country or one renderer are all a little larger or smaller than usual, which looks like a lower or a
 higher road. So that share is estimated with the plane, each held by how far it usually strays.
 """
@@ -41,11 +45,20 @@ class RoadSettings(BaseModel):
     unevenness_deg: PositiveFloat = Field(
         default=0.3, description="a place lies off the plane by about this angle, seen from under the car"
     )
+    flat_share: float = Field(
+        default=0.2,
+        gt=0,
+        lt=1,
+        description="how probable it is that the road lies as the rig states, without slope",
+    )
+    flat_height_std_m: PositiveFloat = Field(default=0.02, description="spread of its height in that case")
+    flat_slope_std_deg: PositiveFloat = Field(default=0.03, description="spread of its slope in that case")
+    flat_unevenness_deg: PositiveFloat = Field(default=0.05, description="its unevenness in that case")
     vehicle_scale_std: PositiveFloat = Field(
         default=0.1, description="spread of how much larger than usual the vehicles of a place are, as a share"
     )
     settle_s: PositiveFloat = Field(
-        default=1.0, description="the same objects count as a new measurement after this time, for their errors stay"
+        default=2.0, description="the same objects count as a new measurement after this time, for their errors stay"
     )
     forget_s: PositiveFloat = Field(default=10.0, description="what was seen this long ago has lost most of its weight")
     outlier_stds: PositiveFloat = Field(
@@ -112,12 +125,17 @@ class RoadEstimator:
 
     def __init__(self, road_height_m: float, settings: RoadSettings | None = None) -> None:
         self._settings = settings = settings or RoadSettings()
-        slope_std = np.radians(settings.slope_std_deg)
         self._prior = np.array([road_height_m, 0.0, 0.0, 0.0])
-        self._prior_covariance = np.diag(
-            np.square([settings.height_std_m, slope_std, slope_std, settings.vehicle_scale_std])
+        slope_stds = np.radians([settings.slope_std_deg, settings.flat_slope_std_deg])
+        height_stds_m = (settings.height_std_m, settings.flat_height_std_m)
+        self._prior_variances = np.square(
+            [
+                [height, slope, slope, settings.vehicle_scale_std]
+                for height, slope in zip(height_stds_m, slope_stds, strict=True)
+            ]
         )
-        self._prior_information = np.linalg.inv(self._prior_covariance)
+        self._unevenness = np.radians([settings.unevenness_deg, settings.flat_unevenness_deg])
+        self._prior_shares = np.array([1 - settings.flat_share, settings.flat_share])
         self.reset()
 
     def reset(self) -> None:
@@ -125,7 +143,7 @@ class RoadEstimator:
         self._information = np.zeros((4, 4))
         self._vector = np.zeros(4)
         self._has_seen = False
-        self._set(self._prior, self._prior_covariance)
+        self._believe(self._information, self._vector)
 
     @property
     def plane(self) -> RoadPlane:
@@ -141,23 +159,32 @@ class RoadEstimator:
         settings = self._settings
         fade = np.exp(-dt_s / settings.forget_s)
         share = min(1.0, dt_s / settings.settle_s) if self._has_seen else 1.0
-        known = self._prior_information + fade * self._information
-        known_vector = self._prior_information @ self._prior + fade * self._vector
+        known, known_vector = fade * self._information, fade * self._vector
         for _ in range(1 if self._has_seen else _FIRST_ROUNDS):
             design, heights_m, variances = self._linearised(samples)
             squared = np.square(heights_m - design @ self._state) / variances
             weights = share / variances / (1 + squared / settings.outlier_stds**2)
             information, vector = (design.T * weights) @ design, (design.T * weights) @ heights_m
-            covariance = np.linalg.inv(known + information)
-            self._set(covariance @ (known_vector + vector), covariance)
-        self._information = fade * self._information + information
-        self._vector = fade * self._vector + vector
+            self._believe(known + information, known_vector + vector)
+        self._information, self._vector = known + information, known_vector + vector
         self._has_seen |= len(samples) > 0
         return self._plane
 
-    def _set(self, state: FloatArray, covariance: FloatArray) -> None:
-        self._state = state
-        unevenness = float(np.radians(self._settings.unevenness_deg))
+    def _believe(self, information: FloatArray, vector: FloatArray) -> None:
+        """Weigh the two priors by how well each explains what was seen, and take the mean of what they lead to."""
+        surprise = vector - information @ self._prior
+        covariances = np.linalg.inv(information + np.eye(4) / self._prior_variances[:, :, None])
+        moves = covariances @ surprise
+        # The marginal likelihoods of two Gaussian models: a wide prior pays for what it would have allowed.
+        spread = np.linalg.slogdet(np.eye(4) + self._prior_variances[:, :, None] * information)[1]
+        evidence = (moves @ surprise - spread) / 2 + np.log(self._prior_shares)
+        shares = np.exp(evidence - evidence.max())
+        shares /= shares.sum()
+        move = shares @ moves
+        strayed = moves - move
+        covariance = np.einsum("k,kij->ij", shares, covariances + strayed[:, :, None] * strayed[:, None, :])
+        self._state = state = self._prior + move
+        unevenness = float(np.sqrt(shares @ np.square(self._unevenness)))
         self._plane = RoadPlane(state[:3], covariance[:3, :3], unevenness, float(np.exp(state[3])))
 
     def _linearised(self, samples: RoadSamples) -> tuple[FloatArray, FloatArray, FloatArray]:

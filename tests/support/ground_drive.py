@@ -1,4 +1,4 @@
-"""A drive among boxes on a flat road: six cameras, known ways, and the image boxes that a detector would find."""
+"""A drive among usual road users on a flat road: six cameras, known ways, and the boxes that a detector would find."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perception.camera import Camera, Rig, inverse_rigid, transform_points
+from perception.tracking.ground_shapes import OUTLINES
 from perception.types import USUAL_SIZES_LWH_M, Detections
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 SIX_YAWS_DEG = {"front": 0, "front_left": 55, "back_left": 110, "back": 180, "back_right": -110, "front_right": -55}
-_CORNERS = np.array([(x, y, z) for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (0.0, 1.0)])
 
 
 def camera_towards(
@@ -103,9 +103,9 @@ class Eye:
         self, camera: Camera, world_from_vehicle: Array, traffic: Traffic, time_s: float, rng: np.random.Generator
     ) -> tuple[Detections, Ints]:
         centres, yaws = traffic.at(time_s)
-        local = _CORNERS[None] * traffic.sizes_lwh_m[:, None]
+        local = OUTLINES[traffic.labels] * traffic.sizes_lwh_m[:, None]
         cosines, sines = np.cos(yaws)[:, None], np.sin(yaws)[:, None]
-        corners = np.stack(
+        points = np.stack(
             [
                 centres[:, :1] + cosines * local[..., 0] - sines * local[..., 1],
                 centres[:, 1:] + sines * local[..., 0] + cosines * local[..., 1],
@@ -113,7 +113,7 @@ class Eye:
             ],
             axis=-1,
         )
-        pixels, depths = camera.project(transform_points(inverse_rigid(world_from_vehicle), corners))
+        pixels, depths = camera.project(transform_points(inverse_rigid(world_from_vehicle), points))
         whole = np.concatenate([pixels.min(axis=1), pixels.max(axis=1)], axis=1)
         whole = np.where((depths.min(axis=1) > 0.3)[:, None], whole, 0.0)
         boxes = np.clip(whole, 0, np.tile(camera.size_px, 2))

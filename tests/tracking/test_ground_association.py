@@ -99,14 +99,15 @@ def test_two_objects_stay_two(reason: str) -> None:
 
 def test_tracks_that_were_split_are_one_again() -> None:
     # At first one camera sees so much less of the object that it takes it for another one, farther away.
-    rig, rng, tracker = six_cameras(), np.random.default_rng(0), GroundTracker(six_cameras())
+    rig, rng = six_cameras(), np.random.default_rng(0)
+    tracker = GroundTracker(rig, GroundSettings(min_hits=2))
     near = Traffic.of([(CAR, *AT_THE_SEAM, 0, 0)])
     for k in range(30):
         found, _ = Eye().look(rig, pose_at(0, 0, 0), near, 0, rng)
         for number, seen in enumerate(found):
             if seen.camera == "front" and k < 4:
                 height_px = seen.boxes_xyxy_px[0, 3] - seen.boxes_xyxy_px[0, 1]
-                shrunk = seen.boxes_xyxy_px - np.array([0, 0, 0, 0.25 * height_px])
+                shrunk = seen.boxes_xyxy_px - np.array([0, 0, 0, 0.4 * height_px])
                 found[number] = make_detections(shrunk, seen.labels, "front", (640, 360))
         tracks = tracker.update(found, k * 10**8)
         if k == 2:

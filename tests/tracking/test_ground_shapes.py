@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.ground_drive import Eye, Traffic, camera_towards
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+from support.ground_drive import Eye, Traffic, camera_towards, pose_at
 
 from perception.camera import Rig
+from perception.sources import open_source, read_objects, read_truth
+from perception.tracking.ground_poses import PlanarPose
 from perception.tracking.ground_shapes import expected_lifting, image_boxes
 from perception.tracking.lifting import LiftingNoise, Views, lift
 from perception.tracking.road import RoadPlane
@@ -17,6 +23,7 @@ from perception.types import USUAL_SIZES_LWH_M
 CAR, BUS, BICYCLE, PEDESTRIAN = 0, 2, 4, 5
 ROAD = RoadPlane(np.zeros(3), np.zeros((3, 3)), 1e-4)
 NOISE = LiftingNoise()
+RECORDING = Path(__file__).parents[2] / "data" / "recording"
 
 
 def shown_width_m(label: int, yaw_rad: float, sight_rad: float) -> float:
@@ -34,7 +41,7 @@ def shown_width_m(label: int, yaw_rad: float, sight_rad: float) -> float:
     camera_yaw_deg=st.floats(-180, 180),
     pitch_deg=st.floats(-3, 10),
 )
-def test_a_box_holds_the_projected_corners(
+def test_a_box_holds_the_projected_outline(
     label: int, ahead_m: float, left_share: float, yaw_deg: float, camera_yaw_deg: float, pitch_deg: float
 ) -> None:
     camera = camera_towards("any", camera_yaw_deg, pitch_deg=pitch_deg, size_px=(6000, 6000), view_deg=140)
@@ -103,3 +110,38 @@ def test_pedestrians_have_no_front() -> None:
     state = np.array([[10.0, 2.0, 0.6, 1.7]])
     one, other = (image_boxes(state, np.array([yaw]), np.array([PEDESTRIAN]), views, ROAD)[0] for yaw in (0.0, 0.8))
     np.testing.assert_allclose(one, other)
+
+
+@pytest.mark.parametrize("label", [CAR, PEDESTRIAN])
+def test_outlines_end_below_where_silhouettes_do(label: int) -> None:
+    misses = drawn_feet_below_expected(RECORDING, label)
+    assert len(misses) >= 50
+    # As boxes, cars would end lower by a twenty-fifth of their height, which puts them a metre too far away at 30 m.
+    assert abs(np.median(misses)) < 0.015
+
+
+def drawn_feet_below_expected(recording: Path, label: int) -> NDArray[np.float64]:
+    """How much lower than expected whole silhouettes of a recording at 10 fps end, in heights of theirs."""
+    objects, seen, source = read_objects(recording), read_truth(recording), open_source([str(recording)])
+    poses = np.genfromtxt(recording / "poses.csv", delimiter=",", names=True)
+    assert objects is not None and seen is not None and seen.visible_shares is not None and source.rig is not None
+    misses = []
+    for frame in range(0, len(poses), 10):
+        turn = Rotation.from_quat([poses[name][frame] for name in ("qx", "qy", "qz", "qw")]).as_euler("zyx")[0]
+        pose = PlanarPose.of(pose_at(poses["x"][frame], poses["y"][frame], turn))
+        here = objects[(objects.timestamps_ns == frame * 10**8) & (objects.labels == label)]
+        for name, camera in source.rig.cameras.items():
+            low, high = seen.boxes_xyxy_px[:, :2], seen.boxes_xyxy_px[:, 2:]
+            is_whole = (low > 2).all(axis=1) & (high < np.array(camera.size_px) - 2).all(axis=1)
+            is_whole &= (high - low)[:, 1] > 14
+            drawn = seen[is_whole & (seen.cameras == name) & (seen.frame_indices == frame)]
+            _, rows, drawn_rows = np.intersect1d(here.ids, drawn.ids, return_indices=True)
+            things, feet_px = here[rows], drawn.boxes_xyxy_px[drawn_rows]
+            places, yaws = pose.to_vehicle(things.centres_m[:, :2]), things.yaws_rad - pose.yaw_rad
+            sights = np.arctan2(*(places - camera.position_m[:2]).T[::-1])
+            length_m, width_m, height_m = things.sizes_lwh_m.T
+            shown_m = length_m * np.abs(np.sin(yaws - sights)) + width_m * np.abs(np.cos(yaws - sights))
+            views = Views.of([camera] * len(things)) if len(things) else Views.of([camera])[:0]
+            boxes, _ = image_boxes(np.column_stack([places, shown_m, height_m]), yaws, things.labels, views, ROAD)
+            misses.append((feet_px - boxes)[:, 3] / (boxes[:, 3] - boxes[:, 1]))
+    return np.concatenate(misses)

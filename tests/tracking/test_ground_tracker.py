@@ -313,11 +313,11 @@ def test_weak_detections_continue_a_track_but_start_none() -> None:
         return [make_detections(d.boxes_xyxy_px, d.labels, d.camera, d.image_size_px, scores=score) for d in seen]
 
     tracker = GroundTracker(rig)
-    assert len(tracker.update(found(0.15), 0)) == 0
+    assert len(tracker.update(found(0.22), 0)) == 0
     assert tracker.counts.unused_detections == 1
     tracker.reset()
     assert len(tracker.update(found(0.8), 0)) == 1
-    tracks = tracker.update(found(0.15), ns(0.1))
+    tracks = tracker.update(found(0.22), ns(0.1))
     assert tracks.unseen_s.tolist() == [0.0]
     tracker.update(found(0.05), ns(0.2))
     assert tracker.counts.weak_detections == 1
@@ -326,7 +326,7 @@ def test_weak_detections_continue_a_track_but_start_none() -> None:
 def test_cars_and_pedestrians_are_never_mistaken_for_one_another() -> None:
     rig, rng = six_cameras(), np.random.default_rng(0)
     tracker = GroundTracker(rig)
-    for k, label in enumerate([CAR, CAR, PEDESTRIAN, PEDESTRIAN, PEDESTRIAN]):
+    for k, label in enumerate([CAR] * 2 + [PEDESTRIAN] * 4):
         found, _ = Eye().look(rig, STILL, Traffic.of([(CAR, 20, 0, 0, 0)]), 0, rng)
         seen = [
             make_detections(d.boxes_xyxy_px, np.full_like(d.labels, label), d.camera, d.image_size_px) for d in found

@@ -63,6 +63,28 @@ def test_a_slope_is_found(seed: int) -> None:
     assert abs(plane.coefficients[0]) < 0.06
 
 
+def test_sizes_that_err_together_are_no_slope() -> None:
+    # All that stands ahead looks 5 % too small, as children do; at two places it reads as a road that falls.
+    rng, ahead = np.random.default_rng(0), np.array([[1.0, 0.0], [0.9, 0.3]])
+    sloping, either = RoadEstimator(0.0, RoadSettings(flat_share=1e-9)), RoadEstimator(0.0)
+    for _ in range(40):
+        depths_m = rng.uniform(8, 35, 6)
+        samples = RoadSamples(
+            origins_m=np.tile([0.0, 0.0, 1.5], (6, 1)),
+            rays=np.column_stack([np.tile(ahead, (3, 1)), -1.5 / depths_m]),
+            depths_m=1.05 * depths_m * np.exp(rng.normal(0, 0.05, 6)),
+            depth_stds=np.full(6, 0.08),
+            ray_stds=np.full(6, 0.002),
+            is_vehicle=np.zeros(6, bool),
+        )
+        sloping.update(samples, 0.2)
+        either.update(samples, 0.2)
+    at_m = np.array([25.0, 0.0])
+    assert sloping.plane.heights_m(at_m) < -0.06
+    assert abs(either.plane.heights_m(at_m)) < 0.75 * abs(sloping.plane.heights_m(at_m))
+    assert either.plane.unevenness < sloping.plane.unevenness
+
+
 def test_pedestrians_tell_a_lower_road_from_larger_vehicles() -> None:
     rng = np.random.default_rng(0)
     low, large = RoadEstimator(0.0), RoadEstimator(0.0)
@@ -70,10 +92,10 @@ def test_pedestrians_tell_a_lower_road_from_larger_vehicles() -> None:
         low.update(samples_of(np.array([-0.1, 0, 0]), 15, rng, vehicles=False), 0.5)
         large.update(samples_of(np.zeros(3), 10, rng, vehicles=False), 0.5)
         large.update(samples_of(np.zeros(3), 15, rng, scale=1.15), 0.5)
-    assert low.plane.coefficients[0] < -0.05
+    assert low.plane.coefficients[0] < -0.03
     assert low.plane.vehicle_scale == pytest.approx(1.0)
     assert abs(large.plane.coefficients[0]) < 0.03
-    assert large.plane.vehicle_scale == pytest.approx(1.15, abs=0.03)
+    assert large.plane.vehicle_scale == pytest.approx(1.15, abs=0.04)
 
 
 def test_one_instant_of_few_objects_moves_it_little() -> None:
@@ -120,7 +142,7 @@ def test_the_same_objects_again_and_again_are_not_new_knowledge() -> None:
     np.testing.assert_allclose(often.plane.coefficients[0], once.plane.coefficients[0], atol=0.02)
 
 
-@pytest.mark.parametrize("field", ["height_std_m", "unevenness_deg", "forget_s"])
+@pytest.mark.parametrize("field", ["height_std_m", "unevenness_deg", "forget_s", "flat_share", "flat_slope_std_deg"])
 def test_settings_must_be_positive(field: str) -> None:
     with pytest.raises(ValueError, match=field):
         RoadSettings.model_validate({field: 0.0})
