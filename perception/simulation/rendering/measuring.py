@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from perception.simulation.rendering.models import Model
+from perception.simulation.rendering.outlines import Outlines
 from perception.simulation.rendering.selecting import Crowd, DrawTables, Selector
 from perception.simulation.rendering.stage import Stage
 from perception.simulation.rendering.targets import SilhouetteTarget
 from perception.simulation.rendering.viewing import View
-from perception.simulation.rendering.visibility import TILES_PER_ATLAS, outline_boxes, shown_boxes, tiles_for
+from perception.simulation.rendering.visibility import TILES_PER_ATLAS, shown_boxes, tiles_for
 from perception.types import FloatArray
 
 
@@ -31,15 +31,15 @@ class Seen:
 
 
 def seen_users(
-    view: View, crowd: Crowd, models: list[Model], users: np.ndarray, meshes: np.ndarray, codes: np.ndarray
+    view: View, crowd: Crowd, outlines: Outlines, users: np.ndarray, meshes: np.ndarray, codes: np.ndarray
 ) -> Seen:
     """Measure those road users (M,) of a crowd that a camera may show in its id buffer (H, W)."""
     shown, pixels = shown_boxes(codes, crowd.user_count)
-    outlines = outline_boxes(view, crowd.rows[users], [models[model] for model in crowd.models[users]])
-    full = np.clip(outlines, 0, np.tile(np.array(view.camera.size_px, float), 2))
+    boxes = outlines.boxes(view, crowd.rows[users], crowd.models[users])
+    full = np.clip(boxes, 0, np.tile(np.array(view.camera.size_px, float), 2))
     inside = (full[:, 2] > full[:, 0]) & (full[:, 3] > full[:, 1])
     users = users[inside]
-    return Seen(users, meshes[inside], outlines[inside], full[inside], shown[users], pixels[users])
+    return Seen(users, meshes[inside], boxes[inside], full[inside], shown[users], pixels[users])
 
 
 class ShareMeter:

@@ -17,6 +17,7 @@ from perception.simulation.rendering.instances import road_user_rows, signal_fla
 from perception.simulation.rendering.look import Look
 from perception.simulation.rendering.measuring import ShareMeter, seen_users
 from perception.simulation.rendering.models import model_library
+from perception.simulation.rendering.outlines import Outlines
 from perception.simulation.rendering.selecting import Crowd, DrawTables, Range, Selector
 from perception.simulation.rendering.sprites import sprites
 from perception.simulation.rendering.stage import Stage
@@ -62,7 +63,7 @@ class Renderer:
             "detail": detail,
         }
         self._library = model_library({limit for _, _, limit in town.speed_limits})
-        self._models = list(self._library.models.values())
+        self._outlines = Outlines(list(self._library.models.values()))
         self._still = static_rows(town, scenery, self._library, self.look)
         self._stage = Stage(self._context, self._library, self.look, fixed, self._seed)
         self._lens = Lens(self._context, self._stage.corners, self.look)
@@ -106,7 +107,7 @@ class Renderer:
         images, seen = {}, {}
         for name, view in views.items():
             images[name], codes = self._targets[name].read()
-            seen[name] = seen_users(view, crowd, self._models, *selected[name][1:], codes)
+            seen[name] = seen_users(view, crowd, self._outlines, *selected[name][1:], codes)
         shares = self._meter.shares(views, crowd, seen)
         return {
             name: CameraView(
