@@ -15,7 +15,6 @@ from perception.simulation.rendering.viewing import View
 from perception.simulation.rendering.visibility import TILES_PER_ATLAS, shown_boxes, tiles_for
 from perception.types import FloatArray
 
-
 _MARGIN_PX = 4.0
 _MARGIN_SHARE = 0.04
 

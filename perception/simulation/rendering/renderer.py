@@ -21,7 +21,7 @@ from perception.simulation.rendering.outlines import Outlines
 from perception.simulation.rendering.selecting import Choice, Crowd, DrawTables, Range, Selector
 from perception.simulation.rendering.sprites import sprites
 from perception.simulation.rendering.stage import Stage
-from perception.simulation.rendering.targets import CameraTarget, Lens, SilhouetteTarget
+from perception.simulation.rendering.targets import CameraTarget, Lens, Samples, SilhouetteTarget
 from perception.simulation.rendering.viewing import View, in_picture, view_of
 from perception.simulation.scenery import furnish
 from perception.simulation.world import CameraView, Town, WorldState
@@ -67,11 +67,9 @@ class Renderer:
         self._still = static_rows(town, scenery, self._library, self.look)
         self._stage = Stage(self._context, self._library, self.look, fixed, self._seed)
         self._lens = Lens(self._context, self._stage.corners, self.look)
-        self._targets = {}
-        shared = {}
-        for name, camera in self.rig.cameras.items():
-            self._targets[name] = CameraTarget(self._context, camera.size_px, shared.get(camera.size_px))
-            shared[camera.size_px] = self._targets[name].samples
+        cameras = self.rig.cameras
+        samples = {size: Samples(self._context, size) for size in {camera.size_px for camera in cameras.values()}}
+        self._targets = {name: CameraTarget(self._context, samples[cameras[name].size_px]) for name in cameras}
         self._selector = Selector(self._library)
         self._meter = ShareMeter(self._stage, self._selector, SilhouetteTarget(self._context, self._stage.corners))
         self._shadow_centre: tuple[float, float] | None = None

@@ -14,16 +14,22 @@ from perception.types import FloatArray
 SAMPLES = 4
 
 
-class CameraTarget:
-    """Four samples per pixel of colours and codes, brought to one by ``finish``, which adds the lens's faults."""
+class Samples:
+    """Four samples per pixel of colours and depths, in which cameras of one size draw one after the other."""
 
-    def __init__(self, context: Any, size_px: tuple[int, int], samples: tuple[Any, Any] | None = None) -> None:
+    def __init__(self, context: Any, size_px: tuple[int, int]) -> None:
         self.size_px = size_px
-        self.samples = samples or (
-            context.texture(size_px, 4, samples=SAMPLES),
-            context.depth_renderbuffer(size_px, samples=SAMPLES),
-        )
-        self._samples, depth = self.samples
+        self.colours = context.texture(size_px, 4, samples=SAMPLES)
+        self.depths = context.depth_renderbuffer(size_px, samples=SAMPLES)
+
+
+class CameraTarget:
+    """A camera's picture and codes: samples brought to pixels by ``finish``, which adds the lens's faults, and
+    ``finish_codes``. Cameras that share ``samples`` must be finished before the next one begins."""
+
+    def __init__(self, context: Any, samples: Samples) -> None:
+        self.size_px = size_px = samples.size_px
+        self._samples, depth = samples.colours, samples.depths
         self._sample_codes = context.texture(size_px, 1, dtype="u2", samples=SAMPLES)
         self.with_codes = context.framebuffer([self._samples, self._sample_codes], depth)
         self.scene = context.framebuffer([self._samples], depth)
