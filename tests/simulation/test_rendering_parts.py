@@ -16,7 +16,8 @@ from perception.simulation.rendering.ground import detail_triangles, ground_tria
 from perception.simulation.rendering.instances import hashed, pedalling, walking
 from perception.simulation.rendering.materials import palette
 from perception.simulation.rendering.mesh import Patch, blob, box, build, lathe, simplified, tube
-from perception.simulation.rendering.models import ModelLibrary, model_library
+from perception.simulation.rendering.models import ModelLibrary, empty_instances, model_library
+from perception.simulation.rendering.outlines import Outlines
 from perception.simulation.rendering.people import BRACKET, CRANK_M, SADDLE_HIP, SHIN_M, THIGH_M
 from perception.simulation.rendering.polygons import leftwards, piece, strip, triangulated
 from perception.simulation.rendering.sky import SKY_EDGE, fractal_noise, sky_picture
@@ -276,3 +277,27 @@ def test_looks_are_drawn_from_the_seed() -> None:
 def test_an_unknown_look_is_refused_with_the_known_ones() -> None:
     with pytest.raises(UsageError, match=r"--look sunny: .*clear-noon.*wet-dusk"):
         Look.named("sunny")
+
+
+def test_boxes_around_silhouettes_hold_the_whole_mesh_and_little_more(library: ModelLibrary) -> None:
+    view = view_of(camera(), np.eye(4))
+    outlines = Outlines(list(library.models.values()))
+    rows = empty_instances(3)
+    rows["position"] = [(15, 3, 0), (25, -4, 0), (-20, 0, 0)]
+    models = np.array([library.names.index(name) for name in ("sedan", "bus", "sedan")])
+    boxes = outlines.boxes(view, rows, models)
+    assert np.isnan(boxes[2]).all()
+    assert outlines.boxes(view, rows[:0], models[:0]).shape == (0, 4)
+    for row in range(2):
+        first, end = library.draws[list(library.models[library.names[models[row]]].meshes[:2]), 2]
+        pixels, _ = view.camera.project(library.vertices["position"][first:end] + rows["position"][row])
+        np.testing.assert_allclose(boxes[row], [*pixels.min(axis=0), *pixels.max(axis=0)], atol=0.4)
+
+
+def test_a_silhouette_that_reaches_behind_the_camera_is_cut_before_it(library: ModelLibrary) -> None:
+    view = view_of(camera(), np.eye(4))
+    rows = empty_instances(1)
+    rows["position"] = view.eye_m * [1, 1, 0] + [0, 2.5, 0]
+    box = Outlines(list(library.models.values())).boxes(view, rows, np.array([library.names.index("bus")]))[0]
+    assert np.isfinite(box).all()
+    assert box[0] < -600

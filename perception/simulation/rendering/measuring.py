@@ -7,39 +7,59 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from perception.simulation.rendering.models import Model
-from perception.simulation.rendering.selecting import Crowd, DrawTables, Selector
+from perception.simulation.rendering.outlines import Outlines
+from perception.simulation.rendering.selecting import Choice, Crowd, DrawTables, Selector
 from perception.simulation.rendering.stage import Stage
 from perception.simulation.rendering.targets import SilhouetteTarget
 from perception.simulation.rendering.viewing import View
-from perception.simulation.rendering.visibility import TILES_PER_ATLAS, outline_boxes, shown_boxes, tiles_for
+from perception.simulation.rendering.visibility import TILES_PER_ATLAS, shown_boxes, tiles_for
 from perception.types import FloatArray
+
+_MARGIN_PX = 4.0
+_MARGIN_SHARE = 0.04
 
 
 @dataclass(frozen=True)
-class Seen:
-    """M road users of which a part lies inside a picture: ``users`` (M,) rows of the crowd, ``meshes`` (M,) they were
-    drawn with, ``outlines_px`` (M, 4) boxes not cut at the border, ``full_px`` (M, 4) cut there, ``shown_px`` (M, 4)
-    and ``pixels`` (M,) of the id buffer."""
+class Outlined:
+    """M road users of which a part lies inside a picture: ``users`` (M,) rows of the crowd, ``meshes`` (M,) they are
+    drawn with, ``is_drawn`` (M,) unless houses hide them, ``outlines_px`` (M, 4) boxes not cut at the border,
+    ``full_px`` (M, 4) cut there."""
 
     users: np.ndarray
     meshes: np.ndarray
+    is_drawn: np.ndarray
     outlines_px: FloatArray
     full_px: FloatArray
+
+    def code_boxes_px(self) -> FloatArray:
+        """(D, 4): parts of the picture beyond which the id buffer is empty. Coarse meshes, and corners that outlines
+        leave out, stand out of their boxes a little."""
+        boxes = self.outlines_px[self.is_drawn]
+        margin = _MARGIN_PX + _MARGIN_SHARE * (boxes[:, 2:] - boxes[:, :2])
+        grown: FloatArray = np.concatenate([np.floor(boxes[:, :2] - margin), np.ceil(boxes[:, 2:] + margin)], axis=1)
+        return grown
+
+
+@dataclass(frozen=True)
+class Seen(Outlined):
+    """What the id buffer shows of them: boxes ``shown_px`` (M, 4) and ``pixels`` (M,)."""
+
     shown_px: FloatArray
     pixels: np.ndarray
 
 
-def seen_users(
-    view: View, crowd: Crowd, models: list[Model], users: np.ndarray, meshes: np.ndarray, codes: np.ndarray
-) -> Seen:
-    """Measure those road users (M,) of a crowd that a camera may show in its id buffer (H, W)."""
-    shown, pixels = shown_boxes(codes, crowd.user_count)
-    outlines = outline_boxes(view, crowd.rows[users], [models[model] for model in crowd.models[users]])
-    full = np.clip(outlines, 0, np.tile(np.array(view.camera.size_px, float), 2))
+def outlined_users(view: View, crowd: Crowd, outlines: Outlines, choice: Choice) -> Outlined:
+    """Where those road users of a crowd that a camera may show lie in its picture."""
+    boxes = outlines.boxes(view, crowd.rows[choice.users], crowd.models[choice.users])
+    full = np.clip(boxes, 0, np.tile(np.array(view.camera.size_px, float), 2))
     inside = (full[:, 2] > full[:, 0]) & (full[:, 3] > full[:, 1])
-    users = users[inside]
-    return Seen(users, meshes[inside], outlines[inside], full[inside], shown[users], pixels[users])
+    return Outlined(choice.users[inside], choice.meshes[inside], choice.is_drawn[inside], boxes[inside], full[inside])
+
+
+def seen_users(outlined: Outlined, crowd: Crowd, codes: np.ndarray) -> Seen:
+    """Count them in the camera's id buffer (H, W)."""
+    shown, pixels = shown_boxes(codes, crowd.user_count)
+    return Seen(**vars(outlined), shown_px=shown[outlined.users], pixels=pixels[outlined.users])
 
 
 class ShareMeter:

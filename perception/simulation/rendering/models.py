@@ -53,12 +53,13 @@ class Model:
 @dataclass(frozen=True)
 class ModelLibrary:
     """``vertices`` (V,) and ``indices`` (I,) of all meshes; ``draws`` (D, 3): index count, first index, first vertex;
-    ``models`` by name, in the order of ``names``; ``is_plant`` (D,)."""
+    ``models`` by name, in the order of ``names``; ``is_plant`` (D,) and ``is_user`` (D,) tell plants and road users."""
 
     vertices: np.ndarray
     indices: np.ndarray
     draws: np.ndarray
     is_plant: np.ndarray
+    is_user: np.ndarray
     models: dict[str, Model]
 
     @property
@@ -77,7 +78,7 @@ def model_library(limits_kmh: set[int]) -> ModelLibrary:
     makers: dict[str, Callable[[bool], list[Patch]]] = {name: _maker(name) for name in (*BODIES, *PLANTS, *FURNITURE)}
     for limit in sorted(limits_kmh):
         makers[speed_sign_name(limit)] = lambda _, limit=limit: props.speed_sign(limit)  # type: ignore[misc]
-    vertices, indices, draws, is_plant, models = [], [], [], [], {}
+    vertices, indices, draws, is_plant, is_user, models = [], [], [], [], [], {}
     first_index = first_vertex = 0
     for name, make in makers.items():
         patches = make(True)
@@ -85,11 +86,13 @@ def model_library(limits_kmh: set[int]) -> ModelLibrary:
         for mesh in levels:
             draws.append((mesh.triangles.size, first_index, first_vertex))
             is_plant.append(name in PLANTS)
+            is_user.append(name in BODIES)
             vertices.append(mesh.vertices)
             indices.append(mesh.triangles.ravel())
             first_index, first_vertex = first_index + mesh.triangles.size, first_vertex + len(mesh.vertices)
         models[name] = _model(name, levels[0], _lamps(patches), tuple(range(len(draws) - len(levels), len(draws))))
-    return ModelLibrary(np.concatenate(vertices), np.concatenate(indices), np.array(draws), np.array(is_plant), models)
+    kinds = np.array(is_plant), np.array(is_user)
+    return ModelLibrary(np.concatenate(vertices), np.concatenate(indices), np.array(draws), *kinds, models)
 
 
 def _levels(fine: list[Patch], plain: list[Patch], name: str) -> list[Mesh]:

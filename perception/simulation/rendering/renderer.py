@@ -12,15 +12,16 @@ from perception.camera import Rig
 from perception.simulation.rendering.buildings import HOUSE_VERTEX, house_triangles
 from perception.simulation.rendering.context import open_context
 from perception.simulation.rendering.ground import detail_triangles, ground_triangles, surface_map
-from perception.simulation.rendering.hiding import Skyline, Walls
+from perception.simulation.rendering.hiding import Walls
 from perception.simulation.rendering.instances import road_user_rows, signal_flags, static_rows
 from perception.simulation.rendering.look import Look
-from perception.simulation.rendering.measuring import ShareMeter, seen_users
+from perception.simulation.rendering.measuring import ShareMeter, outlined_users, seen_users
 from perception.simulation.rendering.models import model_library
-from perception.simulation.rendering.selecting import Crowd, DrawTables, Range, Selector
+from perception.simulation.rendering.outlines import Outlines
+from perception.simulation.rendering.selecting import Choice, Crowd, DrawTables, Range, Selector
 from perception.simulation.rendering.sprites import sprites
 from perception.simulation.rendering.stage import Stage
-from perception.simulation.rendering.targets import CameraTarget, Lens, SilhouetteTarget
+from perception.simulation.rendering.targets import CameraTarget, Lens, Samples, SilhouetteTarget
 from perception.simulation.rendering.viewing import View, in_picture, view_of
 from perception.simulation.scenery import furnish
 from perception.simulation.world import CameraView, Town, WorldState
@@ -62,11 +63,13 @@ class Renderer:
             "detail": detail,
         }
         self._library = model_library({limit for _, _, limit in town.speed_limits})
-        self._models = list(self._library.models.values())
+        self._outlines = Outlines(list(self._library.models.values()))
         self._still = static_rows(town, scenery, self._library, self.look)
         self._stage = Stage(self._context, self._library, self.look, fixed, self._seed)
         self._lens = Lens(self._context, self._stage.corners, self.look)
-        self._targets = {name: CameraTarget(self._context, camera.size_px) for name, camera in self.rig.cameras.items()}
+        cameras = self.rig.cameras
+        samples = {size: Samples(self._context, size) for size in {camera.size_px for camera in cameras.values()}}
+        self._targets = {name: CameraTarget(self._context, samples[cameras[name].size_px]) for name in cameras}
         self._selector = Selector(self._library)
         self._meter = ShareMeter(self._stage, self._selector, SilhouetteTarget(self._context, self._stage.corners))
         self._shadow_centre: tuple[float, float] | None = None
@@ -92,21 +95,22 @@ class Renderer:
         """
         crowd = self._crowd(state)
         views = {name: view_of(camera, state.town_from_vehicle) for name, camera in self.rig.cameras.items()}
-        tables = DrawTables()
-        skylines = {name: self._walls.skyline(view.eye_m) for name, view in views.items()}
-        selected = {name: self._selector.view(tables, crowd, view, skylines[name]) for name, view in views.items()}
-        ranges = {name: part[0] | self._fixed(tables, views[name], skylines[name]) for name, part in selected.items()}
-        centre_m = np.round(state.town_from_vehicle[:2, 3] / _SHADOW_GRID_M) * _SHADOW_GRID_M
-        shadows = self._shadow_ranges(tables, crowd, centre_m)
-        soft = sprites(crowd, self._library, self.look, state.town_from_vehicle, self._plan)
-        self._stage.upload(tables.instances, tables.commands, sprites=soft)
-        self._draw_shadows(centre_m, shadows)
+        self._draw_shadows(crowd, np.round(state.town_from_vehicle[:2, 3] / _SHADOW_GRID_M) * _SHADOW_GRID_M)
+        sprite_count = self._stage.upload_sprites(
+            sprites(crowd, self._library, self.look, state.town_from_vehicle, self._plan)
+        )
+        # Camera by camera, so that one is chosen for while the one before is still being drawn.
+        chosen = {}
         for index, (name, view) in enumerate(views.items()):
-            self._draw_view(view, ranges[name], len(soft), self._targets[name], self._noise_seed(index, state.time_s))
+            chosen[name], ranges = self._choose(crowd, view)
+            self._draw_view(view, ranges, sprite_count, self._targets[name], self._noise_seed(index, state.time_s))
+        outlined = {name: outlined_users(view, crowd, self._outlines, chosen[name]) for name, view in views.items()}
+        for name, target in self._targets.items():
+            target.finish_codes(self._lens, outlined[name].code_boxes_px())
         images, seen = {}, {}
-        for name, view in views.items():
+        for name in views:
             images[name], codes = self._targets[name].read()
-            seen[name] = seen_users(view, crowd, self._models, *selected[name][1:], codes)
+            seen[name] = seen_users(outlined[name], crowd, codes)
         shares = self._meter.shares(views, crowd, seen)
         return {
             name: CameraView(
@@ -131,41 +135,42 @@ class Renderer:
     def _noise_seed(self, camera: int, time_s: float) -> int:
         return int(np.random.SeedSequence([self._seed, camera, round(time_s * 1e6)]).generate_state(1)[0])
 
-    def _fixed(self, tables: DrawTables, view: View, skyline: Skyline) -> dict[str, Range]:
-        """Commands for the cells of houses and ground that a camera may show."""
-        ranges = {}
+    def _choose(self, crowd: Crowd, view: View) -> tuple[Choice, dict[str, Range]]:
+        """Hand over what a camera may show, with the cells of houses and ground; also returns all ranges by program."""
+        tables, skyline = DrawTables(), self._walls.skyline(view.eye_m)
+        choice = self._selector.view(tables, crowd, view, skyline)
+        ranges = dict(choice.ranges)
         for what, geometry in self._stage.fixed.items():
             shown, _ = in_picture(view, geometry.centres_m, geometry.radii_m)
             shown &= ~skyline.hides(geometry.centres_m, geometry.spreads_m, geometry.tops_m)
             ranges[what] = tables.add_commands(geometry.commands(shown, view.eye_m))
-        return ranges
+        self._stage.upload(tables.instances, tables.commands)
+        return choice, ranges
 
-    def _shadow_ranges(self, tables: DrawTables, crowd: Crowd, centre_m: np.ndarray) -> dict[str, Range]:
-        """Commands of what casts shadows; what stands still only when the car has come to another place."""
-        ranges = {"moving": self._selector.shadows(tables, crowd, centre_m, moving=True)}
+    def _draw_shadows(self, crowd: Crowd, centre_m: np.ndarray) -> None:
+        """What stands still casts its shadows once for each place (2,), what moves at every instant."""
+        stage, context, tables = self._stage, self._context, DrawTables()
         place = (float(centre_m[0]), float(centre_m[1]))
-        if self._shadow_centre != place:
-            ranges["still"] = self._selector.shadows(tables, crowd, centre_m, moving=False)
-            houses = self._stage.fixed["house"]
-            near = np.linalg.norm(houses.centres_m[:, :2] - centre_m, axis=1) < _HOUSE_SHADOW_REACH_M + houses.radii_m
-            ranges["house"] = tables.add_commands(houses.commands(near, np.array([*centre_m, 0.0])))
+        is_new_place = self._shadow_centre != place
         self._shadow_centre = place
-        return ranges
-
-    def _draw_shadows(self, centre_m: np.ndarray, ranges: Mapping[str, Range]) -> None:
-        """What stands still casts its shadows once for each place, what moves at every instant."""
-        stage, context = self._stage, self._context
+        moving = self._selector.shadows(tables, crowd, centre_m, moving=True)
+        if is_new_place:
+            still = self._selector.shadows(tables, crowd, centre_m, moving=False)
+            houses = stage.fixed["house"]
+            near = np.linalg.norm(houses.centres_m[:, :2] - centre_m, axis=1) < _HOUSE_SHADOW_REACH_M + houses.radii_m
+            walls = tables.add_commands(houses.commands(near, np.array([*centre_m, 0.0])))
+        stage.upload(tables.instances, tables.commands)
         clip_from_town = stage.light(centre_m)
         context.enable_only(context.DEPTH_TEST)
-        still, all_ = stage.shadow_targets
-        if "still" in ranges:
-            still.use()
-            still.clear(depth=1.0)
-            stage.draw("depth", *ranges["still"], clip_from_town)
-            stage.draw("house-depth", *ranges["house"], clip_from_town)
+        only_still, all_ = stage.shadow_targets
+        if is_new_place:
+            only_still.use()
+            only_still.clear(depth=1.0)
+            stage.draw("depth", *still, clip_from_town)
+            stage.draw("house-depth", *walls, clip_from_town)
         all_.use()
         stage.copy_still_shadows()
-        stage.draw("depth", *ranges["moving"], clip_from_town)
+        stage.draw("depth", *moving, clip_from_town)
 
     def _draw_view(
         self, view: View, ranges: Mapping[str, Range], sprite_count: int, target: CameraTarget, seed: int
@@ -175,16 +180,19 @@ class Renderer:
         # The picture is drawn upside down, so that its first row is read first: outsides turn clockwise.
         context.front_face = "cw"
         context.enable_only(context.DEPTH_TEST | context.CULL_FACE)
-        target.scene.use()
-        target.scene.clear()
+        target.begin()
         for what in _FRONT_TO_BACK:
             stage.draw(what, *ranges[what])
+        # Only road users write codes: they come last, where nothing is in front of them.
+        target.with_codes.use()
+        stage.draw("user", *ranges["user"])
+        target.scene.use()
         context.enable_only(context.DEPTH_TEST)
         stage.draw_sky()
-        target.colours_only.use()
-        target.colours_only.depth_mask = False
+        target.scene.depth_mask = False
         context.enable_only(context.DEPTH_TEST | context.BLEND)
         context.blend_func = context.ONE, context.ONE_MINUS_SRC_ALPHA
         stage.draw_sprites(sprite_count)
+        target.scene.depth_mask = True
         context.enable_only(context.NOTHING)
         target.finish(self._lens, seed)

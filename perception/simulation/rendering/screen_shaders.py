@@ -25,14 +25,12 @@ SKY_FRAGMENT = (
     + """
 in vec3 v_ray;
 layout(location = 0) out vec4 colour;
-layout(location = 1) out uint code;
 void main() {
     vec3 way = normalize(v_ray);
     vec3 light = textureLod(sky, 0.5 + glow.w * way.xy / (1.0 + max(way.z, -0.04)), 0.0).rgb;
     light *= light * 4.0;
     float mist = exp(-max(way.z, 0.0) * 9.0) * clamp(horizon.w * 120.0, 0.0, 1.0);
     colour = vec4(toned(mix(light, horizon.rgb, mist)), 1.0);
-    code = 0u;
 }
 """
 )
@@ -135,6 +133,26 @@ uint majority(usampler2DMS codes, ivec2 at) {
 }
 """
 
+CODE_VERTEX = """#version 330
+uniform vec2 size_px;
+in vec2 corner; in vec4 box_px;
+void main() {
+    vec2 at_px = mix(box_px.xy, box_px.zw, 0.5 * corner + 0.5);
+    gl_Position = vec4(2.0 * at_px / size_px - 1.0, 0.0, 1.0);
+}
+"""
+
+CODE_FRAGMENT = (
+    """#version 330
+uniform usampler2DMS codes;
+layout(location = 0) out uint code;
+"""
+    + _MAJORITY
+    + """
+void main() { code = majority(codes, ivec2(gl_FragCoord.xy)); }
+"""
+)
+
 COVERAGE_FRAGMENT = (
     """#version 330
 uniform usampler2DMS codes;
@@ -182,11 +200,8 @@ vec4 developed(vec3 seen) {
 RESOLVE_FRAGMENT = (
     """#version 330
 uniform sampler2DMS samples;
-uniform usampler2DMS codes;
 layout(location = 0) out vec4 colour;
-layout(location = 1) out uint code;
 """
-    + _MAJORITY
     + _DEVELOPING
     + """
 void main() {
@@ -196,7 +211,6 @@ void main() {
 #ifdef SHARP
     colour = developed(colour.rgb);
 #endif
-    code = majority(codes, at);
 }
 """
 )

@@ -32,6 +32,17 @@ class Crowd:
     user_count: int
 
 
+@dataclass(frozen=True)
+class Choice:
+    """What a camera may show: ``ranges`` of "solid", "plant" and "user" commands; the road users in the picture
+    ``users`` (M,), the mesh of each ``meshes`` (M,), and which of them ``is_drawn`` (M,), as no house hides them."""
+
+    ranges: dict[str, Range]
+    users: np.ndarray
+    meshes: np.ndarray
+    is_drawn: np.ndarray
+
+
 @dataclass
 class DrawTables:
     """Grows by what is to be drawn; ``instances`` and ``commands`` are then handed over in one go."""
@@ -71,7 +82,7 @@ class Selector:
     """Chooses what can be seen of a crowd, and in how much detail."""
 
     def __init__(self, library: ModelLibrary) -> None:
-        self._draws, self._mesh_is_plant = library.draws, library.is_plant
+        self._draws, self._mesh_is_plant, self._mesh_is_user = library.draws, library.is_plant, library.is_user
         models = list(library.models.values())
         self._meshes = np.array([model.meshes for model in models])
         self._radii_m = np.array([model.radius_m for model in models])
@@ -90,11 +101,8 @@ class Selector:
         meshes: np.ndarray = self._meshes[models, level]
         return meshes
 
-    def view(
-        self, tables: DrawTables, crowd: Crowd, view: View, skyline: Skyline
-    ) -> tuple[dict[str, Range], np.ndarray, np.ndarray]:
-        """Append what a camera may show: ranges of "solid" and "plant" commands, the road users in the picture (M,),
-        also those that houses hide, and the mesh of each (M,)."""
+    def view(self, tables: DrawTables, crowd: Crowd, view: View, skyline: Skyline) -> Choice:
+        """Append what a camera may show."""
         positions_m = crowd.rows["position"].astype(float)
         shown, sizes_px = in_picture(view, positions_m, self.radii_m(crowd))
         still = slice(crowd.user_count, None)
@@ -108,10 +116,12 @@ class Selector:
         ).T
         open_ = ~skyline.hides(positions_m[chosen], spread_m, positions_m[chosen, 2] + height_m)
         _, table = tables.add_instances(crowd.rows[chosen[open_]], meshes[open_], self._draws)
-        is_plant = self._mesh_is_plant[np.unique(meshes[open_])]
-        ranges = {"solid": tables.add_commands(table[~is_plant]), "plant": tables.add_commands(table[is_plant])}
+        drawn = np.unique(meshes[open_])
+        kinds = {"plant": self._mesh_is_plant[drawn], "user": self._mesh_is_user[drawn]}
+        kinds["solid"] = ~(kinds["plant"] | kinds["user"])
+        ranges = {kind: tables.add_commands(table[rows]) for kind, rows in kinds.items()}
         is_user = chosen < crowd.user_count
-        return ranges, chosen[is_user], meshes[is_user]
+        return Choice(ranges, chosen[is_user], meshes[is_user], open_[is_user])
 
     def shadows(self, tables: DrawTables, crowd: Crowd, centre_m: FloatArray, *, moving: bool) -> Range:
         """Append what casts shadows around a place (2,): the road users, or what stands still."""

@@ -13,10 +13,14 @@ in vec4 colour_a; in vec4 colour_b; in vec4 colour_c; in vec4 colour_d; in uint 
 uniform vec4 palette[32];
 out vec4 v_fog; out vec3 v_place; out vec3 v_shade; out vec3 v_normal;
 out vec3 v_colour; out vec3 v_shine; out vec3 v_glow;
+#ifdef CODES
 flat out uint v_code;
+#endif
 void main() {
     v_place = placed(v_normal);
+#ifdef CODES
     v_code = code;
+#endif
     int slot = int(kind.x * 255.0 + 0.5);
     int flags = int(scale_flags.w + 0.5);
     vec4 own = slot == 0 ? colour_a : slot == 1 ? colour_b : slot == 2 ? colour_c : colour_d;
@@ -43,9 +47,11 @@ SOLID_FRAGMENT = (
     + LIGHTING
     + """
 in vec4 v_fog; in vec3 v_place; in vec3 v_shade; in vec3 v_normal; in vec3 v_colour; in vec3 v_shine; in vec3 v_glow;
-flat in uint v_code;
 layout(location = 0) out vec4 colour;
+#ifdef CODES
+flat in uint v_code;
 layout(location = 1) out uint code;
+#endif
 void main() {
     vec3 n = normalize(v_normal);
     vec3 look = normalize(v_place - eye.xyz);
@@ -61,9 +67,15 @@ void main() {
     spot *= spot; spot *= spot; spot *= spot; spot *= spot;
     light += sun.rgb * spot * spot * v_shine.x * step(0.01, lit) * 0.9;
     colour = vec4(toned((light + v_glow) * v_fog.a + v_fog.rgb), 1.0);
+#ifdef CODES
     code = v_code;
+#endif
 }
 """
+)
+
+USER_VERTEX, USER_FRAGMENT = (
+    source.replace("#version 330", "#version 330\n#define CODES") for source in (SOLID_VERTEX, SOLID_FRAGMENT)
 )
 
 PLANT_VERTEX = (
@@ -93,7 +105,6 @@ PLANT_FRAGMENT = (
     + """
 in vec4 v_fog; in vec3 v_place; in vec3 v_shade; in vec3 v_normal; in vec4 v_colour;
 layout(location = 0) out vec4 colour;
-layout(location = 1) out uint code;
 void main() {
     vec3 n = normalize(v_normal);
     vec4 leaves = texture(noise, v_place.xy * 0.21 + v_place.z * vec2(0.17, 0.29));
@@ -104,7 +115,6 @@ void main() {
     vec3 base = v_colour.rgb * mix(1.0, 0.55 + 0.9 * leaves.g, leafy);
     vec3 light = base * (sun.rgb * lit + ambient(n) * abs(v_colour.a));
     colour = vec4(toned((light) * v_fog.a + v_fog.rgb), 1.0);
-    code = 0u;
 }
 """
 )
@@ -143,7 +153,6 @@ in vec4 v_fog; in vec3 v_place; in vec3 v_shade; in vec2 v_cell; flat in vec3 v_
 flat in vec4 v_paint; flat in vec4 v_style;
 flat in vec3 v_sun; flat in vec3 v_ambient; flat in vec3 v_accent; flat in vec4 v_layers;
 layout(location = 0) out vec4 colour;
-layout(location = 1) out uint code;
 void main() {
     float surface = v_paint.a;
     vec2 id = floor(v_cell);
@@ -173,7 +182,6 @@ void main() {
 #endif
     light = mix(light, window, cut.b);
     colour = vec4(toned((light) * v_fog.a + v_fog.rgb), 1.0);
-    code = 0u;
 }
 """
 )
@@ -199,7 +207,6 @@ GROUND_FRAGMENT = (
     + """
 in vec3 v_place; in vec3 v_shade; in float v_across; flat in float v_cover; flat in float v_slope;
 layout(location = 0) out vec4 colour;
-layout(location = 1) out uint code;
 void main() {
     vec4 broad = texture(noise, v_place.xy * 0.023);
     vec4 fine = texture(noise, v_place.xy * 0.31);
@@ -254,7 +261,6 @@ void main() {
 #endif
     vec4 fog = fog_at(v_place);
     colour = vec4(toned(light * fog.a + fog.rgb), 1.0);
-    code = 0u;
 }
 """
 )

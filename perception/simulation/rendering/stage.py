@@ -107,6 +107,7 @@ class Stage:
     def _make_programs(self) -> None:
         pairs = {
             "solid": (shaders.SOLID_VERTEX, shaders.SOLID_FRAGMENT),
+            "user": (shaders.USER_VERTEX, shaders.USER_FRAGMENT),
             "plant": (shaders.PLANT_VERTEX, shaders.PLANT_FRAGMENT),
             "house": (shaders.HOUSE_VERTEX, shaders.HOUSE_FRAGMENT),
             "ground": (shaders.GROUND_VERTEX, shaders.GROUND_FRAGMENT),
@@ -149,7 +150,7 @@ class Stage:
 
         models = [(self._model_vertices, *VERTEX_LAYOUT), (self._instances, *INSTANCE_LAYOUT)]
         tiled = [*models, (self._tiles, "4f 4f/i", ("tile", "window"))]
-        self._arrays = {name: array(name, models, self._model_indices) for name in ("solid", "plant", "depth")}
+        self._arrays = {name: array(name, models, self._model_indices) for name in ("solid", "user", "plant", "depth")}
         self._arrays["silhouette"] = array("silhouette", tiled, self._model_indices)
         for name, what, layout in (
             ("house", "house", _HOUSE_LAYOUT),
@@ -168,18 +169,19 @@ class Stage:
         instances: np.ndarray,
         commands: np.ndarray,
         *,
-        sprites: np.ndarray | None = None,
         tiles: np.ndarray | None = None,
     ) -> None:
-        """Hand over instances (I,) and draw commands (C, 5), sprites (S,) of the scene or tiles (I, 8) of silhouettes;
+        """Hand over instances (I,) and draw commands (C, 5) in place of those before, and tiles (I, 8) of silhouettes;
         the buffers grow when there are more than ever before."""
-        parts = [(self._instances, instances), (self._commands, commands.astype(np.uint32))]
-        parts += [(self._sprites, sprites)] if sprites is not None else []
-        parts += [(self._tiles, tiles)] if tiles is not None else []
-        for buffer, rows in parts:
-            data = rows.tobytes()
-            buffer.orphan(max(buffer.size, len(data)))
-            buffer.write(data)
+        _fill(self._instances, instances)
+        _fill(self._commands, commands.astype(np.uint32))
+        if tiles is not None:
+            _fill(self._tiles, tiles)
+
+    def upload_sprites(self, sprites: np.ndarray) -> int:
+        """Hand over sprites (S,) in place of those before; returns how many."""
+        _fill(self._sprites, sprites)
+        return len(sprites)
 
     def light(self, centre_m: np.ndarray) -> np.ndarray:
         """Set the light of the scene around a place (2,); returns the sun's ``clip_from_town`` (4, 4)."""
@@ -233,6 +235,12 @@ class Stage:
         """Lay shadows and lights over the picture."""
         if count:
             self._arrays["sprite"].render(mode=_STRIP, instances=count)
+
+
+def _fill(buffer: Any, rows: np.ndarray) -> None:
+    data = rows.tobytes()
+    buffer.orphan(max(buffer.size, len(data)))
+    buffer.write(data)
 
 
 def _used(layout: str, names: tuple[str, ...], program: Any) -> tuple[Any, ...]:

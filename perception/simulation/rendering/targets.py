@@ -9,30 +9,47 @@ import numpy as np
 from perception.simulation.rendering import screen_shaders as shaders
 from perception.simulation.rendering.look import Look
 from perception.simulation.rendering.visibility import ATLAS_PX, TILE_PX
+from perception.types import FloatArray
 
 SAMPLES = 4
 
 
-class CameraTarget:
-    """Four samples per pixel of colours and codes, brought to one by ``finish``, which adds the lens's faults."""
+class Samples:
+    """Four samples per pixel of colours and depths, in which cameras of one size draw one after the other."""
 
     def __init__(self, context: Any, size_px: tuple[int, int]) -> None:
         self.size_px = size_px
-        self._samples = context.texture(size_px, 4, samples=SAMPLES)
+        self.colours = context.texture(size_px, 4, samples=SAMPLES)
+        self.depths = context.depth_renderbuffer(size_px, samples=SAMPLES)
+
+
+class CameraTarget:
+    """A camera's picture and codes: samples brought to pixels by ``finish``, which adds the lens's faults, and
+    ``finish_codes``. Cameras that share ``samples`` must be finished before the next one begins."""
+
+    def __init__(self, context: Any, samples: Samples) -> None:
+        self.size_px = size_px = samples.size_px
+        self._samples, depth = samples.colours, samples.depths
         self._sample_codes = context.texture(size_px, 1, dtype="u2", samples=SAMPLES)
-        depth = context.depth_renderbuffer(size_px, samples=SAMPLES)
-        self.scene = context.framebuffer([self._samples, self._sample_codes], depth)
-        self.colours_only = context.framebuffer([self._samples], depth)
+        self.with_codes = context.framebuffer([self._samples, self._sample_codes], depth)
+        self.scene = context.framebuffer([self._samples], depth)
+        self._codes_only = context.framebuffer([self._sample_codes])
         self._picture = context.texture(size_px, 4)
         self._picture.repeat_x = self._picture.repeat_y = False
-        self._resolved = context.framebuffer([self._picture, context.texture(size_px, 1, dtype="u2")])
+        self._resolved = context.framebuffer([self._picture])
+        self._codes = context.framebuffer([context.texture(size_px, 1, dtype="u2")])
         self._final = context.framebuffer([context.texture(size_px, 4)])
+
+    def begin(self) -> None:
+        """Empty the picture, and draw into its colours from now on."""
+        self._codes_only.clear()
+        self.scene.use()
+        self.scene.clear()
 
     def finish(self, lens: Lens, seed: int) -> None:
         """Bring samples to pixels and pass the picture through the lens; the same seed gives the same noise."""
         self._resolved.use()
         self._samples.use(0)
-        self._sample_codes.use(1)
         lens.resolve(self.size_px, seed)
         self._has_blur = lens.has_blur
         if lens.has_blur:
@@ -40,13 +57,20 @@ class CameraTarget:
             self._picture.use(0)
             lens.blur(self.size_px, seed)
 
+    def finish_codes(self, lens: Lens, boxes_px: FloatArray) -> None:
+        """Bring the samples' codes to pixels; beyond the boxes (N, 4) there are none."""
+        self._codes.use()
+        self._codes.clear()
+        self._sample_codes.use(0)
+        lens.resolve_codes(self.size_px, boxes_px)
+
     def read(self) -> tuple[np.ndarray, np.ndarray]:
         """The image (H, W, 3) uint8 and the codes (H, W) uint16."""
         width, height = self.size_px
         source = self._final if self._has_blur else self._resolved
-        colours = np.frombuffer(source.read(components=4), np.uint8).reshape(height, width, 4)
-        raw = self._resolved.read(components=1, attachment=1, dtype="u2", alignment=1)
-        return np.ascontiguousarray(colours[..., :3]), np.frombuffer(raw, np.uint16).reshape(height, width)
+        colours = np.frombuffer(source.read(components=3, alignment=1), np.uint8)
+        raw = self._codes.read(components=1, dtype="u2", alignment=1)
+        return colours.reshape(height, width, 3).copy(), np.frombuffer(raw, np.uint16).reshape(height, width)
 
 
 class Lens:
@@ -62,7 +86,6 @@ class Lens:
         ]
         values = {
             "samples": 0,
-            "codes": 1,
             "picture": 0,
             "faults": (look.noise, look.blur_px, look.vignette, look.rain),
             "tint": look.tint,
@@ -72,8 +95,24 @@ class Lens:
                 program[name] = values[name]
         self._strips = [context.vertex_array(p, [(corners, "2f", "corner")]) for p in self._programs]
 
+        self._boxes = context.buffer(reserve=1 << 12, dynamic=True)
+        self._code_program = context.program(shaders.CODE_VERTEX, shaders.CODE_FRAGMENT)
+        self._code_program["codes"] = 0
+        content = [(corners, "2f", "corner"), (self._boxes, "4f/i", "box_px")]
+        self._code_strips = context.vertex_array(self._code_program, content)
+
+    def resolve_codes(self, size_px: tuple[int, int], boxes_px: FloatArray) -> None:
+        """Take the code that most of a pixel's samples have, within boxes (N, 4)."""
+        if not len(boxes_px):
+            return
+        data = boxes_px.astype(np.float32).tobytes()
+        self._boxes.orphan(max(self._boxes.size, len(data)))
+        self._boxes.write(data)
+        self._code_program["size_px"] = size_px
+        self._code_strips.render(mode=5, instances=len(boxes_px))
+
     def resolve(self, size_px: tuple[int, int], seed: int) -> None:
-        """Average the colours of a pixel's samples and take the code that most of them have."""
+        """Average the colours of a pixel's samples."""
         self._draw(0, size_px, seed)
 
     def blur(self, size_px: tuple[int, int], seed: int) -> None:
