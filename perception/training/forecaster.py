@@ -64,6 +64,8 @@ class ForecasterData:
     recordings_validation: TrackSet | None = None
     traffic: TrackSet | None = None
     traffic_validation: TrackSet | None = None
+    exact: TrackSet | None = None
+    exact_validation: TrackSet | None = None
     benchmark: tuple[Benchmark, Split, Split] | None = None
 
     def lessons(self, config: ForecasterTraining) -> Lessons:
@@ -73,8 +75,18 @@ class ForecasterData:
         if config.reference_frame == "image":
             return ImageLessons(config, self.jaad, self.jaad_validation, self.recordings, self.recordings_validation)
         share = config.recording_share if self.traffic is not None else 1.0
-        sets = [(share, self.recordings), (1 - share if self.recordings is not None else 1.0, self.traffic)]
-        validation = {"drives": self.recordings_validation, "traffic": self.traffic_validation}
+        of_traffic = 1 - share if self.recordings is not None else 1.0
+        exactly = config.exact_share if self.exact is not None else 0.0
+        sets = [
+            (share, self.recordings),
+            (of_traffic * (1 - exactly), self.traffic),
+            (of_traffic * exactly, self.exact),
+        ]
+        validation = {
+            "drives": self.recordings_validation,
+            "traffic": self.traffic_validation,
+            "exact": self.exact_validation,
+        }
         return GroundLessons(
             config,
             [(part, tracks) for part, tracks in sets if tracks is not None],
@@ -119,6 +131,8 @@ def load_forecaster_data(config: ForecasterTraining, root: Path, observer: Detec
         recordings_validation=observed(config.validation, 1.0),
         traffic=_simulated(config.traffic, config.data_share),
         traffic_validation=_simulated(config.traffic_validation, 1.0),
+        exact=_simulated(config.traffic, config.data_share, exact=True) if config.exact_share else None,
+        exact_validation=_simulated(config.traffic_validation, 1.0, exact=True) if config.exact_share else None,
     )
 
 
@@ -170,10 +184,12 @@ def _folders(root: Path, path: Path) -> list[Path]:
     return found
 
 
-def _simulated(traffic: TrafficData | None, share: float) -> TrackSet | None:
+def _simulated(traffic: TrafficData | None, share: float, *, exact: bool = False) -> TrackSet | None:
     if traffic is None:
         return None
-    from perception.training.traffic_tracks import observe_traffic
+    from perception.training.traffic_tracks import exact_traffic, observe_traffic
 
     seeds = range(traffic.first_seed, traffic.first_seed + math.ceil(share * traffic.drives))
+    if exact:
+        return join(exact_traffic(seed, traffic) for seed in seeds)
     return join([tracks for seed in seeds for tracks in observe_traffic(seed, traffic)])

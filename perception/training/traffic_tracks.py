@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from perception.camera import Rig, inverse_rigid, transform_points, yaw_rad
+from perception.evaluation import GroundTable
+from perception.evaluation.true_ground_tracks import true_ground_tracks
 from perception.forecasting.windows import TrackSet
 from perception.simulation.traffic import drive
 from perception.simulation.world import RoadUsers, WorldState
@@ -45,6 +47,36 @@ def observe_traffic(seed: int, traffic: TrafficData) -> list[TrackSet]:
             observed.append((now_ns, tracker.update(instant.detections, now_ns, pose), pose))
         sets.append(from_drive(objects, observed))
     return sets
+
+
+def exact_traffic(seed: int, traffic: TrafficData) -> TrackSet:
+    """The same drive with the true objects as tracks: what a forecaster is told when it sees perfectly.
+
+    Raises ``UsageError`` as ``observe_traffic`` does.
+    """
+    _, objects, instants = simulate_traffic(seed, read_rig(traffic.rig), duration_s=traffic.duration_s)
+    times_ns = np.array([instant.timestamp_ns for instant in instants])
+    at = np.searchsorted(times_ns, objects.timestamps_ns)
+    cars_m = np.stack([instant.world_from_vehicle[:2, 3] for instant in instants])
+    table = GroundTable(
+        instants=at,
+        ids=objects.ids,
+        labels=objects.labels,
+        positions_m=objects.centres_m[:, :2],
+        vehicle_m=cars_m[at],
+        counts=np.ones(len(at), bool),
+        object_rows=np.arange(len(at)),
+    )
+    tracks = true_ground_tracks(
+        objects=objects,
+        truth=table,
+        timestamps_ns=times_ns,
+        instants=range(len(instants)),
+        max_distance_m=SEEN_RANGE_M,
+    )
+    return from_drive(
+        objects, [(instants[i].timestamp_ns, exact, instants[i].world_from_vehicle) for i, exact in tracks]
+    )
 
 
 def simulate_traffic(seed: int, rig: Rig, *, duration_s: float) -> tuple[Rig, ObjectTable, list[TrafficInstant]]:
