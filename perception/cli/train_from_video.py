@@ -43,13 +43,16 @@ def study_videos(
     for share in SHARES:
         parts = [part[share] for part in labelled.values()]
         sets = [part.tracks for part in parts if part.tracks is not None]
-        if not sets:
-            raise UsageError(f"--from-video {videos}: no track passed the gate.")
         name = f"{share:.0%} of the video".replace("%", " %")
+        if not sets:
+            console.print(f"{name}: no track passed the gate.", highlight=False)
+            continue
         data = replace(base, recordings=join(sets))
         history = trainer.train(training, folder / f"video-{round(100 * share)}-percent", title=name, data=data)
         amounts.append(Amount.of(history, sum(p.seconds for p in parts) / 60, sum(p.kept for p in parts)))
-    gate = _gate_table(labelled)
+    console.print(_gate_table(labelled))
+    if not any(part[share].kept for part in labelled.values() for share in SHARES):
+        raise UsageError(f"--from-video {videos}: no track passed the gate; give longer or clearer videos.")
     draw_amounts(amounts, folder / "study.png")
     write_json(
         folder / "study.json",
@@ -61,7 +64,6 @@ def study_videos(
             },
         },
     )
-    console.print(gate)
     console.print(_amounts_table(amounts))
     console.print(
         "Held-out video with ground truth, tracked by our own tracker: mean distance in thousandths of the image of "

@@ -6,6 +6,7 @@ What has to be remembered of the tracks goes in and comes out, so the file itsel
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -67,16 +68,18 @@ def export_gru(model: TrajectoryGRU, path: Path, *, dt_s: float) -> float:
     module = StepAndDecode(model.eval(), times_s).eval()
     example = example_inputs(model, 3, torch.Generator().manual_seed(0))
     tracks = torch.export.Dim("tracks", min=1, max=_MOST_TRACKS)
-    program = torch.onnx.export(
-        module,
-        tuple(example.values()),
-        input_names=list(example),
-        output_names=list(OUTPUTS),
-        dynamic_shapes={name: {0: tracks} for name in example},
-        dynamo=True,
-        external_data=False,
-        verbose=False,
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter speaks of its own future
+        program = torch.onnx.export(
+            module,
+            tuple(example.values()),
+            input_names=list(example),
+            output_names=list(OUTPUTS),
+            dynamic_shapes={name: {0: tracks} for name in example},
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
     assert program is not None
     described = {CONFIG_KEY: json.dumps(asdict(model.config)), STEP_KEY: json.dumps(dt_s)}
     proto = program.model_proto
