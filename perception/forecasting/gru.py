@@ -6,8 +6,8 @@
 
 The same network works in the image and on the ground; ``Motion`` is what differs. A future is a smooth curve: a
 mixture of past velocities, continued, plus a polynomial in time. So it can be read at any time ahead, and a track of
-any frame rate can be learnt from. GRU: Cho et al. 2014; several futures of which the best one learns: Cui et al. 2019
-(MTP).
+any frame rate can be learnt from. Futures come in the order of their probability. GRU: Cho et al. 2014; several futures
+of which the best one learns: Cui et al. 2019 (MTP).
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class GruConfig:
 
 
 class Futures(NamedTuple):
-    """``log_probabilities`` (N, K); ``means`` and ``stds`` (N, K, T, D) in the reference frame's units.
+    """``log_probabilities`` (N, K), falling; ``means`` and ``stds`` (N, K, T, D) in the reference frame's units.
 
     On the ground ``stds`` lie along and across the object's direction, see ``Motion.axes_rad``.
     """
@@ -152,9 +152,11 @@ class TrajectoryGRU(nn.Module):
         # Spread grows about linearly with time ahead; the network says how much more or less.
         base = 0.03 + 0.3 * ahead[:, None]
         stds = log_std.clamp(-_MAX_LOG_STD, _MAX_LOG_STD).exp() * base * scale
-        steps = torch.cat([torch.zeros_like(logits[:, :1, 0]), nn.functional.softplus(logits[:, 1:, 0])], dim=1)
-        logits = -steps.cumsum(dim=1)[..., None]
-        return Futures(logits[..., 0].log_softmax(dim=-1), motion.place(state, moved), stds)
+        # Each future is at most as probable as the one before it: the first is the best guess by construction, and the
+        # first few are what the loss makes good together.
+        falls = nn.functional.softplus(logits[:, 1:, 0]).cumsum(dim=1)
+        ordered = torch.cat([torch.zeros_like(logits[:, :1, 0]), -falls], dim=1)
+        return Futures(ordered.log_softmax(dim=-1), motion.place(state, moved), stds)
 
 
 def motion_of(reference_frame: ReferenceFrame) -> Motion:
