@@ -12,10 +12,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from perception.evaluation.benchmarks import evaluate_jaad, evaluate_jaad_constant_velocity
-from perception.forecasting.jaad import JaadTracks
+from perception.benchmarks import JAAD, Predicted, constant_velocity, predict
+from perception.benchmarks.jaad import JaadTracks, from_jaad, protocol
 from perception.training.curves import draw_curves
-from perception.training.forecast_data import from_jaad
 from perception.training.forecaster import ForecasterData, ForecasterTraining, forecaster_task
 from perception.training.loop import TrainingSettings, train
 
@@ -27,7 +26,13 @@ def circling_objects(count: int, rng: np.random.Generator, boxes: int = 120) -> 
     angle = rng.uniform(0, 2 * np.pi, (count, 1)) + turn_rate * time_s
     centre = np.stack([960 + radius_px * np.cos(angle), 540 + radius_px * np.sin(angle)], axis=-1)
     corners = np.concatenate([centre - 40, centre + 40], axis=-1).reshape(-1, 4)
-    return JaadTracks(corners, np.arange(count + 1) * boxes, np.arange(count), np.tile([1920, 1080], (count, 1)))
+    return JaadTracks(
+        boxes_xyxy_px=corners,
+        frames=np.tile(np.arange(boxes), count),
+        starts=np.arange(count + 1) * boxes,
+        videos=np.arange(count),
+        sizes_px=np.tile([1920, 1080], (count, 1)),
+    )
 
 
 def main() -> None:
@@ -43,15 +48,21 @@ def main() -> None:
         weight_decay=0.01, validate_every=max(1, options.steps // 6), patience=3, half=False,
     )  # fmt: skip
     config = ForecasterTraining(hidden_size=64, dropout=0.1, settings=settings)
-    data = ForecasterData(from_jaad(learnt), held_out, None, None)
+    data = ForecasterData(jaad=from_jaad(learnt), jaad_validation=held_out)
     device = torch.device("cpu")
     task = forecaster_task(config, data, feature_space="", feature_size=1, device=device)
     model, history = train(task, settings, folder=options.output, device=device)
 
     draw_curves(history, options.output / "curves.png", title="A GRU learns to turn")
-    ours, baseline = evaluate_jaad(model, held_out), evaluate_jaad_constant_velocity(held_out)
-    print(f"error after 1.5 s, root of the mean square: GRU {ours.mse_1_5_s.mean() ** 0.5:.1f} px, ", end="")
-    print(f"constant velocity {baseline.mse_1_5_s.mean() ** 0.5:.1f} px")
+    targets = protocol(held_out)
+
+    def error_px(predicted: Predicted) -> float:
+        errors = JAAD.errors(predicted, targets.futures(JAAD.steps))
+        return float(errors["MSE 1.5 s"].mean()) ** 0.5
+
+    ours, straight = predict(model, targets, JAAD, neighbours=False), constant_velocity(targets, JAAD.steps)
+    print(f"error up to 1.5 s, root of the mean square: GRU {error_px(ours):.1f} px, ", end="")
+    print(f"constant velocity {error_px(straight):.1f} px")
     print(f"loss curves: {options.output / 'curves.png'}")
 
 

@@ -217,7 +217,8 @@ def test_the_wheel_carries_code_weights_configurations_and_the_drive(wheel_names
     expected = modules | {"perception/py.typed"}
     expected |= {f"perception/data/weights/{name}" for name in weights}
     expected |= {f"perception/configs/{name}" for name in configs}
-    expected |= {f"perception/configs/rigs/{path.name}" for path in (ROOT / "configs" / "rigs").iterdir()}
+    for folder in ("rigs", "benchmarks"):
+        expected |= {f"perception/configs/{folder}/{path.name}" for path in (ROOT / "configs" / folder).iterdir()}
     recording = [path for path in (ROOT / "data" / "recording").iterdir() if path.suffix in (".yaml", ".csv", ".mp4")]
     expected |= {f"perception/data/recording/{path.name}" for path in recording}
     assert {name for name in wheel_names if ".dist-info/" not in name} == expected

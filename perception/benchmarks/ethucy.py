@@ -26,7 +26,6 @@ _TESTED: Mapping[str, tuple[str, ...]] = {
     "zara1": ("crowds_zara01",),
     "zara2": ("crowds_zara02",),
 }
-_UNIV_ONLY_TESTED = ("students001", "students003")
 _SCENES = (
     "biwi_eth", "biwi_hotel", "crowds_zara01", "crowds_zara02", "crowds_zara03", "students001", "students003",
     "uni_examples",

@@ -13,6 +13,7 @@ import numpy as np
 
 from perception.benchmarks.ground import GroundRows, distances_m, one_output_m, track_set
 from perception.benchmarks.split import Benchmark, Errors, Predicted, Split, SplitName, missing_column, read_columns
+from perception.errors import UsageError
 from perception.forecasting.windows import Grid
 from perception.types import CLASSES, FloatArray
 
@@ -34,16 +35,18 @@ def read(path: Path, split: SplitName, fold: str = "") -> Split:
         places_m = columns["xy_mm"] * 1e-3
         yaws_rad = columns["yaw_mrad10"] * 1e-4
         is_test = columns["split"] == 1
-        numbers = np.char.rpartition(columns["scenes"], "-")[:, 2].astype(int)[scenes]
+        numbers = np.array([int(name) for name in np.char.rpartition(columns["scenes"], "-")[:, 2]])[scenes]
         held_out = ~is_test & (numbers % _HELD_OUT == 0)
         wanted = {"train": ~is_test & ~held_out, "val": held_out, "test": is_test}[split]
         is_target = (columns["flag"] == 1) & (ids != _CAR_ID)
         instants = scenes * 256 + frames
         cars = np.full((len(ids), 3), np.nan)
         is_car = np.flatnonzero(ids == _CAR_ID)
-        found = np.minimum(np.searchsorted(instants[is_car], instants), len(is_car) - 1)
-        has_car = instants[is_car][found] == instants
-        cars[has_car] = np.column_stack([places_m, yaws_rad])[is_car[found[has_car]]]
+        is_car = is_car[np.argsort(instants[is_car], kind="stable")]
+        if len(is_car):
+            found = np.minimum(np.searchsorted(instants[is_car], instants), len(is_car) - 1)
+            has_car = instants[is_car][found] == instants
+            cars[has_car] = np.column_stack([places_m, yaws_rad])[is_car[found[has_car]]]
         rows = GroundRows(
             objects=scenes * 256 + ids,
             steps=frames,
@@ -55,6 +58,8 @@ def read(path: Path, split: SplitName, fold: str = "") -> Split:
             yaws_rad=yaws_rad,
             cars=cars,
         )
+    except ValueError as error:
+        raise UsageError(f"{path}: names scenes in another way than nuScenes does ({error}).") from error
     except KeyError as error:
         raise missing_column(path, "nuScenes' prediction tracks", error) from error
     part = np.flatnonzero(wanted)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from perception.benchmarks.predicting import constant_velocity, kalman, predict
 from perception.benchmarks.split import Benchmark, Errors, Predicted, Split
+from perception.errors import UsageError
 from perception.evaluation.bootstrap import PairedComparison, compare_paired
 from perception.evaluation.displacement import central_shares
 from perception.forecasting.gru import TrajectoryGRU
@@ -67,7 +68,10 @@ def score(
     rng: np.random.Generator,
     references: Mapping[str, Errors] | None = None,
 ) -> FoldScores:
-    """``models`` differ in their seed alone; ``references`` are others' errors on the same targets, in order."""
+    """``models`` differ in their seed alone; ``references`` are others' errors on the same targets, in order.
+
+    Raises ``UsageError`` when a reference is of other targets.
+    """
     actual = split.futures(benchmark.steps)
     predicted = [predict(model, split, benchmark, neighbours=neighbours) for model in models]
     by_seed = [benchmark.errors(one, actual) for one in predicted]
@@ -86,11 +90,14 @@ def score(
             kalman=float(filtered[name].mean()),
             comparison=compare_paired(ours=ours[name], baseline=better, objects=split.groups, rng=rng),
         )
+    for method, errors in (references or {}).items():
+        if any(len(theirs) != len(split) for theirs in errors.values()):
+            raise UsageError(f"--references: {method} was measured on other targets than these {len(split):,}.")
     compared = {
         method: {
             name: compare_paired(ours=ours[name], baseline=theirs, objects=split.groups, rng=rng)
             for name, theirs in errors.items()
-            if name in ours and len(theirs) == len(split)
+            if name in ours
         }
         for method, errors in (references or {}).items()
     }

@@ -43,8 +43,8 @@ def run_benchmark(config: EvaluateConfig) -> None:
     trained = _trained(config.forecaster, benchmark)
     references = None
     if config.references is not None:
-        if config.split != "test":
-            raise UsageError("--references: holds errors on the test split; leave it out, or --split.")
+        if benchmark.name != "jaad" or config.split != "test":
+            raise UsageError("--references: holds errors on JAAD's test split; leave it out for others.")
         references = read_references(config.references)
     console, rng, scores = Console(), np.random.default_rng(config.seed), []
     folds = sorted({one.fold for one in trained}, key=benchmark.folds.index)
@@ -52,6 +52,8 @@ def run_benchmark(config: EvaluateConfig) -> None:
         models = [one.model for one in trained if one.fold == fold]
         with console.status(f"{benchmark.title} {fold}: {len(models)} trainings"):
             split = benchmark.read(config.data, config.split, fold)
+            if not len(split):
+                raise UsageError(f"{config.data}: has no target in the {config.split} split; choose another --split.")
             scores.append(
                 score(
                     benchmark,

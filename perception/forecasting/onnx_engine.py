@@ -44,6 +44,8 @@ class OnnxEngine:
             self.dt_s = float(json.loads(described[STEP_KEY]))
         except (KeyError, TypeError, ValueError) as error:
             raise UsageError(f"{path}: is no forecaster of this version; export it again.") from error
+        if not self.dt_s > 0 or not set(OUTPUTS) <= {entry.name for entry in self._session.get_outputs()}:
+            raise UsageError(f"{path}: is no forecaster of this version; export it again.")
         self._inputs = {entry.name for entry in self._session.get_inputs()}
 
     def __call__(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -106,7 +106,8 @@ class TrackSet:
         return np.where(inside, order[np.where(inside, first[:, None] + columns, 0)], -1)
 
     def sample(self, ends: IntArray, count: int, rng: np.random.Generator, *, together: bool) -> IntArray:
-        """About ``count`` of the ``ends``; with ``together`` all those of some instants, whose rows are neighbours."""
+        """About ``count`` of the ``ends``; with ``together`` those of few instants, for they are one another's
+        neighbours."""
         chosen = rng.choice(ends, size=count)
         if not together:
             return chosen

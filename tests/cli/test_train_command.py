@@ -150,3 +150,85 @@ def test_a_recording_without_truth_labels_itself(data):
     known = taught.known & self_taught.known
     assert known.float().mean() > 0.4
     np.testing.assert_allclose(taught.futures[known], self_taught.futures[known], atol=0.01)
+
+
+def test_several_seeds_have_folders_of_their_own_and_are_not_trained_twice(
+    command: Command, data, forecaster_config, monkeypatch
+):
+    chosen = (_BoxDetectorWithFeatures(), "Detector: red boxes.")
+    monkeypatch.setattr("perception.detection.open_detector", lambda *_, **__: chosen)
+    asked = ("train", "forecaster", "--config", forecaster_config, "--data", data, "--output", "run", "--seeds", 2)
+    ran = command(*asked)
+    assert ran.code == 0, ran.err
+    weights = [ran.folder / f"seed{seed}" / "trajectory-gru-image.safetensors" for seed in (0, 1)]
+    contents = [path.read_bytes() for path in weights]
+    assert contents[0] != contents[1]
+    again = command("train", "forecaster", "--resume", ran.folder, "--data", data, "--seeds", 2)
+    assert again.code == 0, again.err
+    assert again.out.count("Trained already.") == 2
+    assert [path.read_bytes() for path in weights] == contents
+
+
+def test_unlabelled_videos_teach_and_the_gate_is_told(command: Command, data, tmp_path, monkeypatch):
+    write_street_recording(data / "watched" / "one", frames=60)
+    (data / "watched" / "one" / "objects.csv").unlink()
+    chosen = (_BoxDetectorWithFeatures(), "Detector: red boxes.")
+    monkeypatch.setattr("perception.detection.open_detector", lambda *_, **__: chosen)
+    recordings = [{"path": "drive", "strides": [1]}]
+    config = _write(tmp_path / "v.yaml", validation=recordings, hidden_size=16, settings=SETTINGS)
+    asked = ("train", "forecaster", "--config", config, "--data", data, "--from-video", data / "watched")
+    ran = command(*asked, "--output", "run")
+    assert ran.code == 0, ran.err
+    study = json.loads((ran.folder / "study.json").read_text())
+    assert study["videos"]["one"]["kept"] == 2
+    minutes = [amount["minutes"] for amount in study["amounts"]]
+    assert minutes == sorted(minutes)
+    assert (ran.folder / "study.png").is_file()
+    again = command("train", "forecaster", "--resume", ran.folder, "--data", data, "--from-video", data / "watched")
+    assert again.code == 0, again.err
+    assert "watching" not in again.out
+
+
+def test_the_study_of_overfitting_is_a_table_a_file_and_a_picture(command: Command, tmp_path):
+    root = tmp_path / "bench"
+    root.mkdir()
+    rng = np.random.default_rng(0)
+    lengths = np.full(12, 80)
+    places = np.cumsum(rng.normal([0.8, 0.0], 0.05, (12, 80, 2)), axis=1).reshape(-1, 2) * 1000
+    np.savez(
+        root / "kitti_mantra.npz",
+        offset=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32),
+        xy_mm=places.astype(np.int32),
+        drive=np.repeat([9, 11, 14, 5], 3).astype(np.int16),
+        start=np.zeros(12, np.int16),
+        cls=np.zeros(12, np.uint8),
+        classes=np.array(["Car"]),
+    )
+    benchmark = {"name": "kitti", "path": "kitti_mantra.npz"}
+    content = {"reference_frame": "ground", "benchmark": benchmark, "dropout": 0.2, "hidden_size": 8}
+    settings = {**SETTINGS, "weight_decay": 0.1}
+    config = _write(tmp_path / "s.yaml", **content, settings=settings, loss={"nested": [1, 6]})
+    ran = command(
+        "train", "forecaster", "--study", "overfitting", "--config", config, "--data", root, "--output", "run"
+    )
+    assert ran.code == 0, ran.err
+    outcomes = json.loads((ran.folder / "study.json").read_text())["outcomes"]
+    assert len(outcomes) == 24
+    assert all(np.isfinite(outcome["gap"]) for outcome in outcomes)
+    assert (ran.folder / "study.png").is_file()
+    assert "Overfitting and its remedies" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (["--study", "underfitting"], "underfitting"),
+        (["--study", "overfitting", "--seeds", 2], "--seeds"),
+        (["--study", "overfitting"], "overfitting"),
+        (["--from-video", "nowhere"], "nowhere"),
+    ],
+)
+def test_a_wrong_study_is_said(command: Command, data, forecaster_config, options, named):
+    ran = command("train", "forecaster", "--config", forecaster_config, "--data", data, "--output", "run", *options)
+    assert ran.code == 2
+    assert named in ran.sentence

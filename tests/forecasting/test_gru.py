@@ -27,9 +27,7 @@ def _windows(count: int = 4, length: int = 7) -> Windows:
     boxes = torch.tensor([0.5, 0.5, 0.1, 0.1]) + steps.cumsum(dim=1)
     stds = 0.01 * torch.rand(count, length, 4, generator=generator)
     features = torch.randn(count, length, 5, generator=generator)
-    return make_windows(
-        torch.cat([boxes, stds], dim=-1), labels=torch.tensor([0, 1, 5, 2])[:count], features=features
-    )
+    return make_windows(torch.cat([boxes, stds], dim=-1), labels=torch.tensor([0, 1, 5, 2])[:count], features=features)
 
 
 def _rows(windows: Windows, rows: torch.Tensor) -> Windows:
