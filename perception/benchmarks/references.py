@@ -21,7 +21,7 @@ _METHODS: Mapping[str, Mapping[str, str]] = {
         "CF_MSE": "BiTrapD_C_FDE(1.5)",
     },
     "BiTraP-NP, released": {
-        f"{name}, best of K": column
+        f"best {name}": column
         for name, column in {
             **{name: column.format("BiTrapNP_MSE") for name, column in _SINGLE.items()},
             "C_MSE": "BiTrapNP_CMSE",

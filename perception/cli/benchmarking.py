@@ -162,7 +162,7 @@ def _published(benchmark: Benchmark) -> Table:
     return table
 
 
-def _titled(title: str, first: str, *others: str) -> Table:
+def _titled(title: str | None, first: str, *others: str) -> Table:
     table = Table(title=title, title_justify="left")
     table.add_column(first)
     for heading in others:
@@ -172,7 +172,8 @@ def _titled(title: str, first: str, *others: str) -> Table:
 
 def _print_references(benchmark: Benchmark, scores: FoldScores, console: Console) -> None:
     for method, comparisons in scores.references.items():
-        table = _titled(f"Against {method}, on the same windows", benchmark.unit, "difference", "95 % interval")
+        console.print(f"Against {method}, on the same windows", style="italic")
+        table = _titled(None, benchmark.unit, "difference", "95 % interval")
         for name, comparison in comparisons.items():
             interval = comparison.difference_interval
             table.add_row(

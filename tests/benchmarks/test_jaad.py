@@ -123,9 +123,9 @@ def test_the_best_of_the_futures_is_taken_for_each_figure_by_itself():
     means[0, 1, :15, :2], means[0, 1, 15:, :2] = 4.0, 2.0  # good at last
     errors = JAAD.errors(Predicted(np.array([[0.25, 0.75]]), means), actual)
     figures = {name: float(values[0]) for name, values in errors.items()}
-    assert figures["MSE 0.5 s, best of K"] == pytest.approx(1.0)
-    assert figures["CF_MSE, best of K"] == pytest.approx(4.0)
-    assert figures["MSE 1.5 s, best of K"] == pytest.approx((16 + 2 * 4) / 3)
+    assert figures["best MSE 0.5 s"] == pytest.approx(1.0)
+    assert figures["best CF_MSE"] == pytest.approx(4.0)
+    assert figures["best MSE 1.5 s"] == pytest.approx((16 + 2 * 4) / 3)
     # The one output is the mean over the futures.
     assert figures["MSE 0.5 s"] == pytest.approx((0.25 * 1 + 0.75 * 4) ** 2)
     assert figures["CF_MSE"] == pytest.approx((0.25 * 10 + 0.75 * 2) ** 2)

@@ -23,7 +23,7 @@ def test_columns_become_figures_of_methods(tmp_path: Path) -> None:
     assert found == {
         "SGNet-ED, released": {"MSE 0.5 s": [1, 2], "CF_MSE": [3, 4]},
         "BiTraP-D, released": {"C_MSE": [5, 6]},
-        "BiTraP-NP, released": {"MSE 1.5 s, best of K": [7, 8]},
+        "BiTraP-NP, released": {"best MSE 1.5 s": [7, 8]},
     }
 
 
