@@ -57,8 +57,8 @@ def forecaster(
         typer.Option("--study", help="overfitting: with and without its remedies, with 5, 25 and 100 % of the data."),
     ] = None,
     from_video: Annotated[
-        Path | None,
-        typer.Option("--from-video", help="Learn from the unlabelled videos in this folder, more and more of them."),
+        list[Path] | None,
+        typer.Option("--from-video", help="Learn from this unlabelled video or folder of them, more and more of it."),
     ] = None,
     steps: Steps = None,
     dropout: Dropout = None,
@@ -73,7 +73,7 @@ def forecaster(
 
     if study not in (None, OVERFITTING):
         raise UsageError(f"--study {study}: the study that there is is named {OVERFITTING}.")
-    if sum((study is not None, from_video is not None, seeds > 1)) > 1:
+    if sum((study is not None, bool(from_video), seeds > 1)) > 1:
         raise UsageError("--study, --from-video and --seeds: give only one of them.")
     prepare_processor()
     console, root = Console(), data_folder(data)
@@ -88,7 +88,7 @@ def forecaster(
     if training.train:
         console.print(reason)
     trainer = Trainer(root, observer, console, chosen)
-    if from_video is not None:
+    if from_video:
         from perception.cli.train_from_video import study_videos
 
         study_videos(trainer, training, observer, from_video, folder, console)
@@ -103,7 +103,7 @@ class Trainer:
     """Trains what a configuration says; data that were read last are kept for the next training."""
 
     def __init__(self, root: Path, observer: Detector, console: Console, device: torch.device) -> None:
-        self._root, self._observer, self._console, self._device = root, observer, console, device
+        self.root, self._observer, self._console, self._device = root, observer, console, device
         self._read: tuple[str, float] | None = None
         self._data: ForecasterData | None = None
 
@@ -168,7 +168,7 @@ class Trainer:
 
         if self._data is None or self._read != (fold, training.data_share):
             with self._console.status("reading and tracking"):
-                self._data = load_forecaster_data(training, self._root, self._observer, fold)
+                self._data = load_forecaster_data(training, self.root, self._observer, fold)
             self._read = (fold, training.data_share)
         return self._data
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,24 +23,35 @@ if TYPE_CHECKING:
 
 
 def study_videos(
-    trainer: Trainer, training: ForecasterTraining, observer: Detector, videos: Path, folder: Path, console: Console
+    trainer: Trainer,
+    training: ForecasterTraining,
+    observer: Detector,
+    videos: Sequence[Path],
+    folder: Path,
+    console: Console,
 ) -> None:
     """Train with more and more video; a table, ``study.json`` and ``study.png``; goes on where it was stopped."""
     from dataclasses import asdict, replace
 
     from perception.files import write_json
     from perception.forecasting.windows import join
+    from perception.training.self_labels import videos_below
     from perception.training.video_study import SHARES, Amount, draw_amounts
 
     if training.reference_frame != "image":
         raise UsageError("--from-video: learns in the image frame; leave reference_frame out of the configuration.")
     if not training.validation:
         raise UsageError("--from-video: the configuration must name recordings with ground truth as validation.")
+    paths = [path for below in videos for path in videos_below(below)]
+    held_out = {(trainer.root / recording.path).resolve() for recording in training.validation}
+    seen = [path for path in paths if path.resolve() in held_out]
+    if seen:
+        raise UsageError(f"--from-video: {seen[0]} is held out by the configuration; leave it out here.")
     base = trainer.load(training.model_copy(update={"train": ()}))
     amounts: list[Amount] = []
     if base.jaad is not None:
         amounts.append(Amount.of(trainer.train(training, folder / "no-video", title="no video", data=base), 0.0, 0))
-    labelled = _labelled(videos, observer, folder, console)
+    labelled = _labelled(paths, observer, folder, console)
     for share in SHARES:
         parts = [part[share] for part in labelled.values()]
         sets = [part.tracks for part in parts if part.tracks is not None]
@@ -52,7 +64,7 @@ def study_videos(
         amounts.append(Amount.of(history, sum(p.seconds for p in parts) / 60, sum(p.kept for p in parts)))
     console.print(_gate_table(labelled))
     if not any(part[share].kept for part in labelled.values() for share in SHARES):
-        raise UsageError(f"--from-video {videos}: no track passed the gate; give longer or clearer videos.")
+        raise UsageError(f"--from-video {videos[0]}: no track passed the gate; give longer or clearer videos.")
     draw_amounts(amounts, folder / "study.png")
     write_json(
         folder / "study.json",
@@ -73,37 +85,42 @@ def study_videos(
     console.print(str(folder), highlight=False, soft_wrap=True)
 
 
-def _labelled(videos: Path, observer: Detector, folder: Path, console: Console) -> dict[str, dict[float, SelfLabelled]]:
+def _labelled(
+    paths: Sequence[Path], observer: Detector, folder: Path, console: Console
+) -> dict[str, dict[float, SelfLabelled]]:
     """By video and share of it; what was labelled before is read again."""
     import json
 
     from perception.files import write_json
     from perception.sources import open_source
-    from perception.training.self_labels import Gate, SelfLabelled, label, videos_below, watch
+    from perception.training.self_labels import Gate, SelfLabelled, label, watch
     from perception.training.track_files import read_tracks, write_tracks
     from perception.training.video_study import SHARES
 
     found: dict[str, dict[float, SelfLabelled]] = {}
     labels = folder / "labels"
     labels.mkdir(exist_ok=True)
-    for path in videos_below(videos):
-        files = {share: labels / f"{path.stem}-{round(100 * share)}-percent" for share in SHARES}
-        found[path.name] = {}
-        if not all(file.with_suffix(".json").is_file() for file in files.values()):
+    for number, path in enumerate(paths):
+        files = {share: labels / f"{number:03d}-{path.name}-{round(100 * share)}-percent" for share in SHARES}
+        counted = {share: file.with_name(f"{file.name}.json") for share, file in files.items()}
+        tracked = {share: file.with_name(f"{file.name}.npz") for share, file in files.items()}
+        if not all(file.is_file() for file in counted.values()):
             total = open_source([str(path)]).length
             with progress_bar(console) as progress:
                 bar = progress.add_task(f"watching {path.name}", total=total)
                 instants = list(watch(path, observer, lambda bar=bar: progress.advance(bar)))  # type: ignore[misc]
-            for share, file in files.items():
+            for share in SHARES:
                 result = label(instants[: math.ceil(share * len(instants))], Gate())
                 if result.tracks is not None:
-                    write_tracks(file.with_suffix(".npz"), result.tracks)
+                    write_tracks(tracked[share], result.tracks)
                 counts = {"kept": result.kept, "dropped": result.dropped, "seconds": result.seconds}
-                write_json(file.with_suffix(".json"), counts)
-        for share, file in files.items():
-            counts = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
-            tracks = read_tracks(file.with_suffix(".npz")) if counts["kept"] else None
-            found[path.name][share] = SelfLabelled(tracks, counts["kept"], counts["dropped"], counts["seconds"])
+                write_json(counted[share], counts)
+        name = path.name if path.name not in found else f"{path.name} ({number})"
+        found[name] = {}
+        for share in SHARES:
+            counts = json.loads(counted[share].read_text(encoding="utf-8"))
+            tracks = read_tracks(tracked[share]) if counts["kept"] else None
+            found[name][share] = SelfLabelled(tracks, counts["kept"], counts["dropped"], counts["seconds"])
     return found
 
 

@@ -187,6 +187,9 @@ def test_unlabelled_videos_teach_and_the_gate_is_told(command: Command, data, tm
     again = command("train", "forecaster", "--resume", ran.folder, "--data", data, "--from-video", data / "watched")
     assert again.code == 0, again.err
     assert "watching" not in again.out
+    refused = command(*asked[:-1], data, "--output", "other")
+    assert refused.code == 2
+    assert "held out" in refused.sentence
 
 
 def test_the_study_of_overfitting_is_a_table_a_file_and_a_picture(command: Command, tmp_path):
