@@ -98,6 +98,7 @@ def _labelled(
     from perception.training.video_study import SHARES
 
     found: dict[str, dict[float, SelfLabelled]] = {}
+    names = [path.name for path in paths]
     labels = folder / "labels"
     labels.mkdir(exist_ok=True)
     for number, path in enumerate(paths):
@@ -115,7 +116,7 @@ def _labelled(
                     write_tracks(tracked[share], result.tracks)
                 counts = {"kept": result.kept, "dropped": result.dropped, "seconds": result.seconds}
                 write_json(counted[share], counts)
-        name = path.name if path.name not in found else f"{path.name} ({number})"
+        name = path.name if names.count(path.name) == 1 else f"{path.parent.name}/{path.name}"
         found[name] = {}
         for share in SHARES:
             counts = json.loads(counted[share].read_text(encoding="utf-8"))
