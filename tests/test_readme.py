@@ -14,7 +14,9 @@ from support.mjpeg_server import MjpegServer
 from support.moving_boxes import street_image, write_street, write_street_recording
 from support.simulators import needs_simulators
 
+from perception.benchmarks import BENCHMARKS
 from perception.cli import run
+from perception.forecasting import GruConfig, TrajectoryGRU, save_gru
 from perception.training.configuration import read_training_config
 from perception.training.detector import DetectorTraining
 from perception.training.forecaster import ForecasterTraining
@@ -81,6 +83,7 @@ def test_the_readme_shows_what_there_is():
         "evaluate",
         "train",
         "weights",
+        "export",
         "simulate",
         "bench",
     }
@@ -99,6 +102,9 @@ def test_the_readme_shows_what_there_is():
     ],
 )
 def test_commands(line, working_folder, weights, capsys):
+    if "--forecaster trajectory-gru.onnx" in line:
+        pytest.importorskip("onnxscript")
+        assert run(["export", "forecaster", "--output", "trajectory-gru.onnx"]) == 0
     if "--results" in line:
         assert run(["demo", "--source", "path/to/recording", "--output", "runs/demo/drive"]) == 0
     with MjpegServer([street_image(number) for number in range(8)], fps=8) as server:
@@ -108,6 +114,8 @@ def test_commands(line, working_folder, weights, capsys):
     assert code == 0, output.err
     if line.split()[1] == "simulate":
         assert (Path(output.out.splitlines()[-1]) / "recording.yaml").is_file()
+    elif line.split()[1] == "export":
+        assert Path(output.out.splitlines()[-1]).is_file()
     elif line.split()[1] != "weights":
         assert (Path(output.out.splitlines()[-1]) / "report.json").is_file()
 
@@ -138,12 +146,29 @@ def test_training_configurations_are_valid(line):
 def test_measuring_commands(line, shared_dir, working_folder, weights, capsys):
     """On a few frames: the whole sets are for people."""
     line = line.replace("$DATA", str(shared_dir))
+    if "--forecaster runs/" in line:
+        _write_untrained(Path("runs") / line.split("--benchmark ")[1].split()[0])
     if "--images" not in line and "--benchmark" not in line:
         line += " --max-frames 6"
     code = run(shlex.split(line)[1:])
     output = capsys.readouterr()
     assert code == 0, output.err
     assert (Path(output.out.splitlines()[-1]) / "report.json").is_file()
+
+
+def _write_untrained(folder: Path) -> None:
+    """A small network in the place of a training that takes half an hour."""
+    benchmark = BENCHMARKS[folder.name]
+    config = GruConfig(
+        hidden_size=8,
+        input_size=8,
+        feature_size=1,
+        modes=2,
+        horizon_s=benchmark.horizon_s,
+        reference_frame=benchmark.reference_frame,
+    )
+    folder.mkdir(parents=True)
+    save_gru(TrajectoryGRU(config), folder / "trajectory-gru.safetensors")
 
 
 def test_python(working_folder, weights, capsys):

@@ -23,7 +23,8 @@ from perception.tracking import ImageTracker
 from perception.training.forecast_data import from_recording
 from perception.types import BoxTable, Detections, Detector, FloatArray, Tracks
 
-REASONS = ("too short", "unsure", "often unseen", "jumping", "cut by the border")
+REASONS = ("short", "unsure", "unseen", "jumping", "cut off")
+"""Seen too shortly, by an unsure detector, too seldom, at places that do not follow, mostly at the picture's border."""
 
 
 class Gate(BaseModel):
@@ -120,19 +121,19 @@ def _doubt(track_id: int, observed: Sequence[tuple[Instant, Tracks]], gate: Gate
     last = int(np.flatnonzero(is_seen)[-1]) if is_seen.any() else -1
     mine, is_seen = mine[: last + 1], is_seen[: last + 1]
     if last < 0 or (mine[-1][0].timestamp_ns - mine[0][0].timestamp_ns) * 1e-9 < gate.min_seen_s:
-        return "too short"
+        return "short"
     seen = [pair for pair, one in zip(mine, is_seen, strict=True) if one]
     if np.mean([tracks.scores[0] for _, tracks in seen]) < gate.min_score:
         return "unsure"
     if is_seen.mean() < gate.min_seen_share:
-        return "often unseen"
+        return "unseen"
     times_s = np.array([instant.timestamp_ns for instant, _ in seen]) * 1e-9
     boxes = np.concatenate([tracks.boxes_xyxy_px for _, tracks in seen])
     if _largest_jump(boxes, times_s) > gate.max_jump:
         return "jumping"
     width, height = seen[0][0].size_px
     is_cut = (boxes[:, :2] <= 1).any(axis=1) | (boxes[:, 2] >= width - 1) | (boxes[:, 3] >= height - 1)
-    return "cut by the border" if is_cut.mean() > gate.max_cut_share else None
+    return "cut off" if is_cut.mean() > gate.max_cut_share else None
 
 
 def _largest_jump(boxes: FloatArray, times_s: FloatArray) -> float:

@@ -56,17 +56,17 @@ def test_a_steady_track_teaches_where_it_went():
 
 def test_each_reason_drops_its_track():
     assert list(REASONS) == list(label(_instants(_way(4)), Gate()).dropped)
-    assert _dropped(_instants(_way(10))) == "too short"
+    assert _dropped(_instants(_way(10))) == "short"
     assert _dropped(_instants(_way(30), scores=np.full(30, 0.45)), Gate(min_score=0.5)) == "unsure"
     cut = _way(30)
     cut[:, [0, 2]] = [0.0, 24.0]
-    assert _dropped(_instants(cut)) == "cut by the border"
+    assert _dropped(_instants(cut)) == "cut off"
 
 
 def test_a_track_that_is_often_unseen_or_jumps_is_dropped():
     blinking = _way(30)
     blinking[4:29:2] = np.nan
-    assert _dropped(_instants(blinking), Gate(min_seen_share=0.8)) == "often unseen"
+    assert _dropped(_instants(blinking), Gate(min_seen_share=0.8)) == "unseen"
     jumping = _way(30)
     jumping[15:] += [7, 0, 7, 0]
     assert _dropped(_instants(jumping), Gate(max_jump=0.2)) == "jumping"
