@@ -199,11 +199,6 @@ def _print_notes(benchmark: Benchmark, scores: Sequence[FoldScores], console: Co
         f"its interval by paired bootstrap, each {benchmark.group} drawn as one.",
         *benchmark.notes,
         *(["Neighbours are not heard (--alone)."] if alone else []),
-        *(
-            ["Dim columns are figures as published; their protocols are those named above."]
-            if benchmark.published
-            else []
-        ),
     ]
     console.print(" ".join(notes), style="dim", highlight=False)
 
