@@ -29,7 +29,6 @@ from perception.training.ground_lessons import MIRRORED
 from perception.training.loop import LEARNT_LOSS, Validation
 
 _WHOLE_PAST_SHARE = 0.7
-_SCALE_SPREAD = 0.2
 _LOSS_ROWS = 2000
 
 
@@ -49,7 +48,7 @@ class BenchmarkLessons:
         rows = tracks.sample(self._train.ends, wanted, rng, together=bool(self._neighbours))
         seen = history if rng.random() < _WHOLE_PAST_SHARE else int(rng.integers(2, history + 1))
         windows = windows_at(tracks, rows, length=seen, neighbours=self._neighbours)
-        scale = float(np.exp(rng.uniform(-_SCALE_SPREAD, _SCALE_SPREAD)))
+        scale = float(np.exp(rng.uniform(-1, 1) * self._config.scale_spread))
         return _changed(windows, mirror=bool(rng.random() < 0.5), scale=scale)
 
     def loss(self, futures: Futures, windows: Windows, state: MotionState) -> dict[str, Tensor]:

@@ -64,6 +64,9 @@ class ForecasterTraining(BaseModel):
     benchmark: BenchmarkData | None = Field(None, description="on the ground, instead of all other data")
     recording_share: float = Field(0.3, ge=0, le=1, description="share of the batches that come from recordings")
     data_share: float = Field(1.0, gt=0, le=1, description="share of the videos or scenes that are learnt from")
+    scale_spread: float = Field(
+        0.2, ge=0, description="of a benchmark's batches, whose lengths are all magnified by up to e to this, or shrunk"
+    )
     exact_share: float = Field(0.15, ge=0, le=1, description="share of the traffic's batches with pasts without errors")
     feature_dropout: float = Field(0.3, ge=0, le=1, description="share of the windows that lose their features")
     dropout: float = Field(0.1, ge=0, lt=1)
