@@ -85,7 +85,6 @@ ETHUCY = Benchmark(
     title="ETH/UCY, leave one scene out",
     unit="m",
     reference_frame="ground",
-    steps=_HORIZON,
     grid=Grid(_RATE_FPS, tuple(range(1, _HORIZON + 1))),
     group="instant",
     read=read,

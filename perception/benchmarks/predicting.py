@@ -68,7 +68,7 @@ def constant_velocity(split: Split, steps: int) -> Predicted:
 
 def kalman(split: Split, steps: int) -> Predicted:
     """One filter per coordinate, as PIE_traj publishes it: [[1, 1], [0, 1]], Q = I, R = 1, started at rest."""
-    places = split.tracks.observations[:, _places(split)] * _units_of_rows(split)
+    places = split.tracks.observations[:, _places(split)]
     counts = np.minimum(split.tracks.rows_before[split.ends] + 1, split.history)
     first = split.ends - counts + 1
     position, velocity = places[first].copy(), np.zeros_like(places[first])
@@ -82,8 +82,8 @@ def kalman(split: Split, steps: int) -> Predicted:
         position = np.where(goes_on, predicted + gain[0] * surprise, position)
         velocity = np.where(goes_on, velocity + gain[1] * surprise, velocity)
         covariance = covariance - np.outer(gain, covariance[0])
-    ahead = np.arange(1, steps + 1)[:, None]
-    return Predicted(np.ones((len(split), 1)), (position[:, None] + velocity[:, None] * ahead)[:, None])
+    # The filter is linear and its gains know no unit: a track in other units only gives a line in these.
+    return _straight(split, position, velocity, steps)
 
 
 def _straight(split: Split, now: FloatArray, step: FloatArray, steps: int) -> Predicted:
@@ -95,13 +95,3 @@ def _straight(split: Split, now: FloatArray, step: FloatArray, steps: int) -> Pr
 def _places(split: Split) -> slice:
     """The columns of an observation that a future has, too."""
     return PLACE if split.units.shape[1] == 2 else slice(0, 4)
-
-
-def _units_of_rows(split: Split) -> FloatArray:
-    """(M, D): the targets' units on the rows of their tracks."""
-    units = np.ones((len(split.tracks.observations), split.units.shape[1]))
-    track = np.searchsorted(split.tracks.starts, split.ends, side="right") - 1
-    of_track = np.ones((len(split.tracks.labels), split.units.shape[1]))
-    of_track[track] = split.units
-    units[:] = np.repeat(of_track, np.diff(split.tracks.starts), axis=0)
-    return units

@@ -83,7 +83,6 @@ class Benchmark:
     title: str
     unit: str
     reference_frame: ReferenceFrame
-    steps: int
     grid: Grid
     group: str
     read: Callable[[Path, SplitName, str], Split]
@@ -92,6 +91,11 @@ class Benchmark:
     published: Mapping[str, Mapping[str, float]]
     folds: tuple[str, ...] = ("",)
     notes: tuple[str, ...] = field(default=())
+
+    @property
+    def steps(self) -> int:
+        """How many are predicted."""
+        return len(self.grid.steps)
 
     @property
     def horizon_s(self) -> float:

@@ -39,6 +39,18 @@ def from_recording(
     return with_futures(instants, futures)
 
 
+def tracks_as_truth(seen: Sequence[tuple[int, Tracks]]) -> BoxTable:
+    """Pairs of frame index and tracks as if they were the truth: what teaches where nobody has labelled."""
+    return BoxTable(
+        frame_indices=np.concatenate([np.full(len(tracks), index) for index, tracks in seen]),
+        ids=np.concatenate([tracks.ids for _, tracks in seen]),
+        labels=np.concatenate([tracks.labels for _, tracks in seen]),
+        scores=np.concatenate([tracks.scores for _, tracks in seen]),
+        boxes_xyxy_px=np.concatenate([tracks.boxes_xyxy_px for _, tracks in seen]),
+        cameras=np.concatenate([tracks.cameras for _, tracks in seen]),
+    )
+
+
 @dataclass(frozen=True)
 class Instant:
     """The ``tracks`` at a time, what is observed of them (N, O), the true object of each (N,), -1 where there is none.

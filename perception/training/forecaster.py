@@ -124,15 +124,18 @@ def load_forecaster_data(config: ForecasterTraining, root: Path, observer: Detec
         sets = [tracks for path, recording in paths for tracks in observe(path, observer, strides=recording.strides)]
         return join(sets) if sets else None
 
+    is_exact = config.exact_share > 0
+    traffic, exact = _simulated(config.traffic, config.data_share, exact=is_exact)
+    traffic_validation, exact_validation = _simulated(config.traffic_validation, 1.0, exact=is_exact)
     return ForecasterData(
         jaad=from_jaad(read_jaad(jaad, "train").share(config.data_share, rng)) if jaad else None,
         jaad_validation=read_jaad(jaad, "val") if jaad else None,
         recordings=observed(config.train, config.data_share),
         recordings_validation=observed(config.validation, 1.0),
-        traffic=_simulated(config.traffic, config.data_share),
-        traffic_validation=_simulated(config.traffic_validation, 1.0),
-        exact=_simulated(config.traffic, config.data_share, exact=True) if config.exact_share else None,
-        exact_validation=_simulated(config.traffic_validation, 1.0, exact=True) if config.exact_share else None,
+        traffic=traffic,
+        traffic_validation=traffic_validation,
+        exact=exact,
+        exact_validation=exact_validation,
     )
 
 
@@ -184,12 +187,13 @@ def _folders(root: Path, path: Path) -> list[Path]:
     return found
 
 
-def _simulated(traffic: TrafficData | None, share: float, *, exact: bool = False) -> TrackSet | None:
+def _simulated(traffic: TrafficData | None, share: float, *, exact: bool) -> tuple[TrackSet | None, TrackSet | None]:
+    """A share of the drives, tracked; and with ``exact`` the same with pasts without errors."""
     if traffic is None:
-        return None
-    from perception.training.traffic_tracks import exact_traffic, observe_traffic
+        return None, None
+    from perception.training.traffic_tracks import traffic_lessons
 
     seeds = range(traffic.first_seed, traffic.first_seed + math.ceil(share * traffic.drives))
-    if exact:
-        return join(exact_traffic(seed, traffic) for seed in seeds)
-    return join([tracks for seed in seeds for tracks in observe_traffic(seed, traffic)])
+    drives = [traffic_lessons(seed, traffic, exact=exact) for seed in seeds]
+    tracked = join(tracks for sets, _ in drives for tracks in sets)
+    return tracked, join(tracks for _, tracks in drives if tracks is not None) if exact else None

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from perception.errors import UsageError
 from perception.forecasting.windows import TrackSet
 from perception.sources import open_source, read_objects, read_truth
 from perception.tracking import GroundTracker, ImageTracker
-from perception.training.forecast_data import from_recording
+from perception.training.forecast_data import from_recording, tracks_as_truth
 from perception.training.ground_forecast_data import from_drive
 from perception.types import BoxTable, Detections, Detector, FloatArray, Tracks
 
@@ -82,11 +80,4 @@ def _own_labels(instants: list[tuple[int, int, list[Detections]]]) -> BoxTable:
     for index, timestamp, detections in instants:
         tracks = tracker.update(detections, timestamp)
         seen.append((index, tracks[(tracks.unseen_s == 0) & (tracks.scores >= SURE_SCORE)]))
-    return BoxTable(
-        frame_indices=np.concatenate([np.full(len(tracks), index) for index, tracks in seen]),
-        ids=np.concatenate([tracks.ids for _, tracks in seen]),
-        labels=np.concatenate([tracks.labels for _, tracks in seen]),
-        scores=np.concatenate([tracks.scores for _, tracks in seen]),
-        boxes_xyxy_px=np.concatenate([tracks.boxes_xyxy_px for _, tracks in seen]),
-        cameras=np.concatenate([tracks.cameras for _, tracks in seen]),
-    )
+    return tracks_as_truth(seen)

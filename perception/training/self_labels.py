@@ -20,8 +20,8 @@ from perception.sources import open_source
 from perception.sources.recording import RECORDING_FILE
 from perception.sources.video import VIDEO_SUFFIXES
 from perception.tracking import ImageTracker
-from perception.training.forecast_data import from_recording
-from perception.types import BoxTable, Detections, Detector, FloatArray, Tracks
+from perception.training.forecast_data import from_recording, tracks_as_truth
+from perception.types import Detections, Detector, FloatArray, Tracks
 
 REASONS = ("short", "unsure", "unseen", "jumping", "cut off")
 """Seen too shortly, by an unsure detector, too seldom, at places that do not follow, mostly at the picture's border."""
@@ -107,10 +107,10 @@ def label(instants: Sequence[Instant], gate: Gate) -> SelfLabelled:
     counts = {reason: dropped[reason] for reason in REASONS}
     if not kept:
         return SelfLabelled(None, 0, counts, seconds)
-    seen = [(i, t[np.isin(t.ids, kept) & (t.unseen_s == 0)]) for i, t in observed]
+    seen = [(i.index, t[np.isin(t.ids, kept) & (t.unseen_s == 0)]) for i, t in observed]
     times_s = {instant.index: instant.timestamp_ns * 1e-9 for instant in instants}
     pasts = [(times_s[instant.index], tracks[np.isin(tracks.ids, kept)]) for instant, tracks in observed]
-    tracks = from_recording(_table(seen), times_s, instants[0].size_px, pasts)
+    tracks = from_recording(tracks_as_truth(seen), times_s, instants[0].size_px, pasts)
     return SelfLabelled(tracks, len(kept), counts, seconds)
 
 
@@ -145,14 +145,3 @@ def _largest_jump(boxes: FloatArray, times_s: FloatArray) -> float:
     velocities = np.diff(centres, axis=0) / steps
     surprise = np.linalg.norm(centres[2:] - (centres[1:-1] + velocities[:-1] * steps[1:]), axis=1)
     return float((surprise / sides[2:]).max())
-
-
-def _table(seen: Sequence[tuple[Instant, Tracks]]) -> BoxTable:
-    return BoxTable(
-        frame_indices=np.concatenate([np.full(len(tracks), instant.index) for instant, tracks in seen]),
-        ids=np.concatenate([tracks.ids for _, tracks in seen]),
-        labels=np.concatenate([tracks.labels for _, tracks in seen]),
-        scores=np.concatenate([tracks.scores for _, tracks in seen]),
-        boxes_xyxy_px=np.concatenate([tracks.boxes_xyxy_px for _, tracks in seen]),
-        cameras=np.concatenate([tracks.cameras for _, tracks in seen]),
-    )

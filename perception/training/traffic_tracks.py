@@ -32,14 +32,28 @@ class TrafficInstant:
     world_from_vehicle: FloatArray
 
 
+def traffic_lessons(seed: int, traffic: TrafficData, *, exact: bool) -> tuple[list[TrackSet], TrackSet | None]:
+    """One simulated drive, tracked as ``observe_traffic`` does, and with ``exact`` the same with perfect sight.
+
+    Raises ``UsageError`` when SUMO is not installed or the rig is unknown.
+    """
+    simulated = simulate_traffic(seed, read_rig(traffic.rig), duration_s=traffic.duration_s)
+    return _tracked(*simulated, traffic.strides), _exact(*simulated[1:]) if exact else None
+
+
 def observe_traffic(seed: int, traffic: TrafficData) -> list[TrackSet]:
     """One simulated drive, tracked on the ground at every ``stride``-th instant of 10 per second.
 
     Raises ``UsageError`` when SUMO is not installed or the rig is unknown.
     """
-    rig, objects, instants = simulate_traffic(seed, read_rig(traffic.rig), duration_s=traffic.duration_s)
+    return traffic_lessons(seed, traffic, exact=False)[0]
+
+
+def _tracked(
+    rig: Rig, objects: ObjectTable, instants: list[TrafficInstant], strides: tuple[int, ...]
+) -> list[TrackSet]:
     sets = []
-    for stride in traffic.strides:
+    for stride in strides:
         tracker = GroundTracker(rig)
         observed = []
         for instant in instants[::stride]:
@@ -49,12 +63,8 @@ def observe_traffic(seed: int, traffic: TrafficData) -> list[TrackSet]:
     return sets
 
 
-def exact_traffic(seed: int, traffic: TrafficData) -> TrackSet:
-    """The same drive with the true objects as tracks: what a forecaster is told when it sees perfectly.
-
-    Raises ``UsageError`` as ``observe_traffic`` does.
-    """
-    _, objects, instants = simulate_traffic(seed, read_rig(traffic.rig), duration_s=traffic.duration_s)
+def _exact(objects: ObjectTable, instants: list[TrafficInstant]) -> TrackSet:
+    """The true objects as tracks: what a forecaster is told when it sees perfectly."""
     times_ns = np.array([instant.timestamp_ns for instant in instants])
     at = np.searchsorted(times_ns, objects.timestamps_ns)
     cars_m = np.stack([instant.world_from_vehicle[:2, 3] for instant in instants])
