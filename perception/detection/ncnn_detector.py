@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from perception.detection.coco import COCO80_COLUMNS
 from perception.detection.letterbox import canvas_size, letterbox
@@ -34,6 +35,8 @@ class NcnnDetector:
 
     feature_space = NO_FEATURE_SPACE
     feature_size = 0
+    input_size_px = None
+    """Any size will do."""
 
     def __init__(self, param_path: Path, settings: DetectionSettings) -> None:
         try:
@@ -65,21 +68,10 @@ class NcnnDetector:
             [frame.size_px], long_side_px=self.settings.image_size_px or USUAL_IMAGE_SIZE_PX, multiple=_STRIDES[-1]
         )
         batch = letterbox([frame.image], width=width, height=height)
-        blob = (batch.images[0][..., ::-1] - _MEAN_BGR) * _SCALE_BGR
-        channels = np.ascontiguousarray(blob.transpose(2, 0, 1), np.float32)
-        # ncnn reads the array until the clone is made; a temporary array would be gone by then.
-        mat = self._ncnn.Mat(channels).clone()
-        extractor = self._net.create_extractor()
-        extractor.input(self._input, mat)
-        scores, boxes = [], []
-        for stride in _STRIDES:
-            level = [self._extract(extractor, f"{part}{stride}") for part in ("cls", "dis")]
-            level_scores, level_boxes = decode_level(*level, stride=stride)
-            scores.append(level_scores)
-            boxes.append(level_boxes)
+        scores, boxes = self._run(batch.images[0], _STRIDES)
         kept = suppress(
-            torch.from_numpy(np.concatenate(scores)[None]),
-            torch.from_numpy(np.concatenate(boxes)[None]),
+            torch.from_numpy(scores[None]),
+            torch.from_numpy(boxes[None]),
             score_threshold=self.settings.confidence,
             iou_threshold=self.settings.iou,
             allowed_labels=torch.from_numpy(self.settings.allowed_labels),
@@ -92,6 +84,29 @@ class NcnnDetector:
             camera=frame.camera,
             image_size_px=frame.size_px,
         )
+
+    def dense(self, images: NDArray[np.uint8]) -> tuple[FloatArray, FloatArray]:
+        """What the network says at every place of strides 8, 16, 32: scores (B, A, C) and boxes (B, A, 4) in pixels.
+
+        ``images`` (B, H, W, 3) uint8 RGB, H and W multiples of 32. Places are ordered as RoadNet's.
+        """
+        scores, boxes = zip(*(self._run(image, _STRIDES[:3]) for image in images), strict=True)
+        return np.stack(scores), np.stack(boxes)
+
+    def _run(self, image: NDArray[np.uint8], strides: Sequence[int]) -> tuple[FloatArray, FloatArray]:
+        """Scores (A, C) and boxes (A, 4) of one image at the places of these strides."""
+        blob = (image[..., ::-1] - _MEAN_BGR) * _SCALE_BGR
+        channels = np.ascontiguousarray(blob.transpose(2, 0, 1), np.float32)
+        # ncnn reads the array until the clone is made; a temporary array would be gone by then.
+        mat = self._ncnn.Mat(channels).clone()
+        extractor = self._net.create_extractor()
+        extractor.input(self._input, mat)
+        levels = [
+            decode_level(*(self._extract(extractor, f"{part}{stride}") for part in ("cls", "dis")), stride=stride)
+            for stride in strides
+        ]
+        scores, boxes = zip(*levels, strict=True)
+        return np.concatenate(scores), np.concatenate(boxes)
 
     @staticmethod
     def _extract(extractor: Any, name: str) -> FloatArray:

@@ -14,7 +14,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from perception.detection.letterbox import letterbox
-from perception.detection.onnx_detector import OnnxDetector
 from perception.detection.roadnet import RoadNet, RoadNetConfig, to_input
 from perception.detection.roadnet_detector import RoadNetDetector
 from perception.detection.settings import DetectionSettings
@@ -30,7 +29,7 @@ from perception.training.detection_data import (
 )
 from perception.training.detection_loss import detection_loss
 from perception.training.loop import Task, TrainingSettings, Validation
-from perception.training.teachers import complete_labels
+from perception.training.teachers import complete_labels, open_imitated
 from perception.types import CLASSES, BoxTable, Detector, FloatArray, Frame
 from perception.weights import load_into, read_plain_state, read_weights
 
@@ -60,7 +59,11 @@ class DetectorTraining(BaseModel):
     backbone: Path | None = Field(None, description="ImageNet weights of torchvision's mobilenet_v2 to start from")
     start: Path | None = Field(None, description="weights of a RoadNet with the same configuration to go on from")
     teachers: tuple[Path, ...] = Field((), description="detectors that label what people did not")
-    imitate: Path | None = Field(None, description="YOLOX-type ONNX file; batches of its input size learn its answers")
+    imitate: tuple[Path, ...] = Field(
+        (),
+        description="YOLOX-type ONNX or NanoDet ncnn files, in turn; a batch whose size they take learns them",
+    )
+    frozen_layers: int = Field(0, ge=0, le=18, description="layers of the backbone, from the picture on, that stay")
     rare_share: float = Field(0.3, ge=0, le=1, description="classes in fewer images are drawn more often; 0 is off")
     train: tuple[DataSet, ...]
     validation: tuple[DataSet, ...]
@@ -125,10 +128,11 @@ def detector_task(config: DetectorTraining, data: DetectorData, root: Path, devi
     if config.start is not None:
         load_into(model, read_weights(root / config.start, kind="detector"), root / config.start)
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model.backbone[: config.frozen_layers].requires_grad_(False)  # type: ignore[index]
     if device.type == "cpu":
         thin_out_afterwards(model)
     weights = sampling_weights(data.train, config.rare_share)
-    teacher = OnnxDetector(root / config.imitate, DetectionSettings()) if config.imitate is not None else None
+    imitated = [open_imitated(root / path) for path in config.imitate]
 
     def draw_batch(step: int) -> Batch:
         batch = make_batch(
@@ -139,8 +143,9 @@ def detector_task(config: DetectorTraining, data: DetectorData, root: Path, devi
             sizes_px=config.sizes_px,
             mosaic=config.mosaic,
         )
+        teacher = imitated[step % len(imitated)] if imitated else None
         height, width = batch.images.shape[1:3]
-        if teacher is None or (width, height) != teacher.input_size_px:
+        if teacher is None or teacher.input_size_px not in (None, (width, height)):
             return batch
         scores, boxes = (torch.from_numpy(array).float() for array in teacher.dense(batch.images.numpy()))
         return replace(batch, teacher_scores=scores, teacher_boxes=boxes)
@@ -168,7 +173,9 @@ def thin_out_afterwards(model: nn.Module) -> None:
         return output[..., ::2, ::2].contiguous(memory_format=torch.channels_last)
 
     for module in model.modules():
-        if isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1 and module.stride == (2, 2):
+        if not isinstance(module, nn.Conv2d) or not module.weight.requires_grad:
+            continue
+        if module.groups == module.in_channels > 1 and module.stride == (2, 2):
             module.stride = (1, 1)
             module.register_forward_hook(every_second)
 

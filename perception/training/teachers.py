@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from pathlib import Path
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from perception.detection.ncnn_detector import NcnnDetector
+from perception.detection.onnx_detector import OnnxDetector
+from perception.detection.settings import DetectionSettings
 from perception.detection.suppression import SUPPRESSION_GROUPS
 from perception.training.detection_data import LabelledImage, with_labels
 from perception.types import CLASSES, Detections, Detector, FloatArray, Frame, IntArray
@@ -24,6 +28,22 @@ DOUBTFUL = 0.1
 _RIDER_OVERLAP = 0.3
 _GROUPS = np.array(SUPPRESSION_GROUPS)
 _MACHINES = [CLASSES.index("motorcycle"), CLASSES.index("bicycle")]
+
+
+class Imitated(Protocol):
+    """A detector whose answers at every place, before suppression, can be learnt; its places are RoadNet's."""
+
+    @property
+    def input_size_px(self) -> tuple[int, int] | None:
+        """(width, height); None where every size will do."""
+
+    def dense(self, images: NDArray[np.uint8]) -> tuple[FloatArray, FloatArray]:
+        """(B, H, W, 3) uint8 RGB to scores (B, A, C) and boxes (B, A, 4) in pixels."""
+
+
+def open_imitated(path: Path) -> Imitated:
+    """Raises ``UsageError`` when the file is missing, unreadable or of another kind."""
+    return (NcnnDetector if path.suffix == ".param" else OnnxDetector)(path, DetectionSettings())
 
 
 def complete_labels(images: Iterable[LabelledImage], teachers: Sequence[Detector]) -> Iterator[LabelledImage]:
