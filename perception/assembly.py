@@ -82,7 +82,14 @@ def choose_detector(config: RunConfig) -> DetectorChoice:
         image_size_px=config.imgsz,
         classes=None if config.classes is None else tuple(config.classes),
     )
-    detector, reason = open_detector(config.detector, settings, device=device, weights=config.weights, half=config.half)
+    detector, reason = open_detector(
+        config.detector,
+        settings,
+        device=device,
+        weights=config.weights,
+        half=config.half,
+        engine=config.engine,
+    )
     return DetectorChoice(detector, device, reason, tuple(_detector_weights(config, detector)))
 
 

@@ -41,7 +41,8 @@ class RunConfig(BaseModel):
     ``source``: webcam numbers, files, folders, globs or addresses. ``detector``: "auto" takes the best that is
     present; else a name or a file. ``forecaster``: "auto" (the bundled one), "constant-velocity" or a file.
     ``conf`` and ``iou`` 0..1 are the detector's thresholds, ``imgsz`` the long side of its input in pixels (None: the
-    image's own, at most 640), ``classes`` the only ones to report. ``stride`` takes every n-th instant, ``max_frames``
+    image's own, at most 640), ``classes`` the only ones to report, ``engine`` what computes RoadNet ("auto": ONNX
+    Runtime on a processor, PyTorch elsewhere and with ``half``). ``stride`` takes every n-th instant, ``max_frames``
     ends the run after so many. ``rig``: a file, or the name of a bundled one, that says where the cameras sit;
     ``road_height`` replaces its height of the road above the vehicle's origin, in metres; ``frame``: whether objects
     are tracked in metres on the ground or in each image, "auto" takes the ground where all cameras are calibrated.
@@ -62,6 +63,7 @@ class RunConfig(BaseModel):
     imgsz: int | None = Field(default=None, ge=32, le=4096)
     classes: Annotated[list[str] | None, BeforeValidator(_split)] = None
     half: bool = False
+    engine: Literal["auto", "torch", "onnx"] = "auto"
     stride: int = Field(default=1, ge=1)
     max_frames: int | None = Field(default=None, ge=1)
     seed: int = Field(default=0, ge=0)

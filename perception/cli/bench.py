@@ -38,6 +38,7 @@ def bench(
     conf: options.Confidence = None,
     imgsz: options.ImageSize = None,
     half: options.Half = None,
+    engine: options.Engine = None,
     output: options.Output = None,
 ) -> None:
     """Measure the pipeline: milliseconds per instant for more and more cameras, and for more and more objects."""

@@ -26,6 +26,7 @@ def demo(
     imgsz: options.ImageSize = None,
     classes: options.Classes = None,
     half: options.Half = None,
+    engine: options.Engine = None,
     seed: options.Seed = None,
     show: options.Show = None,
     save: options.Save = None,

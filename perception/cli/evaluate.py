@@ -101,6 +101,7 @@ def evaluate(
     imgsz: options.ImageSize = None,
     classes: options.Classes = None,
     half: options.Half = None,
+    engine: options.Engine = None,
     seed: options.Seed = None,
     save: options.Save = None,
     output: options.Output = None,

@@ -114,6 +114,15 @@ ImageSize = Annotated[
 ]
 Classes = Annotated[str | None, typer.Option("--classes", help="Only these, such as car,bus.", rich_help_panel=_MODELS)]
 Half = Annotated[bool | None, typer.Option("--half/--no-half", help="Compute with 16 bits.", rich_help_panel=_MODELS)]
+Engine = Annotated[
+    str | None,
+    typer.Option(
+        "--engine",
+        help="What computes RoadNet: auto, torch or onnx (on a processor).",
+        show_default=_default("engine"),
+        rich_help_panel=_MODELS,
+    ),
+]
 Seed = Annotated[
     int | None,
     typer.Option("--seed", help="For the report's intervals.", show_default=_default("seed"), rich_help_panel=_RESULTS),

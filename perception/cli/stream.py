@@ -32,6 +32,7 @@ def stream(
     imgsz: options.ImageSize = None,
     classes: options.Classes = None,
     half: options.Half = None,
+    engine: options.Engine = None,
     seed: options.Seed = None,
     show: options.Show = None,
     save: options.Save = None,

@@ -50,11 +50,12 @@ def detector(
 ) -> None:
     """Train RoadNet on labelled images, recordings, and what teachers say about unlabelled ones."""
     from perception.assembly import choose_device, prepare_processor
-    from perception.detection import DetectionSettings, open_detector, save_roadnet
+    from perception.detection import DetectionSettings, open_detector, read_roadnet, save_roadnet
     from perception.detection.roadnet import RoadNet
     from perception.training.calibration import calibrate
     from perception.training.configuration import read_training_config, write_training_config
     from perception.training.detector import TEACHER_SETTINGS, DetectorTraining, detector_task, load_data
+    from perception.training.feature_space import keep_features
     from perception.training.loop import train
 
     prepare_processor()
@@ -63,6 +64,7 @@ def detector(
     settings = {"seed": seed, "steps": steps, "dropout": dropout, "weight_decay": weight_decay, "patience": patience}
     training = read_training_config(DetectorTraining, path, settings)
     chosen = choose_device(device)
+    before = read_roadnet(root / training.keep_features) if training.keep_features is not None else None
     teachers = [
         open_detector(str(root / teacher), DetectionSettings(**TEACHER_SETTINGS), device=chosen)[0]
         for teacher in training.teachers
@@ -84,8 +86,17 @@ def detector(
     assert isinstance(model, RoadNet)
     slope, shift = calibrate(model, images.validation, chosen)
     console.print(f"Scores calibrated on the validation sets: logit x {slope:.2f} + {shift:.2f}.", highlight=False)
+    extras = {}
+    if before is not None:
+        kept = keep_features(model, before[0], images.train, chosen)
+        extras["feature_space"] = before[1]
+        console.print(
+            f"Features fitted to those of {training.keep_features}: cosine {kept.cosine:.3f} on {kept.objects:,} "
+            "objects of pictures that were not fitted on.",
+            highlight=False,
+        )
     weights = folder / "roadnet.safetensors"
-    save_roadnet(model, weights)
+    save_roadnet(model, weights, extras=extras)
     tell_end(history, weights, console)
 
 

@@ -23,8 +23,10 @@ from torchvision.ops import FeaturePyramidNetwork
 from perception.types import CLASSES
 
 STRIDES = (8, 16, 32)
-_BACKBONE_ENDS = (7, 14, 18)  # slices of MobileNetV2's features that end at strides 8, 16 and 32
+BACKBONE_ENDS = (7, 14, 18)  # slices of MobileNetV2's features that end at strides 8, 16 and 32
 _BACKBONE_CHANNELS = (32, 96, 320)
+LARGEST_LOG_SIDE = 5.0
+"""A box reaches at most e to this power strides from its place."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ class RoadNet(nn.Module):
         self.config = config or RoadNetConfig()
         # Batch norm is folded from the start: with batches of a few images its statistics would only disturb
         # the ImageNet weights, and a biased convolution is faster.
-        self.backbone = fold_batch_norms(mobilenet_v2(weights=None).features[: _BACKBONE_ENDS[-1]])
+        self.backbone = fold_batch_norms(mobilenet_v2(weights=None).features[: BACKBONE_ENDS[-1]])
         self.pyramid = FeaturePyramidNetwork(list(_BACKBONE_CHANNELS), self.config.channels)
         self.heads = nn.ModuleList(LevelHead(self.config) for _ in STRIDES)
 
@@ -121,14 +123,14 @@ class RoadNet(nn.Module):
         missing, unexpected = reference.load_state_dict(floats, strict=False)
         if unexpected or any(not name.startswith("classifier") for name in missing):
             raise ValueError(f"not the weights of a MobileNetV2: {[*missing, *unexpected][:3]}")
-        folded = fold_batch_norms(reference.eval().features[: _BACKBONE_ENDS[-1]])
+        folded = fold_batch_norms(reference.eval().features[: BACKBONE_ENDS[-1]])
         self.backbone.load_state_dict(folded.state_dict())
         self.backbone.train()
 
     def forward(self, images: Tensor) -> RoadNetOutput:
         levels: OrderedDict[str, Tensor] = OrderedDict()
         features, start = images, 0
-        for stride, end in zip(STRIDES, _BACKBONE_ENDS, strict=True):
+        for stride, end in zip(STRIDES, BACKBONE_ENDS, strict=True):
             features = self.backbone[start:end](features)  # type: ignore[index]
             levels[str(stride)] = features
             start = end
@@ -139,7 +141,7 @@ class RoadNet(nn.Module):
             class_map, side_map, embedding_map = head(level)
             height, width = class_map.shape[-2:]
             centres = places(height, width, stride, device=images.device)
-            distances = side_map.flatten(2).transpose(1, 2).float().clamp(max=5.0).exp() * stride
+            distances = side_map.flatten(2).transpose(1, 2).float().clamp(max=LARGEST_LOG_SIDE).exp() * stride
             boxes.append(torch.cat([centres - distances[..., :2], centres + distances[..., 2:]], dim=-1))
             logits.append(class_map.flatten(2).transpose(1, 2))
             embeddings.append(embedding_map.flatten(2).transpose(1, 2))

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from perception.detection.letterbox import canvas_size, letterbox
-from perception.detection.roadnet import STRIDES, RoadNet, fold_batch_norms, to_input
+from perception.detection.roadnet import STRIDES
+from perception.detection.roadnet_engines import RoadNetEngine
 from perception.detection.settings import USUAL_IMAGE_SIZE_PX, DetectionSettings
 from perception.detection.suppression import suppress
 from perception.types import Detections, Frame
@@ -18,28 +19,15 @@ class RoadNetDetector:
     """All cameras in one batched forward, one batched suppression, features read where the objects are.
 
     ``feature_space`` names the weights: a forecaster trained with features of other weights must not use them.
-    ``half`` computes in bfloat16 on a CPU and float16 on a GPU.
     """
 
-    def __init__(
-        self,
-        model: RoadNet,
-        settings: DetectionSettings,
-        *,
-        name: str,
-        feature_space: str,
-        device: torch.device,
-        half: bool = False,
-    ) -> None:
+    def __init__(self, engine: RoadNetEngine, settings: DetectionSettings, *, name: str, feature_space: str) -> None:
         self.name = name
         self.feature_space = feature_space
-        self.feature_size = model.config.embedding_size
+        self.feature_size = engine.embedding_size
         self.settings = settings
-        self._device = device
-        self._half_dtype = (torch.float16 if device.type == "cuda" else torch.bfloat16) if half else None
-        fold_batch_norms(model.eval())
-        self._model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._allowed = torch.from_numpy(settings.allowed_labels).to(device)
+        self.engine = engine
+        self._allowed = torch.from_numpy(settings.allowed_labels).to(engine.device)
 
     @torch.inference_mode()
     def detect(self, frames: Sequence[Frame]) -> list[Detections]:
@@ -51,26 +39,24 @@ class RoadNetDetector:
         long_side_px = self.settings.image_size_px or usual_px
         width, height = canvas_size(sizes_px, long_side_px=long_side_px, multiple=STRIDES[-1])
         batch = letterbox([frame.image for frame in frames], width=width, height=height)
-        inputs = to_input(torch.from_numpy(batch.images).to(self._device))
-        with torch.autocast(self._device.type, dtype=self._half_dtype, enabled=self._half_dtype is not None):
-            output = self._model(inputs)
+        scores, boxes_xyxy, embeddings = self.engine(batch.images)
         kept = suppress(
-            output.class_logits.sigmoid(),
-            output.boxes_xyxy,
+            scores,
+            boxes_xyxy,
             score_threshold=self.settings.confidence,
             iou_threshold=self.settings.iou,
             allowed_labels=self._allowed,
         )
         image_indices = kept.image_indices.cpu().numpy()
         boxes = batch.boxes_to_images(kept.boxes_xyxy.cpu().numpy(), image_indices)
-        scores = kept.scores.float().cpu().numpy()
+        kept_scores = kept.scores.float().cpu().numpy()
         labels = kept.labels.cpu().numpy()
-        features = output.embeddings[kept.image_indices, kept.place_indices].float().cpu().numpy()
+        features = embeddings[kept.image_indices, kept.place_indices].float().cpu().numpy()
         ends = np.searchsorted(image_indices, np.arange(len(frames) + 1))
         return [
             Detections(
                 boxes_xyxy_px=boxes[start:end],
-                scores=scores[start:end],
+                scores=kept_scores[start:end],
                 labels=labels[start:end],
                 features=features[start:end],
                 camera=frame.camera,

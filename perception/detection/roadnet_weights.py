@@ -11,6 +11,8 @@ import torch
 
 from perception.detection.roadnet import RoadNet, RoadNetConfig, fold_batch_norms
 from perception.detection.roadnet_detector import RoadNetDetector
+from perception.detection.roadnet_engines import EngineName, OnnxEngine, RoadNetEngine, TorchEngine, choose_engine
+from perception.detection.roadnet_onnx import CONFIG_KEY, roadnet_graph
 from perception.detection.settings import DetectionSettings
 from perception.errors import UsageError
 from perception.types import CLASSES
@@ -47,11 +49,36 @@ def read_roadnet(path: Path) -> tuple[RoadNet, str]:
 
 
 def load_roadnet(
-    path: Path, settings: DetectionSettings, *, device: torch.device, half: bool = False
+    path: Path,
+    settings: DetectionSettings,
+    *,
+    device: torch.device,
+    half: bool = False,
+    engine: EngineName = "auto",
 ) -> RoadNetDetector:
-    """A detector from a weights file; its name is the file's. Raises ``UsageError`` as ``read_roadnet`` does."""
+    """A detector from a weights file; its name is the file's. Raises ``UsageError`` as ``read_roadnet`` and
+    ``choose_engine`` do."""
     model, feature_space = read_roadnet(path)
-    return RoadNetDetector(model, settings, name=path.stem, feature_space=feature_space, device=device, half=half)
+    computes: RoadNetEngine
+    if choose_engine(engine, device=device, half=half) == "onnx":
+        computes = OnnxEngine(roadnet_graph(model, feature_space=feature_space))
+    else:
+        computes = TorchEngine(model, device=device, half=half)
+    return RoadNetDetector(computes, settings, name=path.stem, feature_space=feature_space)
+
+
+def is_exported_roadnet(path: Path) -> bool:
+    """Whether the file says that ``export_roadnet`` wrote it."""
+    try:
+        return bool(CONFIG_KEY.encode() in path.read_bytes())
+    except OSError:
+        return False
+
+
+def open_exported(path: Path, settings: DetectionSettings) -> RoadNetDetector:
+    """A detector from the file that ``export_roadnet`` wrote, on the CPU. Raises ``UsageError`` as ``OnnxEngine``."""
+    engine = OnnxEngine(path)
+    return RoadNetDetector(engine, settings, name=path.stem, feature_space=engine.feature_space)
 
 
 def _derived_feature_space(state: Mapping[str, torch.Tensor]) -> str:

@@ -17,6 +17,7 @@ from torchvision.ops import box_iou
 
 from perception.detection.roadnet import LevelHead, RoadNet
 from perception.detection.roadnet_detector import RoadNetDetector
+from perception.detection.roadnet_engines import TorchEngine
 from perception.detection.settings import DetectionSettings
 from perception.training.detection_data import LabelledImage
 from perception.types import Detections, FloatArray, Frame
@@ -27,11 +28,10 @@ _LOWEST_SCORE = 0.05
 def calibrate(model: RoadNet, sets: dict[str, list[LabelledImage]], device: torch.device) -> tuple[float, float]:
     """Fit on the validation ``sets``, which count alike, and fold the result into ``model``; returns (slope, shift)."""
     detector = RoadNetDetector(
-        copy.deepcopy(model),
+        TorchEngine(copy.deepcopy(model), device=device),
         DetectionSettings(confidence=_LOWEST_SCORE),
         name="calibration",
         feature_space="calibration",
-        device=device,
     )
     scores, right, weights = [], [], []
     for images in filter(None, sets.values()):

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from perception.detection.letterbox import letterbox
 from perception.detection.roadnet import RoadNet, RoadNetConfig, to_input
 from perception.detection.roadnet_detector import RoadNetDetector
+from perception.detection.roadnet_engines import TorchEngine
 from perception.detection.settings import DetectionSettings
 from perception.evaluation import evaluate_detection, join_tables
 from perception.training.augmentation import Batch, View, collate, make_batch
@@ -64,6 +65,7 @@ class DetectorTraining(BaseModel):
         description="YOLOX-type ONNX or NanoDet ncnn files, in turn; a batch whose size they take learns them",
     )
     frozen_layers: int = Field(0, ge=0, le=18, description="layers of the backbone, from the picture on, that stay")
+    keep_features: Path | None = Field(None, description="RoadNet weights whose features objects are to keep")
     rare_share: float = Field(0.3, ge=0, le=1, description="classes in fewer images are drawn more often; 0 is off")
     train: tuple[DataSet, ...]
     validation: tuple[DataSet, ...]
@@ -232,11 +234,10 @@ def average_precision(
 ) -> float:
     """AP50 of vehicles as one class, 0..1."""
     detector = RoadNetDetector(
-        copy.deepcopy(model),
+        TorchEngine(copy.deepcopy(model), device=device),
         DetectionSettings(confidence=0.02, image_size_px=image_size_px),
         name="validation",
         feature_space="validation",
-        device=device,
     )
     truth, found, exhaustive = [], [], {}
     for index, image in enumerate(images):

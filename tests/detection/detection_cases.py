@@ -12,6 +12,7 @@ import torch
 
 from perception.detection import DetectionSettings, RoadNetDetector
 from perception.detection.roadnet import RoadNet, RoadNetConfig
+from perception.detection.roadnet_engines import TorchEngine
 from perception.types import Detections, FloatArray, Frame
 
 CPU = torch.device("cpu")
@@ -70,7 +71,8 @@ def detector_of(
     settings: DetectionSettings | None = None,
 ) -> RoadNetDetector:
     settings = settings or DetectionSettings(confidence=0.3, image_size_px=96)
-    return RoadNetDetector(model, settings, name="test", feature_space="test", device=device, half=half)
+    engine = TorchEngine(model, device=device, half=half)
+    return RoadNetDetector(engine, settings, name="test", feature_space="test")
 
 
 def assert_same(first: Detections, second: Detections, *, atol: float = 1e-3) -> None:
