@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from time import perf_counter
 
+from perception.ahead import Ahead
 from perception.types import Detector, Forecaster, FrameSet, Scene, Source, Tracker
 
 
@@ -42,22 +44,31 @@ class Pipeline:
             stage_ms=dict(zip(("detect", "track", "forecast"), elapsed_ms, strict=True)),
         )
 
-    def run(self, source: Source) -> Iterator[Scene]:
+    def run(self, source: Source, *, side_by_side: bool = False) -> Generator[Scene, None, None]:
         """A scene for each instant of ``source``, which stays open.
 
         A recording's scenes have the stage ``decode``; that of a live camera would be mostly waiting and is left out.
+        ``side_by_side`` decodes the next instant of a recording while the networks work on this one; the scenes are
+        the same. A live camera reads in threads of its own.
         """
-        frame_sets = iter(source)
-        while True:
-            started_s = perf_counter()
-            frame_set = next(frame_sets, None)
-            decode_ms = 1e3 * (perf_counter() - started_s)
-            if frame_set is None:
-                return
-            scene = self.step(frame_set)
-            yield scene if source.is_live else replace(scene, stage_ms={"decode": decode_ms, **scene.stage_ms})
+        instants = _timed(source)
+        with Ahead(instants) if side_by_side and not source.is_live else nullcontext(instants) as decoded:
+            for decode_ms, frame_set in decoded:
+                scene = self.step(frame_set)
+                yield scene if source.is_live else replace(scene, stage_ms={"decode": decode_ms, **scene.stage_ms})
 
     def reset(self) -> None:
         """Forget all tracks and their pasts."""
         self.tracker.reset()
         self.forecaster.reset()
+
+
+def _timed(source: Source) -> Iterator[tuple[float, FrameSet]]:
+    """Each instant, and the milliseconds that it took to get it."""
+    frame_sets = iter(source)
+    while True:
+        started_s = perf_counter()
+        frame_set = next(frame_sets, None)
+        if frame_set is None:
+            return
+        yield 1e3 * (perf_counter() - started_s), frame_set

@@ -87,6 +87,17 @@ def test_replay_gives_the_same_scenes(tmp_path: Path) -> None:
         assert_same(scene, other)
 
 
+def test_decoding_side_by_side_gives_the_same_scenes(tmp_path: Path) -> None:
+    video = write_street(tmp_path / "street.mp4")
+    runs = [
+        list(box_pipeline().run(open_source([str(video)]), side_by_side=side_by_side)) for side_by_side in (False, True)
+    ]
+    assert [len(scenes) for scenes in runs] == [24, 24]
+    for scene, other in zip(*runs, strict=True):
+        assert_same(scene, other)
+        assert list(scene.stage_ms) == list(other.stage_ms)
+
+
 def test_reset_forgets_so_that_a_second_run_is_like_the_first(tmp_path: Path) -> None:
     video = write_street(tmp_path / "street.mp4", frames=6)
     pipeline = box_pipeline()

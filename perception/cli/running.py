@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, field, replace
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from perception.ahead import Ahead
 from perception.assembly import Assembly, assemble
 from perception.camera import Rig
 from perception.cli.progress import RunProgress
@@ -100,8 +101,12 @@ def execute(
     duration_s: float | None = None,
     video: bool = True,
     on_scene: Callable[[Scene], None] | None = None,
+    side_by_side: bool = False,
 ) -> Finished:
     """Run the pipeline over ``source`` as ``config`` says; Ctrl-C, q, Esc and ``duration_s`` end it early.
+
+    ``side_by_side`` decodes the next instant of a recording and draws the last one while the networks work; what is
+    written is the same, but a stage that shares the processor takes longer than alone.
 
     Raises ``PerceptionError`` for what goes wrong before the first frame; later it is the outcome's ``failure``.
     """
@@ -112,9 +117,13 @@ def execute(
     outcome = Outcome()
     total = source.length if config.max_frames is None else min(source.length or config.max_frames, config.max_frames)
     progress = RunProgress(console, total=total)
-    with StopRequest(on_stop=source.close, after_s=duration_s) as stop:
+    computed = _first(assembly.pipeline.run(source, side_by_side=side_by_side), config.max_frames)
+    with StopRequest(on_stop=source.close, after_s=duration_s) as stop, ExitStack() as threads:
         started_s = monotonic()
-        scenes = _started(assembly.pipeline.run(source), source, stop)
+        if side_by_side and not source.is_live:
+            scenes = _started(threads.enter_context(Ahead(computed)), source, stop)
+        else:
+            scenes = _started(computed, source, stop)
         folder = _prepared_folder(command, config, source, assembly) if config.save else None
         window = open_window(console) if config.show else None
         with SceneRecorder(source, folder=folder, window=window, video=video) as recorder, progress:
@@ -129,7 +138,7 @@ def execute(
                     progress.update(drawn.stage_ms, objects=len(drawn.tracks), dropped=source.dropped)
                     if not goes_on:
                         stop.ask("the window was closed")
-                    if stop.reason is not None or outcome.instants == config.max_frames:
+                    if stop.reason is not None:
                         break
             except PerceptionError as error:
                 # A camera that is being closed may complain; the user has asked for the end.
@@ -142,6 +151,12 @@ def execute(
     tracker = assembly.pipeline.tracker
     outcome.left_out = asdict(tracker.counts) if isinstance(tracker, ImageTracker | GroundTracker) else {}
     return Finished(assembly, folder, outcome)
+
+
+def _first(scenes: Generator[Scene, None, None], count: int | None) -> Iterator[Scene]:
+    """The first ``count`` scenes, all when None; what computes them ends with them."""
+    with closing(scenes):
+        yield from islice(scenes, count)
 
 
 def _started(scenes: Iterator[Scene], source: Source, stop: StopRequest) -> Iterator[Scene]:

@@ -25,7 +25,8 @@ def run_demo(config: RunConfig) -> None:
     recorder = RunRecorder()
     with closing(open_configured(config)) as source:
         truth = read_truth(config.source[0]) if len(config.source) == 1 and not source.is_live else None
-        finished = execute("demo", config, source, on_scene=None if truth is None else recorder.add)
+        on_scene = None if truth is None else recorder.add
+        finished = execute("demo", config, source, on_scene=on_scene, side_by_side=True)
     report = latency_report(source.name, finished.outcome)
     if truth is not None and finished.outcome.failure is None:
         report = report_of(

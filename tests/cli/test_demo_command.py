@@ -20,6 +20,7 @@ from support.media import write_video
 from support.moving_boxes import street_image, write_street
 
 import perception.cli.running
+import perception.cli.sessions
 from perception.outputs import read_results
 from perception.types import Scene
 
@@ -250,3 +251,22 @@ def _png(number: int) -> bytes:
     import cv2
 
     return cv2.imencode(".png", cv2.cvtColor(street_image(number), cv2.COLOR_RGB2BGR))[1].tobytes()
+
+
+def test_side_by_side_writes_what_one_after_the_other_does(
+    boxes_command: Command, street: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run_and_read(name: str) -> list[bytes]:
+        ran = boxes_command("demo", "--source", street, "--max-frames", 15, "--output", tmp_path / name)
+        assert ran.code == 0, ran.err
+        assert decoded_frames(ran.folder / "scene.mp4") == 15
+        return [(ran.folder / name).read_bytes() for name in ("tracks.txt", "detections.json")]
+
+    side_by_side = run_and_read("side-by-side")
+    monkeypatch.setattr(
+        perception.cli.sessions,
+        "execute",
+        lambda *given, **options: perception.cli.running.execute(*given, **{**options, "side_by_side": False}),
+    )
+    assert side_by_side == run_and_read("in-turn")
+    assert all(side_by_side)
