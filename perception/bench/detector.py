@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-import copy
 import time
-from pathlib import Path
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from perception.detection.letterbox import letterbox
-from perception.detection.roadnet import RoadNet
-from perception.detection.roadnet_engines import OnnxEngine, TorchEngine
+from perception.detection.roadnet_engines import RoadNetEngine
 from perception.files import bundled
 from perception.sources import open_source
 
 _SIZES_PX = ((416, 256), (640, 384))
-
-
-class EnginesMs(NamedTuple):
-    """Median milliseconds for a batch."""
-
-    torch_ms: float
-    onnx_ms: float
 
 
 def example_batches() -> list[NDArray[np.uint8]]:
@@ -34,9 +23,8 @@ def example_batches() -> list[NDArray[np.uint8]]:
     return [letterbox(images, width=width, height=height).images for width, height in _SIZES_PX]
 
 
-def engines_ms(model: RoadNet, exported: Path, images: NDArray[np.uint8], *, repeats: int = 15) -> EnginesMs:
-    """``model`` in PyTorch and its exported file in ONNX Runtime, on the CPU; the first two rounds do not count."""
-    engines = (TorchEngine(copy.deepcopy(model), device=torch.device("cpu")), OnnxEngine(exported))
+def median_ms(engines: Sequence[RoadNetEngine], images: NDArray[np.uint8], *, repeats: int = 15) -> list[float]:
+    """Median milliseconds of each engine for a batch, taken in turns; the first two rounds do not count."""
     taken: list[list[float]] = []
     for _ in range(repeats + 2):
         row = []
@@ -45,4 +33,4 @@ def engines_ms(model: RoadNet, exported: Path, images: NDArray[np.uint8], *, rep
             engine(images)
             row.append((time.perf_counter() - start) * 1e3)
         taken.append(row)
-    return EnginesMs(*map(float, np.median(taken[2:], axis=0)))
+    return [float(value) for value in np.median(taken[2:], axis=0)]

@@ -40,6 +40,9 @@ from perception.types import FloatArray
 CONFIG_KEY, FEATURE_SPACE_KEY = "perception.detector", "perception.feature_space"
 OUTPUTS = ("scores", "boxes", "embeddings")
 BOX_TOLERANCE_PX, SCORE_TOLERANCE, EMBEDDING_TOLERANCE = 0.5, 0.005, 0.005
+LAST_LAYERS = "last_"
+"""The names of the layers that give the answers begin with it."""
+
 _OPSET, _IR_VERSION = 17, 9
 
 
@@ -149,7 +152,7 @@ class _Graph:
 
     def add(self, kind: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
         name = output or f"{kind.lower()}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, list(inputs), [name], **attributes))
+        self.nodes.append(helper.make_node(kind, list(inputs), [name], name=name, **attributes))
         return name
 
     def constant(self, value: Any, dtype: type = np.float32) -> str:
@@ -177,7 +180,7 @@ class _Graph:
                 return value
         raise TypeError(f"RoadNet has a layer that the graph cannot say: {type(module).__name__}")
 
-    def _convolution(self, module: nn.Conv2d, value: str) -> str:
+    def _convolution(self, module: nn.Conv2d, value: str, output: str | None = None) -> str:
         weights = [self.constant(module.weight.detach().numpy())]
         if module.bias is not None:
             weights.append(self.constant(module.bias.detach().numpy()))
@@ -185,6 +188,7 @@ class _Graph:
             "Conv",
             value,
             *weights,
+            output=output,
             kernel_shape=list(module.kernel_size),
             strides=list(module.stride),
             pads=[int(p) for p in module.padding] * 2,
@@ -194,13 +198,21 @@ class _Graph:
     def answers(self, head: LevelHead, level: str, stride: int) -> tuple[str, str, str]:
         """Scores, boxes and embeddings at the places of one level, each (B, h * w, size)."""
         what, where = self.layers(head.what, level), self.layers(head.where, level)
-        scores = self.add("Sigmoid", self._rows(self.layers(head.classes, what), len(head.classes.bias)))  # type: ignore[arg-type]
-        logs = self.add("Clip", self.layers(head.sides, where), "", self.constant(LARGEST_LOG_SIDE))
+        class_map, side_map, embedding_map = (
+            self._convolution(layer, value, f"{LAST_LAYERS}{name}_{stride}")
+            for name, layer, value in (
+                ("classes", head.classes, what),
+                ("sides", head.sides, where),
+                ("embedding", head.embedding, what),
+            )
+        )
+        scores = self.add("Sigmoid", self._rows(class_map, head.classes.out_channels))
+        logs = self.add("Clip", side_map, "", self.constant(LARGEST_LOG_SIDE))
         sides = self._rows(self.add("Mul", self.add("Exp", logs), self.constant(float(stride))), 4)
         before, after = self._columns(sides, 0, 2), self._columns(sides, 2, 4)
         points = self._points(level, stride)
         boxes = self.add("Concat", self.add("Sub", points, before), self.add("Add", points, after), axis=2)
-        embeddings = self._rows(self.layers(head.embedding, what), head.embedding.out_channels)
+        embeddings = self._rows(embedding_map, head.embedding.out_channels)
         return scores, boxes, self.add("LpNormalization", embeddings, axis=-1, p=2)
 
     def _rows(self, value: str, channels: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from support.commands import Command
+from support.labelled_pictures import write_pictures
 
 from perception.detection.roadnet_engines import OnnxEngine as RoadNetOnnxEngine
 from perception.forecasting import GruConfig, TrajectoryGRU, save_gru
@@ -52,3 +53,27 @@ def test_wrong_use_is_said(command: Command, options, named):
     ran = command("export", "forecaster", *options)
     assert ran.code == 2
     assert named in ran.sentence
+
+
+def test_eight_bits_are_measured_and_kept_where_they_are_good(command: Command, tmp_path, monkeypatch):
+    pictures = write_pictures(tmp_path)
+    monkeypatch.setattr("perception.bench.int8.median_ms", lambda engines, images: [10.0, 5.0])
+    monkeypatch.setattr("perception.bench.int8.MOST_AP50_LOST", 0.2)
+    ran = command("export", "detector", "--int8", "--images", pictures, "--output", tmp_path / "r.onnx")
+    assert ran.code == 0, ran.err
+    assert "with 32 bits" in ran.out and "0.50 of it" in ran.out
+    assert RoadNetOnnxEngine(tmp_path / "r.onnx").embedding_size == 64
+
+
+def test_eight_bits_that_are_no_faster_are_not_written(command: Command, tmp_path, monkeypatch):
+    pictures = write_pictures(tmp_path)
+    monkeypatch.setattr("perception.bench.int8.median_ms", lambda engines, images: [10.0, 11.0])
+    monkeypatch.setattr("perception.bench.int8.MOST_AP50_LOST", 0.2)
+    ran = command("export", "detector", "--int8", "--images", pictures, "--output", tmp_path / "r.onnx")
+    assert ran.code == 1
+    assert "not written, because it takes 1.10 of the time" in ran.sentence
+    assert not (tmp_path / "r.onnx").exists()
+
+
+def test_eight_bits_without_pictures_are_refused(command: Command):
+    assert "--int8 and --images: go together" in command("export", "detector", "--int8").sentence
