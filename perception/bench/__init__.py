@@ -1,9 +1,27 @@
-"""How fast the pipeline is, and how that grows with the number of cameras and of objects."""
+"""How fast the pipeline is, how that grows with cameras and objects, and what the machine could do."""
 
 from perception.bench.cameras import CameraRing
+from perception.bench.ceiling import Ceiling, Work, measure_ceiling, work_of
 from perception.bench.crowd import Crowd
+from perception.bench.engines import Contender, Measured, measure_engines
 from perception.bench.growth import Growth, Load, measure_growth
 from perception.bench.plot import draw_growths
-from perception.bench.printing import print_growth
+from perception.bench.printing import print_engines, print_growth
 
-__all__ = ["CameraRing", "Crowd", "Growth", "Load", "draw_growths", "measure_growth", "print_growth"]
+__all__ = [
+    "CameraRing",
+    "Ceiling",
+    "Contender",
+    "Crowd",
+    "Growth",
+    "Load",
+    "Measured",
+    "Work",
+    "draw_growths",
+    "measure_ceiling",
+    "measure_engines",
+    "measure_growth",
+    "print_engines",
+    "print_growth",
+    "work_of",
+]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from perception.evaluation.latency import LatencyReport, evaluate_latency
+
+Name = TypeVar("Name")
 
 WARM_UP_INSTANTS = 8
 """In these kernels are loaded, caches filled and the first tracks born."""
@@ -58,23 +60,31 @@ def measure_growth(
     loads: Sequence[Load],
     *,
     instants: int,
-    rounds: int = 5,
     on_instant: Callable[[Mapping[str, float]], None] = lambda stage_ms: None,
 ) -> Growth:
-    """``instants`` of each load, after a warm-up, taken in turns over ``rounds``: what else the machine does in the
-    meantime then meets all sizes alike. ``on_instant`` is told each one's times."""
-    stage_ms: dict[int, list[Mapping[str, float]]] = {load.size: [] for load in loads}
+    """``instants`` of each load, taken in turns; ``on_instant`` is told each one's times."""
+    steps = {load.size: load.step for load in loads}
+    return Growth(what, measure_in_turns(steps, instants=instants, on_instant=on_instant))
+
+
+def measure_in_turns(
+    steps: Mapping[Name, Callable[[], Mapping[str, float]]],
+    *,
+    instants: int,
+    rounds: int = 5,
+    on_instant: Callable[[Mapping[str, float]], None] = lambda stage_ms: None,
+) -> dict[Name, LatencyReport]:
+    """``instants`` of each step, after a warm-up, taken in turns over ``rounds``: what else the machine does in the
+    meantime then meets all alike. A step returns milliseconds per stage, which ``on_instant`` is told."""
+    stage_ms: dict[Name, list[Mapping[str, float]]] = {name: [] for name in steps}
     turns = [WARM_UP_INSTANTS, *np.bincount(np.arange(instants) % rounds, minlength=rounds).tolist()]
     for turn in turns:
-        for load in loads:
+        for name, step in steps.items():
             for _ in range(turn):
-                times = load.step()
-                stage_ms[load.size].append(times)
+                times = step()
+                stage_ms[name].append(times)
                 on_instant(times)
-    return Growth(
-        what,
-        {
-            size: evaluate_latency(stage_ms=times, warmup_instant_count=WARM_UP_INSTANTS)
-            for size, times in stage_ms.items()
-        },
-    )
+    return {
+        name: evaluate_latency(stage_ms=times, warmup_instant_count=WARM_UP_INSTANTS)
+        for name, times in stage_ms.items()
+    }

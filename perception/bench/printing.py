@@ -1,12 +1,15 @@
-"""Growth as a table."""
+"""Growth and engines as tables."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.text import Text
 
+from perception.bench.engines import Measured
 from perception.bench.growth import Growth
-from perception.evaluation.printing_layout import make_table, print_heading, print_note, print_table
+from perception.evaluation.printing_layout import NONE, make_table, percent, print_heading, print_note, print_table
 
 
 def print_growth(growth: Growth, console: Console, *, detail: str) -> None:
@@ -25,3 +28,45 @@ def print_growth(growth: Growth, console: Console, *, detail: str) -> None:
     print_table(console, table)
     power = "" if growth.exponent is None else f" Time grows with the number to the power of {growth.exponent:.2f}."
     print_note(console, f"Milliseconds per instant; x: times the median of {sizes[0]:,} {growth.what}.{power}")
+
+
+def print_engines(measured: Sequence[Measured], console: Console, *, detail: str) -> None:
+    """Milliseconds per instant of each stage, pictures per second, and the share of the ceiling; x: times the first."""
+    print_heading(console, "Detection, engines side by side", detail)
+    stages = list(dict.fromkeys(stage for one in measured for stage in one.latency.per_stage))
+    table = make_table(
+        "Detector",
+        *(stage.capitalize() for stage in stages),
+        "Median",
+        "95%",
+        "99%",
+        "Images/s",
+        "GFLOP/s",
+        "Share",
+        "x",
+    )
+    for one in measured:
+        total, per_stage = one.latency.total, one.latency.per_stage
+        assert total is not None
+        cells = [f"{per_stage[stage].p50_ms:,.1f}" if stage in per_stage else NONE for stage in stages]
+        cells += [f"{value:,.1f}" for value in (total.p50_ms, total.p95_ms, total.p99_ms)]
+        cells += [
+            f"{one.images_per_s:,.0f}",
+            NONE if one.flops_per_s is None else f"{one.flops_per_s / 1e9:,.0f}",
+            percent(one.share),
+            Text(f"{one.median_ms / measured[0].median_ms:.2f}", style="bold"),
+        ]
+        table.add_row(one.title, *cells)
+    print_table(console, table)
+    ceilings = dict.fromkeys(
+        f"{one.ceiling.flops_per_s / 1e9:,.0f} GFLOP/s and {one.ceiling.bytes_per_s / 1e9:,.0f} GB/s"
+        for one in measured
+        if one.ceiling is not None
+    )
+    note = f"Milliseconds per instant of {measured[0].images} pictures; x: times the median of the first."
+    if ceilings:
+        note += (
+            " Share: the least time that the layers need here, each by itself, over the network's time, in %; a matrix "
+            f"product and a copy reach {', or '.join(ceilings)}."
+        )
+    print_note(console, note)

@@ -1,4 +1,4 @@
-"""``perception bench``: how long an instant takes, and how that grows with cameras and with objects."""
+"""``perception bench``: how long an instant takes with which engine, and how that grows with cameras and objects."""
 
 from __future__ import annotations
 
@@ -31,6 +31,10 @@ def bench(
         int | None,
         typer.Option("--instants", help="Instants measured of each number.", show_default="40", rich_help_panel=_SIZES),
     ] = None,
+    peers: Annotated[
+        list[str] | None,
+        typer.Option("--peer", help="A detector to time beside ours, as for --detector; repeatable."),
+    ] = None,
     detector: options.DetectorName = None,
     weights: options.Weights = None,
     forecaster: options.ForecasterName = None,
@@ -41,7 +45,7 @@ def bench(
     engine: options.Engine = None,
     output: options.Output = None,
 ) -> None:
-    """Measure the pipeline: milliseconds per instant for more and more cameras, and for more and more objects."""
+    """Measure the pipeline: its engines side by side, then more and more cameras, and more and more objects."""
     from perception.cli.timing import run_bench
 
     run_bench(load_config(BenchConfig, path=config, options=options.given_options(context)))

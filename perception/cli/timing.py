@@ -1,17 +1,31 @@
-"""Wires ``perception bench``: the pipeline before rings of cameras, tracker and forecaster before crowds."""
+"""Wires ``perception bench``: engines in turns, the pipeline before rings of cameras, its end before crowds."""
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Sequence
 from contextlib import closing
 from itertools import islice, pairwise
 from time import perf_counter
 
 import numpy as np
+import torch
 from rich.console import Console
 
-from perception.assembly import assemble, available_processors
-from perception.bench import CameraRing, Crowd, Load, draw_growths, measure_growth, print_growth
+from perception.assembly import Assembly, assemble, available_processors
+from perception.bench import (
+    CameraRing,
+    Contender,
+    Crowd,
+    Load,
+    draw_growths,
+    measure_ceiling,
+    measure_engines,
+    measure_growth,
+    print_engines,
+    print_growth,
+    work_of,
+)
 from perception.bench.growth import WARM_UP_INSTANTS
 from perception.camera import Rig
 from perception.cli.ending import REPORT_FILE
@@ -20,9 +34,13 @@ from perception.cli.provenance import write_run_file
 from perception.cli.running import make_folder, open_configured
 from perception.cli.sessions import with_bundled_source
 from perception.config import BenchConfig
+from perception.detection import DetectionSettings, RoadNetDetector, load_roadnet, open_detector, read_roadnet
+from perception.detection.roadnet import to_input
+from perception.detection.roadnet_engines import EngineName
 from perception.errors import UsageError
 from perception.files import write_json
 from perception.types import FrameSet
+from perception.weights import WEIGHTS_SUFFIX
 
 PLOT_FILE = "growth.png"
 _MOST_FRAMES = 48
@@ -30,7 +48,7 @@ _MOST_FRAMES = 48
 
 
 def run_bench(config: BenchConfig) -> None:
-    """Measure, print both tables, write ``report.json`` and ``growth.png``, print their folder last.
+    """Measure, print the tables, write ``report.json`` and ``growth.png``, print their folder last.
 
     Raises ``UsageError`` for a source that is empty or whose cameras are not calibrated.
     """
@@ -43,8 +61,10 @@ def run_bench(config: BenchConfig) -> None:
     if not recorded:
         raise UsageError(f"{name}: holds no frames.")
     assembly = assemble(config, rig=rig)
-    total = (len(config.cameras) + len(config.objects)) * (WARM_UP_INSTANTS + config.instants)
+    contenders = _contenders(config, recorded[0], assembly)
+    total = (len(contenders) + len(config.cameras) + len(config.objects)) * (WARM_UP_INSTANTS + config.instants)
     with RunProgress(Console(stderr=True, highlight=False), total=total, unit="instants") as progress:
+        engines = measure_engines(contenders, recorded, instants=config.instants, on_instant=progress.update)
         camera_loads = [_camera_load(config, rig, recorded, count) for count in config.cameras]
         object_loads = [_object_load(config, rig, count) for count in config.objects]
         growths = [
@@ -57,14 +77,50 @@ def run_bench(config: BenchConfig) -> None:
         f"{name}, {width}x{height} pixels, {assembly.pipeline.detector.name}; {machine}",
         f"tracker and forecaster alone, {len(rig)} cameras; {machine}",
     ]
+    print_engines(engines, Console(highlight=False), detail=f"{name}, {width}x{height} pixels; {machine}")
     for growth, detail in zip(growths, details, strict=True):
         print_growth(growth, Console(highlight=False), detail=detail)
     folder = make_folder("bench", config, name)
     notes, weights = assembly.notes, assembly.weights
     write_run_file(folder, command="bench", config=config, device=str(assembly.device), notes=notes, weights=weights)
-    write_json(folder / REPORT_FILE, {"growth": [growth.to_json() for growth in growths]})
+    report = {
+        "engines": [one.to_json() for one in engines],
+        "growth": [growth.to_json() for growth in growths],
+        "peak_memory_bytes": _peak_memory_bytes(assembly.device),
+    }
+    write_json(folder / REPORT_FILE, report)
     draw_growths(growths, folder / PLOT_FILE, title=f"Time per instant, {machine}")
     Console(highlight=False).print(str(folder), soft_wrap=True)
+
+
+def _contenders(config: BenchConfig, frame_set: FrameSet, assembly: Assembly) -> list[Contender]:
+    """The detector as it runs here, where it is RoadNet its other engines too, and the peers."""
+    ours, device = assembly.pipeline.detector, assembly.device
+    if not isinstance(ours, RoadNetDetector) or assembly.weights[0].suffix != WEIGHTS_SUFFIX:
+        contenders = [Contender(ours.name, ours)]
+    else:
+        inputs = to_input(torch.from_numpy(ours.prepare(frame_set.frames).images))
+        work = work_of(read_roadnet(assembly.weights[0])[0], inputs)
+        half_dtype = torch.float16 if device.type == "cuda" else torch.bfloat16
+        ceilings = {half: measure_ceiling(device, half_dtype if half else torch.float32) for half in (False, True)}
+        ways: list[tuple[EngineName, bool]] = [("torch", False), ("torch", True)]
+        if device.type == "cpu":
+            ways.insert(0, ("onnx", False))
+        contenders = []
+        for engine, half in ways:
+            detector = load_roadnet(assembly.weights[0], ours.settings, device=device, half=half, engine=engine)
+            contenders.append(Contender(f"RoadNet, {detector.engine.title}", detector, work, ceilings[half]))
+    for name in config.peers:
+        peer, _ = open_detector(name, DetectionSettings(confidence=config.conf), device=device)
+        contenders.append(Contender(peer.name, peer))
+    return contenders
+
+
+def _peak_memory_bytes(device: torch.device) -> int:
+    """Of this process so far; on a GPU, of its memory there."""
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def _camera_load(config: BenchConfig, rig: Rig, recorded: Sequence[FrameSet], count: int) -> Load:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from perception.detection.letterbox import canvas_size, letterbox
+from perception.detection.letterbox import Letterbox, canvas_size, letterbox
 from perception.detection.roadnet import STRIDES
-from perception.detection.roadnet_engines import RoadNetEngine
+from perception.detection.roadnet_engines import Answers, RoadNetEngine
 from perception.detection.settings import USUAL_IMAGE_SIZE_PX, DetectionSettings
 from perception.detection.suppression import suppress
 from perception.types import Detections, Frame
@@ -29,34 +29,41 @@ class RoadNetDetector:
         self.engine = engine
         self._allowed = torch.from_numpy(settings.allowed_labels).to(engine.device)
 
-    @torch.inference_mode()
     def detect(self, frames: Sequence[Frame]) -> list[Detections]:
         if not frames:
             return []
+        batch = self.prepare(frames)
+        return self.finish(self.engine(batch.images), batch, frames)
+
+    def prepare(self, frames: Sequence[Frame]) -> Letterbox:
+        """The frames as one batch of the network's input size."""
         sizes_px = [frame.size_px for frame in frames]
         # Unasked, small images are not magnified: it helps where objects are far and harms where they are near.
         usual_px = min(USUAL_IMAGE_SIZE_PX, max(max(size) for size in sizes_px))
         long_side_px = self.settings.image_size_px or usual_px
         width, height = canvas_size(sizes_px, long_side_px=long_side_px, multiple=STRIDES[-1])
-        batch = letterbox([frame.image for frame in frames], width=width, height=height)
-        scores, boxes_xyxy, embeddings = self.engine(batch.images)
+        return letterbox([frame.image for frame in frames], width=width, height=height)
+
+    @torch.inference_mode()
+    def finish(self, answers: Answers, batch: Letterbox, frames: Sequence[Frame]) -> list[Detections]:
+        """From the answers at all places to the objects of each frame."""
         kept = suppress(
-            scores,
-            boxes_xyxy,
+            answers.scores,
+            answers.boxes_xyxy,
             score_threshold=self.settings.confidence,
             iou_threshold=self.settings.iou,
             allowed_labels=self._allowed,
         )
         image_indices = kept.image_indices.cpu().numpy()
         boxes = batch.boxes_to_images(kept.boxes_xyxy.cpu().numpy(), image_indices)
-        kept_scores = kept.scores.float().cpu().numpy()
+        scores = kept.scores.float().cpu().numpy()
         labels = kept.labels.cpu().numpy()
-        features = embeddings[kept.image_indices, kept.place_indices].float().cpu().numpy()
+        features = answers.embeddings[kept.image_indices, kept.place_indices].float().cpu().numpy()
         ends = np.searchsorted(image_indices, np.arange(len(frames) + 1))
         return [
             Detections(
                 boxes_xyxy_px=boxes[start:end],
-                scores=kept_scores[start:end],
+                scores=scores[start:end],
                 labels=labels[start:end],
                 features=features[start:end],
                 camera=frame.camera,

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from perception.bench import Growth, Load, draw_growths, measure_growth, print_growth
-from perception.bench.growth import WARM_UP_INSTANTS
+from perception.bench.growth import WARM_UP_INSTANTS, measure_in_turns
 
 
 def load(size: int, time_ms: Callable[[int], float]) -> Load:
@@ -56,7 +56,8 @@ def test_sizes_take_turns() -> None:
 
         return Load(size, step)
 
-    measure_growth("objects", [load_of(1), load_of(2)], instants=4, rounds=2)
+    steps = {load.size: load.step for load in (load_of(1), load_of(2))}
+    measure_in_turns(steps, instants=4, rounds=2)
     assert order[2 * WARM_UP_INSTANTS :] == [1, 1, 2, 2, 1, 1, 2, 2]
 
 

@@ -9,7 +9,7 @@ import pytest
 from support.commands import Command
 
 
-def test_both_growths_are_measured_and_written(command: Command) -> None:
+def test_engines_and_growths_are_measured_and_written(command: Command) -> None:
     ran = command(
         *("bench", "--cameras", "2,1", "--objects", "5", "--instants", "2"), "--imgsz", "128", "--output", "measured"
     )
@@ -21,6 +21,14 @@ def test_both_growths_are_measured_and_written(command: Command) -> None:
     assert {"detect", "track", "forecast"} == set(cameras["latency"]["2"]["per_stage"])
     assert cameras["latency"]["2"]["total"]["instant_count"] == 2
     assert Path("measured/growth.png").stat().st_size > 10_000
+    engines = content["engines"]
+    assert [one["detector"] for one in engines] == [
+        "RoadNet, ONNX Runtime on cpu", "RoadNet, PyTorch on cpu", "RoadNet, PyTorch on cpu with 16 bits"
+    ]  # fmt: skip
+    assert all(list(one["latency"]["per_stage"]) == ["prepare", "network", "suppress"] for one in engines)
+    assert all(one["share_of_ceiling"] > 0 and one["images"] == 6 for one in engines)
+    assert content["peak_memory_bytes"] > 2**27
+    assert "Images/s" in ran.out and "GFLOP/s" in ran.out
     assert "imgsz: 128" in Path("measured/run.yaml").read_text()
 
 
@@ -31,6 +39,7 @@ def test_both_growths_are_measured_and_written(command: Command) -> None:
         (("--cameras", "two"), ["--cameras"]),
         (("--objects", ""), ["--objects"]),
         (("--instants", "0"), ["--instants"]),
+        (("--peer", "no-such-detector", "--imgsz", "64"), ["no-such-detector"]),
         (("--source", "no-such-recording"), ["no-such-recording"]),
     ],
 )
