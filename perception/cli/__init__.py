@@ -28,7 +28,7 @@ def build_app() -> typer.Typer:
     for name in ("demo", "stream", "evaluate", "simulate", "bench"):
         command = getattr(import_module(f"perception.cli.{name}"), name)
         app.command(name, epilog=_EPILOG)(command)
-    for name in ("train", "export", "weights"):
+    for name in ("train", "export", "weights", "convert"):
         if find_spec(f"perception.cli.{name}") is not None:
             app.add_typer(import_module(f"perception.cli.{name}").app, name=name)
     app.callback(help=_HELP, epilog=_EPILOG)(_common_options)
