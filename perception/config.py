@@ -102,8 +102,9 @@ class EvaluateConfig(RunConfig):
     itself, or reports both. ``benchmark`` measures the forecaster alone on a public one, the ``split`` of its ``data``
     file, in pairs against the ``references``, others' errors on the same targets; without ``neighbours`` each object is
     alone. Objects lower than ``min_height`` pixels, and objects less visible than ``min_visible`` (unset: all count in
-    the images, half visible ones on the ground), count neither way. ``conf`` is low because an average precision needs
-    the weak detections too; the tracker ignores them.
+    the images, half visible ones on the ground), count neither way. ``failures``: so many of the worst misses and false
+    alarms become pictures, and the recall is broken down by what makes objects hard to see; 0 is none. ``conf`` is low
+    because an average precision needs the weak detections too; the tracker ignores them.
     """
 
     conf: float = Field(default=0.01, ge=0, le=1)
@@ -113,6 +114,7 @@ class EvaluateConfig(RunConfig):
     grouping: Literal["both", "vehicles", "each"] = "both"
     min_height: float = Field(default=0, ge=0)
     min_visible: float | None = Field(default=None, ge=0, le=1)
+    failures: int = Field(default=0, ge=0, le=1000)
     benchmark: Literal["jaad", "nuscenes", "ethucy", "kitti"] | None = None
     data: Path | None = None
     references: Path | None = None
@@ -122,11 +124,12 @@ class EvaluateConfig(RunConfig):
 
 class BenchConfig(RunConfig):
     """``perception bench``: ``cameras`` and ``objects`` are the numbers of them that are measured, for so many
-    ``instants`` each."""
+    ``instants`` each; ``peers`` are detectors that are timed beside ours."""
 
     cameras: Annotated[list[Count], BeforeValidator(_split), AfterValidator(_rising)] = [1, 2, 4, 6, 8, 12]
     objects: Annotated[list[Count], BeforeValidator(_split), AfterValidator(_rising)] = [10, 30, 100, 300]
     instants: int = Field(default=40, ge=1)
+    peers: Annotated[list[str], BeforeValidator(_listed)] = []
 
 
 def load_config(kind: type[Config], *, path: Path | None, options: Mapping[str, Any]) -> Config:

@@ -58,6 +58,15 @@ def evaluate(
             rich_help_panel=_TRUTH,
         ),
     ] = None,
+    failures: Annotated[
+        int | None,
+        typer.Option(
+            "--failures",
+            help="Pictures of so many of the worst misses and false alarms; recall by size, distance, light.",
+            show_default="0",
+            rich_help_panel=_TRUTH,
+        ),
+    ] = None,
     benchmark: Annotated[
         str | None,
         typer.Option(

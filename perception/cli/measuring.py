@@ -14,10 +14,11 @@ from perception.cli.benchmarking import run_benchmark
 from perception.cli.ending import finish, latency_report, save_report
 from perception.cli.progress import RunProgress
 from perception.cli.provenance import read_source
-from perception.cli.running import COMPLETE, Finished, execute, open_configured, say
+from perception.cli.running import COMPLETE, Finished, execute, make_folder, open_configured, say
 from perception.config import EvaluateConfig, RunConfig
 from perception.errors import UsageError
 from perception.evaluation import (
+    FailureStudy,
     MeasuredRun,
     Measures,
     Report,
@@ -30,11 +31,14 @@ from perception.evaluation import (
     evaluate_runs,
     print_report,
     read_labelled_images,
+    study_images,
+    study_run,
+    with_failures,
 )
 from perception.evaluation.saved import SAVED_VELOCITIES, saved_tables
 from perception.outputs import read_results
 from perception.outputs.results import FORECASTS_FILE
-from perception.sources import open_source, read_objects, read_truth
+from perception.sources import open_source, read_objects, read_rig, read_truth
 from perception.sources.images import read_rgb
 from perception.tracking import TrackerSettings
 from perception.types import BoxTable
@@ -63,6 +67,10 @@ def run_evaluation(config: EvaluateConfig, *, recordings: Sequence[Path] = ()) -
     if len(asked) != 1 or len(config.source) > max(1, len(recordings)):
         choices = "one recording, or --results, or --images, or --benchmark"
         raise UsageError(f"{' and '.join(asked) or 'evaluate'}: give {choices}.")
+    if config.failures and not config.save:
+        raise UsageError(f"--failures {config.failures}: makes pictures, which need a folder; leave --no-save out.")
+    if config.failures and config.benchmark:
+        raise UsageError(f"--failures {config.failures}: a benchmark has no pictures; leave one of them out.")
     if config.benchmark:
         run_benchmark(config)
         return
@@ -130,8 +138,12 @@ def _evaluate_recording(config: EvaluateConfig, recording: str) -> None:
     if finished.outcome.failure is not None:
         finish(finished, latency_report(name, finished.outcome))
         return
-    report = report_of(run, truth, recording, title=name, config=config, assembly=finished.assembly)
+    measured = measured_run(run, truth, recording, title=name, config=config, assembly=finished.assembly)
+    studies = _studies(config, measured, recording)
+    report = report_together([measured], title=name, config=config, notes=finished.assembly.notes)
+    report = with_failures(report, studies, _measures(config))
     print_report(report, Console(highlight=False))
+    _write_pictures(studies, finished.folder)
     finish(finished, report, has_table=False)
 
 
@@ -143,6 +155,7 @@ def _evaluate_recordings(config: EvaluateConfig, recordings: Sequence[str]) -> N
         )
     truths = [_truth_of(recording) for recording in recordings]
     measured: list[MeasuredRun] = []
+    studies: list[FailureStudy] = []
     notes: tuple[str, ...] = ()
     for recording, truth in zip(recordings, truths, strict=True):
         output = None if config.output is None else config.output / Path(recording).resolve().name
@@ -150,6 +163,9 @@ def _evaluate_recordings(config: EvaluateConfig, recordings: Sequence[str]) -> N
         finished, run, name = _run_over(part)
         finish(finished, latency_report(name, finished.outcome), has_table=False)
         measured.append(measured_run(run, truth, recording, title=name, config=part, assembly=finished.assembly))
+        of_part = _studies(part, measured[-1], recording)
+        _write_pictures(of_part, finished.folder)
+        studies += [study.in_folder(finished.folder.name) for study in of_part if finished.folder is not None]
         notes = tuple(finished.assembly.notes)
         if finished.outcome.ended != COMPLETE:
             break
@@ -157,6 +173,7 @@ def _evaluate_recordings(config: EvaluateConfig, recordings: Sequence[str]) -> N
     if len(measured) == len(recordings):
         title = f"{len(recordings)} recordings"
     report = report_together(measured, title=title, config=config, notes=notes)
+    report = with_failures(report, studies, _measures(config))
     print_report(report, Console(highlight=False))
     together = config.model_copy(update={"output": None if config.output is None else config.output / TOGETHER})
     save_report("evaluate", together, report, name=f"{measured[0].title}-and-{len(measured) - 1}-more")
@@ -176,11 +193,14 @@ def _evaluate_results(config: EvaluateConfig, folder: Path) -> None:
     if recording is None:
         raise UsageError(f"--results {folder}: does not say of which recording it is; name it with --truth.")
     notes = () if results.objects is None else (SAVED_VELOCITIES,)
-    report = report_of(
-        saved_tables(results), _truth_of(recording), recording, title=str(folder), config=config, notes=notes
-    )
+    measured = measured_run(saved_tables(results), _truth_of(recording), recording, title=str(folder), config=config)
+    studies = _studies(config, measured, recording)
+    report = report_together([measured], title=str(folder), config=config, notes=notes)
+    report = with_failures(report, studies, _measures(config))
     print_report(report, Console(highlight=False))
+    config = _with_folder(config, name=folder.resolve().name)
     save_report("evaluate", config, report, name=folder.resolve().name)
+    _write_pictures(studies, config.output)
 
 
 def _evaluate_images(config: EvaluateConfig) -> None:
@@ -212,8 +232,36 @@ def _evaluate_images(config: EvaluateConfig) -> None:
         latency=evaluate_latency(stage_ms=run.stage_ms),
         notes=(choice.reason, *labelled.notes),
     )
+    studies: list[FailureStudy] = []
+    if config.failures:
+        measures = _measures(config)
+        studies += [study_images(labelled, batches, run, read_image=read_rgb, measures=measures, count=config.failures)]
+    report = with_failures(report, studies, _measures(config))
     print_report(report, Console(highlight=False))
-    save_report("evaluate", config, report, name=config.images[0].resolve().parent.name, choice=choice)
+    name = config.images[0].resolve().parent.name
+    config = _with_folder(config, name=name)
+    save_report("evaluate", config, report, name=name, choice=choice)
+    _write_pictures(studies, config.output)
+
+
+def _studies(config: EvaluateConfig, measured: MeasuredRun, recording: str) -> list[FailureStudy]:
+    """What failed in a run over ``recording``, where that was asked for."""
+    if not config.failures:
+        return []
+    rig = None if config.rig is None else read_rig(config.rig)
+    with closing(open_source([recording], rig=rig)) as source:
+        return [study_run(measured, source, rig=source.rig, measures=_measures(config), count=config.failures)]
+
+
+def _with_folder(config: EvaluateConfig, *, name: str) -> EvaluateConfig:
+    """``config`` with the folder for the results made, where pictures are to follow the report into it."""
+    return config.model_copy(update={"output": make_folder("evaluate", config, name)}) if config.failures else config
+
+
+def _write_pictures(studies: Sequence[FailureStudy], folder: Path | None) -> None:
+    for study in studies:
+        if folder is not None:
+            study.album.write(folder)
 
 
 def _truth_of(recording: str) -> BoxTable:

@@ -3,6 +3,8 @@
 from perception.evaluation.bootstrap import PairedComparison, compare_paired
 from perception.evaluation.boxes import ImageKey, box_iou
 from perception.evaluation.detection import DetectionReport, DetectionScores, evaluate_detection
+from perception.evaluation.failure_album import FailureEntry
+from perception.evaluation.failure_study import FailureStudy, study_images, study_run, with_failures
 from perception.evaluation.forecast_types import (
     Coverage,
     DisplacementErrors,
@@ -30,6 +32,7 @@ from perception.evaluation.latency import LatencyReport, LatencyScores, evaluate
 from perception.evaluation.measured import MeasuredRun
 from perception.evaluation.positions import PositionErrors, PositionReport, evaluate_positions
 from perception.evaluation.printing import print_report
+from perception.evaluation.recall_breakdown import RecallBreakdown
 from perception.evaluation.recorder import RunRecorder, RunTables, join_tables
 from perception.evaluation.report import RecordingFigures, Report
 from perception.evaluation.run import Measures, evaluate_groupings, evaluate_run, evaluate_runs
@@ -44,6 +47,8 @@ __all__ = [
     "DetectionReport",
     "DetectionScores",
     "DisplacementErrors",
+    "FailureEntry",
+    "FailureStudy",
     "ForecastRecord",
     "ForecastingReport",
     "GroundCoverage",
@@ -67,6 +72,7 @@ __all__ = [
     "PairedComparison",
     "PositionErrors",
     "PositionReport",
+    "RecallBreakdown",
     "RecordingFigures",
     "Report",
     "RunRecorder",
@@ -96,5 +102,8 @@ __all__ = [
     "match_sightings",
     "print_report",
     "read_labelled_images",
+    "study_images",
+    "study_run",
     "true_tracks",
+    "with_failures",
 ]

@@ -26,8 +26,8 @@ from perception.evaluation.boxes import (
     prepare,
     ratio,
 )
-from perception.evaluation.detection_matching import Matches, match_class
-from perception.types import VEHICLE_LABELS, BoxTable
+from perception.evaluation.detection_matching import Matches, incomplete_images, match_class
+from perception.types import BoxTable
 
 MAX_DETECTIONS_PER_IMAGE = 100
 """COCO's limit per image and class for average precision."""
@@ -115,11 +115,7 @@ def evaluate_detection(
     if images is None and exhaustive_labels:
         images = image_keys(truth) | image_keys(detections) | set(exhaustive_labels)
     data = prepare(truth=truth, results=detections, images=images, vehicles_as_one=classes == "vehicle")
-    partial = {key: frozenset(labels) for key, labels in (exhaustive_labels or {}).items() if key in data.images}
-    incomplete = [
-        frozenset(key for key, labels in partial.items() if not labels.issuperset(_original_labels(classes, label)))
-        for label in range(len(data.class_names))
-    ]
+    incomplete = incomplete_images(data, exhaustive_labels)
     averages = _coco_averages(data, incomplete, min_height_px, min_visible_share)
     per_class: dict[str, DetectionScores] = {}
     all_matches: list[Matches] = []
@@ -144,10 +140,6 @@ def evaluate_detection(
         other_class_truth_count=data.other_class_truth_count,
         other_class_detection_count=data.other_class_result_count,
     )
-
-
-def _original_labels(classes: str, label: int) -> set[int]:
-    return set(VEHICLE_LABELS) if classes == "vehicle" else {label}
 
 
 _Averages = tuple[float | None, float | None, float | None]

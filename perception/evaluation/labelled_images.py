@@ -25,10 +25,11 @@ _OTHER_SPELLINGS = {
 
 @dataclass(frozen=True)
 class LabelledImage:
-    """A file and the key that the ground truth knows it by."""
+    """A file and the key that the ground truth knows it by; images of the same ``site`` show the same view."""
 
     path: Path
     key: ImageKey
+    site: str | None = None
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,8 @@ def read_labelled_images(paths: Iterable[Path]) -> LabelledImages:
     """Read annotation files together.
 
     A COCO file has its images beside it or in ``images/``; an image's optional ``exhaustive_for`` names the classes
-    that are labelled completely in it (all, where absent), ``labelled`` false leaves it out. A ``frames.json`` has
+    that are labelled completely in it (all, where absent), ``labelled`` false leaves it out, an optional ``site`` names
+    the fixed camera that took it. A ``frames.json`` has
     ``frames``, each with ``cameras`` by name: ``image``, and ``objects`` with ``class`` and ``box_xyxy`` in pixels.
 
     Raises ``UsageError`` naming the file when it is missing, of neither kind, or names an image that is not there.
@@ -135,7 +137,8 @@ def _read_coco(
             rows.unlabelled += 1
             continue
         key = (scope, index)
-        batches.append((LabelledImage(_existing(path, entry["file_name"]), key),))
+        site = f"{scope}/{entry['site']}" if entry.get("site") else None
+        batches.append((LabelledImage(_existing(path, entry["file_name"]), key, site),))
         complete = set(range(len(CLASSES)))
         if "exhaustive_for" in entry:
             complete = {label for name in entry["exhaustive_for"] if (label := _label(name)) is not None}

@@ -7,6 +7,7 @@ from rich.text import Text
 
 from perception.evaluation.detection import DetectionReport, DetectionScores
 from perception.evaluation.latency import LatencyReport, LatencyScores
+from perception.evaluation.printing_breakdown import print_breakdown
 from perception.evaluation.printing_forecasts import print_forecasting
 from perception.evaluation.printing_ground import print_ground
 from perception.evaluation.printing_layout import (
@@ -31,6 +32,8 @@ def print_report(report: Report, console: Console) -> None:
     console.print(Text(report.summary()))
     for index, detection in enumerate(report.detection):
         _print_detection(detection, console, has_legend=index == 0)
+    if report.breakdown is not None:
+        print_breakdown(report.breakdown, console)
     if report.ground is not None:
         print_ground(report.ground, console)
     for index, tracking in enumerate(report.tracking):

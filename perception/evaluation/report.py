@@ -11,12 +11,14 @@ import numpy as np
 
 from perception.evaluation.bootstrap import PairedComparison
 from perception.evaluation.detection import DetectionReport
+from perception.evaluation.failure_album import FailureEntry
 from perception.evaluation.forecast_types import ForecastingReport, HorizonScores
 from perception.evaluation.ground_forecasting import GroundForecastingReport, GroundHorizonScores
 from perception.evaluation.ground_run import GroundReport
 from perception.evaluation.ground_tracking import GroundTrackingReport
 from perception.evaluation.latency import LatencyReport
 from perception.evaluation.positions import PositionReport
+from perception.evaluation.recall_breakdown import RecallBreakdown
 from perception.evaluation.tracking import TrackingReport
 
 HEADLINE_HORIZON_S = 2.0
@@ -52,6 +54,7 @@ class Report:
     ``detection`` and ``tracking`` may hold one report per way of counting classes, ``forecasting`` one per setting;
     the first of each makes the summary. ``ground`` holds what was measured in metres, across cameras. ``title`` names
     the recording, ``recordings`` are the parts where it is several, ``notes`` are sentences on the ground truth.
+    ``breakdown`` is the recall by conditions, ``failures`` lists the pictures of the worst failures.
     """
 
     title: str
@@ -62,6 +65,8 @@ class Report:
     recordings: tuple[RecordingFigures, ...] = ()
     latency: LatencyReport | None = None
     notes: tuple[str, ...] = ()
+    breakdown: RecallBreakdown | None = None
+    failures: tuple[FailureEntry, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain dicts, lists and numbers, None where a value is not defined (``json.dumps(..., allow_nan=False)``)."""

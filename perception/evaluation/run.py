@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 
-from perception.evaluation.boxes import ImageKey
+from perception.evaluation.boxes import Grouping, ImageKey
 from perception.evaluation.detection import DetectionReport, evaluate_detection
 from perception.evaluation.forecast_types import ForecastingReport, ForecastRecord, Setting
 from perception.evaluation.forecasting import evaluate_forecasts
@@ -22,8 +21,6 @@ from perception.evaluation.report import Report, headline_figures
 from perception.evaluation.timeline import Timeline
 from perception.evaluation.tracking import evaluate_tracking
 from perception.types import BoxTable, Forecaster, ObjectTable
-
-Grouping = Literal["both", "vehicles", "each"]
 
 GROUND_VISIBLE_SHARE = 0.5
 """On the ground objects count that some camera sees at least by half, where nothing else is asked for."""

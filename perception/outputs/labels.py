@@ -59,7 +59,7 @@ class LabelLayer:
     """Finds a free place for each label; one that finds none is left out, the box still shows its colour."""
 
     def __init__(self, size_px: tuple[int, int]) -> None:
-        self._size_px = size_px
+        self.size_px = size_px
         self._placed: list[tuple[Label, FloatArray]] = []
         self._taken: FloatArray = np.zeros((0, 4))
 
@@ -68,7 +68,7 @@ class LabelLayer:
 
         A bare label is tried at the right, the left, above and below.
         """
-        width, height = self._size_px
+        width, height = self.size_px
         padding = _padding_px(label.text_px)
         chip_w = _text_width_px(label.text, _LABEL_FONT, label.text_px) + 2 * padding
         chip_h = round(label.text_px) + 2 * padding

@@ -50,6 +50,14 @@ def test_a_coco_file(tmp_path: Path) -> None:
     assert all(words in said for words in ("1 dog", "1 boxes around crowds", "1 images without labels"))
 
 
+def test_images_of_a_fixed_camera_name_their_site(tmp_path: Path) -> None:
+    images = [{"id": 10, "file_name": "a.png", "site": "crossing"}, {"id": 11, "file_name": "b.png"}]
+    (first,), (second,) = read_labelled_images([coco(tmp_path, images=images)]).batches
+    assert first.site is not None
+    assert first.site.endswith("crossing")
+    assert second.site is None
+
+
 def test_a_surround_view_is_a_batch(tmp_path: Path) -> None:
     cameras = {}
     for name in ("FRONT", "BACK"):
