@@ -61,7 +61,9 @@ def run_evaluation(config: EvaluateConfig, *, recordings: Sequence[Path] = ()) -
             raise UsageError(f"{recordings[0]}: --{kind} is given too; leave one of them out.")
         if kind == "results" and len(recordings) > 1:
             raise UsageError(f"{recordings[0]}: is one of several folders, some of finished runs; name one run alone.")
-        named = recordings[0] if kind == "results" else [str(folder) for folder in recordings]
+        # A folder that is named by a number is no webcam.
+        folders = [f"./{folder}" if str(folder).isdigit() else str(folder) for folder in recordings]
+        named = recordings[0] if kind == "results" else folders
         config = config.model_copy(update={kind: named})
     asked = [f"--{name}" for name in ("source", "results", "images", "benchmark") if getattr(config, name)]
     if len(asked) != 1 or len(config.source) > max(1, len(recordings)):

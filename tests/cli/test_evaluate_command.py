@@ -188,3 +188,10 @@ def test_the_teacher_by_the_same_command_has_its_known_figures(command: Command,
     ran = command("evaluate", *images, "--min-height", "25", *arguments)
     assert ran.code == 0, ran.err
     assert report_in(ran.folder)["detection"][0]["overall"]["ap50"] == pytest.approx(0.299, abs=0.02)
+
+
+def test_a_recording_that_is_named_by_a_number_is_no_webcam(boxes_command: Command, street_recording: Path) -> None:
+    street_recording.rename("3000")
+    ran = boxes_command("evaluate", "3000", "--max-frames", 8)
+    assert ran.code == 0, ran.err
+    assert (ran.folder / "report.json").is_file()
