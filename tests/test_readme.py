@@ -49,7 +49,7 @@ SHORTER = {
     "perception demo --source drive": ["--max-frames", "3"],
     "perception bench": ["--cameras", "1,2", "--objects", "10", "--instants", "1", "--imgsz", "128"],
     "perception evaluate drive --min-height 12 --min-visible 0.5": ["--max-frames", "3"],
-    "perception evaluate data/recording --half --imgsz 512": ["--max-frames", "3"],
+    "perception evaluate data/recording": ["--max-frames", "3"],
 }
 """What a person waits for and a test does not."""
 

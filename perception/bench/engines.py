@@ -71,6 +71,7 @@ class Measured:
             "detector": self.title,
             "images": self.images,
             "images_per_s": self.images_per_s,
+            "flops_per_s": self.flops_per_s,
             "work": None if self.work is None else asdict(self.work),
             "ceiling": None if self.ceiling is None else asdict(self.ceiling),
             "share_of_ceiling": self.share,

@@ -77,7 +77,7 @@ def run_bench(config: BenchConfig) -> None:
         f"{name}, {width}x{height} pixels, {assembly.pipeline.detector.name}; {machine}",
         f"tracker and forecaster alone, {len(rig)} cameras; {machine}",
     ]
-    print_engines(engines, Console(highlight=False), detail=f"{name}, {width}x{height} pixels; {machine}")
+    print_engines(engines, Console(highlight=False), detail=details[0])
     for growth, detail in zip(growths, details, strict=True):
         print_growth(growth, Console(highlight=False), detail=detail)
     folder = make_folder("bench", config, name)
@@ -109,7 +109,7 @@ def _contenders(config: BenchConfig, frame_set: FrameSet, assembly: Assembly) ->
         contenders = []
         for engine, half in ways:
             detector = load_roadnet(assembly.weights[0], ours.settings, device=device, half=half, engine=engine)
-            contenders.append(Contender(f"RoadNet, {detector.engine.title}", detector, work, ceilings[half]))
+            contenders.append(Contender(detector.engine.title, detector, work, ceilings[half]))
     for name in config.peers:
         peer, _ = open_detector(name, DetectionSettings(confidence=config.conf), device=device)
         contenders.append(Contender(peer.name, peer))

@@ -23,12 +23,12 @@ def test_engines_and_growths_are_measured_and_written(command: Command) -> None:
     assert Path("measured/growth.png").stat().st_size > 10_000
     engines = content["engines"]
     assert [one["detector"] for one in engines] == [
-        "RoadNet, ONNX Runtime on cpu", "RoadNet, PyTorch on cpu", "RoadNet, PyTorch on cpu with 16 bits"
+        "ONNX Runtime on cpu", "PyTorch on cpu", "PyTorch on cpu with 16 bits"
     ]  # fmt: skip
     assert all(list(one["latency"]["per_stage"]) == ["prepare", "network", "suppress"] for one in engines)
     assert all(one["share_of_ceiling"] > 0 and one["images"] == 6 for one in engines)
     assert content["peak_memory_bytes"] > 2**27
-    assert "Images/s" in ran.out and "GFLOP/s" in ran.out
+    assert "ONNX Runtime" in ran.out and "Images/s" in ran.out and "GFLOP/s" in ran.out
     assert "imgsz: 128" in Path("measured/run.yaml").read_text()
 
 
