@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
-from perception.bench.engines import Measured
+from perception.bench.engines import NETWORK, Measured
 from perception.bench.growth import Growth
-from perception.evaluation.printing_layout import NONE, make_table, percent, print_heading, print_note, print_table
+from perception.evaluation.printing_layout import make_table, percent, print_heading, print_note, print_table
 
 
 def print_growth(growth: Growth, console: Console, *, detail: str) -> None:
@@ -31,31 +31,21 @@ def print_growth(growth: Growth, console: Console, *, detail: str) -> None:
 
 
 def print_engines(measured: Sequence[Measured], console: Console, *, detail: str) -> None:
-    """Milliseconds per instant of each stage, pictures per second, and the share of the ceiling; x: times the first."""
+    """Milliseconds per instant of the network and of all stages, pictures per second, and the share of the ceiling; x:
+    times the first."""
     print_heading(console, "Detection, engines side by side", detail)
-    stages = list(dict.fromkeys(stage for one in measured for stage in one.latency.per_stage))
-    table = make_table(
-        "Detector",
-        *(stage.capitalize() for stage in stages),
-        "Median",
-        "95%",
-        "99%",
-        "Images/s",
-        "GFLOP/s",
-        "Share",
-        "x",
-    )
+    table = make_table("Detector", "Network", "Median", "95%", "Images/s", "Share", "x")
     for one in measured:
-        total, per_stage = one.latency.total, one.latency.per_stage
+        total = one.latency.total
         assert total is not None
-        cells = [f"{per_stage[stage].p50_ms:,.1f}" if stage in per_stage else NONE for stage in stages]
-        cells += [f"{value:,.1f}" for value in (total.p50_ms, total.p95_ms)]
-        cells += [
+        times_ms = (one.latency.per_stage[NETWORK].p50_ms, total.p50_ms, total.p95_ms)
+        table.add_row(
+            Text(one.title, overflow="fold"),
+            *(f"{value:,.1f}" for value in times_ms),
             f"{one.images_per_s:,.0f}",
             percent(one.share),
             Text(f"{one.median_ms / measured[0].median_ms:.2f}", style="bold"),
-        ]
-        table.add_row(Text(one.title, overflow="fold"), *cells)
+        )
     print_table(console, table)
     ceilings = dict.fromkeys(
         f"{one.ceiling.flops_per_s / 1e9:,.0f} GFLOP/s and {one.ceiling.bytes_per_s / 1e9:,.0f} GB/s"
