@@ -23,6 +23,7 @@ from perception.cli.stopping import StopRequest
 from perception.config import RunConfig
 from perception.errors import PerceptionError, UsageError
 from perception.evaluation import Hindsight
+from perception.evaluation.latency import TOTAL
 from perception.outputs import Window, next_run_folder, output_folder
 from perception.sources import open_source, read_rig
 from perception.tracking import GroundTracker, ImageTracker
@@ -106,7 +107,8 @@ def execute(
     """Run the pipeline over ``source`` as ``config`` says; Ctrl-C, q, Esc and ``duration_s`` end it early.
 
     ``side_by_side`` decodes the next instant of a recording and draws the last one while the networks work; what is
-    written is the same, but a stage that shares the processor takes longer than alone.
+    written is the same, but a stage that shares the processor takes longer than alone, and an instant takes less than
+    the sum: its total is the time since the last one.
 
     Raises ``PerceptionError`` for what goes wrong before the first frame; later it is the outcome's ``failure``.
     """
@@ -126,12 +128,16 @@ def execute(
             scenes = _started(computed, source, stop)
         folder = _prepared_folder(command, config, source, assembly) if config.save else None
         window = open_window(console) if config.show else None
+        last_s = started_s
         with SceneRecorder(source, folder=folder, window=window, video=video) as recorder, progress:
             try:
                 for scene in scenes:
                     outcome.hindsight.add(scene)
                     rate_fps = progress.rate_fps if progress.done else None
                     drawn, goes_on = recorder.write(scene, rate_fps=rate_fps, remark=outcome.hindsight.remark())
+                    if side_by_side:
+                        drawn = replace(drawn, stage_ms={**drawn.stage_ms, TOTAL: 1e3 * (monotonic() - last_s)})
+                        last_s = monotonic()
                     _count(outcome, drawn)
                     if on_scene is not None:
                         on_scene(drawn)
