@@ -119,13 +119,12 @@ def execute(
     outcome = Outcome()
     total = source.length if config.max_frames is None else min(source.length or config.max_frames, config.max_frames)
     progress = RunProgress(console, total=total)
+    # A camera is waited for: its instants are no work that could be done ahead.
+    side_by_side = side_by_side and not source.is_live
     computed = _first(assembly.pipeline.run(source, side_by_side=side_by_side), config.max_frames)
     with StopRequest(on_stop=source.close, after_s=duration_s) as stop, ExitStack() as threads:
         started_s = monotonic()
-        if side_by_side and not source.is_live:
-            scenes = _started(threads.enter_context(Ahead(computed)), source, stop)
-        else:
-            scenes = _started(computed, source, stop)
+        scenes = _started(threads.enter_context(Ahead(computed)) if side_by_side else computed, source, stop)
         folder = _prepared_folder(command, config, source, assembly) if config.save else None
         window = open_window(console) if config.show else None
         last_s = started_s

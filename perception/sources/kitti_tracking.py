@@ -142,17 +142,34 @@ def _poses(folder: Path, name: str, rate_fps: float) -> Poses | None:
     if not len(table):
         raise UsageError(f"{path}: has no rows; add one for each frame, or remove the file.")
     latitude, longitude, altitude_m, roll, pitch, yaw = (table.numbers(column) for column in _OXTS_COLUMNS)
-    # Mercator's map, to scale where the drive begins.
-    scale_m = EARTH_RADIUS_M * np.cos(np.radians(latitude[0]))
-    world_from_imu = np.tile(np.eye(4), (len(table), 1, 1))
-    world_from_imu[:, 0, 3] = scale_m * np.radians(longitude)
-    world_from_imu[:, 1, 3] = scale_m * np.log(np.tan(np.pi / 4 + np.radians(latitude) / 2))
-    world_from_imu[:, 2, 3] = altitude_m
-    world_from_imu[:, :3, :3] = Rotation.from_euler("ZYX", np.stack([yaw, pitch, roll], axis=1)).as_matrix()
+    world_from_imu = mercator_poses(latitude, longitude, altitude_m, roll, pitch, yaw)
     poses = world_from_imu @ _imu_from_vehicle(folder / "calib" / f"{name}.txt")
     poses = inverse_rigid(poses[0]) @ poses
     times_ns = regular_timestamps_ns(len(table), rate_fps)
     return Poses(times_ns, poses[:, :3, 3], Rotation.from_matrix(poses[:, :3, :3]))
+
+
+def mercator_poses(
+    latitude: FloatArray,
+    longitude: FloatArray,
+    altitude_m: FloatArray,
+    roll: FloatArray,
+    pitch: FloatArray,
+    yaw: FloatArray,
+) -> FloatArray:
+    """(n, 4, 4): the inertial unit on Mercator's map, to scale where the drive begins, as in KITTI's development kit.
+
+    Each argument is (n,): degrees, metres, and radians. The first pose stands at the origin: places on the map are
+    millions of metres, and only differences keep the millimetres.
+    """
+    scale_m = EARTH_RADIUS_M * np.cos(np.radians(latitude[0]))
+    world_from_imu = np.tile(np.eye(4), (len(latitude), 1, 1))
+    world_from_imu[:, 0, 3] = scale_m * np.radians(longitude)
+    world_from_imu[:, 1, 3] = scale_m * np.log(np.tan(np.pi / 4 + np.radians(latitude) / 2))
+    world_from_imu[:, 2, 3] = altitude_m
+    world_from_imu[:, :3, :3] = Rotation.from_euler("ZYX", np.stack([yaw, pitch, roll], axis=1)).as_matrix()
+    world_from_imu[:, :3, 3] -= world_from_imu[0, :3, 3].copy()
+    return world_from_imu
 
 
 def _imu_from_vehicle(path: Path) -> FloatArray:

@@ -16,7 +16,6 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from perception.benchmarks.converting.reading import (
     Advance,
@@ -29,6 +28,7 @@ from perception.benchmarks.converting.reading import (
 )
 from perception.camera import inverse_rigid
 from perception.errors import UsageError
+from perception.sources.kitti_tracking import mercator_poses
 from perception.types import FloatArray
 
 DRIVES = (1, 2, 5, 9, 11, 13, 14, 15, 17, 18, 27, 28, 29, 32, 48, 51, 52, 56, 57, 59, 60, 70, 84, 91)
@@ -38,7 +38,6 @@ CLASSES = ("Car", "Cyclist", "Misc", "Pedestrian", "Person (sitting)", "Tram", "
 _DAY = "2011_09_26"
 _CALIBRATION = "calib_imu_to_velo.txt"
 _OXTS_COLUMNS = ("latitude", "longitude", "altitude", "roll", "pitch", "yaw")
-_EARTH_RADIUS_M = 6378137.0
 
 
 @dataclass
@@ -130,10 +129,7 @@ def _calibration(path: Path) -> FloatArray:
 
 
 def _poses(folder: Path, velo_from_imu: FloatArray) -> FloatArray:
-    """(n, 4, 4): from the inertial unit at each step to the laser's axes at the first one.
-
-    Mercator's map, scaled where the drive begins, as in KITTI's development kit.
-    """
+    """(n, 4, 4): from the inertial unit at each step to the laser's axes at the first one."""
     paths = sorted(folder.glob("*.txt"))
     if not paths:
         raise UsageError(f"{folder}: holds no *.txt; download the synced drive again.")
@@ -143,15 +139,7 @@ def _poses(folder: Path, velo_from_imu: FloatArray) -> FloatArray:
         if len(row) != 1:
             raise UsageError(f"{path}: has {len(row)} lines instead of one; download the drive again.")
         rows.append(row[0])
-    latitude, longitude, altitude_m, roll, pitch, yaw = np.array(rows).T
-    scale_m = _EARTH_RADIUS_M * np.cos(np.radians(latitude[0]))
-    world_from_imu = np.tile(np.eye(4), (len(rows), 1, 1))
-    world_from_imu[:, 0, 3] = scale_m * np.radians(longitude)
-    world_from_imu[:, 1, 3] = scale_m * np.log(np.tan(np.pi / 4 + np.radians(latitude) / 2))
-    world_from_imu[:, 2, 3] = altitude_m
-    world_from_imu[:, :3, :3] = Rotation.from_euler("ZYX", np.stack([yaw, pitch, roll], axis=1)).as_matrix()
-    # The world's places are millions of metres: only differences keep the millimetres.
-    world_from_imu[:, :3, 3] -= world_from_imu[0, :3, 3].copy()
+    world_from_imu = mercator_poses(*np.array(rows).T)
     poses: FloatArray = velo_from_imu @ inverse_rigid(world_from_imu[0]) @ world_from_imu
     return poses
 
