@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from perception.bench.detector import example_batches, median_ms
 from perception.detection import DetectionSettings, RoadNetDetector
 from perception.detection.letterbox import canvas_size, letterbox
-from perception.detection.roadnet import STRIDES
+from perception.detection.roadnet import SIDE_MULTIPLE_PX
 from perception.detection.roadnet_engines import OnnxEngine
 from perception.detection.roadnet_int8 import quantise
 from perception.detection.settings import USUAL_IMAGE_SIZE_PX
@@ -68,7 +68,7 @@ def quantised(graph: bytes, labelled: LabelledImages, read_image: ReadImage) -> 
     for path in paths[:: 1 + (len(paths) - 1) // _CALIBRATION_PICTURES]:
         image = read_image(path)
         size = image.shape[1], image.shape[0]
-        canvas = canvas_size([size], long_side_px=min(USUAL_IMAGE_SIZE_PX, max(size)), multiple=STRIDES[-1])
+        canvas = canvas_size([size], long_side_px=min(USUAL_IMAGE_SIZE_PX, max(size)), multiple=SIDE_MULTIPLE_PX)
         pictures.append(letterbox([image], width=canvas[0], height=canvas[1]).images)
     return quantise(graph, pictures)
 

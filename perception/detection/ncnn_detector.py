@@ -68,7 +68,7 @@ class NcnnDetector:
             [frame.size_px], long_side_px=self.settings.image_size_px or USUAL_IMAGE_SIZE_PX, multiple=_STRIDES[-1]
         )
         batch = letterbox([frame.image], width=width, height=height)
-        scores, boxes = self._run(batch.images[0], _STRIDES)
+        scores, boxes = self._run(batch.images[0])
         kept = suppress(
             torch.from_numpy(scores[None]),
             torch.from_numpy(boxes[None]),
@@ -86,15 +86,15 @@ class NcnnDetector:
         )
 
     def dense(self, images: NDArray[np.uint8]) -> tuple[FloatArray, FloatArray]:
-        """What the network says at every place of strides 8, 16, 32: scores (B, A, C) and boxes (B, A, 4) in pixels.
+        """What the network says at every place of strides 8 to 64: scores (B, A, C) and boxes (B, A, 4) in pixels.
 
         ``images`` (B, H, W, 3) uint8 RGB, H and W multiples of 32. Places are ordered as RoadNet's.
         """
-        scores, boxes = zip(*(self._run(image, _STRIDES[:3]) for image in images), strict=True)
+        scores, boxes = zip(*(self._run(image) for image in images), strict=True)
         return np.stack(scores), np.stack(boxes)
 
-    def _run(self, image: NDArray[np.uint8], strides: Sequence[int]) -> tuple[FloatArray, FloatArray]:
-        """Scores (A, C) and boxes (A, 4) of one image at the places of these strides."""
+    def _run(self, image: NDArray[np.uint8]) -> tuple[FloatArray, FloatArray]:
+        """Scores (A, C) and boxes (A, 4) of one image at all places."""
         blob = (image[..., ::-1] - _MEAN_BGR) * _SCALE_BGR
         channels = np.ascontiguousarray(blob.transpose(2, 0, 1), np.float32)
         # ncnn reads the array until the clone is made; a temporary array would be gone by then.
@@ -103,7 +103,7 @@ class NcnnDetector:
         extractor.input(self._input, mat)
         levels = [
             decode_level(*(self._extract(extractor, f"{part}{stride}") for part in ("cls", "dis")), stride=stride)
-            for stride in strides
+            for stride in _STRIDES
         ]
         scores, boxes = zip(*levels, strict=True)
         return np.concatenate(scores), np.concatenate(boxes)

@@ -1,16 +1,17 @@
 """RoadNet: a convolutional network that finds road users and describes each by an embedding.
 
-    image (B, 3, H, W) -> MobileNetV2 -> three maps, strides 8, 16, 32 -> feature pyramid
+    image (B, 3, H, W) -> MobileNetV2 -> maps of strides 8, 16, 32, and a coarser one of 64 -> feature pyramid
         -> at each place of each map: class scores, distances to the four sides of a box, an embedding
 
 Anchor-free heads after FCOS (Tian et al. 2019) and YOLOX (Ge et al. 2021); MobileNetV2 (Sandler et al. 2018);
-feature pyramid (Lin et al. 2017). The object's embedding is read at its place, so a feature costs no second pass.
+feature pyramid (Lin et al. 2017). Each map has a head of its own, but the coarsest, on which few objects are found,
+shares its neighbour's (RetinaNet shares one among all). The object's embedding is read at its place, so a feature costs
+no second pass.
 """
 
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,11 +19,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models import mobilenet_v2
-from torchvision.ops import FeaturePyramidNetwork
 
 from perception.types import CLASSES
 
-STRIDES = (8, 16, 32)
+STRIDES = (8, 16, 32, 64)
+SIDE_MULTIPLE_PX = 32
+"""Height and width of the input are multiples of it; the coarsest map rounds up."""
+
 BACKBONE_ENDS = (7, 14, 18)  # slices of MobileNetV2's features that end at strides 8, 16 and 32
 _BACKBONE_CHANNELS = (32, 96, 320)
 LARGEST_LOG_SIDE = 5.0
@@ -59,7 +62,10 @@ def fold_batch_norms(module: nn.Module) -> nn.Module:
     previous_name, previous = None, None
     for name, child in list(module.named_children()):
         if isinstance(child, nn.BatchNorm2d) and isinstance(previous, nn.Conv2d):
-            setattr(module, str(previous_name), fuse_conv_bn_eval(previous.eval(), child.eval()))
+            fused = fuse_conv_bn_eval(previous.eval(), child.eval())
+            assert fused.bias is not None
+            fused.bias.requires_grad_(fused.weight.requires_grad)  # PyTorch forgets it where there was no bias
+            setattr(module, str(previous_name), fused)
             setattr(module, name, nn.Identity())
         else:
             fold_batch_norms(child)
@@ -77,6 +83,37 @@ class SeparableBlock(nn.Sequential):
             nn.BatchNorm2d(channels),
             nn.ReLU(inplace=True),
         )
+
+
+class FeaturePyramid(nn.Module):
+    """Maps of the backbone to as many of equal depth, each told what the coarser ones saw, and one coarser still.
+
+    An object that fills the picture is one object in the coarsest map, where finer ones see its parts. Nothing comes
+    down from there, as in RetinaNet (Lin et al. 2017).
+    """
+
+    def __init__(self, backbone_channels: tuple[int, ...], channels: int) -> None:
+        super().__init__()
+        deepest = backbone_channels[-1]
+        self.lateral = nn.ModuleList(nn.Conv2d(size, channels, 1) for size in backbone_channels)
+        self.smooth = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in backbone_channels)
+        self.coarsest = nn.Sequential(
+            nn.Conv2d(deepest, deepest, 3, stride=2, padding=1, groups=deepest), nn.Conv2d(deepest, channels, 1)
+        )
+
+    def forward(self, maps: list[Tensor]) -> list[Tensor]:
+        """Finest map first; one more comes back than was given."""
+        levels = [self.coarsest(maps[-1])]
+        above: Tensor | None = None
+        for lateral, smooth, features in zip(
+            reversed(self.lateral), reversed(self.smooth), reversed(maps), strict=True
+        ):
+            level = lateral(features)
+            if above is not None:
+                level = level + nn.functional.interpolate(above, scale_factor=2.0, mode="nearest")
+            levels.insert(0, smooth(level))
+            above = level
+        return levels
 
 
 class LevelHead(nn.Module):
@@ -113,8 +150,8 @@ class RoadNet(nn.Module):
         # Batch norm is folded from the start: with batches of a few images its statistics would only disturb
         # the ImageNet weights, and a biased convolution is faster.
         self.backbone = fold_batch_norms(mobilenet_v2(weights=None).features[: BACKBONE_ENDS[-1]])
-        self.pyramid = FeaturePyramidNetwork(list(_BACKBONE_CHANNELS), self.config.channels)
-        self.heads = nn.ModuleList(LevelHead(self.config) for _ in STRIDES)
+        self.pyramid = FeaturePyramid(_BACKBONE_CHANNELS, self.config.channels)
+        self.heads = nn.ModuleList(LevelHead(self.config) for _ in _BACKBONE_CHANNELS)
 
     def load_backbone(self, state: dict[str, Tensor]) -> None:
         """Start from the weights of ``torchvision.models.mobilenet_v2``, batch norms folded."""
@@ -127,17 +164,22 @@ class RoadNet(nn.Module):
         self.backbone.load_state_dict(folded.state_dict())
         self.backbone.train()
 
+    @property
+    def level_heads(self) -> list[LevelHead]:
+        """The head of each level, that of the coarsest once more."""
+        return [*self.heads, self.heads[-1]]  # type: ignore[list-item]
+
     def forward(self, images: Tensor) -> RoadNetOutput:
-        levels: OrderedDict[str, Tensor] = OrderedDict()
+        levels: list[Tensor] = []
         features, start = images, 0
-        for stride, end in zip(STRIDES, BACKBONE_ENDS, strict=True):
+        for end in BACKBONE_ENDS:
             features = self.backbone[start:end](features)  # type: ignore[index]
-            levels[str(stride)] = features
+            levels.append(features)
             start = end
-        maps = self.pyramid(levels).values()
+        maps = self.pyramid(levels)
 
         logits, boxes, embeddings, points, strides = [], [], [], [], []
-        for stride, head, level in zip(STRIDES, self.heads, maps, strict=True):
+        for stride, head, level in zip(STRIDES, self.level_heads, maps, strict=True):
             class_map, side_map, embedding_map = head(level)
             height, width = class_map.shape[-2:]
             centres = places(height, width, stride, device=images.device)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from perception.detection.letterbox import Letterbox, canvas_size, letterbox
-from perception.detection.roadnet import STRIDES
+from perception.detection.roadnet import SIDE_MULTIPLE_PX
 from perception.detection.roadnet_engines import Answers, RoadNetEngine
 from perception.detection.settings import USUAL_IMAGE_SIZE_PX, DetectionSettings
 from perception.detection.suppression import suppress
@@ -41,7 +41,7 @@ class RoadNetDetector:
         # Unasked, small images are not magnified: it helps where objects are far and harms where they are near.
         usual_px = min(USUAL_IMAGE_SIZE_PX, max(max(size) for size in sizes_px))
         long_side_px = self.settings.image_size_px or usual_px
-        width, height = canvas_size(sizes_px, long_side_px=long_side_px, multiple=STRIDES[-1])
+        width, height = canvas_size(sizes_px, long_side_px=long_side_px, multiple=SIDE_MULTIPLE_PX)
         return letterbox([frame.image for frame in frames], width=width, height=height)
 
     @torch.inference_mode()

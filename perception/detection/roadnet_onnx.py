@@ -28,6 +28,7 @@ from perception.detection.roadnet import (
     BACKBONE_ENDS,
     LARGEST_LOG_SIDE,
     STRIDES,
+    FeaturePyramid,
     LevelHead,
     RoadNet,
     fold_batch_norms,
@@ -66,8 +67,8 @@ def roadnet_graph(model: RoadNet, *, feature_space: str) -> bytes:
         levels.append(features)
         start = end
     answers = [
-        graph.answers(head, level, stride)  # type: ignore[arg-type]
-        for head, level, stride in zip(model.heads, _pyramid(graph, model, levels), STRIDES, strict=True)
+        graph.answers(head, level, stride)
+        for head, level, stride in zip(model.level_heads, graph.pyramid(model.pyramid, levels), STRIDES, strict=True)
     ]
     for name, parts in zip(OUTPUTS, zip(*answers, strict=True), strict=True):
         graph.add("Concat", *parts, output=name, axis=1)
@@ -125,24 +126,6 @@ def _difference(model: RoadNet, images: NDArray[np.uint8], found: Sequence[Float
     return Difference(float(boxes.max(initial=0.0)), float(np.abs(scores - found[0]).max()), float(embeddings.max()))
 
 
-def _pyramid(graph: _Graph, model: RoadNet, levels: list[str]) -> list[str]:
-    """torchvision's feature pyramid: coarse maps doubled and added to finer ones (Lin et al. 2017)."""
-    pyramid = model.pyramid
-    inner = [graph.layers(block, level) for block, level in zip(pyramid.inner_blocks, levels, strict=True)]
-    for index in range(len(inner) - 2, -1, -1):
-        doubled = graph.add(
-            "Resize",
-            inner[index + 1],
-            "",
-            graph.constant([1.0, 1.0, 2.0, 2.0]),
-            mode="nearest",
-            coordinate_transformation_mode="asymmetric",
-            nearest_mode="floor",
-        )
-        inner[index] = graph.add("Add", inner[index], doubled)
-    return [graph.layers(block, level) for block, level in zip(pyramid.layer_blocks, inner, strict=True)]
-
-
 class _Graph:
     """Nodes and constants so far; each method returns the name of the value that it adds."""
 
@@ -194,6 +177,28 @@ class _Graph:
             pads=[int(p) for p in module.padding] * 2,
             group=module.groups,
         )
+
+    def pyramid(self, module: FeaturePyramid, maps: list[str]) -> list[str]:
+        """``FeaturePyramid.forward``: coarse maps doubled and added to finer ones."""
+        levels, above = [self.layers(module.coarsest, maps[-1])], ""
+        for lateral, smooth, features in zip(
+            reversed(module.lateral), reversed(module.smooth), reversed(maps), strict=True
+        ):
+            level = self.layers(lateral, features)
+            if above:
+                doubled = self.add(
+                    "Resize",
+                    above,
+                    "",
+                    self.constant([1.0, 1.0, 2.0, 2.0]),
+                    mode="nearest",
+                    coordinate_transformation_mode="asymmetric",
+                    nearest_mode="floor",
+                )
+                level = self.add("Add", level, doubled)
+            levels.insert(0, self.layers(smooth, level))
+            above = level
+        return levels
 
     def answers(self, head: LevelHead, level: str, stride: int) -> tuple[str, str, str]:
         """Scores, boxes and embeddings at the places of one level, each (B, h * w, size)."""

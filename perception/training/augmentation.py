@@ -30,7 +30,7 @@ class View(NamedTuple):
     ignore_xyxy: FloatArray
     ignore_labels: IntArray
     exhaustive: NDArray[np.bool_]
-    imitate: bool = True
+    imitate: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ class Batch:
     """B views as tensors; labels padded to the most objects M, ``valid`` (B, M) says which rows are real.
 
     ``known`` (B, C, H / 8, W / 8) is False where nobody knows whether an object of the class is there.
-    ``imitate`` (B,) is False where no teacher's answers count. ``teacher_scores`` (B, A, C) and ``teacher_boxes``
-    (B, A, 4) are what a teacher says at every place, where one was asked.
+    ``imitate`` (B, T) says where the answers of which imitated detector count. ``teacher_scores`` (B, A, C) and
+    ``teacher_boxes`` (B, A, 4) are what the one says that was asked; ``imitate`` is then its column (B,).
     """
 
     images: Tensor
@@ -202,7 +202,7 @@ def _mosaic(images: Sequence[LabelledImage], rng: np.random.Generator, width: in
             )
         )
     labels = {name: np.concatenate([getattr(view, name) for view in views]) for name in View._fields[1:6]}
-    imitate = all(view.imitate for view in views)
+    imitate = np.all([view.imitate for view in views], axis=0)
     return View(image=picture, exhaustive=np.ones(len(CLASSES), bool), imitate=imitate, **labels)
 
 

@@ -32,8 +32,8 @@ class LabelledImage:
     images show the same object; ``exhaustive`` (C,) bool; ``ignore_xyxy_px`` (m, 4) of ``ignore_labels`` (m,).
 
     ``neighbours`` are indices of images of the same scene. ``zoom`` is the range of magnifications that makes
-    sense for this image, where 1 fits it to the network's input. ``imitate`` allows a teacher's answers to be learnt
-    here, which makes no sense where the truth is complete and the picture unlike those that the teacher knows.
+    sense for this image, where 1 fits it to the network's input. ``imitate`` (T,) says whose answers, of T imitated
+    detectors, may be learnt here: none where the truth is complete and the picture unlike those that they know.
     """
 
     name: str
@@ -46,7 +46,7 @@ class LabelledImage:
     ignore_labels: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
     zoom: tuple[float, float] = (0.5, 2.0)
     weight: float = 1.0
-    imitate: bool = True
+    imitate: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
 
 
 def read_coco(annotations_path: Path, *, zoom: tuple[float, float], weight: float) -> list[LabelledImage]:

@@ -108,19 +108,21 @@ def _distillation(output: RoadNetOutput, batch: Batch) -> Tensor:
     if batch.teacher_scores is None or batch.teacher_boxes is None:
         return output.class_logits.sum() * 0.0
     target = torch.where(batch.teacher_scores > _MIN_TEACHER_SCORE, batch.teacher_scores, 0.0)
-    probability = output.class_logits.sigmoid()
+    logits = output.class_logits[:, : target.shape[1]]  # a teacher may lack the coarsest places
+    found_boxes = output.boxes_xyxy[:, : target.shape[1]]
+    probability = logits.sigmoid()
     focus = (target - probability).abs().pow(2.0).detach()
     has_rider = batch.valid & torch.isin(batch.labels, batch.labels.new_tensor(_TWO_WHEELED))
     low, high = batch.boxes_xyxy[:, None, :, :2], batch.boxes_xyxy[:, None, :, 2:]
-    points = output.points_xy[None, :, None]
+    points = output.points_xy[None, : target.shape[1], None]
     is_rider = (((points > low) & (points < high)).all(-1) & has_rider[:, None]).any(dim=2)
     counts = batch.imitate[:, None, None].expand_as(target).to(target.dtype).clone()
     counts[..., _PEDESTRIAN] *= ~is_rider
-    loss = functional.binary_cross_entropy_with_logits(output.class_logits, target, reduction="none")
+    loss = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
     sureness = (target * counts).amax(dim=2)
     normaliser = sureness.sum().clamp(min=1.0)
     seen = sureness > 0.2
-    boxes = generalized_box_iou_loss(output.boxes_xyxy[seen], batch.teacher_boxes[seen]) * sureness[seen]
+    boxes = generalized_box_iou_loss(found_boxes[seen], batch.teacher_boxes[seen]) * sureness[seen]
     total: Tensor = ((loss * focus * counts).sum() + 2.0 * boxes.sum()) / normaliser
     return total
 

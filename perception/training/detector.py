@@ -17,6 +17,7 @@ from perception.detection.letterbox import letterbox
 from perception.detection.roadnet import RoadNet, RoadNetConfig, to_input
 from perception.detection.roadnet_detector import RoadNetDetector
 from perception.detection.roadnet_engines import TorchEngine
+from perception.detection.roadnet_weights import read_roadnet
 from perception.detection.settings import DetectionSettings
 from perception.evaluation import evaluate_detection, join_tables
 from perception.training.augmentation import Batch, View, collate, make_batch
@@ -32,7 +33,7 @@ from perception.training.detection_loss import detection_loss
 from perception.training.loop import Task, TrainingSettings, Validation
 from perception.training.teachers import complete_labels, open_imitated
 from perception.types import CLASSES, BoxTable, Detector, FloatArray, Frame
-from perception.weights import load_into, read_plain_state, read_weights
+from perception.weights import read_plain_state
 
 TEACHER_SETTINGS: dict[str, Any] = {"confidence": 0.1, "iou": 0.5, "image_size_px": 640}
 """How the teachers look: their weak detections mark what must not be learnt as background."""
@@ -49,7 +50,9 @@ class DataSet(BaseModel):
     zoom: tuple[float, float] = (0.5, 2.0)
     weight: float = Field(1.0, gt=0, description="how often an image is drawn, beside the others'")
     hold_out: float = Field(0.0, ge=0, lt=1, description="share of the images that is kept for validation")
-    imitate: bool = Field(True, description="whether the imitated detector's answers count in these images")
+    imitate: bool | tuple[Path, ...] = Field(
+        True, description="which imitated detectors' answers count here; all, none"
+    )
 
 
 class DetectorTraining(BaseModel):
@@ -62,7 +65,7 @@ class DetectorTraining(BaseModel):
     teachers: tuple[Path, ...] = Field((), description="detectors that label what people did not")
     imitate: tuple[Path, ...] = Field(
         (),
-        description="YOLOX-type ONNX or NanoDet ncnn files, in turn; a batch whose size they take learns them",
+        description="YOLOX-type ONNX or NanoDet ncnn files; a batch learns the first that takes its size",
     )
     frozen_layers: int = Field(0, ge=0, le=18, description="layers of the backbone, from the picture on, that stay")
     keep_features: Path | None = Field(None, description="RoadNet weights whose features objects are to keep")
@@ -93,13 +96,13 @@ def load_data(
     train: list[LabelledImage] = []
     validation: dict[str, list[LabelledImage]] = {}
     for data_set in config.train:
-        images = _read(data_set, root)
+        images = _read(data_set, root, config.imitate)
         if data_set.hold_out:
             images, held_out = split_off(images, data_set.hold_out)
             validation[f"{data_set.path.as_posix()} (held out)"] = held_out
         train.extend(images)
     for data_set in config.validation:
-        validation[data_set.path.as_posix()] = _read(data_set, root)
+        validation[data_set.path.as_posix()] = _read(data_set, root, config.imitate)
     labelled = []
     for done, image in enumerate(complete_labels(train, teachers), start=1):
         labelled.append(image)
@@ -107,7 +110,7 @@ def load_data(
     return DetectorData(labelled, validation)
 
 
-def _read(data_set: DataSet, root: Path) -> list[LabelledImage]:
+def _read(data_set: DataSet, root: Path, imitated: Sequence[Path]) -> list[LabelledImage]:
     """The images of one source; a path with * stands for all recordings that it matches."""
     if data_set.kind == "coco":
         images = read_coco(root / data_set.path, zoom=data_set.zoom, weight=data_set.weight)
@@ -118,7 +121,9 @@ def _read(data_set: DataSet, root: Path) -> list[LabelledImage]:
             for path in matching_paths(root, data_set.path)
             for image in read(path, stride=data_set.stride, zoom=data_set.zoom, weight=data_set.weight)
         ]
-    return images if data_set.imitate else [replace(image, imitate=False) for image in images]
+    chosen = data_set.imitate
+    imitate = np.array([chosen if isinstance(chosen, bool) else path in chosen for path in imitated], bool)
+    return [replace(image, imitate=imitate) for image in images]
 
 
 def detector_task(config: DetectorTraining, data: DetectorData, root: Path, device: torch.device) -> Task[Batch]:
@@ -128,7 +133,9 @@ def detector_task(config: DetectorTraining, data: DetectorData, root: Path, devi
     if config.backbone is not None:
         model.load_backbone(read_plain_state(root / config.backbone))
     if config.start is not None:
-        load_into(model, read_weights(root / config.start, kind="detector"), root / config.start)
+        model, _ = read_roadnet(root / config.start)
+        for head in model.level_heads:
+            head.dropout.p = config.dropout
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     model.backbone[: config.frozen_layers].requires_grad_(False)  # type: ignore[index]
     if device.type == "cpu":
@@ -145,12 +152,12 @@ def detector_task(config: DetectorTraining, data: DetectorData, root: Path, devi
             sizes_px=config.sizes_px,
             mosaic=config.mosaic,
         )
-        teacher = imitated[step % len(imitated)] if imitated else None
         height, width = batch.images.shape[1:3]
-        if teacher is None or teacher.input_size_px not in (None, (width, height)):
+        fitting = [i for i, teacher in enumerate(imitated) if teacher.input_size_px in (None, (width, height))]
+        if not fitting or not batch.imitate[:, fitting[0]].any():
             return batch
-        scores, boxes = (torch.from_numpy(array).float() for array in teacher.dense(batch.images.numpy()))
-        return replace(batch, teacher_scores=scores, teacher_boxes=boxes)
+        scores, boxes = (torch.from_numpy(a).float() for a in imitated[fitting[0]].dense(batch.images.numpy()))
+        return replace(batch, imitate=batch.imitate[:, fitting[0]], teacher_scores=scores, teacher_boxes=boxes)
 
     def loss_of(network: nn.Module, batch: Batch) -> dict[str, Tensor]:
         batch = batch.to(device)
@@ -223,6 +230,7 @@ def _validation_losses(model: RoadNet, images: Sequence[LabelledImage], device: 
             image.ignore_xyxy_px * scale,
             image.ignore_labels,
             image.exhaustive,
+            image.imitate,
         )
         batch = collate([view], 448, 448).to(device)
         losses.append(float(detection_loss(model(to_input(batch.images)), batch).total))

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from perception.detection.letterbox import canvas_size, letterbox
-from perception.detection.roadnet import STRIDES, LevelHead, RoadNet, RoadNetOutput, to_input
+from perception.detection.roadnet import SIDE_MULTIPLE_PX, STRIDES, LevelHead, RoadNet, RoadNetOutput, to_input
 from perception.detection.settings import USUAL_IMAGE_SIZE_PX
 from perception.detection.suppression import suppress
 from perception.training.augmentation import View, collate
@@ -37,10 +37,10 @@ class Kept(NamedTuple):
 
 class _Objects(NamedTuple):
     """What ``new`` and ``old`` say of the same N objects: ``inputs`` (N, channels) of the new network's last layer,
-    ``levels`` (N,), ``wanted`` (N, F) embeddings of the old one."""
+    ``heads`` (N,), ``wanted`` (N, F) embeddings of the old one."""
 
     inputs: Tensor
-    levels: Tensor
+    heads: Tensor
     wanted: Tensor
 
 
@@ -60,9 +60,9 @@ def keep_features(new: RoadNet, old: RoadNet, images: Sequence[LabelledImage], d
         for objects in _seen_by_both(new, old, image, device):
             (held_out if index % _HELD_OUT_EVERY == 0 else learnt).append(objects)
     known = _join(learnt)
-    for level, head in enumerate(new.heads):
+    for index, head in enumerate(new.heads):
         assert isinstance(head, LevelHead)
-        rows = known.levels == level
+        rows = known.heads == index
         if rows.any():
             _fit(head.embedding, known.inputs[rows], known.wanted[rows])
     return _agreement(new, _join(held_out))
@@ -72,7 +72,7 @@ def _seen_by_both(new: RoadNet, old: RoadNet, image: LabelledImage, device: torc
     """The objects that ``old`` finds, each at the place where ``new`` would find it; nothing where there are none."""
     height, width = image.image.shape[:2]
     long_side_px = min(USUAL_IMAGE_SIZE_PX, max(height, width))
-    size = canvas_size([(width, height)], long_side_px=long_side_px, multiple=STRIDES[-1])
+    size = canvas_size([(width, height)], long_side_px=long_side_px, multiple=SIDE_MULTIPLE_PX)
     pixels = letterbox([image.image], width=size[0], height=size[1]).images
     inputs = to_input(torch.from_numpy(pixels).to(device))
     before: RoadNetOutput = old(inputs)
@@ -88,10 +88,12 @@ def _seen_by_both(new: RoadNet, old: RoadNet, image: LabelledImage, device: torc
         np.zeros((0, 4), np.float32),
         np.zeros(0, np.int64),
         np.ones(len(CLASSES), bool),
+        np.zeros(0, bool),
     )
     places = assign(after, collate([view], *size).to(device)).best_places[0]
     levels = torch.searchsorted(torch.tensor(STRIDES, device=device), after.strides[places].long())
-    yield _Objects(last_inputs[places], levels, before.embeddings[0, found.place_indices])
+    heads = levels.clamp(max=len(new.heads) - 1)  # the coarsest two levels share theirs
+    yield _Objects(last_inputs[places], heads, before.embeddings[0, found.place_indices])
 
 
 def _with_last_inputs(model: RoadNet, inputs: Tensor) -> tuple[RoadNetOutput, Tensor]:
@@ -123,8 +125,8 @@ def _fit(layer: nn.Conv2d, inputs: Tensor, wanted: Tensor) -> None:
 def _agreement(model: RoadNet, objects: _Objects) -> Kept:
     heads = [head.embedding for head in model.heads]  # type: ignore[union-attr]
     kept = torch.empty_like(objects.wanted)
-    for level, layer in enumerate(heads):
-        rows = objects.levels == level
+    for index, layer in enumerate(heads):
+        rows = objects.heads == index
         kept[rows] = layer(objects.inputs[rows][..., None, None])[..., 0, 0]  # type: ignore[operator]
     cosines = nn.functional.cosine_similarity(kept, objects.wanted, dim=1)
     return Kept(float(cosines.mean()), len(cosines))

@@ -31,7 +31,8 @@ _MACHINES = [CLASSES.index("motorcycle"), CLASSES.index("bicycle")]
 
 
 class Imitated(Protocol):
-    """A detector whose answers at every place, before suppression, can be learnt; its places are RoadNet's."""
+    """A detector whose answers at every place, before suppression, can be learnt; its places are RoadNet's, or the
+    finer ones of them."""
 
     @property
     def input_size_px(self) -> tuple[int, int] | None:

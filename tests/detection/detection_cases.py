@@ -79,6 +79,7 @@ def assert_same(first: Detections, second: Detections, *, atol: float = 1e-3) ->
     """The same objects up to rounding, which may change the order of equal scores."""
     assert len(first) == len(second) > 0
     distance = np.abs(first.boxes_xyxy_px[:, None] - second.boxes_xyxy_px[None]).max(axis=-1)
+    distance += np.abs(first.scores[:, None] - second.scores[None])  # tells boxes apart that fill the picture
     other_label = first.labels[:, None] != second.labels[None]
     partners = (distance + 1e6 * other_label).argmin(axis=1)
     assert len(set(partners)) == len(first)

@@ -16,11 +16,11 @@ from perception.detection.roadnet import RoadNet, RoadNetConfig, fold_batch_norm
 
 def test_one_row_per_place_of_each_level() -> None:
     output = lively_roadnet()(torch.zeros(2, 3, 64, 96))
-    count = 8 * 12 + 4 * 6 + 2 * 3
+    count = 8 * 12 + 4 * 6 + 2 * 3 + 1 * 2
     assert output.class_logits.shape == (2, count, 6)
     assert output.boxes_xyxy.shape == (2, count, 4)
     assert output.embeddings.shape == (2, count, 8)
-    assert output.strides.tolist() == [8.0] * 96 + [16.0] * 24 + [32.0] * 6
+    assert output.strides.tolist() == [8.0] * 96 + [16.0] * 24 + [32.0] * 6 + [64.0] * 2
     torch.testing.assert_close(output.embeddings.norm(dim=-1), torch.ones(2, count))
 
 
@@ -38,6 +38,10 @@ def test_an_untrained_network_finds_nothing() -> None:
     torch.manual_seed(0)
     output = RoadNet(RoadNetConfig(channels=16)).eval()(torch.randn(1, 3, 64, 64))
     assert output.class_logits.sigmoid().max() < 0.1
+
+
+def test_all_layers_go_on_learning_when_batch_norms_are_folded() -> None:
+    assert all(parameter.requires_grad for parameter in fold_batch_norms(lively_roadnet()).parameters())
 
 
 def test_folding_changes_no_output() -> None:

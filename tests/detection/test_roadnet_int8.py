@@ -42,6 +42,6 @@ def test_the_weights_take_a_third_and_the_last_layers_keep_theirs(graphs):
     makers = {output: node.op_type for node in nodes for output in node.output}
     last = [node for node in nodes if node.name.startswith(LAST_LAYERS)]
     inner = [node for node in nodes if node.op_type == "Conv" and not node.name.startswith(LAST_LAYERS)]
-    assert len(last) == 9 and len(inner) > 60
+    assert len(last) == 12 and len(inner) > 60
     assert all(makers.get(node.input[1]) is None for node in last)
     assert all(makers.get(node.input[1]) == "DequantizeLinear" for node in inner)
