@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from perception.training.overfitting import Outcome
     from perception.types import Detector
 
-OVERFITTING = "overfitting"
+OVERFITTING, FEATURES = "overfitting", "features"
 
 
 def forecaster(
@@ -54,7 +54,11 @@ def forecaster(
     ] = 1,
     study: Annotated[
         str | None,
-        typer.Option("--study", help="overfitting: with and without its remedies, with 5, 25 and 100 % of the data."),
+        typer.Option(
+            "--study",
+            help="overfitting: with and without its remedies, with 5, 25 and 100 % of the data; features: without the "
+            "CNN's, with RoadNet's, with one learnt for the forecast.",
+        ),
     ] = None,
     from_video: Annotated[
         list[Path] | None,
@@ -71,10 +75,12 @@ def forecaster(
     from perception.training.configuration import read_training_config, write_training_config
     from perception.training.forecaster import ForecasterTraining
 
-    if study not in (None, OVERFITTING):
-        raise UsageError(f"--study {study}: the study that there is is named {OVERFITTING}.")
-    if sum((study is not None, bool(from_video), seeds > 1)) > 1:
-        raise UsageError("--study, --from-video and --seeds: give only one of them.")
+    if study not in (None, OVERFITTING, FEATURES):
+        raise UsageError(f"--study {study}: the studies that there are are named {OVERFITTING} and {FEATURES}.")
+    if sum((study is not None, bool(from_video), seeds > 1 and study != FEATURES)) > 1:
+        raise UsageError(
+            "--study, --from-video and --seeds: give only one of them; --study features takes --seeds, too."
+        )
     prepare_processor()
     console, root = Console(), data_folder(data)
     path, folder = config_and_folder(config, output, resume, "forecaster")
@@ -82,6 +88,13 @@ def forecaster(
     training = read_training_config(ForecasterTraining, path, settings)
     write_training_config(training, folder)
     chosen = choose_device(device)
+    if study == FEATURES:
+        from perception.cli.study_features import study_features
+        from perception.weights import bundled_folder
+
+        weights = bundled_folder() / "roadnet.safetensors" if features_from == "roadnet" else Path(features_from)
+        study_features(training, root, weights, folder, console, seeds=seeds, device=chosen)
+        return
     observer, reason = open_detector(
         features_from, DetectionSettings(image_size_px=training.image_size_px), device=chosen
     )

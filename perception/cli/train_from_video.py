@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from perception.training.forecaster import ForecasterTraining
     from perception.training.self_labels import SelfLabelled
     from perception.training.video_study import Amount
-    from perception.types import Detector
+    from perception.types import Detector, ReferenceFrame
 
 
 def study_videos(
@@ -35,23 +35,25 @@ def study_videos(
 
     from perception.files import write_json
     from perception.forecasting.windows import join
+    from perception.training.forecaster import folders_of
     from perception.training.self_labels import videos_below
     from perception.training.video_study import SHARES, Amount, draw_amounts
 
-    if training.reference_frame != "image":
-        raise UsageError("--from-video: learns in the image frame; leave reference_frame out of the configuration.")
     if not training.validation:
         raise UsageError("--from-video: the configuration must name recordings with ground truth as validation.")
     paths = [path for below in videos for path in videos_below(below)]
-    held_out = {(trainer.root / recording.path).resolve() for recording in training.validation}
+    held_out = {path.resolve() for path, _ in folders_of(trainer.root, training.validation)}
     seen = [path for path in paths if path.resolve() in held_out]
     if seen:
         raise UsageError(f"--from-video: {seen[0]} is held out by the configuration; leave it out here.")
     base = trainer.load(training.model_copy(update={"train": ()}))
     amounts: list[Amount] = []
-    if base.jaad is not None:
-        amounts.append(Amount.of(trainer.train(training, folder / "no-video", title="no video", data=base), 0.0, 0))
-    labelled = _labelled(paths, observer, folder, console)
+    frame = training.reference_frame
+    if base.jaad is not None or base.traffic is not None:
+        amounts.append(
+            Amount.of(trainer.train(training, folder / "no-video", title="no video", data=base), 0.0, 0, frame)
+        )
+    labelled = _labelled(paths, observer, folder, console, frame)
     for share in SHARES:
         parts = [part[share] for part in labelled.values()]
         sets = [part.tracks for part in parts if part.tracks is not None]
@@ -61,7 +63,7 @@ def study_videos(
             continue
         data = replace(base, recordings=join(sets))
         history = trainer.train(training, folder / f"video-{round(100 * share)}-percent", title=name, data=data)
-        amounts.append(Amount.of(history, sum(p.seconds for p in parts) / 60, sum(p.kept for p in parts)))
+        amounts.append(Amount.of(history, sum(p.seconds for p in parts) / 60, sum(p.kept for p in parts), frame))
     console.print(_gate_table(labelled))
     if not any(part[share].kept for part in labelled.values() for share in SHARES):
         raise UsageError(f"--from-video {videos[0]}: no track passed the gate; give longer or clearer videos.")
@@ -76,24 +78,25 @@ def study_videos(
             },
         },
     )
-    console.print(_amounts_table(amounts))
+    console.print(_amounts_table(amounts, digits=1 if frame == "image" else 2))
+    unit = "thousandths of the image" if frame == "image" else "metres"
     console.print(
-        "Held-out video with ground truth, tracked by our own tracker: mean distance in thousandths of the image of "
-        "the mean over the futures, and its ratio to constant velocity.",
+        f"Held-out video with ground truth, tracked by our own tracker: mean distance in {unit} of the mean over the "
+        "futures, and its ratio to constant velocity.",
         style="dim",
     )
     console.print(str(folder), highlight=False, soft_wrap=True)
 
 
 def _labelled(
-    paths: Sequence[Path], observer: Detector, folder: Path, console: Console
+    paths: Sequence[Path], observer: Detector, folder: Path, console: Console, frame: ReferenceFrame
 ) -> dict[str, dict[float, SelfLabelled]]:
     """By video and share of it; what was labelled before is read again."""
     import json
 
     from perception.files import write_json
     from perception.sources import open_source
-    from perception.training.self_labels import Gate, SelfLabelled, label, watch
+    from perception.training.self_labels import SelfLabelled
     from perception.training.track_files import read_tracks, write_tracks
     from perception.training.video_study import SHARES
 
@@ -109,9 +112,9 @@ def _labelled(
             total = open_source([str(path)]).length
             with progress_bar(console) as progress:
                 bar = progress.add_task(f"watching {path.name}", total=total)
-                instants = list(watch(path, observer, lambda bar=bar: progress.advance(bar)))  # type: ignore[misc]
+                labels_of = _watch(path, observer, frame, lambda bar=bar: progress.advance(bar))  # type: ignore[misc]
             for share in SHARES:
-                result = label(instants[: math.ceil(share * len(instants))], Gate())
+                result = labels_of(share)
                 if result.tracks is not None:
                     write_tracks(tracked[share], result.tracks)
                 counts = {"kept": result.kept, "dropped": result.dropped, "seconds": result.seconds}
@@ -123,6 +126,20 @@ def _labelled(
             tracks = read_tracks(tracked[share]) if counts["kept"] else None
             found[name][share] = SelfLabelled(tracks, counts["kept"], counts["dropped"], counts["seconds"])
     return found
+
+
+def _watch(
+    path: Path, observer: Detector, frame: ReferenceFrame, on_instant: Callable[[], None]
+) -> Callable[[float], SelfLabelled]:
+    """See a whole video; returns what labels a share of it."""
+    from perception.training.ground_self_labels import label_drive, watch_drive
+    from perception.training.self_labels import Gate, label, watch
+
+    if frame == "ground":
+        drive = watch_drive(path, observer, on_instant)
+        return lambda share: label_drive(drive, Gate(), share=share)
+    instants = list(watch(path, observer, on_instant))
+    return lambda share: label(instants[: math.ceil(share * len(instants))], Gate())
 
 
 def _gate_table(labelled: dict[str, dict[float, SelfLabelled]]) -> Table:
@@ -143,7 +160,7 @@ def _gate_table(labelled: dict[str, dict[float, SelfLabelled]]) -> Table:
     return table
 
 
-def _amounts_table(amounts: list[Amount]) -> Table:
+def _amounts_table(amounts: list[Amount], *, digits: int) -> Table:
     from perception.training.video_study import SECONDS
 
     table = Table(title="What unlabelled video is worth", title_justify="left")
@@ -152,8 +169,9 @@ def _amounts_table(amounts: list[Amount]) -> Table:
     for second in SECONDS:
         table.add_column(f"{second} s", justify="right")
     for amount in amounts:
-        cells = [f"{fde:.1f} ({fde / cv:.2f})" for fde, cv in zip(amount.fde, amount.cv, strict=True)]
+        pairs = zip(amount.fde, amount.ratios, strict=True)
+        cells = ["–" if ratio is None else f"{fde:.{digits}f} ({ratio:.2f})" for fde, ratio in pairs]
         table.add_row(f"{amount.minutes:.1f}", str(amount.kept), *cells)
     table.add_section()
-    table.add_row("", "CV", *(f"{cv:.1f}" for cv in amounts[0].cv))
+    table.add_row("", "CV", *(f"{cv:.{digits}f}" for cv in amounts[0].cv))
     return table

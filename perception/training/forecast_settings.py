@@ -68,6 +68,9 @@ class ForecasterTraining(BaseModel):
         0.2, ge=0, description="of a benchmark's batches, whose lengths are all magnified by up to e to this, or shrunk"
     )
     exact_share: float = Field(0.15, ge=0, le=1, description="share of the traffic's batches with pasts without errors")
+    mirror_share: float = Field(
+        0.5, ge=0, le=1, description="on the ground: share of the windows whose left and right are swapped"
+    )
     feature_dropout: float = Field(0.3, ge=0, le=1, description="share of the windows that lose their features")
     dropout: float = Field(0.1, ge=0, lt=1)
     hidden_size: int = Field(160, gt=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -119,7 +120,7 @@ def load_forecaster_data(config: ForecasterTraining, root: Path, observer: Detec
     observe = observe_recording if config.reference_frame == "image" else observe_drive
 
     def observed(recordings: tuple[RecordingData, ...], share: float) -> TrackSet | None:
-        paths = [(path, recording) for recording in recordings for path in _folders(root, recording.path)]
+        paths = folders_of(root, recordings)
         paths = paths[: math.ceil(share * len(paths))]
         sets = [tracks for path, recording in paths for tracks in observe(path, observer, strides=recording.strides)]
         return join(sets) if sets else None
@@ -175,6 +176,11 @@ def forecaster_task(
             network.to(device)
 
     return Task(model, draw_batch, loss_of, validate)
+
+
+def folders_of(root: Path, recordings: Sequence[RecordingData]) -> list[tuple[Path, RecordingData]]:
+    """Every recording's folder with its settings; raises ``UsageError`` where a pattern matches none."""
+    return [(path, recording) for recording in recordings for path in _folders(root, recording.path)]
 
 
 def _folders(root: Path, path: Path) -> list[Path]:

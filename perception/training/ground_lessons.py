@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -36,11 +36,12 @@ from perception.training.futures_loss import (
     turned_along,
 )
 from perception.training.loop import Validation
-from perception.types import CLASSES, FloatArray
+from perception.types import CLASSES, FloatArray, IntArray
 
 _LONGEST = 32
 """Observations that are read at most; hidden states remember more, but old ones hardly matter."""
 
+ERRORS_AT_S = (1, 2, 3, 4)
 _VALIDATED_ROWS = 6000
 _BATCH = 1024
 _CHOSEN_BY_S = 3
@@ -85,7 +86,7 @@ class GroundLessons:
         heard = NEIGHBOURS if self._config.social_size and rng.random() >= self._config.neighbour_dropout else 0
         chosen = tracks.sample(ends, self._config.settings.batch_size, rng, together=heard > 0)
         windows = windows_at(tracks, chosen, length=length, neighbours=heard)
-        return _augment(windows, rng, self._config.feature_dropout)
+        return _augment(windows, rng, self._config.mirror_share, self._config.feature_dropout)
 
     def loss(self, futures: Futures, windows: Windows, state: MotionState) -> dict[str, Tensor]:
         """See ``ground_loss``."""
@@ -146,15 +147,15 @@ def _joined(seen: Tensor, true: Tensor) -> Tensor:
     return true + (seen - true[:, :1]) * (-ahead_s / _JOINS_AFTER_S).exp()[:, None]
 
 
-def _augment(windows: Windows, rng: np.random.Generator, feature_dropout: float) -> Windows:
-    """Mirror half of the windows, shake a third, change some classes, take the features or the car from some.
+def _augment(windows: Windows, rng: np.random.Generator, mirror_share: float, feature_dropout: float) -> Windows:
+    """Mirror a share of the windows, shake a third, change some classes, take the features or the car from some.
 
     Where neighbours are heard, all windows of the batch are mirrored or none.
     """
     count = len(windows.labels)
     seen = windows.observations.numpy().copy()
     futures = windows.futures.numpy().copy()
-    mirror = rng.random(count) < 0.5
+    mirror = rng.random(count) < mirror_share
     if windows.neighbours.shape[1]:
         mirror[:] = mirror[0]
     seen[mirror] *= MIRRORED
@@ -187,37 +188,51 @@ def ground_displacements(
     """
     ends = tracks.ends(2, 1)
     ends = ends[:: max(1, len(ends) // rows)]
+    apart_m, loss = [], 0.0
+    for chosen, futures, windows, state in _predicted(model, tracks, ends):
+        total = ground_loss(futures, windows, state, weights=weights or LossWeights())["total"]
+        loss += float(total) * len(chosen) / len(ends)
+        apart_m.append(_apart_m(futures, windows))
+    apart = np.concatenate([np.zeros((3, 0, len(ERRORS_AT_S))), *apart_m], axis=1)
+    means = np.nansum(apart, axis=1) / np.maximum(np.isfinite(apart).sum(axis=1), 1)
+    figures = {
+        f"{name} {second} s": float(means[row, column])
+        for row, name in enumerate(("minFDE", "FDE", "CV"))
+        for column, second in enumerate(ERRORS_AT_S)
+    }
+    return figures, loss
+
+
+@torch.inference_mode()
+def ground_errors_m(model: TrajectoryGRU, tracks: TrackSet, ends: IntArray) -> FloatArray:
+    """(3, N, 4): for the rows ``ends`` (N,), at ``ERRORS_AT_S``, how far the best of the K futures, the mean one and
+    the tracker's velocity, continued, are from the truth; NaN where that is not known."""
+    predicted = _predicted(model, tracks, ends)
+    parts = [_apart_m(futures, windows)[:, : len(rows)] for rows, futures, windows, _ in predicted]
+    return np.concatenate([np.zeros((3, 0, len(ERRORS_AT_S))), *parts], axis=1)
+
+
+def _predicted(
+    model: TrajectoryGRU, tracks: TrackSet, ends: IntArray
+) -> Iterator[tuple[IntArray, Futures, Windows, MotionState]]:
+    """Batches of ``ends``, and what is foreseen there; the windows of neighbours follow theirs."""
     times = torch.from_numpy(GROUND_GRID.times_s).float()
-    steps = [GROUND_GRID.steps.index(round(GROUND_GRID.rate_fps * second)) for second in range(1, 5)]
-    sums, counts = np.zeros((3, 4)), np.zeros(4)
-    loss = 0.0
     for start in range(0, len(ends), _BATCH):
         chosen = ends[start : start + _BATCH]
         heard = NEIGHBOURS if model.config.social_size else 0
         windows = windows_at(tracks, chosen, length=_LONGEST, neighbours=heard)
         futures, state = predict_windows(model, windows, times)
-        total = ground_loss(futures, windows, state, weights=weights or LossWeights())["total"]
-        loss += float(total) * len(chosen) / len(ends)
-        known = windows.known[:, steps].numpy()
-        sums += (_apart_m(futures, windows, steps) * known).sum(axis=1)
-        counts += known.sum(axis=0)
-    means = sums / np.maximum(counts, 1)
-    figures = {
-        f"{name} {second} s": float(means[row, second - 1])
-        for row, name in enumerate(("minFDE", "FDE", "CV"))
-        for second in range(1, 5)
-    }
-    return figures, loss
+        yield chosen, futures, windows, state
 
 
-def _apart_m(futures: Futures, windows: Windows, steps: list[int]) -> FloatArray:
-    """(3, N, steps): how far the best, the mean and the straight future are from the true one."""
+def _apart_m(futures: Futures, windows: Windows) -> FloatArray:
+    """(3, N, 4): see ``ground_errors_m``."""
+    steps = [GROUND_GRID.steps.index(round(GROUND_GRID.rate_fps * second)) for second in ERRORS_AT_S]
     true = windows.futures[:, steps]
     now = windows.observations[:, -1]
-    ahead_s = torch.tensor(GROUND_GRID.times_s[steps], dtype=now.dtype)
+    ahead_s = torch.tensor(ERRORS_AT_S, dtype=now.dtype)
     straight = now[:, None, PLACE] + now[:, None, VELOCITY] * ahead_s[:, None]
     best = (futures.means[:, :, steps] - true[:, None]).norm(dim=-1).min(dim=1).values
-    apart: FloatArray = torch.stack(
-        [best, (futures.expected[:, steps] - true).norm(dim=-1), (straight - true).norm(dim=-1)]
-    ).numpy()
-    return apart
+    apart = torch.stack([best, (futures.expected[:, steps] - true).norm(dim=-1), (straight - true).norm(dim=-1)])
+    known: FloatArray = torch.where(windows.known[:, steps], apart, torch.nan).numpy()
+    return known

@@ -24,7 +24,8 @@ from perception.training.forecast_data import from_recording, tracks_as_truth
 from perception.types import Detections, Detector, FloatArray, Tracks
 
 REASONS = ("short", "unsure", "unseen", "jumping", "cut off")
-"""Seen too shortly, by an unsure detector, too seldom, at places that do not follow, mostly at the picture's border."""
+"""Seen too shortly, by an unsure detector, too seldom, at places that do not follow, mostly at the picture's border
+(in the image)."""
 
 
 class Gate(BaseModel):
@@ -38,6 +39,7 @@ class Gate(BaseModel):
     max_jump: float = Field(
         1.0, gt=0, description="of the centre from one instant to the next, against its own motion, in box sizes"
     )
+    max_jump_m: float = Field(2.0, gt=0, description="on the ground, of the place, against its own motion")
     max_cut_share: float = Field(0.5, ge=0, le=1, description="detections that touch the picture's border")
 
 

@@ -2,89 +2,25 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Sequence
-from pathlib import Path
-
 import numpy as np
 import pytest
-import yaml
-from support.media import write_video
+from support.crossing_car import KnowingDetector, centre_m, write_crossing
 
-from perception.camera import Camera
 from perception.errors import UsageError
 from perception.forecasting.windows import windows_at
 from perception.training.observing import observe_drive
-from perception.training.simulated_boxes import boxes_in
-from perception.types import Detections, Frame
-
-INTRINSICS = [[160.0, 0, 80], [0, 160, 48], [0, 0, 1]]
-VEHICLE_FROM_CAMERA = [[0.0, 0, 1, 0], [-1, 0, 0, 0], [0, -1, 0, 1.5], [0, 0, 0, 1]]
-CAMERA = Camera("front", (160, 96), np.array(INTRINSICS), np.array(VEHICLE_FROM_CAMERA))
-SIZE_M = (4.5, 1.85, 1.55)
-FPS, FRAMES = 10, 30
-
-
-def _centre_m(time_s: float) -> tuple[float, float]:
-    """A car, 14 m ahead, that crosses from the right to the left at 2 m/s."""
-    return 14.0, -2.5 + 2.0 * time_s
-
-
-class _KnowingDetector:
-    name, feature_space, feature_size = "knowing", "known", 2
-
-    def detect(self, frames: Sequence[Frame]) -> list[Detections]:
-        return [self._detect(frame) for frame in frames]
-
-    def _detect(self, frame: Frame) -> Detections:
-        x, y = _centre_m(frame.timestamp_ns * 1e-9)
-        length, width, height = SIZE_M
-        ends = [(x + a * width, y + b * length, c * height) for a in (-0.5, 0.5) for b in (-0.5, 0.5) for c in (0, 1)]
-        boxes, _ = boxes_in(CAMERA, np.array([ends]))
-        return Detections(
-            boxes.astype(np.float32), np.full(1, 0.9), np.zeros(1, int), np.ones((1, 2), np.float32), frame.camera,
-            frame.size_px, self.feature_space,
-        )  # fmt: skip
-
-
-def _write_drive(folder: Path, *, is_calibrated: bool = True, has_poses: bool = True, has_objects: bool = True) -> Path:
-    folder.mkdir()
-    write_video(folder / "front.mp4", [np.full((96, 160, 3), 90, np.uint8)] * FRAMES, fps=FPS)
-    camera: dict[str, object] = {"video": "front.mp4"}
-    if is_calibrated:
-        camera |= {"intrinsics": INTRINSICS, "vehicle_from_camera": VEHICLE_FROM_CAMERA}
-    (folder / "recording.yaml").write_text(yaml.safe_dump({"cameras": {"front": camera}}))
-    times_ns = [round(1e9 * number / FPS) for number in range(FRAMES)]
-    if has_poses:
-        _write_csv(
-            folder / "poses.csv",
-            ["timestamp_ns", "x", "y", "z", "qw", "qx", "qy", "qz"],
-            [[time, 0, 0, 0, 1, 0, 0, 0] for time in times_ns],
-        )
-    if has_objects:
-        _write_csv(
-            folder / "objects3d.csv",
-            ["timestamp_ns", "id", "class", "x", "y", "z", "length", "width", "height", "yaw", "speed_mps"],
-            [[time, 7, "car", *_centre_m(time * 1e-9), 0.8, *SIZE_M, np.pi / 2, 2.0] for time in times_ns],
-        )
-    return folder
-
-
-def _write_csv(path: Path, header: list[str], rows: list[list[object]]) -> None:
-    with path.open("w", newline="") as stream:
-        csv.writer(stream).writerows([header, *rows])
 
 
 def test_a_drive_is_tracked_in_metres_with_features_at_several_rates(tmp_path):
-    sets = observe_drive(_write_drive(tmp_path / "drive"), _KnowingDetector(), strides=(1, 2))
+    sets = observe_drive(write_crossing(tmp_path / "drive"), KnowingDetector(), strides=(1, 2))
     assert len(sets) == 3
     for tracks in sets:
         ends = tracks.ends(4, 1)
         assert len(ends) > 3
         windows = windows_at(tracks, ends[-1:], length=4, stride=1)
         time_s = tracks.times_s[ends[-1]]
-        np.testing.assert_allclose(windows.futures[0, 0], _centre_m(time_s), atol=0.01)
-        np.testing.assert_allclose(windows.observations[0, -1, :2], _centre_m(time_s), atol=1.5)
+        np.testing.assert_allclose(windows.futures[0, 0], centre_m(time_s), atol=0.01)
+        np.testing.assert_allclose(windows.observations[0, -1, :2], centre_m(time_s), atol=1.5)
         assert windows.observations[0, -1, 13] == 1
         assert windows.features is not None
         assert (windows.features == 1).all()
@@ -96,4 +32,4 @@ def test_a_drive_is_tracked_in_metres_with_features_at_several_rates(tmp_path):
 )
 def test_what_a_drive_lacks_is_said(tmp_path, missing, word):
     with pytest.raises(UsageError, match=word):
-        observe_drive(_write_drive(tmp_path / "drive", **missing), _KnowingDetector())
+        observe_drive(write_crossing(tmp_path / "drive", **missing), KnowingDetector())

@@ -17,9 +17,20 @@ def _history() -> History:
 
 
 def test_an_amount_is_read_at_the_end_not_at_the_best():
-    amount = Amount.of(_history(), minutes=1.5, kept=7)
+    amount = Amount.of(_history(), minutes=1.5, kept=7, frame="image")
     assert amount.fde == (2.0, 4.0, 6.0)
     assert (amount.minutes, amount.kept) == (1.5, 7)
+
+
+def test_on_the_ground_it_is_read_in_metres():
+    entry = {
+        f"drives {name} {second} s": factor * second
+        for name, factor in (("FDE", 1.0), ("CV", 2.0))
+        for second in (1, 2, 3)
+    }
+    amount = Amount.of(History(validation=[{"step": 1, **entry}]), minutes=1, kept=2, frame="ground")
+    assert (amount.fde, amount.cv, amount.ratios) == ((1.0, 2.0, 3.0), (2.0, 4.0, 6.0), (0.5, 0.5, 0.5))
+    assert Amount(1, 2, (0.0,), (0.0,)).ratios == (None,)
 
 
 def test_the_picture_is_drawn(tmp_path):
