@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     import torch
 
     from perception.detection import RoadNetDetector
-    from perception.forecasting.windows import TrackSet
-    from perception.training.feature_study import Feature, Worth
+    from perception.forecasting.windows import TrackSet, Windows
+    from perception.training.feature_study import Feature, SeeingForecaster, Worth
     from perception.training.forecast_settings import RecordingData
     from perception.training.forecaster import ForecasterTraining
+    from perception.training.loop import Task
     from perception.types import FloatArray
 
 _POSSESSIVE = "'s"
@@ -46,7 +47,6 @@ def study_features(
     from perception.files import whole_file, write_json
     from perception.training.feature_study import (
         FEATURES,
-        SeeingForecaster,
         draw_worths,
         errors_m,
         given_features,
@@ -56,7 +56,6 @@ def study_features(
         worths,
     )
     from perception.training.looks import looking_detector
-    from perception.training.loop import train
 
     if training.reference_frame != "ground" or not training.train or not training.validation:
         raise UsageError(
@@ -71,7 +70,7 @@ def study_features(
     errors: dict[Feature, list[FloatArray]] = {}
     for feature in FEATURES:
         errors[feature] = []
-        sets = [given_features(feature, tracks, model) for tracks in (learnt, held_out)]
+        known, new = (given_features(feature, tracks, model) for tracks in (learnt, held_out))
         for seed in range(training.settings.seed, training.settings.seed + seeds):
             name = f"{feature.lower().removesuffix(_POSSESSIVE)}-seed{seed}"
             console.rule(name, style="dim")
@@ -79,16 +78,10 @@ def study_features(
             if not measured.is_file():
                 settings = training.settings.model_copy(update={"seed": seed})
                 config = training.model_copy(update={"settings": settings})
-                (folder / name).mkdir(exist_ok=True)
-
-                def run(on_step, feature=feature, config=config, sets=sets, name=name):  # type: ignore[no-untyped-def]
-                    task = seeing_task(feature, config, sets[0], sets[1], model)
-                    return train(task, config.settings, folder=folder / name, device=device, on_step=on_step)
-
-                network, _ = train_behind_bar(run, settings.steps, folder / name, console, title="TrajectoryGRU")
-                assert isinstance(network, SeeingForecaster)
+                task = seeing_task(feature, config, known, new, model, device)
+                network = _trained(task, config, folder / name, console, device)
                 with whole_file(measured) as temporary, temporary.open("wb") as stream:
-                    np.save(stream, errors_m(network.cpu(), sets[1], examined))
+                    np.save(stream, errors_m(network.cpu(), new, examined))
             errors[feature].append(np.load(measured, allow_pickle=False))
     found = worths(errors, examined, np.random.default_rng(0))
     draw_worths(found, folder / "study.png")
@@ -100,6 +93,23 @@ def study_features(
         style="dim",
     )
     console.print(str(folder), highlight=False, soft_wrap=True)
+
+
+def _trained(
+    task: Task[Windows], training: ForecasterTraining, folder: Path, console: Console, device: torch.device
+) -> SeeingForecaster:
+    """Goes on where a training was stopped."""
+    from perception.training.loop import train
+
+    folder.mkdir(exist_ok=True)
+    network, _ = train_behind_bar(
+        lambda on_step: train(task, training.settings, folder=folder, device=device, on_step=on_step),
+        training.settings.steps,
+        folder,
+        console,
+        title="TrajectoryGRU",
+    )
+    return network  # type: ignore[no-any-return]
 
 
 def _tracked(

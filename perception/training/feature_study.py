@@ -64,7 +64,12 @@ def given_features(feature: Feature, tracks: TrackSet, model: RoadNet) -> TrackS
 
 
 def seeing_task(
-    feature: Feature, config: ForecasterTraining, tracks: TrackSet, held_out: TrackSet, model: RoadNet
+    feature: Feature,
+    config: ForecasterTraining,
+    tracks: TrackSet,
+    held_out: TrackSet,
+    model: RoadNet,
+    device: torch.device,
 ) -> Task[Windows]:
     """What ``loop.train`` needs; both sets are those of ``given_features``.
 
@@ -84,10 +89,10 @@ def seeing_task(
         )
     )
     network = SeeingForecaster(ObjectLook(model) if feature == "joint" else nn.Identity(), gru)
-    times = torch.from_numpy(GROUND_GRID.times_s).float()
+    times = torch.from_numpy(GROUND_GRID.times_s).float().to(device)
 
     def draw_batch(step: int) -> Windows:
-        return lessons.draw(np.random.default_rng([config.settings.seed, step]))
+        return lessons.draw(np.random.default_rng([config.settings.seed, step])).to(device)
 
     def loss_of(network: nn.Module, windows: Windows) -> dict[str, Tensor]:
         assert isinstance(network, SeeingForecaster)
@@ -95,7 +100,7 @@ def seeing_task(
         return lessons.loss(network.gru.decode(encoded, state, times), windows, state)
 
     ends = held_out.ends(2, 1)
-    watched = windows_at(held_out, ends[:: 1 + len(ends) // _WATCHED_ROWS], length=_WATCHED_LENGTH)
+    watched = windows_at(held_out, ends[:: 1 + len(ends) // _WATCHED_ROWS], length=_WATCHED_LENGTH).to(device)
     validations = itertools.count(1)
 
     @torch.inference_mode()

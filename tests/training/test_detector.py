@@ -3,10 +3,17 @@ import copy
 import numpy as np
 import torch
 from torch import nn
+from training_images import bright_box_image
 
 from perception.detection.roadnet import RoadNet, to_input
 from perception.training.detection_data import LabelledImage
-from perception.training.detector import sampling_weights, thin_out_afterwards
+from perception.training.detector import (
+    DetectorTraining,
+    detector_task,
+    load_data,
+    sampling_weights,
+    thin_out_afterwards,
+)
 
 
 def test_thinning_out_afterwards_changes_neither_answers_nor_gradients():
@@ -50,3 +57,37 @@ def test_images_with_classes_that_few_images_show_are_drawn_more_often():
     np.testing.assert_allclose(weights[15], np.sqrt(0.5 * 17))
     assert weights[16] == 3.0
     np.testing.assert_allclose(sampling_weights(images, rare_share=0.0), [1.0] * 16 + [3.0])
+
+
+class _Teacher:
+    """Says the same everywhere: its own score."""
+
+    def __init__(self, score: float, size: tuple[int, int] | None) -> None:
+        self.score, self.input_size_px = score, size
+
+    def dense(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return np.full((len(images), 20, 6), self.score), np.zeros((len(images), 20, 4))
+
+
+def test_each_data_set_says_whom_it_imitates_and_a_batch_asks_the_first_that_takes_its_size(monkeypatch, tmp_path):
+    teachers = {"square.onnx": _Teacher(0.25, (64, 64)), "any.param": _Teacher(0.75, None)}
+    monkeypatch.setattr("perception.training.detector.open_imitated", lambda path: teachers[path.name])
+    monkeypatch.setattr(
+        "perception.training.detector.read_coco", lambda path, **_: [bright_box_image((10, 10, 60, 60))]
+    )
+    sources = {"all": True, "none": False, "square": ["square.onnx"]}
+    sets = [{"kind": "coco", "path": name, "imitate": imitate} for name, imitate in sources.items()]
+    config = DetectorTraining.model_validate(
+        {"train": sets, "validation": [], "imitate": list(teachers), "sizes_px": [[64, 64], [96, 64]], "mosaic": 0}
+    )
+    data = load_data(config, tmp_path, [])
+    assert [image.imitate.tolist() for image in data.train] == [[True, True], [False, False], [True, False]]
+    task = detector_task(config, data, tmp_path, torch.device("cpu"))
+    asked = set()
+    for step in range(12):
+        batch = task.draw_batch(step)
+        width = batch.images.shape[2]
+        if batch.teacher_scores is not None:
+            asked.add((width, float(batch.teacher_scores[0, 0, 0])))
+            assert batch.imitate.shape == (len(batch.images),)
+    assert asked == {(64, 0.25), (96, 0.75)}

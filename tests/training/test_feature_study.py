@@ -60,7 +60,7 @@ def test_features_are_nothing_embeddings_or_looks(tracks, model):
 def test_only_the_joint_training_moves_the_convolutions(tracks, model, tmp_path):
     for feature in FEATURES:
         given = given_features(feature, tracks, model)
-        task = seeing_task(feature, CONFIG, given, given, model)
+        task = seeing_task(feature, CONFIG, given, given, model, torch.device("cpu"))
         before = copy.deepcopy(task.model)
         network, history = train(task, SETTINGS, folder=_made(tmp_path / feature), device=torch.device("cpu"))
         assert isinstance(network, SeeingForecaster)
