@@ -45,6 +45,8 @@ def quantise(graph: bytes, pictures: Sequence[NDArray[np.uint8]]) -> bytes:
                 weight_type=QuantType.QInt8,
                 op_types_to_quantize=_QUANTISED,
                 nodes_to_exclude=[*last, *behind],
+                # Ranges follow the pictures instead of the one most extreme among them.
+                extra_options={"CalibMovingAverage": True},
             )
         finally:
             logging.root.setLevel(level)
