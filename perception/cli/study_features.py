@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -87,9 +88,11 @@ def study_features(
     draw_worths(found, folder / "study.png")
     write_json(folder / "study.json", {"ahead_s": 3, "seeds": seeds, "worths": to_json(found)})
     console.print(_table(found))
+    counts = {worth.group: f"{worth.group}: {worth.targets:,} of {worth.objects:,} objects" for worth in found}
     console.print(
-        "minFDE of the futures and FDE of their mean, in metres at 3 s, means over the seeds; the last column is "
-        "minFDE over that without features, with 95 % from a paired bootstrap over objects.",
+        "minFDE of the futures and FDE of their mean, in metres at 3 s, means over the seeds; ± half of the seeds' "
+        "range; the last column is minFDE over that without features, with 95 % from a paired bootstrap over objects. "
+        f"Targets: {'; '.join(counts.values())}.",
         style="dim",
     )
     console.print(str(folder), highlight=False, soft_wrap=True)
@@ -137,19 +140,22 @@ def _tracked(
 
 
 def _table(found: Sequence[Worth]) -> Table:
-    table = Table(title="What the CNN's feature is worth", title_justify="left")
-    table.add_column("targets")
-    table.add_column("feature")
-    for heading in ("minFDE", "seeds ±", "FDE", "CV", "over none"):
-        table.add_column(heading, justify="right")
+    table = Table(
+        title="What the CNN's feature is worth",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        collapse_padding=True,
+        pad_edge=False,
+    )
+    for heading in ("targets", "feature"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("minFDE", "±", "FDE", "CV", "over none"):
+        table.add_column(heading, justify="right", no_wrap=True)
     shown: set[str] = set()
     for worth in found:
-        if worth.group in shown:
-            heading = ""
-        else:
-            heading = f"{worth.group}: {worth.targets:,} of {worth.objects:,} objects"
-            if shown:
-                table.add_section()
+        if shown and worth.group not in shown:
+            table.add_section()
+        heading = "" if worth.group in shown else worth.group
         shown.add(worth.group)
         ratio, interval = worth.against_none.ratio, worth.against_none.ratio_interval
         over = (
@@ -164,7 +170,7 @@ def _table(found: Sequence[Worth]) -> Table:
             f"{worth.min_fde_m:.2f}",
             f"{spread / 2:.2f}",
             f"{worth.fde_m:.2f}",
-            f"{worth.constant_velocity_m:.2f}",
+            f"{worth.constant_velocity_m:.1f}",
             over,
         )
     return table

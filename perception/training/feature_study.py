@@ -135,7 +135,7 @@ def rows_to_examine(tracks: TrackSet) -> Examined:
     groups = {
         "all": np.ones(len(ends), bool),
         "moving vehicles": moving,
-        f"moving vehicles within {_NEAR_M:.0f} m": moving & near,
+        f"moving within {_NEAR_M:.0f} m": moving & near,
     }
     return Examined(ends, tracks.truth_ends[ends], groups)
 
