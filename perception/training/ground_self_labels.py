@@ -14,7 +14,7 @@ from perception.errors import UsageError
 from perception.sources import open_source
 from perception.tracking import GroundTracker
 from perception.training.ground_forecast_data import from_drive
-from perception.training.self_labels import REASONS, Gate, SelfLabelled
+from perception.training.self_labels import REASONS, Gate, SelfLabelled, seen_enough
 from perception.types import USUAL_SIZES_LWH_M, Detections, Detector, FloatArray, ObjectTable, Tracks
 
 
@@ -87,16 +87,9 @@ def tracks_as_objects(observed: Sequence[tuple[int, Tracks, FloatArray]]) -> Obj
 
 def _doubt(mine: Sequence[tuple[int, Tracks]], gate: Gate) -> str | None:
     """Why one track, given at its instants, may not teach; None where it may."""
-    is_seen = np.array([tracks.unseen_s[0] == 0 for _, tracks in mine])
-    last = int(np.flatnonzero(is_seen)[-1]) if is_seen.any() else -1
-    mine, is_seen = mine[: last + 1], is_seen[: last + 1]
-    if last < 0 or (mine[-1][0] - mine[0][0]) * 1e-9 < gate.min_seen_s:
-        return "short"
-    seen = [pair for pair, one in zip(mine, is_seen, strict=True) if one]
-    if np.mean([tracks.scores[0] for _, tracks in seen]) < gate.min_score:
-        return "unsure"
-    if is_seen.mean() < gate.min_seen_share:
-        return "unseen"
+    seen, reason = seen_enough(mine, gate)
+    if reason is not None:
+        return reason
     times_s = np.array([now_ns for now_ns, _ in seen]) * 1e-9
     means = np.concatenate([tracks.means for _, tracks in seen])
     expected = means[:-1, :2] + means[:-1, 4:6] * np.diff(times_s)[:, None]

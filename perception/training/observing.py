@@ -10,7 +10,8 @@ from perception.sources import open_source, read_objects, read_truth
 from perception.tracking import GroundTracker, ImageTracker
 from perception.training.forecast_data import from_recording, tracks_as_truth
 from perception.training.ground_forecast_data import from_drive
-from perception.types import BoxTable, Detections, Detector, FloatArray, Tracks
+from perception.training.ground_self_labels import watch_drive
+from perception.types import BoxTable, Detections, Detector, Tracks
 
 SURE_SCORE = 0.4
 """Where there is no ground truth, our own tracks teach the future from this score on."""
@@ -50,24 +51,17 @@ def observe_drive(path: Path, detector: Detector, *, strides: tuple[int, ...] = 
 
     Its pose and its true objects must be known. Raises ``UsageError`` naming what is missing.
     """
-    instants: list[tuple[int, FloatArray, list[Detections]]] = []
-    source = open_source([str(path)])
-    if source.rig is None:
-        raise UsageError(f"{path}: is not calibrated; the ground forecaster learns from calibrated cameras only.")
-    for frame_set in source:
-        if frame_set.world_from_vehicle is None:
-            raise UsageError(f"{path}: has instants without a pose; the ground forecaster needs poses.csv.")
-        instants.append((frame_set.timestamp_ns, frame_set.world_from_vehicle, detector.detect(frame_set.frames)))
+    drive = watch_drive(path, detector)
     objects = read_objects(path)
-    if objects is None or not instants:
+    if objects is None or not drive.instants:
         raise UsageError(f"{path}: has no true objects in the world (objects3d.csv), which are what is learnt.")
     sets = []
     for stride in strides:
         for offset in range(stride):
-            tracker = GroundTracker(source.rig)
+            tracker = GroundTracker(drive.rig)
             observed = [
-                (timestamp, tracker.update(detections, timestamp, pose), pose)
-                for timestamp, pose, detections in instants[offset::stride]
+                (now_ns, tracker.update(detections, now_ns, pose), pose)
+                for now_ns, detections, pose in drive.instants[offset::stride]
             ]
             sets.append(from_drive(objects, observed))
     return sets

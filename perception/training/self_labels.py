@@ -119,23 +119,30 @@ def label(instants: Sequence[Instant], gate: Gate) -> SelfLabelled:
 def _doubt(track_id: int, observed: Sequence[tuple[Instant, Tracks]], gate: Gate) -> str | None:
     """Why a track may not teach; None where it may."""
     mine = [(instant, tracks[tracks.ids == track_id]) for instant, tracks in observed if track_id in tracks.ids]
-    is_seen = np.array([tracks.unseen_s[0] == 0 for _, tracks in mine])
-    last = int(np.flatnonzero(is_seen)[-1]) if is_seen.any() else -1
-    mine, is_seen = mine[: last + 1], is_seen[: last + 1]
-    if last < 0 or (mine[-1][0].timestamp_ns - mine[0][0].timestamp_ns) * 1e-9 < gate.min_seen_s:
-        return "short"
-    seen = [pair for pair, one in zip(mine, is_seen, strict=True) if one]
-    if np.mean([tracks.scores[0] for _, tracks in seen]) < gate.min_score:
-        return "unsure"
-    if is_seen.mean() < gate.min_seen_share:
-        return "unseen"
-    times_s = np.array([instant.timestamp_ns for instant, _ in seen]) * 1e-9
+    seen, reason = seen_enough([(instant.timestamp_ns, tracks) for instant, tracks in mine], gate)
+    if reason is not None:
+        return reason
+    times_s = np.array([now_ns for now_ns, _ in seen]) * 1e-9
     boxes = np.concatenate([tracks.boxes_xyxy_px for _, tracks in seen])
     if _largest_jump(boxes, times_s) > gate.max_jump:
         return "jumping"
-    width, height = seen[0][0].size_px
+    width, height = mine[0][0].size_px
     is_cut = (boxes[:, :2] <= 1).any(axis=1) | (boxes[:, 2] >= width - 1) | (boxes[:, 3] >= height - 1)
     return "cut off" if is_cut.mean() > gate.max_cut_share else None
+
+
+def seen_enough(mine: Sequence[tuple[int, Tracks]], gate: Gate) -> tuple[Sequence[tuple[int, Tracks]], str | None]:
+    """Of one track, given at its times in nanoseconds, the instants with a detection; and why they are too few or too
+    unsure to teach, None where they are not."""
+    is_seen = np.array([tracks.unseen_s[0] == 0 for _, tracks in mine])
+    last = int(np.flatnonzero(is_seen)[-1]) if is_seen.any() else -1
+    mine, is_seen = mine[: last + 1], is_seen[: last + 1]
+    seen = [pair for pair, one in zip(mine, is_seen, strict=True) if one]
+    if last < 0 or (mine[-1][0] - mine[0][0]) * 1e-9 < gate.min_seen_s:
+        return seen, "short"
+    if np.mean([tracks.scores[0] for _, tracks in seen]) < gate.min_score:
+        return seen, "unsure"
+    return seen, "unseen" if is_seen.mean() < gate.min_seen_share else None
 
 
 def _largest_jump(boxes: FloatArray, times_s: FloatArray) -> float:
