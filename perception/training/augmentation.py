@@ -38,8 +38,8 @@ class Batch:
     """B views as tensors; labels padded to the most objects M, ``valid`` (B, M) says which rows are real.
 
     ``known`` (B, C, H / 8, W / 8) is False where nobody knows whether an object of the class is there.
-    ``imitate`` (B, T) says where the answers of which imitated detector count. ``teacher_scores`` (B, A, C) and
-    ``teacher_boxes`` (B, A, 4) are what the one says that was asked; ``imitate`` is then its column (B,).
+    ``imitate`` (B, T, C) says where which imitated detector counts for which class. ``teacher_scores`` (B, A, C) and
+    ``teacher_boxes`` (B, A, 4) are what those that were asked say together; ``taught`` (B, A, C) says where they did.
     """
 
     images: Tensor
@@ -51,6 +51,7 @@ class Batch:
     imitate: Tensor
     teacher_scores: Tensor | None = None
     teacher_boxes: Tensor | None = None
+    taught: Tensor | None = None
 
     def to(self, device: torch.device) -> Batch:
         """The same batch in the memory of ``device``."""

@@ -32,8 +32,9 @@ class LabelledImage:
     images show the same object; ``exhaustive`` (C,) bool; ``ignore_xyxy_px`` (m, 4) of ``ignore_labels`` (m,).
 
     ``neighbours`` are indices of images of the same scene. ``zoom`` is the range of magnifications that makes
-    sense for this image, where 1 fits it to the network's input. ``imitate`` (T,) says whose answers, of T imitated
-    detectors, may be learnt here: none where the truth is complete and the picture unlike those that they know.
+    sense for this image, where 1 fits it to the network's input. ``imitate`` (T, C) says which of T imitated
+    detectors may be learnt from here, class by class: none where the truth is complete and the picture unlike those
+    that they know.
     """
 
     name: str
@@ -46,7 +47,7 @@ class LabelledImage:
     ignore_labels: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
     zoom: tuple[float, float] = (0.5, 2.0)
     weight: float = 1.0
-    imitate: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
+    imitate: NDArray[np.bool_] = field(default_factory=lambda: np.zeros((0, len(CLASSES)), bool))
 
 
 def read_coco(annotations_path: Path, *, zoom: tuple[float, float], weight: float) -> list[LabelledImage]:

@@ -105,7 +105,7 @@ def _distillation(output: RoadNetOutput, batch: Batch) -> Tensor:
 
     Where people drew one box around rider and machine, a teacher's pedestrian is left out.
     """
-    if batch.teacher_scores is None or batch.teacher_boxes is None:
+    if batch.teacher_scores is None or batch.teacher_boxes is None or batch.taught is None:
         return output.class_logits.sum() * 0.0
     target = torch.where(batch.teacher_scores > _MIN_TEACHER_SCORE, batch.teacher_scores, 0.0)
     logits = output.class_logits[:, : target.shape[1]]  # a teacher may lack the coarsest places
@@ -116,7 +116,7 @@ def _distillation(output: RoadNetOutput, batch: Batch) -> Tensor:
     low, high = batch.boxes_xyxy[:, None, :, :2], batch.boxes_xyxy[:, None, :, 2:]
     points = output.points_xy[None, : target.shape[1], None]
     is_rider = (((points > low) & (points < high)).all(-1) & has_rider[:, None]).any(dim=2)
-    counts = batch.imitate[:, None, None].expand_as(target).to(target.dtype).clone()
+    counts = batch.taught.to(target.dtype)
     counts[..., _PEDESTRIAN] *= ~is_rider
     loss = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
     sureness = (target * counts).amax(dim=2)

@@ -10,7 +10,8 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
 from perception.detection.letterbox import letterbox
@@ -31,7 +32,7 @@ from perception.training.detection_data import (
 )
 from perception.training.detection_loss import detection_loss
 from perception.training.loop import Task, TrainingSettings, Validation
-from perception.training.teachers import complete_labels, open_imitated
+from perception.training.teachers import ask, complete_labels, open_imitated
 from perception.types import CLASSES, BoxTable, Detector, FloatArray, Frame
 from perception.weights import read_plain_state
 
@@ -50,8 +51,8 @@ class DataSet(BaseModel):
     zoom: tuple[float, float] = (0.5, 2.0)
     weight: float = Field(1.0, gt=0, description="how often an image is drawn, beside the others'")
     hold_out: float = Field(0.0, ge=0, lt=1, description="share of the images that is kept for validation")
-    imitate: bool | tuple[Path, ...] = Field(
-        True, description="which imitated detectors' answers count here; all, none"
+    imitate: bool | dict[Path, tuple[str, ...]] = Field(
+        True, description="the imitated detectors whose answers count here, and for which classes; all, none"
     )
 
 
@@ -65,7 +66,7 @@ class DetectorTraining(BaseModel):
     teachers: tuple[Path, ...] = Field((), description="detectors that label what people did not")
     imitate: tuple[Path, ...] = Field(
         (),
-        description="YOLOX-type ONNX or NanoDet ncnn files; a batch learns the first that takes its size",
+        description="YOLOX-type ONNX or NanoDet ncnn files; of those that take a batch's size, the first that counts",
     )
     frozen_layers: int = Field(0, ge=0, le=18, description="layers of the backbone, from the picture on, that stay")
     keep_features: Path | None = Field(None, description="RoadNet weights whose features objects are to keep")
@@ -76,6 +77,17 @@ class DetectorTraining(BaseModel):
     mosaic: float = Field(0.4, ge=0, le=1)
     dropout: float = Field(0.05, ge=0, lt=1)
     settings: TrainingSettings = TrainingSettings()
+
+    @model_validator(mode="after")
+    def _imitated_are_listed(self) -> DetectorTraining:
+        for data_set in self.train:
+            chosen = {} if isinstance(data_set.imitate, bool) else data_set.imitate
+            for path, classes in chosen.items():
+                if path not in self.imitate:
+                    raise ValueError(f"{data_set.path}: imitates {path}, which the list 'imitate' lacks")
+                if unknown := sorted(set(classes) - set(CLASSES)):
+                    raise ValueError(f"{data_set.path}: imitates {unknown[0]}; known classes are {', '.join(CLASSES)}")
+        return self
 
 
 @dataclass(frozen=True)
@@ -121,9 +133,15 @@ def _read(data_set: DataSet, root: Path, imitated: Sequence[Path]) -> list[Label
             for path in matching_paths(root, data_set.path)
             for image in read(path, stride=data_set.stride, zoom=data_set.zoom, weight=data_set.weight)
         ]
-    chosen = data_set.imitate
-    imitate = np.array([chosen if isinstance(chosen, bool) else path in chosen for path in imitated], bool)
+    imitate = _counting(data_set.imitate, imitated)
     return [replace(image, imitate=imitate) for image in images]
+
+
+def _counting(chosen: bool | dict[Path, tuple[str, ...]], imitated: Sequence[Path]) -> NDArray[np.bool_]:
+    """(T, C): which of the imitated detectors count for which class."""
+    if isinstance(chosen, bool):
+        return np.full((len(imitated), len(CLASSES)), chosen)
+    return np.array([np.isin(CLASSES, chosen.get(path, ())) for path in imitated], bool).reshape(-1, len(CLASSES))
 
 
 def detector_task(config: DetectorTraining, data: DetectorData, root: Path, device: torch.device) -> Task[Batch]:
@@ -152,12 +170,11 @@ def detector_task(config: DetectorTraining, data: DetectorData, root: Path, devi
             sizes_px=config.sizes_px,
             mosaic=config.mosaic,
         )
-        height, width = batch.images.shape[1:3]
-        fitting = [i for i, teacher in enumerate(imitated) if teacher.input_size_px in (None, (width, height))]
-        if not fitting or not batch.imitate[:, fitting[0]].any():
+        answers = ask(imitated, batch.images.numpy(), batch.imitate.numpy())
+        if answers is None:
             return batch
-        scores, boxes = (torch.from_numpy(a).float() for a in imitated[fitting[0]].dense(batch.images.numpy()))
-        return replace(batch, imitate=batch.imitate[:, fitting[0]], teacher_scores=scores, teacher_boxes=boxes)
+        scores, boxes, taught = (torch.from_numpy(array) for array in answers)
+        return replace(batch, teacher_scores=scores, teacher_boxes=boxes, taught=taught)
 
     def loss_of(network: nn.Module, batch: Batch) -> dict[str, Tensor]:
         batch = batch.to(device)

@@ -42,6 +42,51 @@ class Imitated(Protocol):
         """(B, H, W, 3) uint8 RGB to scores (B, A, C) and boxes (B, A, 4) in pixels."""
 
 
+class Answers(NamedTuple):
+    """What imitated detectors say together of B images at A places: ``scores`` (B, A, C), ``boxes`` (B, A, 4) in
+    pixels, and ``taught`` (B, A, C), where one of them was asked."""
+
+    scores: FloatArray
+    boxes: FloatArray
+    taught: NDArray[np.bool_]
+
+
+def ask(imitated: Sequence[Imitated], images: NDArray[np.uint8], counts: NDArray[np.bool_]) -> Answers | None:
+    """For each class the answers of the first detector that takes ``images`` (B, H, W, 3) and counts for it there.
+
+    ``counts`` (B, T, C). A place has the box of whoever is the surest there. None where nobody is to be asked.
+    """
+    height, width = images.shape[1:3]
+    left = counts.any(axis=1)
+    heard: list[tuple[NDArray[np.intp], NDArray[np.bool_], FloatArray, FloatArray]] = []
+    for teacher, wanted in zip(imitated, counts.transpose(1, 0, 2), strict=True):
+        wanted = wanted & left
+        rows = np.flatnonzero(wanted.any(axis=1))
+        if teacher.input_size_px in (None, (width, height)) and len(rows):
+            heard.append((rows, wanted[rows], *teacher.dense(images[rows])))
+            left &= ~wanted
+    if not heard:
+        return None
+    # A teacher may lack the coarsest places.
+    places = max(scores.shape[1] for _, _, scores, _ in heard)
+    answers = Answers(
+        np.zeros((len(images), places, len(CLASSES)), np.float32),
+        np.zeros((len(images), places, 4), np.float32),
+        np.zeros((len(images), places, len(CLASSES)), bool),
+    )
+    surest = np.zeros((len(images), places), np.float32)
+    for rows, wanted, scores, boxes in heard:
+        at = np.s_[rows, : scores.shape[1]]
+        asked = np.broadcast_to(wanted[:, None], scores.shape)
+        answers.scores[at] = np.where(asked, scores, answers.scores[at])
+        answers.taught[at] |= asked
+        sureness = np.where(asked, scores, 0).max(axis=2)
+        surer = sureness > surest[at]
+        answers.boxes[at] = np.where(surer[..., None], boxes, answers.boxes[at])
+        surest[at] = np.maximum(surest[at], sureness)
+    return answers
+
+
 def open_imitated(path: Path) -> Imitated:
     """Raises ``UsageError`` when the file is missing, unreadable or of another kind."""
     return (NcnnDetector if path.suffix == ".param" else OnnxDetector)(path, DetectionSettings())

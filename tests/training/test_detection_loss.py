@@ -18,7 +18,7 @@ def _batch(boxes: list[list[float]], labels: list[int], ids: list[int] | None = 
         object_ids=torch.tensor([ids or list(range(len(labels)))] * 2),
         valid=torch.ones(2, len(labels), dtype=torch.bool),
         known=torch.ones(2, 6, SIZE // KNOWN_STRIDE, SIZE // KNOWN_STRIDE, dtype=torch.bool),
-        imitate=torch.ones(2, dtype=torch.bool),
+        imitate=torch.zeros(2, 0, 6, dtype=torch.bool),
     )
 
 
@@ -105,7 +105,8 @@ def test_a_teacher_is_imitated_except_for_riders():
     scores = torch.zeros(2, len(output.points_xy), 6)
     rider = ((output.points_xy - 32).abs() < 9).all(dim=1)
     scores[:, rider, 5] = 0.9
-    seen = replace(batch, teacher_scores=scores, teacher_boxes=output.boxes_xyxy)
+    taught = torch.ones_like(scores, dtype=torch.bool)
+    seen = replace(batch, teacher_scores=scores, teacher_boxes=output.boxes_xyxy, taught=taught)
     assert detection_loss(output, batch).teacher == 0
     assert detection_loss(output, seen).teacher < 0.01
     pedestrian = replace(seen, labels=torch.full((2, 1), 0))
@@ -116,12 +117,18 @@ def test_a_teacher_is_not_asked_where_its_answers_do_not_count():
     output = _output()
     scores = torch.zeros(2, len(output.points_xy), 6)
     scores[:, 0, 0] = 0.9
-    batch = replace(_batch([[22.0, 22, 42, 42]], [0]), teacher_scores=scores, teacher_boxes=output.boxes_xyxy + 9)
+    taught = torch.ones_like(scores, dtype=torch.bool)
+    batch = replace(
+        _batch([[22.0, 22, 42, 42]], [0]),
+        teacher_scores=scores,
+        teacher_boxes=output.boxes_xyxy + 9,
+        taught=taught,
+    )
     assert detection_loss(output, batch).teacher > 0.1
-    assert detection_loss(output, replace(batch, imitate=torch.zeros(2, dtype=torch.bool))).teacher == 0
+    assert detection_loss(output, replace(batch, taught=~taught)).teacher == 0
     scores[1, 0, 0] = 0
     scores[1, 1, 3] = 0.9
-    first = replace(batch, imitate=torch.tensor([True, False]))
+    first = replace(batch, taught=taught & torch.tensor([True, False])[:, None, None])
     alone = detection_loss(output, first).teacher
     assert detection_loss(output, batch).teacher != alone
     scores[1] = 0

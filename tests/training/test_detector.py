@@ -1,6 +1,7 @@
 import copy
 
 import numpy as np
+import pytest
 import torch
 from torch import nn
 from training_images import bright_box_image
@@ -69,25 +70,41 @@ class _Teacher:
         return np.full((len(images), 20, 6), self.score), np.zeros((len(images), 20, 4))
 
 
-def test_each_data_set_says_whom_it_imitates_and_a_batch_asks_the_first_that_takes_its_size(monkeypatch, tmp_path):
+def test_each_data_set_says_whom_it_imitates_and_a_batch_asks_those_that_take_its_size(monkeypatch, tmp_path):
     teachers = {"square.onnx": _Teacher(0.25, (64, 64)), "any.param": _Teacher(0.75, None)}
     monkeypatch.setattr("perception.training.detector.open_imitated", lambda path: teachers[path.name])
     monkeypatch.setattr(
         "perception.training.detector.read_coco", lambda path, **_: [bright_box_image((10, 10, 60, 60))]
     )
-    sources = {"all": True, "none": False, "square": ["square.onnx"]}
+    sources = {"all": True, "none": False, "cars": {"square.onnx": ["car"]}}
     sets = [{"kind": "coco", "path": name, "imitate": imitate} for name, imitate in sources.items()]
     config = DetectorTraining.model_validate(
         {"train": sets, "validation": [], "imitate": list(teachers), "sizes_px": [[64, 64], [96, 64]], "mosaic": 0}
     )
     data = load_data(config, tmp_path, [])
-    assert [image.imitate.tolist() for image in data.train] == [[True, True], [False, False], [True, False]]
+    assert [image.imitate.sum(axis=1).tolist() for image in data.train] == [[6, 6], [0, 0], [1, 0]]
     task = detector_task(config, data, tmp_path, torch.device("cpu"))
     asked = set()
     for step in range(12):
         batch = task.draw_batch(step)
         width = batch.images.shape[2]
         if batch.teacher_scores is not None:
-            asked.add((width, float(batch.teacher_scores[0, 0, 0])))
-            assert batch.imitate.shape == (len(batch.images),)
+            asked.add((width, float(batch.teacher_scores.max())))
+            taught = batch.taught[:, 0].sum(dim=1)
+            assert set(taught.tolist()) <= ({0, 1, 6} if width == 64 else {0, 6})
     assert asked == {(64, 0.25), (96, 0.75)}
+
+
+@pytest.mark.parametrize(
+    ("imitate", "message"),
+    [({"other.onnx": ["car"]}, "lacks"), ({"square.onnx": ["lorry"]}, "known classes are car")],
+)
+def test_imitating_an_unlisted_detector_or_an_unknown_class_is_refused(imitate, message):
+    with pytest.raises(ValueError, match=message):
+        DetectorTraining.model_validate(
+            {
+                "train": [{"kind": "coco", "path": "a.json", "imitate": imitate}],
+                "validation": [],
+                "imitate": ["square.onnx"],
+            }
+        )

@@ -1,7 +1,7 @@
 import numpy as np
 from training_images import bright_box_image
 
-from perception.training.teachers import agreement, complete_labels
+from perception.training.teachers import agreement, ask, complete_labels
 from perception.types import CLASSES, Detections
 
 CAR, MOTORCYCLE, PEDESTRIAN = 0, 3, 5
@@ -62,3 +62,43 @@ def test_complete_images_and_no_teachers_change_nothing():
     teacher = _Teacher(_found(([0, 0, 20, 40], 0.9, PEDESTRIAN)))
     assert next(complete_labels([whole], [teacher])) is whole
     assert next(complete_labels([partly], [])) is partly
+
+
+class _Imitated:
+    """Gives every class the same score, at all of its places, and one box."""
+
+    def __init__(self, score: float, side: float, *, places: int, size: tuple[int, int] | None = None) -> None:
+        self.score, self.side, self.places, self.input_size_px = score, side, places, size
+        self.asked = 0
+
+    def dense(self, images):
+        self.asked += len(images)
+        shape = (len(images), self.places)
+        return np.full((*shape, 6), self.score, np.float32), np.full((*shape, 4), self.side, np.float32)
+
+
+def test_each_class_is_learnt_from_the_first_detector_that_counts_for_it():
+    images = np.zeros((3, 64, 96, 3), np.uint8)
+    cars, people = _Imitated(0.5, 10, places=4), _Imitated(0.8, 20, places=5)
+    counts = np.zeros((3, 2, 6), bool)
+    counts[0, 0, CAR] = counts[0, 1, [CAR, PEDESTRIAN]] = True
+    counts[1, 1, PEDESTRIAN] = True
+    answers = ask([cars, people], images, counts)
+    assert (cars.asked, people.asked) == (1, 2)
+    assert answers.scores[:, :, CAR].tolist() == [[0.5] * 4 + [np.float32(0)]] + [[0.0] * 5] * 2
+    np.testing.assert_allclose(answers.scores[:2, :, PEDESTRIAN], 0.8)
+    assert answers.taught[0, :4, CAR].all()
+    assert answers.taught[:, :, PEDESTRIAN].all(axis=1).tolist() == [True, True, False]
+    assert answers.taught.any(axis=(1, 2)).tolist() == [True, True, False]
+    assert answers.boxes[:2].min() == 20
+    people.score = 0.2
+    assert ask([cars, people], images, counts).boxes[0, :, 0].tolist() == [10] * 4 + [20]
+
+
+def test_a_detector_of_another_size_is_passed_over():
+    images = np.zeros((2, 64, 96, 3), np.uint8)
+    square, any_size = _Imitated(0.5, 10, places=4, size=(64, 64)), _Imitated(0.8, 20, places=4)
+    answers = ask([square, any_size], images, np.ones((2, 2, 6), bool))
+    assert (square.asked, any_size.asked) == (0, 2)
+    np.testing.assert_allclose(answers.scores, 0.8)
+    assert ask([square], images, np.ones((2, 1, 6), bool)) is None
