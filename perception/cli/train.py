@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -30,7 +31,9 @@ from perception.cli.training import (
 if TYPE_CHECKING:
     import torch
 
+    from perception.training.detector import DetectorTraining
     from perception.training.loop import History
+    from perception.training.processes import Processes
 
 app = typer.Typer(help="Train the detector or the forecaster.", no_args_is_help=True)
 
@@ -47,26 +50,49 @@ def detector(
     dropout: Dropout = None,
     weight_decay: WeightDecay = None,
     patience: Patience = None,
+    teachers: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--teacher",
+            help="A detector's file (ONNX, ncnn or RoadNet): labels what people did not, and its answers are learnt; "
+            "repeatable.",
+        ),
+    ] = None,
 ) -> None:
-    """Train RoadNet on labelled images, recordings, and what teachers say about unlabelled ones."""
+    """Train RoadNet on labelled images, recordings, and what teachers say about unlabelled ones.
+
+    On several GPUs: torchrun --nproc-per-node 4 --no-python perception train detector ...
+    """
     from perception.assembly import choose_device, prepare_processor
+    from perception.training.configuration import read_training_config
+    from perception.training.detector import DetectorTraining
+    from perception.training.processes import device_of_this_process, joined
+
+    prepare_processor()
+    root, chosen = data_folder(data), device_of_this_process(choose_device(device))
+    settings = {"seed": seed, "steps": steps, "weight_decay": weight_decay, "patience": patience}
+    with joined(chosen) as processes:
+        path, folder = processes.told_by_first(lambda: config_and_folder(config, output, resume, "detector"))
+        training = read_training_config(DetectorTraining, path, settings, dropout=dropout)
+        training = training.with_teachers([teacher.absolute() for teacher in teachers or ()])
+        _train_detector(training, root, folder, chosen, processes)
+
+
+def _train_detector(
+    training: DetectorTraining, root: Path, folder: Path, device: torch.device, processes: Processes
+) -> None:
     from perception.detection import DetectionSettings, open_detector, read_roadnet, save_roadnet
     from perception.detection.roadnet import RoadNet
     from perception.training.calibration import calibrate
-    from perception.training.configuration import read_training_config, write_training_config
-    from perception.training.detector import TEACHER_SETTINGS, DetectorTraining, detector_task, load_data
+    from perception.training.configuration import write_training_config
+    from perception.training.detector import TEACHER_SETTINGS, detector_task, load_data
     from perception.training.feature_space import keep_features
     from perception.training.loop import train
 
-    prepare_processor()
-    console, root = Console(), data_folder(data)
-    path, folder = config_and_folder(config, output, resume, "detector")
-    settings = {"seed": seed, "steps": steps, "dropout": dropout, "weight_decay": weight_decay, "patience": patience}
-    training = read_training_config(DetectorTraining, path, settings)
-    chosen = choose_device(device)
+    console = Console(quiet=not processes.is_first)
     before = read_roadnet(root / training.keep_features) if training.keep_features is not None else None
     teachers = [
-        open_detector(str(root / teacher), DetectionSettings(**TEACHER_SETTINGS), device=chosen)[0]
+        open_detector(str(root / teacher), DetectionSettings(**TEACHER_SETTINGS), device=device)[0]
         for teacher in training.teachers
     ]
     with progress_bar(console) as progress:
@@ -75,20 +101,24 @@ def detector(
             training, root, teachers, lambda done, total: progress.update(task, completed=done, total=total)
         )
     held_out = sum(len(part) for part in images.validation.values())
-    console.print(f"{len(images.train)} images to learn from, {held_out} to choose by, on {chosen}.")
-    write_training_config(training, folder)
+    where = f"{device}" if processes.count == 1 else f"{processes.count} processes"
+    console.print(f"{len(images.train)} images to learn from, {held_out} to choose by, on {where}.")
+    if processes.is_first:
+        write_training_config(training, folder)
 
     def run(on_step: Callable[[int, History], None]) -> tuple[torch.nn.Module, History]:
-        task = detector_task(training, images, root, chosen)
-        return train(task, training.settings, folder=folder, device=chosen, on_step=on_step)
+        task = detector_task(training, images, root, device)
+        return train(task, training.settings, folder=folder, device=device, on_step=on_step, processes=processes)
 
     model, history = train_behind_bar(run, training.settings.steps, folder, console, title="RoadNet")
+    if not processes.is_first:
+        return
     assert isinstance(model, RoadNet)
-    slope, shift = calibrate(model, images.validation, chosen)
+    slope, shift = calibrate(model, images.validation, device)
     console.print(f"Scores calibrated on the validation sets: logit x {slope:.2f} + {shift:.2f}.", highlight=False)
     extras = {}
     if before is not None:
-        kept = keep_features(model, before[0], images.train, chosen)
+        kept = keep_features(model, before[0], images.train, device)
         extras["feature_space"] = before[1]
         console.print(
             f"Features fitted to those of {training.keep_features}: cosine {kept.cosine:.3f} on {kept.objects:,} "

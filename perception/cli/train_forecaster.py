@@ -74,6 +74,7 @@ def forecaster(
     from perception.detection import DetectionSettings, open_detector
     from perception.training.configuration import read_training_config, write_training_config
     from perception.training.forecaster import ForecasterTraining
+    from perception.training.processes import was_started_by_torchrun
 
     if study not in (None, OVERFITTING, FEATURES):
         raise UsageError(f"--study {study}: the studies that there are are named {OVERFITTING} and {FEATURES}.")
@@ -81,11 +82,13 @@ def forecaster(
         raise UsageError(
             "--study, --from-video and --seeds: give only one of them; --study features takes --seeds, too."
         )
+    if was_started_by_torchrun():
+        raise UsageError("torchrun: only perception train detector shares its work; start this one without it.")
     prepare_processor()
     console, root = Console(), data_folder(data)
     path, folder = config_and_folder(config, output, resume, "forecaster")
-    settings = {"seed": seed, "steps": steps, "dropout": dropout, "weight_decay": weight_decay, "patience": patience}
-    training = read_training_config(ForecasterTraining, path, settings)
+    settings = {"seed": seed, "steps": steps, "weight_decay": weight_decay, "patience": patience}
+    training = read_training_config(ForecasterTraining, path, settings, dropout=dropout)
     write_training_config(training, folder)
     chosen = choose_device(device)
     if study == FEATURES:

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from perception.detection.letterbox import Letterbox, canvas_size, letterbox
 from perception.detection.roadnet import SIDE_MULTIPLE_PX
 from perception.detection.roadnet_engines import Answers, RoadNetEngine
 from perception.detection.settings import USUAL_IMAGE_SIZE_PX, DetectionSettings
 from perception.detection.suppression import suppress
-from perception.types import Detections, Frame
+from perception.types import Detections, FloatArray, Frame
 
 
 class RoadNetDetector:
@@ -34,6 +35,18 @@ class RoadNetDetector:
             return []
         batch = self.prepare(frames)
         return self.finish(self.engine(batch.images), batch, frames)
+
+    @property
+    def input_size_px(self) -> None:
+        """Any size whose sides are multiples of 32 will do."""
+
+    def dense(self, images: NDArray[np.uint8]) -> tuple[FloatArray, FloatArray]:
+        """What the network says at every place: scores (B, A, C) and boxes (B, A, 4) in pixels of ``images``.
+
+        ``images`` (B, H, W, 3) uint8 RGB, H and W multiples of 32.
+        """
+        answers = self.engine(images)
+        return answers.scores.float().cpu().numpy(), answers.boxes_xyxy.float().cpu().numpy()
 
     def prepare(self, frames: Sequence[Frame]) -> Letterbox:
         """The frames as one batch of the network's input size."""

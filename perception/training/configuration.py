@@ -16,8 +16,8 @@ ConfigT = TypeVar("ConfigT", bound=BaseModel)
 CONFIG_NAME = "training.yaml"
 
 
-def read_training_config(kind: type[ConfigT], path: Path, settings: Mapping[str, Any]) -> ConfigT:
-    """Read ``path``; ``settings`` that are not None replace those in the file, ``dropout`` the network's own.
+def read_training_config(kind: type[ConfigT], path: Path, settings: Mapping[str, Any], **options: Any) -> ConfigT:
+    """Read ``path``; what is given in ``settings`` and ``options`` and not None replaces what the file says there.
 
     Raises ``UsageError`` for an unreadable file, an unknown key or a bad value.
     """
@@ -29,16 +29,18 @@ def read_training_config(kind: type[ConfigT], path: Path, settings: Mapping[str,
         raise UsageError(f"--config {path}: is not a YAML file.") from error
     if not isinstance(content, dict):
         raise UsageError(f"--config {path}: expected a table of options.")
-    given = {name: value for name, value in settings.items() if value is not None}
-    if "dropout" in given:
-        content["dropout"] = given.pop("dropout")
-    content["settings"] = {**(content.get("settings") or {}), **given}
+    content["settings"] = {**(content.get("settings") or {}), **_given(settings)}
+    content |= _given(options)
     try:
         return kind.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         raise UsageError(f"--config {path}: {key}: {first['msg']}.") from error
+
+
+def _given(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def write_training_config(config: BaseModel, folder: Path) -> None:

@@ -89,6 +89,11 @@ class DetectorTraining(BaseModel):
                     raise ValueError(f"{data_set.path}: imitates {unknown[0]}; known classes are {', '.join(CLASSES)}")
         return self
 
+    def with_teachers(self, paths: Sequence[Path]) -> DetectorTraining:
+        """These detectors teach, too: before the listed ones, with labels and with what they say at every place."""
+        more = tuple(paths)
+        return self.model_copy(update={"teachers": (*more, *self.teachers), "imitate": (*more, *self.imitate)})
+
 
 @dataclass(frozen=True)
 class DetectorData:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from perception.errors import UsageError
 from perception.files import whole_file, write_json
+from perception.training.processes import ALONE, Processes
 
 BatchT = TypeVar("BatchT")
 CHECKPOINT_NAME = "checkpoint.pt"
@@ -91,13 +92,14 @@ def train(
     folder: Path,
     device: torch.device,
     on_step: Callable[[int, History], None] = lambda step, history: None,
+    processes: Processes = ALONE,
 ) -> tuple[nn.Module, History]:
     """Train until the steps are done or early stopping says so; returns the best averaged model and the history.
 
     ``folder`` holds the checkpoint; where one is found there, training goes on from it. Ctrl-C saves one and is
-    raised on.
+    raised on. Of several processes the first alone validates, writes, and returns what was best.
     """
-    torch.manual_seed(settings.seed)
+    torch.manual_seed(settings.seed + processes.rank)
     model = task.model.to(device)
     average = copy.deepcopy(model).eval().requires_grad_(False)
     best = copy.deepcopy(average)
@@ -112,7 +114,8 @@ def train(
     running.pop("step", None)
     done = first_step
     try:
-        for step, batch in _prefetched(task.draw_batch, first_step, settings.steps):
+        draw = lambda step: task.draw_batch(processes.batch_number(step))  # noqa: E731
+        for step, batch in _prefetched(draw, first_step, settings.steps):
             model.train()
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate_at(step, settings)
@@ -120,17 +123,19 @@ def train(
                 losses = task.loss_of(model, batch)
             optimizer.zero_grad(set_to_none=True)
             losses["total"].backward()  # type: ignore[no-untyped-call]
+            processes.average_gradients(model)
             nn.utils.clip_grad_norm_(model.parameters(), settings.clip_norm)
             optimizer.step()
             # Early averages would remember the random start, so the decay grows with the steps made.
             decay = min(settings.average_decay, (1 + step) / (10 + step))
             _follow(average, model, decay)
-            for name, value in losses.items():
-                running[name] = running.get(name, float(value.detach())) * 0.98 + 0.02 * float(value.detach())
+            for name, value in processes.average(losses).items():
+                running[name] = running.get(name, value) * 0.98 + 0.02 * value
             done = step + 1
             if done % 20 == 0:
                 history.training.append({"step": done, **running})
-            if done % settings.validate_every == 0 or done == settings.steps:
+            is_time_to_validate = done % settings.validate_every == 0 or done == settings.steps
+            if is_time_to_validate and processes.is_first:
                 validation = task.validate(average)
                 history.validation.append(
                     {"step": done, "loss": validation.loss, "score": validation.score, **validation.figures}
@@ -142,13 +147,16 @@ def train(
                     settings.patience is not None and history.validations_since_best >= settings.patience
                 )
                 write_json(folder / HISTORY_NAME, asdict(history))
-            if done % settings.save_every == 0 or done % settings.validate_every == 0 or done == settings.steps:
+            if is_time_to_validate:
+                history.stopped_early = processes.told_by_first(lambda: history.stopped_early)
+            if (done % settings.save_every == 0 or is_time_to_validate) and processes.is_first:
                 _save(checkpoint, state, settings, done, history)
             on_step(done, history)
             if history.stopped_early:
                 break
     except KeyboardInterrupt:
-        _save(checkpoint, state, settings, done, history)
+        if processes.is_first:
+            _save(checkpoint, state, settings, done, history)
         raise
     return best, history
 

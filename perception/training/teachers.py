@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from perception.detection.ncnn_detector import NcnnDetector
 from perception.detection.onnx_detector import OnnxDetector
+from perception.detection.roadnet_weights import load_roadnet
 from perception.detection.settings import DetectionSettings
 from perception.detection.suppression import SUPPRESSION_GROUPS
 from perception.training.detection_data import LabelledImage, with_labels
 from perception.types import CLASSES, Detections, Detector, FloatArray, Frame, IntArray
+from perception.weights import WEIGHTS_SUFFIX
 
 SURE_ALONE = 0.6
 """One teacher's score above which its box is a label without the other's agreement."""
@@ -89,6 +92,8 @@ def ask(imitated: Sequence[Imitated], images: NDArray[np.uint8], counts: NDArray
 
 def open_imitated(path: Path) -> Imitated:
     """Raises ``UsageError`` when the file is missing, unreadable or of another kind."""
+    if path.suffix == WEIGHTS_SUFFIX:
+        return load_roadnet(path, DetectionSettings(), device=torch.device("cpu"))
     return (NcnnDetector if path.suffix == ".param" else OnnxDetector)(path, DetectionSettings())
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from perception.detection import read_roadnet
 from perception.forecasting import read_gru
 from perception.forecasting.windows import windows_at
 from perception.training.observing import observe_recording
+from perception.weights import bundled_folder
 
 SETTINGS = {"steps": 4, "batch_size": 4, "validate_every": 2, "save_every": 1, "warmup_steps": 1}
 
@@ -78,6 +81,34 @@ def test_a_detector_is_trained_and_goes_on_after_a_stop(command: Command, data, 
     history = json.loads((ran.folder / "history.json").read_text())
     assert [entry["step"] for entry in history["validation"]] == [2, 4, 6]
     assert yaml.safe_load((ran.folder / "training.yaml").read_text())["settings"]["steps"] == 6
+
+
+def test_two_processes_share_a_training_and_leave_one_folder(data, detector_config, tmp_path):
+    perception = Path(sys.executable).with_name("perception")
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--no-python"]
+    asked = ["train", "detector", "--config", detector_config, "--data", data, "--device", "cpu"]
+    ran = subprocess.run([*torchrun, perception, *asked], cwd=tmp_path, capture_output=True, text=True, timeout=240)
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    (folder,) = (tmp_path / "runs" / "train").iterdir()
+    assert (folder / "roadnet.safetensors").is_file()
+    assert ran.stdout.count("on 2 processes") == ran.stdout.count("Ended") == 1
+
+
+def test_a_teacher_labels_what_people_did_not(command: Command, data, detector_config):
+    content = yaml.safe_load(detector_config.read_text())
+    unlabelled = {"kind": "unlabelled", "path": "drive/drive.mp4", "stride": 8}
+    detector_config.write_text(yaml.safe_dump({**content, "train": [*content["train"], unlabelled]}))
+    teacher = bundled_folder() / "roadnet.safetensors"
+    asked = ("train", "detector", "--config", detector_config, "--data", data, "--output", "run", "--device", "cpu")
+    ran = command(*asked, "--teacher", teacher, "--seed", 3)
+    assert ran.code == 0, ran.err
+    kept = yaml.safe_load((ran.folder / "training.yaml").read_text())
+    assert kept["teachers"] == kept["imitate"] == [str(teacher)]
+    (*_, last) = json.loads((ran.folder / "history.json").read_text())["validation"]
+    assert np.isfinite(last["loss"])
+    refused = command(*asked, "--teacher", "nobody.onnx")
+    assert refused.code == 2
+    assert "nobody.onnx" in refused.sentence
 
 
 class _BoxDetectorWithFeatures(BoxDetector):

@@ -1,0 +1,91 @@
+"""Several processes that learn together, one for each GPU, started by ``torchrun``: each draws batches of its own, and
+all follow the mean of their gradients (data parallelism)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar, cast
+
+import torch
+from torch import Tensor, distributed, nn
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Processes:
+    """This process is number ``rank`` of ``count``; the first one also validates, writes and talks."""
+
+    rank: int = 0
+    count: int = 1
+
+    @property
+    def is_first(self) -> bool:
+        return self.rank == 0
+
+    def batch_number(self, step: int) -> int:
+        """Which of the task's batches this process draws at ``step``: no two processes share one."""
+        return step * self.count + self.rank
+
+    def average_gradients(self, model: nn.Module) -> None:
+        """Put the mean over all processes in place of each process's own gradients."""
+        if self.count == 1:
+            return
+        parameters = [p for p in model.parameters() if p.requires_grad]
+        # A process whose batch did not reach a layer still takes part in the mean.
+        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+        flat = torch.cat([gradient.flatten() for gradient in gradients])
+        distributed.all_reduce(flat)
+        flat /= self.count
+        parts = torch.split(flat, [p.numel() for p in parameters])
+        for parameter, part in zip(parameters, parts, strict=True):
+            parameter.grad = part.view_as(parameter)
+
+    def average(self, values: dict[str, Tensor]) -> dict[str, float]:
+        """The means of named scalars, the same in every process."""
+        stacked = torch.stack([value.detach().float() for value in values.values()])
+        if self.count > 1:
+            distributed.all_reduce(stacked)
+            stacked /= self.count
+        return dict(zip(values, stacked.tolist(), strict=True))
+
+    def told_by_first(self, find_out: Callable[[], T]) -> T:
+        """What the first process alone finds out; the others wait for it."""
+        if self.count == 1:
+            return find_out()
+        told = [find_out() if self.is_first else None]
+        distributed.broadcast_object_list(told, src=0)
+        return cast(T, told[0])
+
+
+ALONE = Processes()
+
+
+def was_started_by_torchrun() -> bool:
+    """Whether there are other processes to join."""
+    return distributed.is_available() and distributed.is_torchelastic_launched()
+
+
+def device_of_this_process(device: torch.device) -> torch.device:
+    """A GPU of its own for each process of this machine; on a CPU they share it."""
+    if device.type == "cuda" and was_started_by_torchrun():
+        return torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+    return device
+
+
+@contextmanager
+def joined(device: torch.device) -> Iterator[Processes]:
+    """All processes that ``torchrun`` has started, or this one alone."""
+    if not was_started_by_torchrun():
+        yield ALONE
+        return
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield Processes(distributed.get_rank(), distributed.get_world_size())
+    finally:
+        distributed.destroy_process_group()
