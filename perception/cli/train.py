@@ -85,14 +85,14 @@ def _train_detector(
     from perception.detection.roadnet import RoadNet
     from perception.training.calibration import calibrate
     from perception.training.configuration import write_training_config
-    from perception.training.detector import TEACHER_SETTINGS, detector_task, load_data
+    from perception.training.detector import TEACHER_SETTINGS, detector_task, load_data, weights_path
     from perception.training.feature_space import keep_features
     from perception.training.loop import train
 
     console = Console(quiet=not processes.is_first)
-    before = read_roadnet(root / training.keep_features) if training.keep_features is not None else None
+    before = read_roadnet(weights_path(root, training.keep_features)) if training.keep_features is not None else None
     teachers = [
-        open_detector(str(root / teacher), DetectionSettings(**TEACHER_SETTINGS), device=device)[0]
+        open_detector(str(weights_path(root, teacher)), DetectionSettings(**TEACHER_SETTINGS), device=device)[0]
         for teacher in training.teachers
     ]
     with progress_bar(console) as progress:

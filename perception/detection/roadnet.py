@@ -12,6 +12,7 @@ no second pass.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -27,7 +28,6 @@ SIDE_MULTIPLE_PX = 32
 """Height and width of the input are multiples of it; the coarsest map rounds up."""
 
 BACKBONE_ENDS = (7, 14, 18)  # slices of MobileNetV2's features that end at strides 8, 16 and 32
-_BACKBONE_CHANNELS = (32, 96, 320)
 LARGEST_LOG_SIDE = 5.0
 """A box reaches at most e to this power strides from its place."""
 
@@ -41,6 +41,16 @@ class RoadNetConfig:
     embedding_size: int = 64
     dropout: float = 0.0
     classes: tuple[str, ...] = CLASSES
+    width: float = 1.0
+    """Of the backbone: MobileNetV2's multiplier of its channels."""
+
+
+SIZES = {
+    "nano": RoadNetConfig(width=0.5, channels=48),
+    "small": RoadNetConfig(),
+    "base": RoadNetConfig(channels=160, tower_depth=3),
+}
+"""The ladder, and the operations of each: 0.3, 1 and 1.7 times those of the bundled ``small``."""
 
 
 class RoadNetOutput(NamedTuple):
@@ -92,7 +102,7 @@ class FeaturePyramid(nn.Module):
     down from there, as in RetinaNet (Lin et al. 2017).
     """
 
-    def __init__(self, backbone_channels: tuple[int, ...], channels: int) -> None:
+    def __init__(self, backbone_channels: Sequence[int], channels: int) -> None:
         super().__init__()
         deepest = backbone_channels[-1]
         self.lateral = nn.ModuleList(nn.Conv2d(size, channels, 1) for size in backbone_channels)
@@ -149,13 +159,15 @@ class RoadNet(nn.Module):
         self.config = config or RoadNetConfig()
         # Batch norm is folded from the start: with batches of a few images its statistics would only disturb
         # the ImageNet weights, and a biased convolution is faster.
-        self.backbone = fold_batch_norms(mobilenet_v2(weights=None).features[: BACKBONE_ENDS[-1]])
-        self.pyramid = FeaturePyramid(_BACKBONE_CHANNELS, self.config.channels)
-        self.heads = nn.ModuleList(LevelHead(self.config) for _ in _BACKBONE_CHANNELS)
+        features = mobilenet_v2(weights=None, width_mult=self.config.width).features[: BACKBONE_ENDS[-1]]
+        ends = [features[end - 1].out_channels for end in BACKBONE_ENDS]
+        self.backbone = fold_batch_norms(features)
+        self.pyramid = FeaturePyramid(ends, self.config.channels)
+        self.heads = nn.ModuleList(LevelHead(self.config) for _ in ends)
 
     def load_backbone(self, state: dict[str, Tensor]) -> None:
-        """Start from the weights of ``torchvision.models.mobilenet_v2``, batch norms folded."""
-        reference = mobilenet_v2(weights=None)
+        """Start from the weights of ``torchvision.models.mobilenet_v2`` of the same width, batch norms folded."""
+        reference = mobilenet_v2(weights=None, width_mult=self.config.width)
         floats = {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
         missing, unexpected = reference.load_state_dict(floats, strict=False)
         if unexpected or any(not name.startswith("classifier") for name in missing):

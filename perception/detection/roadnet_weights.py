@@ -86,6 +86,7 @@ def _derived_feature_space(state: Mapping[str, torch.Tensor]) -> str:
 
 
 def _config(values: Mapping[str, Any], path: Path) -> RoadNetConfig:
+    values = {"width": 1.0, **values}  # files of before there was a choice do not name it
     names = {field.name for field in fields(RoadNetConfig)}
     unknown, missing = set(values) - names, names - set(values)
     if unknown or missing:
@@ -98,6 +99,7 @@ def _config(values: Mapping[str, Any], path: Path) -> RoadNetConfig:
     sizes = [values[name] for name in ("channels", "tower_depth", "embedding_size")]
     dropout = values["dropout"]
     sizes_fit = all(type(size) is int and 0 < size <= 4096 for size in sizes)
-    if not sizes_fit or not isinstance(dropout, (int, float)) or not 0 <= dropout <= 1:
+    width_fits = isinstance(values["width"], (int, float)) and 0.1 <= values["width"] <= 4
+    if not sizes_fit or not width_fits or not isinstance(dropout, (int, float)) or not 0 <= dropout <= 1:
         raise UsageError(f"{path}: its config holds a size that no RoadNet has; give weights of this version.")
     return RoadNetConfig(**{**values, "classes": classes})

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
 from perception.detection.letterbox import letterbox
-from perception.detection.roadnet import RoadNet, RoadNetConfig, to_input
+from perception.detection.roadnet import SIZES, RoadNet, to_input
 from perception.detection.roadnet_detector import RoadNetDetector
 from perception.detection.roadnet_engines import TorchEngine
 from perception.detection.roadnet_weights import read_roadnet
@@ -32,9 +32,12 @@ from perception.training.detection_data import (
 )
 from perception.training.detection_loss import detection_loss
 from perception.training.loop import Task, TrainingSettings, Validation
+from perception.training.resizing import resized
 from perception.training.teachers import ask, complete_labels, open_imitated
 from perception.types import CLASSES, BoxTable, Detector, FloatArray, Frame
-from perception.weights import read_plain_state
+from perception.weights import WEIGHTS_SUFFIX, bundled_folder, read_plain_state
+
+BUNDLED = Path("roadnet")
 
 TEACHER_SETTINGS: dict[str, Any] = {"confidence": 0.1, "iou": 0.5, "image_size_px": 640}
 """How the teachers look: their weak detections mark what must not be learnt as background."""
@@ -57,16 +60,18 @@ class DataSet(BaseModel):
 
 
 class DetectorTraining(BaseModel):
-    """The file behind ``perception train detector --config``; paths are relative to the ``--data`` folder."""
+    """The file behind ``perception train detector --config``; paths are relative to the ``--data`` folder, and
+    "roadnet" is the bundled one."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    size: Literal["nano", "small", "base"] = "small"
     backbone: Path | None = Field(None, description="ImageNet weights of torchvision's mobilenet_v2 to start from")
-    start: Path | None = Field(None, description="weights of a RoadNet with the same configuration to go on from")
+    start: Path | None = Field(None, description="weights of a RoadNet of any size to go on from")
     teachers: tuple[Path, ...] = Field((), description="detectors that label what people did not")
     imitate: tuple[Path, ...] = Field(
         (),
-        description="YOLOX-type ONNX or NanoDet ncnn files; of those that take a batch's size, the first that counts",
+        description="YOLOX-type ONNX, NanoDet ncnn or RoadNet files; the first that takes a batch's size counts",
     )
     frozen_layers: int = Field(0, ge=0, le=18, description="layers of the backbone, from the picture on, that stay")
     keep_features: Path | None = Field(None, description="RoadNet weights whose features objects are to keep")
@@ -101,6 +106,11 @@ class DetectorData:
 
     train: list[LabelledImage]
     validation: dict[str, list[LabelledImage]]
+
+
+def weights_path(root: Path, path: Path) -> Path:
+    """Where the weights lie that a configuration names."""
+    return bundled_folder() / f"{path}{WEIGHTS_SUFFIX}" if path == BUNDLED else root / path
 
 
 def load_data(
@@ -152,19 +162,19 @@ def _counting(chosen: bool | dict[Path, tuple[str, ...]], imitated: Sequence[Pat
 def detector_task(config: DetectorTraining, data: DetectorData, root: Path, device: torch.device) -> Task[Batch]:
     """What ``loop.train`` needs."""
     torch.manual_seed(config.settings.seed)
-    model = RoadNet(RoadNetConfig(dropout=config.dropout))
-    if config.backbone is not None:
-        model.load_backbone(read_plain_state(root / config.backbone))
+    size = replace(SIZES[config.size], dropout=config.dropout)
     if config.start is not None:
-        model, _ = read_roadnet(root / config.start)
-        for head in model.level_heads:
-            head.dropout.p = config.dropout
+        model = resized(read_roadnet(weights_path(root, config.start))[0], size)
+    else:
+        model = RoadNet(size)
+        if config.backbone is not None:
+            model.load_backbone(read_plain_state(root / config.backbone))
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     model.backbone[: config.frozen_layers].requires_grad_(False)  # type: ignore[index]
     if device.type == "cpu":
         thin_out_afterwards(model)
     weights = sampling_weights(data.train, config.rare_share)
-    imitated = [open_imitated(root / path) for path in config.imitate]
+    imitated = [open_imitated(weights_path(root, path)) for path in config.imitate]
 
     def draw_batch(step: int) -> Batch:
         batch = make_batch(
