@@ -33,6 +33,7 @@ def _rising(counts: list[int]) -> list[int]:
 
 
 Count = Annotated[int, Field(ge=1, le=100_000)]
+Side = Annotated[int, Field(ge=32, le=8192)]
 
 
 class RunConfig(BaseModel):
@@ -123,11 +124,13 @@ class EvaluateConfig(RunConfig):
 
 
 class BenchConfig(RunConfig):
-    """``perception bench``: ``cameras`` and ``objects`` are the numbers of them that are measured, for so many
-    ``instants`` each; ``peers`` are detectors that are timed beside ours."""
+    """``perception bench``: ``cameras`` and ``objects`` are the numbers of them that are measured, ``sizes`` the
+    long sides of the network's input, for so many ``instants`` each; ``peers`` are detectors that are timed beside
+    ours."""
 
     cameras: Annotated[list[Count], BeforeValidator(_split), AfterValidator(_rising)] = [1, 2, 4, 6, 8, 12]
     objects: Annotated[list[Count], BeforeValidator(_split), AfterValidator(_rising)] = [10, 30, 100, 300]
+    sizes: Annotated[list[Side], BeforeValidator(_split), AfterValidator(_rising)] = [416, 640]
     instants: int = Field(default=40, ge=1)
     peers: Annotated[list[str], BeforeValidator(_listed)] = []
 

@@ -69,7 +69,7 @@ def work_of(model: nn.Module, inputs: Tensor) -> Work:
     return Work(float(counter.get_total_flops()), float(moved))
 
 
-def synchronise(device: torch.device) -> None:
+def _synchronise(device: torch.device) -> None:
     """Wait until the device has done all that it was given."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
@@ -78,9 +78,9 @@ def synchronise(device: torch.device) -> None:
 def _fastest_s(work: Callable[[], Any], device: torch.device) -> float:
     taken = []
     for _ in range(_REPEATS):
-        synchronise(device)
+        _synchronise(device)
         start = time.perf_counter()
         work()
-        synchronise(device)
+        _synchronise(device)
         taken.append(time.perf_counter() - start)
     return float(np.min(taken))

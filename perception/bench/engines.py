@@ -5,18 +5,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import pairwise
-from time import perf_counter
 from typing import Any
 
-from perception.bench.ceiling import Ceiling, Work, synchronise
+import torch
+
+from perception.bench.ceiling import Ceiling, Work
 from perception.bench.growth import measure_in_turns
+from perception.bench.stages import NETWORK, StagedDetector
 from perception.detection import RoadNetDetector
 from perception.evaluation.latency import LatencyReport
 from perception.types import Detector, FrameSet
-
-NETWORK = "network"
-_STAGES = ("prepare", NETWORK, "suppress")
 
 
 @dataclass(frozen=True)
@@ -90,7 +88,7 @@ def measure_engines(
     by_title = {contender.title: contender for contender in contenders}
     if len(by_title) < len(contenders):
         raise ValueError("contenders: two have the same title")
-    steps = {title: _step(contender.detector, _endless(recorded)) for title, contender in by_title.items()}
+    steps = {title: _step(contender, _endless(recorded)) for title, contender in by_title.items()}
     latencies = measure_in_turns(steps, instants=instants, on_instant=on_instant)
     images = len(recorded[0].frames)
     return [
@@ -99,28 +97,17 @@ def measure_engines(
     ]
 
 
-def _step(detector: Detector, frame_sets: Iterator[FrameSet]) -> Callable[[], dict[str, float]]:
-    """One instant more, and milliseconds per stage; a foreign detector has only one."""
+def _step(contender: Contender, frame_sets: Iterator[FrameSet]) -> Callable[[], dict[str, float]]:
+    """One instant more, and milliseconds per stage."""
+    ours = contender.detector
+    device = ours.engine.device if isinstance(ours, RoadNetDetector) else torch.device("cpu")
+    staged = StagedDetector(ours, device)
 
-    def foreign() -> dict[str, float]:
-        start = perf_counter()
-        detector.detect(next(frame_sets).frames)
-        return {NETWORK: 1e3 * (perf_counter() - start)}
+    def step() -> dict[str, float]:
+        staged.detect(next(frame_sets).frames)
+        return staged.stage_ms
 
-    def staged() -> dict[str, float]:
-        assert isinstance(detector, RoadNetDetector)
-        frames, device = next(frame_sets).frames, detector.engine.device
-        times_s = [perf_counter()]
-        batch = detector.prepare(frames)
-        times_s.append(perf_counter())
-        answers = detector.engine(batch.images)
-        synchronise(device)
-        times_s.append(perf_counter())
-        detector.finish(answers, batch, frames)
-        times_s.append(perf_counter())
-        return {stage: 1e3 * (end - start) for stage, (start, end) in zip(_STAGES, pairwise(times_s), strict=True)}
-
-    return staged if isinstance(detector, RoadNetDetector) else foreign
+    return step
 
 
 def _endless(recorded: Sequence[FrameSet]) -> Iterator[FrameSet]:

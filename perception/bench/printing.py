@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.text import Text
 
-from perception.bench.engines import NETWORK, Measured
+from perception.bench.engines import Measured
 from perception.bench.growth import Growth
+from perception.bench.stages import NETWORK
+from perception.evaluation.latency import LatencyReport
 from perception.evaluation.printing_layout import make_table, percent, print_heading, print_note, print_table
 
 
@@ -28,6 +30,30 @@ def print_growth(growth: Growth, console: Console, *, detail: str) -> None:
     print_table(console, table)
     power = "" if growth.exponent is None else f" Time grows with the number to the power of {growth.exponent:.2f}."
     print_note(console, f"Milliseconds per instant; x: times the median of {sizes[0]:,} {growth.what}.{power}")
+
+
+def print_whole_way(latencies: Mapping[str, LatencyReport], console: Console, *, detail: str) -> None:
+    """Median milliseconds of each stage from the recording to the files of results, for each way to compute."""
+    print_heading(console, "The whole way, decode to written", detail)
+    stages = list(dict.fromkeys(stage for latency in latencies.values() for stage in latency.per_stage))
+    table = make_table("Stage", *latencies)
+    for stage in stages:
+        table.add_row(stage, *(f"{latency.per_stage[stage].p50_ms:,.1f}" for latency in latencies.values()))
+    totals = [latency.total for latency in latencies.values() if latency.total is not None]
+    rows = {
+        "median": [f"{total.p50_ms:,.1f}" for total in totals],
+        "95%": [f"{total.p95_ms:,.1f}" for total in totals],
+        "99%": [f"{total.p99_ms:,.1f}" for total in totals],
+        "instants/s": [f"{1e3 / total.p50_ms:,.1f}" for total in totals],
+    }
+    for name, cells in rows.items():
+        table.add_row(Text(name, style="bold"), *(Text(cell, style="bold") for cell in cells))
+    print_table(console, table)
+    print_note(
+        console,
+        "Milliseconds per instant, stages one after the other; perception demo decodes and draws beside the networks. "
+        "The figure behind an engine is the long side of its input in pixels.",
+    )
 
 
 def print_engines(measured: Sequence[Measured], console: Console, *, detail: str) -> None:

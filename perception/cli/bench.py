@@ -27,6 +27,12 @@ def bench(
             "--objects", help="Numbers of objects to follow.", show_default="10,30,100,300", rich_help_panel=_SIZES
         ),
     ] = None,
+    sizes: Annotated[
+        str | None,
+        typer.Option(
+            "--sizes", help="Long sides of the input in pixels.", show_default="416,640", rich_help_panel=_SIZES
+        ),
+    ] = None,
     instants: Annotated[
         int | None,
         typer.Option("--instants", help="Instants measured of each number.", show_default="40", rich_help_panel=_SIZES),

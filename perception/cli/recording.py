@@ -52,7 +52,7 @@ class SceneRecorder:
         self._files.__exit__(kind, error, trace)
 
     def write(self, scene: Scene, *, rate_fps: float | None = None, remark: str = "") -> tuple[Scene, bool]:
-        """The scene with the stages ``draw`` and ``encode`` added, and False when the user closed the window."""
+        """The scene, the stages ``draw``, ``encode`` and ``write`` added; and False when the user closed the window."""
         stage_ms = dict(scene.stage_ms)
         goes_on = True
         if self._video is not None or self._window is not None:
@@ -73,7 +73,8 @@ class SceneRecorder:
                 stage_ms["encode"] = 1e3 * (perf_counter() - started_s)
             if self._window is not None:
                 goes_on = self._window.show(picture)
-        scene = replace(scene, stage_ms=stage_ms)
         if self._tables is not None:
-            self._tables.write(scene)
-        return scene, goes_on
+            started_s = perf_counter()
+            self._tables.write(replace(scene, stage_ms=stage_ms))
+            stage_ms["write"] = 1e3 * (perf_counter() - started_s)
+        return replace(scene, stage_ms=stage_ms), goes_on

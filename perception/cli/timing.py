@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import resource
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
+from dataclasses import asdict
 from itertools import islice, pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import perf_counter
 
 import numpy as np
@@ -22,8 +25,10 @@ from perception.bench import (
     measure_ceiling,
     measure_engines,
     measure_growth,
+    measure_in_turns,
     print_engines,
     print_growth,
+    print_whole_way,
     work_of,
 )
 from perception.bench.growth import WARM_UP_INSTANTS
@@ -33,14 +38,13 @@ from perception.cli.progress import RunProgress
 from perception.cli.provenance import write_run_file
 from perception.cli.running import make_folder, open_configured
 from perception.cli.sessions import with_bundled_source
+from perception.cli.whole_way import WholeWay, ways_of
 from perception.config import BenchConfig
 from perception.detection import DetectionSettings, RoadNetDetector, load_roadnet, open_detector, read_roadnet
 from perception.detection.roadnet import to_input
-from perception.detection.roadnet_engines import EngineName
 from perception.errors import UsageError
 from perception.files import write_json
 from perception.types import FrameSet
-from perception.weights import WEIGHTS_SUFFIX
 
 PLOT_FILE = "growth.png"
 _MOST_FRAMES = 48
@@ -62,8 +66,14 @@ def run_bench(config: BenchConfig) -> None:
         raise UsageError(f"{name}: holds no frames.")
     assembly = assemble(config, rig=rig)
     contenders = _contenders(config, recorded[0], assembly)
-    total = (len(contenders) + len(config.cameras) + len(config.objects)) * (WARM_UP_INSTANTS + config.instants)
-    with RunProgress(Console(stderr=True, highlight=False), total=total, unit="instants") as progress:
+    with TemporaryDirectory() as scratch, ExitStack() as files:
+        whole_ways = _whole_ways(config, rig, assembly, Path(scratch))
+        for way in whole_ways.values():
+            files.enter_context(closing(way))
+        loads = len(whole_ways) + len(contenders) + len(config.cameras) + len(config.objects)
+        total = loads * (WARM_UP_INSTANTS + config.instants)
+        progress = files.enter_context(RunProgress(Console(stderr=True, highlight=False), total=total, unit="instants"))
+        whole = measure_in_turns(whole_ways, instants=config.instants, on_instant=progress.update)
         engines = measure_engines(contenders, recorded, instants=config.instants, on_instant=progress.update)
         camera_loads = [_camera_load(config, rig, recorded, count) for count in config.cameras]
         object_loads = [_object_load(config, rig, count) for count in config.objects]
@@ -77,6 +87,7 @@ def run_bench(config: BenchConfig) -> None:
         f"{name}, {width}x{height} pixels, {assembly.pipeline.detector.name}; {machine}",
         f"tracker and forecaster alone, {len(rig)} cameras; {machine}",
     ]
+    print_whole_way(whole, Console(highlight=False), detail=details[0])
     print_engines(engines, Console(highlight=False), detail=details[0])
     for growth, detail in zip(growths, details, strict=True):
         print_growth(growth, Console(highlight=False), detail=detail)
@@ -84,6 +95,7 @@ def run_bench(config: BenchConfig) -> None:
     notes, weights = assembly.notes, assembly.weights
     write_run_file(folder, command="bench", config=config, device=str(assembly.device), notes=notes, weights=weights)
     report = {
+        "whole_way": {title: asdict(latency) for title, latency in whole.items()},
         "engines": [one.to_json() for one in engines],
         "growth": [growth.to_json() for growth in growths],
         "peak_memory_bytes": _peak_memory_bytes(assembly.device),
@@ -96,16 +108,14 @@ def run_bench(config: BenchConfig) -> None:
 def _contenders(config: BenchConfig, frame_set: FrameSet, assembly: Assembly) -> list[Contender]:
     """The detector as it runs here, where it is RoadNet its other engines too, and the peers."""
     ours, device = assembly.pipeline.detector, assembly.device
-    if not isinstance(ours, RoadNetDetector) or assembly.weights[0].suffix != WEIGHTS_SUFFIX:
+    ways = ways_of(ours, assembly.weights, device)
+    if not ways or not isinstance(ours, RoadNetDetector):
         contenders = [Contender(ours.name, ours)]
     else:
         inputs = to_input(torch.from_numpy(ours.prepare(frame_set.frames).images))
         work = work_of(read_roadnet(assembly.weights[0])[0], inputs)
         half_dtype = torch.float16 if device.type == "cuda" else torch.bfloat16
         ceilings = {half: measure_ceiling(device, half_dtype if half else torch.float32) for half in (False, True)}
-        ways: list[tuple[EngineName, bool]] = [("torch", False), ("torch", True)]
-        if device.type == "cpu":
-            ways.insert(0, ("onnx", False))
         contenders = []
         for engine, half in ways:
             detector = load_roadnet(assembly.weights[0], ours.settings, device=device, half=half, engine=engine)
@@ -114,6 +124,19 @@ def _contenders(config: BenchConfig, frame_set: FrameSet, assembly: Assembly) ->
         peer, _ = open_detector(name, DetectionSettings(confidence=config.conf), device=device)
         contenders.append(Contender(peer.name, peer))
     return contenders
+
+
+def _whole_ways(config: BenchConfig, rig: Rig, assembly: Assembly, scratch: Path) -> dict[str, WholeWay]:
+    """By title: each engine with each size of the input; a detector of others as it is."""
+    ways = ways_of(assembly.pipeline.detector, assembly.weights, assembly.device)
+    sizes: list[int | None] = [config.imgsz] if config.imgsz is not None or not ways else [*config.sizes]
+    found: dict[str, WholeWay] = {}
+    for engine, half in ways or [(config.engine, config.half)]:
+        for size in sizes:
+            changed = config.model_copy(update={"engine": engine, "half": half, "imgsz": size})
+            way = WholeWay(changed, rig, scratch / str(len(found)))
+            found[way.title if size is None else f"{way.title}, {size}"] = way
+    return found
 
 
 def _peak_memory_bytes(device: torch.device) -> int:

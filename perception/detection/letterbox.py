@@ -4,25 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from perception.types import FloatArray
 
 PADDING_GREY = 114
 
 
+PixelsT = TypeVar("PixelsT", NDArray[np.uint8], Tensor, covariant=True)
+
+
 @dataclass(frozen=True)
-class Letterbox:
+class Letterbox(Generic[PixelsT]):
     """A batch of images, each scaled without distortion into the top left corner of a canvas.
 
     ``images`` (B, H, W, 3) uint8 RGB; ``scales`` (B,) canvas pixels per image pixel; ``sizes_px`` (B, 2) width and
     height of the original images.
     """
 
-    images: NDArray[np.uint8]
+    images: PixelsT
     scales: FloatArray
     sizes_px: NDArray[np.int64]
 
@@ -41,7 +46,7 @@ def canvas_size(sizes_px: Sequence[tuple[int, int]], *, long_side_px: int, multi
     return int(width), int(height)
 
 
-def letterbox(images: Sequence[NDArray[np.uint8]], *, width: int, height: int) -> Letterbox:
+def letterbox(images: Sequence[NDArray[np.uint8]], *, width: int, height: int) -> Letterbox[NDArray[np.uint8]]:
     """Scale each image (H, W, 3) into a canvas of ``width`` x ``height`` pixels; the rest is grey."""
     canvas = np.full((len(images), height, width, 3), PADDING_GREY, np.uint8)
     scales = np.empty(len(images))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from perception.detection.device_letterbox import letterbox_on
 from perception.detection.letterbox import Letterbox, canvas_size, letterbox
 from perception.detection.roadnet import SIDE_MULTIPLE_PX
 from perception.detection.roadnet_engines import Answers, RoadNetEngine
@@ -48,17 +51,20 @@ class RoadNetDetector:
         answers = self.engine(images)
         return answers.scores.float().cpu().numpy(), answers.boxes_xyxy.float().cpu().numpy()
 
-    def prepare(self, frames: Sequence[Frame]) -> Letterbox:
-        """The frames as one batch of the network's input size."""
+    def prepare(self, frames: Sequence[Frame]) -> Letterbox[NDArray[np.uint8]] | Letterbox[Tensor]:
+        """The frames as one batch of the network's input size, on a GPU made there."""
         sizes_px = [frame.size_px for frame in frames]
         # Unasked, small images are not magnified: it helps where objects are far and harms where they are near.
         usual_px = min(USUAL_IMAGE_SIZE_PX, max(max(size) for size in sizes_px))
         long_side_px = self.settings.image_size_px or usual_px
         width, height = canvas_size(sizes_px, long_side_px=long_side_px, multiple=SIDE_MULTIPLE_PX)
-        return letterbox([frame.image for frame in frames], width=width, height=height)
+        images = [frame.image for frame in frames]
+        if self.engine.device.type == "cuda":
+            return letterbox_on(self.engine.device, images, width=width, height=height)
+        return letterbox(images, width=width, height=height)
 
     @torch.inference_mode()
-    def finish(self, answers: Answers, batch: Letterbox, frames: Sequence[Frame]) -> list[Detections]:
+    def finish(self, answers: Answers, batch: Letterbox[Any], frames: Sequence[Frame]) -> list[Detections]:
         """From the answers at all places to the objects of each frame."""
         kept = suppress(
             answers.scores,

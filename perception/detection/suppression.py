@@ -59,7 +59,7 @@ def suppress(
     candidate_boxes = boxes_xyxy[rows, place_indices].float()
 
     groups = torch.tensor(SUPPRESSION_GROUPS, device=scores.device)
-    group_keys = rows * (int(groups.max()) + 1) + groups[candidate_labels]
+    group_keys = rows * (max(SUPPRESSION_GROUPS) + 1) + groups[candidate_labels]
     keep = batched_nms(candidate_boxes, candidate_scores, group_keys, iou_threshold)
     # batched_nms orders by score over the whole batch; a stable sort by image keeps that order within each image.
     keep = keep[torch.sort(rows[keep], stable=True).indices]

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import copy
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from perception.detection import DetectionSettings, RoadNetDetector
 from perception.detection.roadnet import LevelHead, RoadNet, fold_batch_norms, to_input
-from perception.detection.roadnet_engines import Answers
+from perception.detection.roadnet_engines import Answers, Pixels
 
 
 def looking_detector(model: RoadNet, settings: DetectionSettings, *, device: torch.device) -> RoadNetDetector:
@@ -64,9 +62,9 @@ class _LookEngine:
         self._model.pyramid.register_forward_hook(lambda module, maps, levels: self._maps.extend(levels))
 
     @torch.inference_mode()
-    def __call__(self, images: NDArray[np.uint8]) -> Answers:
+    def __call__(self, images: Pixels) -> Answers:
         self._maps.clear()
-        output = self._model(to_input(torch.from_numpy(images).to(self.device)))
+        output = self._model(to_input(torch.as_tensor(images, device=self.device)))
         scores = output.class_logits.sigmoid()
         looks = torch.zeros(*scores.shape[:2], self.embedding_size, device=self.device)
         matters = scores.amax(dim=2) >= self._confidence

@@ -21,6 +21,11 @@ def test_engines_and_growths_are_measured_and_written(command: Command) -> None:
     assert {"detect", "track", "forecast"} == set(cameras["latency"]["2"]["per_stage"])
     assert cameras["latency"]["2"]["total"]["instant_count"] == 2
     assert Path("measured/growth.png").stat().st_size > 10_000
+    for way in content["whole_way"].values():
+        stages = ["decode", "prepare", "network", "suppress", "track", "forecast", "draw", "encode", "write"]
+        assert list(way["per_stage"]) == stages
+        assert way["total"]["instant_count"] == 2
+    assert list(content["whole_way"]) == [f"{one['detector']}, 128" for one in content["engines"]]
     engines = content["engines"]
     assert [one["detector"] for one in engines] == [
         "ONNX Runtime on cpu", "PyTorch on cpu", "PyTorch on cpu with 16 bits"
@@ -28,7 +33,7 @@ def test_engines_and_growths_are_measured_and_written(command: Command) -> None:
     assert all(list(one["latency"]["per_stage"]) == ["prepare", "network", "suppress"] for one in engines)
     assert all(one["share_of_ceiling"] > 0 and one["images"] == 6 for one in engines)
     assert content["peak_memory_bytes"] > 2**27
-    assert "ONNX Runtime" in ran.out and "Images/s" in ran.out and "GFLOP/s" in ran.out
+    assert "ONNX Runtime" in ran.out and "Images/s" in ran.out and "encode" in ran.out and "GFLOP/s" in ran.out
     assert "imgsz: 128" in Path("measured/run.yaml").read_text()
 
 
@@ -39,6 +44,7 @@ def test_engines_and_growths_are_measured_and_written(command: Command) -> None:
         (("--cameras", "two"), ["--cameras"]),
         (("--objects", ""), ["--objects"]),
         (("--instants", "0"), ["--instants"]),
+        (("--sizes", "8"), ["--sizes"]),
         (("--peer", "no-such-detector", "--imgsz", "64"), ["no-such-detector"]),
         (("--source", "no-such-recording"), ["no-such-recording"]),
     ],
