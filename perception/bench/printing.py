@@ -13,6 +13,9 @@ from perception.bench.stages import NETWORK
 from perception.evaluation.latency import LatencyReport
 from perception.evaluation.printing_layout import make_table, percent, print_heading, print_note, print_table
 
+EngineAndSize = tuple[str, int | None]
+"""The title of an engine, and the long side of its input in pixels; None where it has its own."""
+
 
 def print_growth(growth: Growth, console: Console, *, detail: str) -> None:
     """Median milliseconds of each stage, and of an instant as a whole, for each size; ``detail`` says what was run."""
@@ -32,27 +35,31 @@ def print_growth(growth: Growth, console: Console, *, detail: str) -> None:
     print_note(console, f"Milliseconds per instant; x: times the median of {sizes[0]:,} {growth.what}.{power}")
 
 
-def print_whole_way(latencies: Mapping[str, LatencyReport], console: Console, *, detail: str) -> None:
-    """Median milliseconds of each stage from the recording to the files of results, for each way to compute."""
+def print_whole_way(latencies: Mapping[EngineAndSize, LatencyReport], console: Console, *, detail: str) -> None:
+    """Median milliseconds of each stage from the recording to the files of results, by engine and size of the input."""
     print_heading(console, "The whole way, decode to written", detail)
-    stages = list(dict.fromkeys(stage for latency in latencies.values() for stage in latency.per_stage))
-    table = make_table("Stage", *latencies)
-    for stage in stages:
-        table.add_row(stage, *(f"{latency.per_stage[stage].p50_ms:,.1f}" for latency in latencies.values()))
-    totals = [latency.total for latency in latencies.values() if latency.total is not None]
-    rows = {
-        "median": [f"{total.p50_ms:,.1f}" for total in totals],
-        "95%": [f"{total.p95_ms:,.1f}" for total in totals],
-        "99%": [f"{total.p99_ms:,.1f}" for total in totals],
-        "instants/s": [f"{1e3 / total.p50_ms:,.1f}" for total in totals],
-    }
-    for name, cells in rows.items():
-        table.add_row(Text(name, style="bold"), *(Text(cell, style="bold") for cell in cells))
-    print_table(console, table)
+    for size_px in dict.fromkeys(size_px for _, size_px in latencies):
+        of_size = {title: latency for (title, size), latency in latencies.items() if size == size_px}
+        totals = [latency.total for latency in of_size.values() if latency.total is not None]
+        table = make_table(
+            "Stage" if size_px is None else f"Input\n{size_px} px",
+            *(title.replace(" on ", "\non ") for title in of_size),
+        )
+        for stage in dict.fromkeys(stage for latency in of_size.values() for stage in latency.per_stage):
+            table.add_row(stage, *(f"{latency.per_stage[stage].p50_ms:,.1f}" for latency in of_size.values()))
+        table.add_section()
+        rows = {
+            "median": [f"{total.p50_ms:,.1f}" for total in totals],
+            "95%": [f"{total.p95_ms:,.1f}" for total in totals],
+            "99%": [f"{total.p99_ms:,.1f}" for total in totals],
+            "instants/s": [f"{1e3 / total.p50_ms:,.1f}" for total in totals],
+        }
+        for name, cells in rows.items():
+            table.add_row(name, *cells, style="bold" if name == "median" else "")
+        print_table(console, table)
     print_note(
         console,
-        "Milliseconds per instant, stages one after the other; perception demo decodes and draws beside the networks. "
-        "The figure behind an engine is the long side of its input in pixels.",
+        "Milliseconds per instant, stages one after the other; perception demo decodes and draws beside the networks.",
     )
 
 
@@ -84,4 +91,7 @@ def print_engines(measured: Sequence[Measured], console: Console, *, detail: str
             " Share: the least time that the layers need here, each by itself, over the network's time, in %; a matrix "
             f"product and a copy reach {', or '.join(ceilings)}."
         )
+    if measured[0].work is not None:
+        work = measured[0].work
+        note += f" Ours needs {work.flops / 1e9:,.1f} GFLOP and moves at least {work.bytes / 1e6:,.0f} MB."
     print_note(console, note)

@@ -32,6 +32,7 @@ from perception.bench import (
     work_of,
 )
 from perception.bench.growth import WARM_UP_INSTANTS
+from perception.bench.printing import EngineAndSize
 from perception.camera import Rig
 from perception.cli.ending import REPORT_FILE
 from perception.cli.progress import RunProgress
@@ -43,6 +44,7 @@ from perception.config import BenchConfig
 from perception.detection import DetectionSettings, RoadNetDetector, load_roadnet, open_detector, read_roadnet
 from perception.detection.roadnet import to_input
 from perception.errors import UsageError
+from perception.evaluation.printing_layout import print_note
 from perception.files import write_json
 from perception.types import FrameSet
 
@@ -91,14 +93,19 @@ def run_bench(config: BenchConfig) -> None:
     print_engines(engines, Console(highlight=False), detail=details[0])
     for growth, detail in zip(growths, details, strict=True):
         print_growth(growth, Console(highlight=False), detail=detail)
+    memory_bytes = _peak_memory_bytes(assembly.device)
+    print_note(Console(highlight=False), f"The most memory that was needed: {memory_bytes / 2**30:.1f} GiB.")
     folder = make_folder("bench", config, name)
     notes, weights = assembly.notes, assembly.weights
     write_run_file(folder, command="bench", config=config, device=str(assembly.device), notes=notes, weights=weights)
     report = {
-        "whole_way": {title: asdict(latency) for title, latency in whole.items()},
+        "whole_way": [
+            {"detector": title, "image_size_px": size_px, "latency": asdict(latency)}
+            for (title, size_px), latency in whole.items()
+        ],
         "engines": [one.to_json() for one in engines],
         "growth": [growth.to_json() for growth in growths],
-        "peak_memory_bytes": _peak_memory_bytes(assembly.device),
+        "peak_memory_bytes": memory_bytes,
     }
     write_json(folder / REPORT_FILE, report)
     draw_growths(growths, folder / PLOT_FILE, title=f"Time per instant, {machine}")
@@ -126,16 +133,16 @@ def _contenders(config: BenchConfig, frame_set: FrameSet, assembly: Assembly) ->
     return contenders
 
 
-def _whole_ways(config: BenchConfig, rig: Rig, assembly: Assembly, scratch: Path) -> dict[str, WholeWay]:
-    """By title: each engine with each size of the input; a detector of others as it is."""
+def _whole_ways(config: BenchConfig, rig: Rig, assembly: Assembly, scratch: Path) -> dict[EngineAndSize, WholeWay]:
+    """By title and size: each engine with each size of the input; a detector of others as it is."""
     ways = ways_of(assembly.pipeline.detector, assembly.weights, assembly.device)
     sizes: list[int | None] = [config.imgsz] if config.imgsz is not None or not ways else [*config.sizes]
-    found: dict[str, WholeWay] = {}
+    found: dict[EngineAndSize, WholeWay] = {}
     for engine, half in ways or [(config.engine, config.half)]:
         for size in sizes:
             changed = config.model_copy(update={"engine": engine, "half": half, "imgsz": size})
             way = WholeWay(changed, rig, scratch / str(len(found)))
-            found[way.title if size is None else f"{way.title}, {size}"] = way
+            found[way.title, size] = way
     return found
 
 

@@ -21,11 +21,12 @@ def test_engines_and_growths_are_measured_and_written(command: Command) -> None:
     assert {"detect", "track", "forecast"} == set(cameras["latency"]["2"]["per_stage"])
     assert cameras["latency"]["2"]["total"]["instant_count"] == 2
     assert Path("measured/growth.png").stat().st_size > 10_000
-    for way in content["whole_way"].values():
+    for way in content["whole_way"]:
         stages = ["decode", "prepare", "network", "suppress", "track", "forecast", "draw", "encode", "write"]
-        assert list(way["per_stage"]) == stages
-        assert way["total"]["instant_count"] == 2
-    assert list(content["whole_way"]) == [f"{one['detector']}, 128" for one in content["engines"]]
+        assert list(way["latency"]["per_stage"]) == stages
+        assert way["latency"]["total"]["instant_count"] == 2
+        assert way["image_size_px"] == 128
+    assert [way["detector"] for way in content["whole_way"]] == [one["detector"] for one in content["engines"]]
     engines = content["engines"]
     assert [one["detector"] for one in engines] == [
         "ONNX Runtime on cpu", "PyTorch on cpu", "PyTorch on cpu with 16 bits"
