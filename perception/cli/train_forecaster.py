@@ -147,7 +147,7 @@ class Trainer:
         """One training, of ``data`` where they are given; with a ``title``, what is there already is taken as it is."""
 
         from perception.forecasting import BUNDLED_NAMES, TrajectoryGRU, save_gru
-        from perception.training.forecaster import forecaster_task
+        from perception.training.forecaster import calibrate, forecaster_task
         from perception.training.loop import HISTORY_NAME, read_history, train
 
         weights = folder / f"{BUNDLED_NAMES[training.reference_frame]}.safetensors"
@@ -173,6 +173,12 @@ class Trainer:
         history: History
         model, history = train_behind_bar(run, training.settings.steps, folder, self._console, title="TrajectoryGRU")
         assert isinstance(model, TrajectoryGRU)
+        for name, (before, after) in calibrate(training, data, model).items():
+            self._console.print(
+                f"Spreads calibrated: of {name}, the middle 50 and 90 % hold {before.middle_50:.0%} and "
+                f"{before.middle_90:.0%} before, {after.middle_50:.0%} and {after.middle_90:.0%} after.",
+                highlight=False,
+            )
         origin = {} if training.benchmark is None else {"benchmark": training.benchmark.name, "fold": fold}
         save_gru(model, weights, extras={**origin, "seed": str(training.settings.seed)})
         tell_end(history, weights, self._console)

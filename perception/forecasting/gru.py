@@ -70,6 +70,8 @@ class TrajectoryGRU(nn.Module):
 
     curve_basis: Tensor
     spread_basis: Tensor
+    spread_correction: Tensor
+    """(C, P, D): what calibration adds to the logarithms of a class's spreads, as a curve in time."""
 
     def __init__(self, config: GruConfig | None = None) -> None:
         super().__init__()
@@ -93,6 +95,8 @@ class TrajectoryGRU(nn.Module):
         )
         self.register_buffer("curve_basis", _orthonormal_powers(config.curve_degree, start=1), persistent=False)
         self.register_buffer("spread_basis", _orthonormal_powers(config.spread_degree, start=0), persistent=False)
+        correction = torch.zeros(len(CLASSES), config.spread_degree + 1, motion.dimensions)
+        self.register_buffer("spread_correction", correction)
 
     def embed(self, motion: Tensor, labels: Tensor, features: Tensor | None) -> Tensor:
         """(..., motion.input_size), (...,), and (..., F) or None to (..., config.input_size).
@@ -134,8 +138,8 @@ class TrajectoryGRU(nn.Module):
         outputs, _ = self.gru(embedded[:, None], hidden[None].contiguous())
         return outputs[:, 0], torch.cat([outputs[:, 0], embedded], dim=-1)
 
-    def decode(self, encoded: Tensor, state: MotionState, times_s: Tensor) -> Futures:
-        """The futures at ``times_s`` (T,) from now, 0 to the horizon."""
+    def decode(self, encoded: Tensor, state: MotionState, times_s: Tensor, labels: Tensor) -> Futures:
+        """The futures at ``times_s`` (T,) from now, 0 to the horizon, of objects of these classes (N,)."""
         config, motion, size = self.config, self.motion, self.motion.dimensions
         raw = self.decoder(self.dropout(encoded)).unflatten(-1, (config.modes, -1))
         logits, mixing, curve, spread = raw.split(
@@ -143,12 +147,13 @@ class TrajectoryGRU(nn.Module):
         )
         ahead = times_s / config.horizon_s
         curve_basis = _powers(ahead, config.curve_degree, start=1) @ self.curve_basis
-        spread_basis = _powers(ahead, config.spread_degree, start=0) @ self.spread_basis
+        spread_basis = self.spread_curves(times_s)
         scale = motion.scale(state)[:, None, None, :]
         velocity = torch.einsum("nkr,nrd->nkd", mixing.softmax(dim=-1), motion.velocities(state))
         bend = torch.einsum("nkpd,tp->nktd", curve.unflatten(-1, (config.curve_degree, size)), curve_basis)
         moved = velocity[:, :, None, :] * times_s[:, None] + bend * scale
-        log_std = torch.einsum("nkpd,tp->nktd", spread.unflatten(-1, (config.spread_degree + 1, size)), spread_basis)
+        widths = spread.unflatten(-1, (config.spread_degree + 1, size)) + self.spread_correction[labels][:, None]
+        log_std = torch.einsum("nkpd,tp->nktd", widths, spread_basis)
         # Spread grows about linearly with time ahead; the network says how much more or less.
         base = 0.03 + 0.3 * ahead[:, None]
         stds = log_std.clamp(-_MAX_LOG_STD, _MAX_LOG_STD).exp() * base * scale
@@ -157,6 +162,10 @@ class TrajectoryGRU(nn.Module):
         falls = nn.functional.softplus(logits[:, 1:, 0]).cumsum(dim=1)
         ordered = torch.cat([torch.zeros_like(logits[:, :1, 0]), -falls], dim=1)
         return Futures(ordered.log_softmax(dim=-1), motion.place(state, moved), stds)
+
+    def spread_curves(self, times_s: Tensor) -> Tensor:
+        """(T, P): the curves of which the logarithms of spreads are made, at ``times_s`` (T,)."""
+        return _powers(times_s / self.config.horizon_s, self.config.spread_degree, start=0) @ self.spread_basis
 
 
 def motion_of(reference_frame: ReferenceFrame) -> Motion:

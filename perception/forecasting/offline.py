@@ -36,4 +36,4 @@ def encode_windows(model: TrajectoryGRU, windows: Windows) -> tuple[Tensor, Moti
 def predict_windows(model: TrajectoryGRU, windows: Windows, times_s: Tensor) -> tuple[Futures, MotionState]:
     """The futures at ``times_s`` (T,) after each window's last observation, and the motion there."""
     encoded, state = encode_windows(model, windows)
-    return model.decode(encoded, state, times_s), state
+    return model.decode(encoded, state, times_s, windows.labels), state

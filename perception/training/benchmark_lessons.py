@@ -30,6 +30,7 @@ from perception.training.loop import LEARNT_LOSS, Validation
 
 _WHOLE_PAST_SHARE = 0.7
 _LOSS_ROWS = 2000
+_BATCH = 1024
 
 
 class BenchmarkLessons:
@@ -65,6 +66,14 @@ class BenchmarkLessons:
         score = -float(np.mean([math.log(figures[name]) for name in benchmark.chosen_by]))
         figures[LEARNT_LOSS] = self._loss_on(model, self._train)
         return Validation(self._loss_on(model, split), score, figures)
+
+    def unlearnt(self) -> dict[str, list[Windows]]:
+        """Windows of held-out targets."""
+        ends = self._validation.ends[:: max(1, len(self._validation) // _LOSS_ROWS)]
+        batches = np.array_split(ends, max(1, len(ends) // _BATCH))
+        tracks, history = self._validation.tracks, self._validation.history
+        windows = [windows_at(tracks, rows, length=history, neighbours=self._neighbours) for rows in batches]
+        return {self._benchmark.name: windows}
 
     def _loss_on(self, model: TrajectoryGRU, split: Split) -> float:
         ends = split.ends[:: max(1, len(split) // _LOSS_ROWS)]

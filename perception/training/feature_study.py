@@ -97,7 +97,7 @@ def seeing_task(
     def loss_of(network: nn.Module, windows: Windows) -> dict[str, Tensor]:
         assert isinstance(network, SeeingForecaster)
         encoded, state = encode_windows(network.gru, network.seen(windows))
-        return lessons.loss(network.gru.decode(encoded, state, times), windows, state)
+        return lessons.loss(network.gru.decode(encoded, state, times, windows.labels), windows, state)
 
     ends = held_out.ends(2, 1)
     watched = windows_at(held_out, ends[:: 1 + len(ends) // _WATCHED_ROWS], length=_WATCHED_LENGTH).to(device)

@@ -21,10 +21,11 @@ from perception.forecasting.offline import encode_windows
 from perception.forecasting.windows import Grid, TrackSet, Windows, join
 from perception.training.benchmark_lessons import BenchmarkLessons
 from perception.training.forecast_settings import ForecasterTraining, RecordingData, TrafficData
-from perception.training.ground_lessons import GroundLessons
+from perception.training.ground_lessons import EXACT, GroundLessons
 from perception.training.image_lessons import ImageLessons
 from perception.training.loop import Task, Validation
 from perception.training.observing import observe_drive, observe_recording
+from perception.training.spread_calibration import Calibrated, calibrate_spreads
 from perception.types import Detector
 
 __all__ = [
@@ -52,6 +53,10 @@ class Lessons(Protocol):
 
     def validate(self, model: TrajectoryGRU) -> Validation:
         """How good the model is on what it did not learn from."""
+        ...
+
+    def unlearnt(self) -> dict[str, list[Windows]]:
+        """A few thousand windows of each set that it did not learn from."""
         ...
 
 
@@ -86,7 +91,7 @@ class ForecasterData:
         validation = {
             "drives": self.recordings_validation,
             "traffic": self.traffic_validation,
-            "exact": self.exact_validation,
+            EXACT: self.exact_validation,
         }
         return GroundLessons(
             config,
@@ -166,7 +171,7 @@ def forecaster_task(
     def loss_of(network: nn.Module, windows: Windows) -> dict[str, Tensor]:
         assert isinstance(network, TrajectoryGRU)
         encoded, state = encode_windows(network, windows)
-        return lessons.loss(network.decode(encoded, state, times), windows, state)
+        return lessons.loss(network.decode(encoded, state, times, windows.labels), windows, state)
 
     def validate(network: nn.Module) -> Validation:
         assert isinstance(network, TrajectoryGRU)
@@ -176,6 +181,12 @@ def forecaster_task(
             network.to(device)
 
     return Task(model, draw_batch, loss_of, validate)
+
+
+def calibrate(config: ForecasterTraining, data: ForecasterData, model: TrajectoryGRU) -> dict[str, Calibrated]:
+    """Make the spreads of a trained ``model`` mean what they say; see ``calibrate_spreads``."""
+    lessons = data.lessons(config)
+    return calibrate_spreads(model.cpu(), lessons.unlearnt(), lessons.grid)
 
 
 def folders_of(root: Path, recordings: Sequence[RecordingData]) -> list[tuple[Path, RecordingData]]:

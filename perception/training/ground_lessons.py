@@ -49,6 +49,9 @@ _JOINS_AFTER_S = 0.5
 _FULL_SPEED_MPS = 10.0
 """From here on an error counts half, for nobody can say to the metre where a fast car will be."""
 
+EXACT = "exact"
+"""The validation set whose pasts are the truth."""
+
 MIRRORED = np.ones(OBSERVATION_SIZE, np.float32)
 MIRRORED[[PLACE.stop - 1, VELOCITY.stop - 1, AXIS, COVARIANCE, CAR_PLACE.stop - 1, CAR_YAW]] = -1
 """The columns of an observation that change their sign when left and right are swapped."""
@@ -107,6 +110,22 @@ class GroundLessons:
         if not scores:
             raise UsageError("The configuration names neither drives (validation) nor traffic to choose by.")
         return Validation(float(np.mean(losses)), float(np.mean(scores)), figures)
+
+    def unlearnt(self) -> dict[str, list[Windows]]:
+        """Windows of tracked objects. Pasts without errors are another world, in which nobody drives."""
+        heard = NEIGHBOURS if self._config.social_size else 0
+        return {
+            name: list(_some_windows(tracks, _LONGEST, heard))
+            for name, tracks in self._validation.items()
+            if name != EXACT
+        }
+
+
+def _some_windows(tracks: TrackSet, length: int, heard: int) -> Iterator[Windows]:
+    ends = tracks.ends(2, 1)
+    ends = ends[:: max(1, len(ends) // _VALIDATED_ROWS)]
+    for start in range(0, len(ends), _BATCH):
+        yield windows_at(tracks, ends[start : start + _BATCH], length=length, neighbours=heard)
 
 
 def ground_loss(futures: Futures, windows: Windows, state: MotionState, *, weights: LossWeights) -> dict[str, Tensor]:

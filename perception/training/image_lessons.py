@@ -20,11 +20,13 @@ from perception.forecasting.windows import IMAGE_GRID, TrackSet, Windows, window
 from perception.training.forecast_settings import ForecasterTraining
 from perception.training.futures_loss import LossWeights, futures_loss, masked_mean, mixture_log_likelihoods
 from perception.training.loop import LEARNT_LOSS, Validation
-from perception.types import CLASSES
+from perception.types import CLASSES, IntArray
 
 _REFERENCE_SIZE_PX = (1920.0, 1080.0)
 _RMSE_SCALE_PX = 20.0
 _BATCH = 1024
+_VALIDATED_ROWS = 2000
+_USUAL_PAST = 6
 _STEPS = np.array(IMAGE_GRID.steps)
 
 
@@ -91,15 +93,28 @@ class ImageLessons:
             displacements = recording_displacements(model, self._recordings_validation)
             figures |= displacements
             score -= float(np.log(displacements["FDE 2 s (1/1000)"]))
-            losses.append(self._loss_on(model, self._recordings_validation, 6))
+            losses.append(self._loss_on(model, self._recordings_validation, _USUAL_PAST))
         return Validation(float(np.mean(losses)), score, figures)
+
+    def unlearnt(self) -> dict[str, list[Windows]]:
+        """Windows of JAAD, whose boxes are exact, and of recordings, whose boxes are tracked."""
+        jaad = None if self._jaad_validation is None else from_jaad(self._jaad_validation)
+        sets = {"JAAD": (jaad, OBSERVED), "recordings": (self._recordings_validation, _USUAL_PAST)}
+        return {
+            name: [windows_at(tracks, _some(tracks.ends(length, 1)), length=length)]
+            for name, (tracks, length) in sets.items()
+            if tracks is not None
+        }
 
     @torch.inference_mode()
     def _loss_on(self, model: TrajectoryGRU, tracks: TrackSet, length: int) -> float:
-        ends = tracks.ends(length, 1)
-        windows = windows_at(tracks, ends[:: max(1, len(ends) // 2000)], length=length, stride=1)
+        windows = windows_at(tracks, _some(tracks.ends(length, 1)), length=length)
         futures, state = predict_windows(model, windows, torch.from_numpy(IMAGE_GRID.times_s).float())
         return float(self.loss(futures, windows, state)["total"])
+
+
+def _some(ends: IntArray) -> IntArray:
+    return ends[:: max(1, len(ends) // _VALIDATED_ROWS)]
 
 
 def image_loss(futures: Futures, windows: Windows, state: MotionState, *, weights: LossWeights) -> dict[str, Tensor]:

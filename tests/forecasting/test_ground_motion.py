@@ -185,7 +185,7 @@ def test_gradients_reach_every_weight_and_the_features(model):
         neighbours=torch.tensor([[1, 2], [0, -1], [-1, -1]]),
     )
     encoded, state = encode_windows(network, windows)
-    futures = network.decode(encoded, state, torch.tensor([1.0, 3.0]))
+    futures = network.decode(encoded, state, torch.tensor([1.0, 3.0]), windows.labels)
     (futures.means.square().sum() + futures.stds.sum() + futures.log_probabilities[:, 0].sum()).backward()
     assert all(weights.grad is not None and weights.grad.abs().sum() > 0 for weights in network.parameters())
     assert features.grad is not None

@@ -13,6 +13,7 @@ from perception.forecasting.windows import Windows
 from perception.weights import save_weights
 
 CONFIG = GruConfig(hidden_size=24, input_size=16, feature_size=5, feature_space="space")
+LABELS = torch.tensor([0, 1, 5, 2])
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def _windows(count: int = 4, length: int = 7) -> Windows:
     boxes = torch.tensor([0.5, 0.5, 0.1, 0.1]) + steps.cumsum(dim=1)
     stds = 0.01 * torch.rand(count, length, 4, generator=generator)
     features = torch.randn(count, length, 5, generator=generator)
-    return make_windows(torch.cat([boxes, stds], dim=-1), labels=torch.tensor([0, 1, 5, 2])[:count], features=features)
+    return make_windows(torch.cat([boxes, stds], dim=-1), labels=LABELS[:count], features=features)
 
 
 def _rows(windows: Windows, rows: torch.Tensor) -> Windows:
@@ -36,7 +37,7 @@ def _rows(windows: Windows, rows: torch.Tensor) -> Windows:
 
 def test_futures_have_the_promised_shapes_and_probabilities(model):
     encoded, state = encode_windows(model, _windows())
-    futures = model.decode(encoded, state, torch.tensor([0.1, 1.0, 3.0]))
+    futures = model.decode(encoded, state, torch.tensor([0.1, 1.0, 3.0]), LABELS)
     assert futures.means.shape == futures.stds.shape == (4, CONFIG.modes, 3, 4)
     assert (futures.stds > 0).all()
     assert (futures.means[..., 2:] > 0).all()
@@ -47,14 +48,14 @@ def test_futures_have_the_promised_shapes_and_probabilities(model):
 
 def test_futures_start_where_the_object_is(model):
     encoded, state = encode_windows(model, _windows())
-    now = model.decode(encoded, state, torch.tensor([0.0])).means[:, :, 0]
+    now = model.decode(encoded, state, torch.tensor([0.0]), LABELS).means[:, :, 0]
     torch.testing.assert_close(now, state.observations[:, None, BOX].expand_as(now))
 
 
 def test_a_time_means_the_same_whatever_other_times_are_asked(model):
     encoded, state = encode_windows(model, _windows())
-    many = model.decode(encoded, state, torch.tensor([0.5, 1.0, 1.5]))
-    one = model.decode(encoded, state, torch.tensor([1.0]))
+    many = model.decode(encoded, state, torch.tensor([0.5, 1.0, 1.5]), LABELS)
+    one = model.decode(encoded, state, torch.tensor([1.0]), LABELS)
     torch.testing.assert_close(many.means[:, :, 1], one.means[:, :, 0])
 
 
@@ -120,7 +121,7 @@ def test_the_loss_reaches_the_features(model):
     windows = _windows()
     features = windows.features.requires_grad_(True)
     encoded, state = encode_windows(model, windows)
-    model.decode(encoded, state, torch.tensor([1.0])).expected.sum().backward()
+    model.decode(encoded, state, torch.tensor([1.0]), LABELS).expected.sum().backward()
     assert features.grad is not None
     assert (features.grad.abs().sum(dim=2) > 0).all()
 
@@ -162,3 +163,23 @@ def test_weights_state_all_that_the_network_is_built_from(model, tmp_path):
     save_weights(path, model.state_dict(), kind="forecaster", config={**asdict(CONFIG), "social_size": 8})
     with pytest.raises(UsageError, match=str(path)):
         read_gru(path)
+
+
+def test_a_class_is_calibrated_for_itself_and_its_spreads_alone(model, tmp_path):
+    windows = _windows()
+    before, _ = predict_windows(model, windows, torch.tensor([1.0, 3.0]))
+    model.spread_correction[0, :, 1] = torch.linalg.lstsq(
+        model.spread_curves(torch.linspace(0.1, 3, 8)), torch.full((8, 1), 0.7)
+    ).solution[:, 0]
+    save_gru(model, tmp_path / "gru.safetensors")
+    after, _ = predict_windows(read_gru(tmp_path / "gru.safetensors"), windows, torch.tensor([1.0, 3.0]))
+    torch.testing.assert_close(after.means, before.means, atol=1e-3, rtol=1e-2)
+    ratios = (after.stds / before.stds).log()
+    torch.testing.assert_close(ratios[0, ..., 1], torch.full_like(ratios[0, ..., 1], 0.7), atol=0.02, rtol=0)
+    assert ratios[1:].abs().max() < 0.02 and ratios[0, ..., [0, 2, 3]].abs().max() < 0.02
+
+
+def test_weights_without_a_calibration_are_read(model, tmp_path):
+    state = {name: value for name, value in model.state_dict().items() if name != "spread_correction"}
+    save_weights(tmp_path / "old.safetensors", state, kind="forecaster", config=asdict(CONFIG))
+    assert not read_gru(tmp_path / "old.safetensors").spread_correction.any()

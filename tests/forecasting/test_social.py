@@ -136,7 +136,7 @@ def test_gradients_reach_the_neighbours_and_the_neighbourhood():
     windows = _windows(model, [[1, -1], [-1, -1], [-1, -1]])
     seen = windows.observations.requires_grad_(True)
     encoded, state = encode_windows(model, windows)
-    model.decode(encoded, state, TIMES_S).means[0].square().sum().backward()
+    model.decode(encoded, state, TIMES_S, windows.labels).means[0].square().sum().backward()
     assert seen.grad is not None
     assert seen.grad[1].abs().sum() > 0
     assert seen.grad[2].abs().sum() == 0
