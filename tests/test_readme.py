@@ -147,7 +147,7 @@ def test_measuring_commands(line, shared_dir, working_folder, weights, capsys, m
     """On a few frames: the whole sets are for people."""
     line = line.replace("$DATA", str(shared_dir))
     # No test depends on how fast this machine multiplies integers.
-    monkeypatch.setattr("perception.bench.int8.MOST_TIME_SHARE", float("inf"))
+    monkeypatch.setattr("perception.bench.fewer_bits.MOST_TIME_SHARE", float("inf"))
     if "--forecaster runs/" in line:
         _write_untrained(Path("runs") / line.split("--benchmark ")[1].split()[0])
     if "--images" not in line and "--benchmark" not in line:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -28,9 +28,12 @@ Output = Annotated[Path | None, typer.Option("--output", help="The file; by defa
 def detector(
     weights: Annotated[str, typer.Option("--detector", help="roadnet (the bundled one), or a weights file.")] = ROADNET,
     int8: Annotated[bool, typer.Option("--int8", help="With 8-bit integers, if as good and faster.")] = False,
+    half: Annotated[
+        bool, typer.Option("--half", help="With 16-bit numbers, if as good: for runtimes on GPUs.")
+    ] = False,
     images: Annotated[
         list[Path] | None,
-        typer.Option("--images", help="For --int8: COCO files or frames.json, to calibrate and measure on."),
+        typer.Option("--images", help="For --int8 and --half: COCO files or frames.json, to measure on."),
     ] = None,
     output: Output = None,
 ) -> None:
@@ -39,14 +42,14 @@ def detector(
     from perception.detection import read_roadnet
     from perception.weights import WEIGHTS_SUFFIX, bundled_folder
 
-    if int8 != bool(images):
-        raise UsageError("--int8 and --images: go together; name labelled pictures that look like yours.")
+    if int8 + half != bool(images):
+        raise UsageError("--int8 or --half, and --images: go together; name labelled pictures that look like yours.")
     path = bundled_folder() / f"{ROADNET}{WEIGHTS_SUFFIX}" if weights == ROADNET else Path(weights)
-    target = _target(output, path, "-int8" if int8 else "")
+    target = _target(output, path, "-int8" if int8 else "-half" if half else "")
     prepare_processor()
     console, (model, feature_space) = Console(), read_roadnet(path)
     if images:
-        _export_int8(model, feature_space, images, target, console)
+        _export_fewer_bits(model, feature_space, images, target, console, bits=8 if int8 else 16)
     else:
         _export_detector(model, feature_space, target, console)
     console.print(str(target), highlight=False, soft_wrap=True)
@@ -78,8 +81,10 @@ def _export_detector(model: RoadNet, feature_space: str, target: Path, console: 
     )
 
 
-def _export_int8(model: RoadNet, feature_space: str, images: Sequence[Path], target: Path, console: Console) -> None:
-    from perception.bench.int8 import compare, quantised
+def _export_fewer_bits(
+    model: RoadNet, feature_space: str, images: Sequence[Path], target: Path, console: Console, *, bits: Literal[8, 16]
+) -> None:
+    from perception.bench.fewer_bits import compare, quantised
     from perception.detection.roadnet_onnx import roadnet_graph
     from perception.errors import PerceptionError
     from perception.evaluation import read_labelled_images
@@ -88,17 +93,20 @@ def _export_int8(model: RoadNet, feature_space: str, images: Sequence[Path], tar
 
     labelled = read_labelled_images(images)
     graph = roadnet_graph(model, feature_space=feature_space)
-    with console.status("calibrating and measuring"):
-        small = quantised(graph, labelled, read_rgb)
-        found = compare(graph, small, labelled, read_rgb)
-    for name, full, int8 in (
-        ("AP50, vehicles as one class", found.full.vehicles, found.int8.vehicles),
-        ("AP50, mean of the classes", found.full.classes, found.int8.classes),
+    with console.status("calibrating and measuring" if bits == 8 else "measuring"):
+        if bits == 8:
+            small = quantised(graph, labelled, read_rgb)
+        else:
+            small = roadnet_graph(model, feature_space=feature_space, half=True)
+        found = compare(graph, small, bits, labelled, read_rgb)
+    for name, before, after in (
+        ("AP50, vehicles as one class", found.full.vehicles, found.small.vehicles),
+        ("AP50, mean of the classes", found.full.classes, found.small.classes),
     ):
-        console.print(f"{name}: {100 * full:.1f} with 32 bits, {100 * int8:.1f} with 8.", highlight=False)
+        console.print(f"{name}: {100 * before:.1f} with 32 bits, {100 * after:.1f} with {bits} bits.", highlight=False)
     console.print(
-        f"Six pictures at once: median {found.full_ms:.0f} ms with 32 bits, {found.int8_ms:.0f} ms with 8, "
-        f"{found.time_share:.2f} of it.",
+        f"Six pictures at once on this processor: median {found.full_ms:.0f} ms with 32 bits, {found.small_ms:.0f} ms "
+        f"with {bits}, {found.time_share:.2f} of it.",
         highlight=False,
     )
     if found.why_not is not None:

@@ -55,12 +55,16 @@ class Difference(NamedTuple):
     embeddings: float
 
 
-def roadnet_graph(model: RoadNet, *, feature_space: str) -> bytes:
-    """The network as the content of an ONNX file; ``model`` stays as it is."""
+def roadnet_graph(model: RoadNet, *, feature_space: str, half: bool = False) -> bytes:
+    """The network as the content of an ONNX file; ``model`` stays as it is.
+
+    ``half`` has 16-bit numbers for runtimes that compute with them, from the picture to the last convolutions.
+    """
     model = fold_batch_norms(copy.deepcopy(model).cpu().float().eval())  # type: ignore[assignment]
-    graph = _Graph()
+    graph = _Graph(half)
     pixels = graph.add("Cast", graph.add("Transpose", "images", perm=[0, 3, 1, 2]), to=TensorProto.FLOAT)
     features = graph.add("Sub", graph.add("Div", pixels, graph.constant(127.5)), graph.constant(1.0))
+    features = graph.narrowed(features)
     levels, start = [], 0
     for end in BACKBONE_ENDS:
         features = graph.layers(model.backbone[start:end], features)  # type: ignore[index]
@@ -129,7 +133,8 @@ def _difference(model: RoadNet, images: NDArray[np.uint8], found: Sequence[Float
 class _Graph:
     """Nodes and constants so far; each method returns the name of the value that it adds."""
 
-    def __init__(self) -> None:
+    def __init__(self, half: bool) -> None:
+        self.half = half
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
 
@@ -143,13 +148,25 @@ class _Graph:
         self.constants.append(numpy_helper.from_array(np.asarray(value, dtype), name))
         return name
 
+    def weights(self, value: Any) -> str:
+        """A constant of the network itself."""
+        return self.constant(value, np.float16 if self.half else np.float32)
+
+    def narrowed(self, value: str) -> str:
+        """As the network computes it."""
+        return self.add("Cast", value, to=TensorProto.FLOAT16) if self.half else value
+
+    def widened(self, value: str) -> str:
+        """With 32 bits again."""
+        return self.add("Cast", value, to=TensorProto.FLOAT) if self.half else value
+
     def layers(self, module: nn.Module, value: str) -> str:
         """``value`` through any module that RoadNet is made of."""
         match module:
             case nn.Conv2d():
                 return self._convolution(module, value)
             case nn.ReLU6():
-                return self.add("Clip", value, self.constant(0.0), self.constant(6.0))
+                return self.add("Clip", value, self.weights(np.float32(0)), self.weights(np.float32(6)))
             case nn.ReLU():
                 return self.add("Relu", value)
             case nn.Identity() | nn.Dropout2d():
@@ -164,9 +181,9 @@ class _Graph:
         raise TypeError(f"RoadNet has a layer that the graph cannot say: {type(module).__name__}")
 
     def _convolution(self, module: nn.Conv2d, value: str, output: str | None = None) -> str:
-        weights = [self.constant(module.weight.detach().numpy())]
+        weights = [self.weights(module.weight.detach().numpy())]
         if module.bias is not None:
-            weights.append(self.constant(module.bias.detach().numpy()))
+            weights.append(self.weights(module.bias.detach().numpy()))
         return self.add(
             "Conv",
             value,
@@ -204,7 +221,7 @@ class _Graph:
         """Scores, boxes and embeddings at the places of one level, each (B, h * w, size)."""
         what, where = self.layers(head.what, level), self.layers(head.where, level)
         class_map, side_map, embedding_map = (
-            self._convolution(layer, value, f"{LAST_LAYERS}{name}_{stride}")
+            self.widened(self._convolution(layer, value, f"{LAST_LAYERS}{name}_{stride}"))
             for name, layer, value in (
                 ("classes", head.classes, what),
                 ("sides", head.sides, where),
