@@ -44,7 +44,8 @@ def detector(
 
     if int8 + half != bool(images):
         raise UsageError("--int8 or --half, and --images: go together; name labelled pictures that look like yours.")
-    path = bundled_folder() / f"{ROADNET}{WEIGHTS_SUFFIX}" if weights == ROADNET else Path(weights)
+    bundled = bundled_folder() / f"{weights}{WEIGHTS_SUFFIX}"
+    path = bundled if bundled.is_file() else Path(weights)
     target = _target(output, path, "-int8" if int8 else "-half" if half else "")
     prepare_processor()
     console, (model, feature_space) = Console(), read_roadnet(path)

@@ -35,7 +35,7 @@ def open_detector(
 ) -> tuple[Detector, str]:
     """The detector of that name, and one sentence that says which was taken and why.
 
-    ``name`` is "auto" (the best that is present), "roadnet", a detection model of torchvision, or a file: FILE.onnx
+    ``name`` is "auto" (the best that is present), a bundled RoadNet, a model of torchvision, or a file: FILE.onnx
     (YOLOX, or an exported RoadNet), FILE.param (ncnn), FILE.safetensors (RoadNet). ``weights`` replaces RoadNet's or
     the torchvision model's. ``engine`` computes RoadNet, see ``choose_engine``. Nothing is fetched. Raises
     ``UsageError`` when the name is unknown, weights are absent or do not fit, or an option has no meaning for that
@@ -49,14 +49,15 @@ def open_detector(
         return _open_file(path, settings, how)
     if name == AUTO:
         return _open_best(settings, how, weights)
-    if name == ROADNET:
-        return _open_roadnet(settings, how, weights)
+    bundled = _bundled()
+    if name in bundled or name == ROADNET:
+        return _open_roadnet(name, settings, how, weights)
     known = torchvision_names()
     if name in known:
         return _open_torchvision(name, settings, how, weights)
     raise UsageError(
         f"--detector {name}: there is no such detector; "
-        f"{did_you_mean(name, [AUTO, ROADNET, *known, 'FILE.onnx', 'FILE.param', 'FILE' + WEIGHTS_SUFFIX])}."
+        f"{did_you_mean(name, [AUTO, *bundled, *known, 'FILE.onnx', 'FILE.param', 'FILE' + WEIGHTS_SUFFIX])}."
     )
 
 
@@ -95,9 +96,10 @@ def _roadnet(path: Path, settings: DetectionSettings, how: _How, what: str, why:
     return detector, f"Detector: {what} by {detector.engine.title}, {why}."
 
 
-def _open_roadnet(settings: DetectionSettings, how: _How, weights: Path | None) -> tuple[Detector, str]:
+def _open_roadnet(name: str, settings: DetectionSettings, how: _How, weights: Path | None) -> tuple[Detector, str]:
     if weights is None:
-        return _roadnet(_bundled_roadnet(), settings, how, "the bundled RoadNet", "as asked")
+        what = "the bundled RoadNet" if name == ROADNET else f"the bundled {name}"
+        return _roadnet(_bundled_roadnet(name), settings, how, what, "as asked")
     if weights.suffix in (".onnx", ".param"):
         if is_exported_roadnet(weights):
             return _open_file(weights, settings, how)
@@ -136,7 +138,7 @@ def _open_best(settings: DetectionSettings, how: _How, weights: Path | None) -> 
     why = "because nothing else is in the cache"
     if cached:
         why = f"because {next(iter(cached))} in the cache is too slow for video on a CPU"
-    return _roadnet(_bundled_roadnet(), settings, how, "the bundled RoadNet", why)
+    return _roadnet(_bundled_roadnet(ROADNET), settings, how, "the bundled RoadNet", why)
 
 
 def _cached() -> dict[str, Path]:
@@ -145,8 +147,13 @@ def _cached() -> dict[str, Path]:
     return {name: path for name, path in paths.items() if path.is_file()}
 
 
-def _bundled_roadnet() -> Path:
-    for bundled in bundled_cards():
-        if bundled.card.kind == "detector" and bundled.card.name == ROADNET:
-            return bundled.path
-    raise UsageError(f"--detector {ROADNET}: its weights are not bundled here; give --weights FILE{WEIGHTS_SUFFIX}.")
+def _bundled() -> dict[str, Path]:
+    """The RoadNets that are bundled, by name."""
+    return {bundled.card.name: bundled.path for bundled in bundled_cards() if bundled.card.kind == "detector"}
+
+
+def _bundled_roadnet(name: str) -> Path:
+    path = _bundled().get(name)
+    if path is None:
+        raise UsageError(f"--detector {name}: its weights are not bundled here; give --weights FILE{WEIGHTS_SUFFIX}.")
+    return path
