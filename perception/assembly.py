@@ -16,7 +16,7 @@ from perception.detection.catalogue import fetchable_detectors
 from perception.errors import UsageError
 from perception.forecasting import BUNDLED_NAMES, open_forecaster
 from perception.pipeline import Pipeline
-from perception.tracking import GroundTracker, ImageTracker
+from perception.tracking import GroundTracker, ImageTracker, TrackerSettings
 from perception.types import Detector, ReferenceFrame, Tracker
 from perception.weights import bundled_cards
 
@@ -51,7 +51,7 @@ def assemble(config: RunConfig, *, rig: Rig | None = None) -> Assembly:
     ground is asked for without a rig.
     """
     choice = choose_detector(config)
-    tracker, tracker_reason = choose_tracker(config, rig)
+    tracker, tracker_reason = choose_tracker(config, rig, choice.detector)
     frame: ReferenceFrame = "image" if isinstance(tracker, ImageTracker) else "ground"
     forecaster, forecaster_reason = open_forecaster(config.forecaster, device=choice.device, reference_frame=frame)
     return Assembly(
@@ -62,13 +62,13 @@ def assemble(config: RunConfig, *, rig: Rig | None = None) -> Assembly:
     )
 
 
-def choose_tracker(config: RunConfig, rig: Rig | None) -> tuple[Tracker, str]:
-    """The tracker for calibrated or uncalibrated cameras, and the reason in a sentence."""
+def choose_tracker(config: RunConfig, rig: Rig | None, detector: Detector) -> tuple[Tracker, str]:
+    """The tracker of what ``detector`` finds, for calibrated or uncalibrated cameras, and the reason in a sentence."""
     if config.frame == "ground" and rig is None:
         raise UsageError("--frame ground: the cameras are not calibrated; say with --rig where they sit.")
     if config.frame == "image" or rig is None:
         why = "as asked" if config.frame == "image" else "for the cameras are not calibrated"
-        return ImageTracker(), f"Tracker: in each image, {why}."
+        return ImageTracker(TrackerSettings.suited_to(detector)), f"Tracker: in each image, {why}."
     return GroundTracker(rig), f"Tracker: on the ground, in metres, across {len(rig)} calibrated cameras."
 
 

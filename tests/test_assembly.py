@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from support.moving_boxes import BoxDetector
 
 from perception.assembly import assemble, available_processors, choose_device
 from perception.config import RunConfig
 from perception.errors import UsageError
+from perception.tracking import TrackerSettings
 
 
 def test_auto_is_a_gpu_where_there_is_one() -> None:
@@ -45,3 +47,14 @@ def test_a_named_detector_and_forecaster_are_taken_and_their_weights_told(shared
 def test_an_unknown_detector_or_forecaster_is_an_error() -> None:
     with pytest.raises(UsageError, match="--detector yolo99"):
         assemble(RunConfig(detector="yolo99"))
+
+
+def test_thresholds_of_the_tracker_suit_the_detectors_scores() -> None:
+    """What RoadNet says is a chance; other detectors' scores are lower than that."""
+    ours = TrackerSettings.suited_to(assemble(RunConfig(device="cpu")).pipeline.detector)
+    others = TrackerSettings.suited_to(BoxDetector())
+    assert others == TrackerSettings()
+    assert ours.birth_score > others.birth_score and ours.weak_score > others.weak_score
+    assert (
+        ours.model_copy(update={n: getattr(others, n) for n in ("strong_score", "weak_score", "birth_score")}) == others
+    )

@@ -132,6 +132,7 @@ def _watch(
     path: Path, observer: Detector, frame: ReferenceFrame, on_instant: Callable[[], None]
 ) -> Callable[[float], SelfLabelled]:
     """See a whole video; returns what labels a share of it."""
+    from perception.tracking import TrackerSettings
     from perception.training.ground_self_labels import label_drive, watch_drive
     from perception.training.self_labels import Gate, label, watch
 
@@ -139,7 +140,8 @@ def _watch(
         drive = watch_drive(path, observer, on_instant)
         return lambda share: label_drive(drive, Gate(), share=share)
     instants = list(watch(path, observer, on_instant))
-    return lambda share: label(instants[: math.ceil(share * len(instants))], Gate())
+    settings = TrackerSettings.suited_to(observer)
+    return lambda share: label(instants[: math.ceil(share * len(instants))], Gate(), settings)
 
 
 def _gate_table(labelled: dict[str, dict[float, SelfLabelled]]) -> Table:

@@ -25,6 +25,9 @@ class RoadNetDetector:
     ``feature_space`` names the weights: a forecaster trained with features of other weights must not use them.
     """
 
+    scores_are_chances = True
+    """Training ends with their calibration."""
+
     def __init__(self, engine: RoadNetEngine, settings: DetectionSettings, *, name: str, feature_space: str) -> None:
         self.name = name
         self.feature_space = feature_space

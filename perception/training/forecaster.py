@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -67,7 +67,7 @@ class ForecasterData:
     jaad: TrackSet | None = None
     jaad_validation: JaadTracks | None = None
     recordings: TrackSet | None = None
-    recordings_validation: TrackSet | None = None
+    recordings_validation: Mapping[str, TrackSet] = field(default_factory=dict)
     traffic: TrackSet | None = None
     traffic_validation: TrackSet | None = None
     exact: TrackSet | None = None
@@ -89,7 +89,7 @@ class ForecasterData:
             (of_traffic * exactly, self.exact),
         ]
         validation = {
-            "drives": self.recordings_validation,
+            "drives": join(self.recordings_validation.values()) if self.recordings_validation else None,
             "traffic": self.traffic_validation,
             EXACT: self.exact_validation,
         }
@@ -137,7 +137,11 @@ def load_forecaster_data(config: ForecasterTraining, root: Path, observer: Detec
         jaad=from_jaad(read_jaad(jaad, "train").share(config.data_share, rng)) if jaad else None,
         jaad_validation=read_jaad(jaad, "val") if jaad else None,
         recordings=observed(config.train, config.data_share),
-        recordings_validation=observed(config.validation, 1.0),
+        recordings_validation={
+            recording.path.as_posix(): tracks
+            for recording in config.validation
+            if (tracks := observed((recording,), 1.0)) is not None
+        },
         traffic=traffic,
         traffic_validation=traffic_validation,
         exact=exact,

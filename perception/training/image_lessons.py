@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -16,7 +17,7 @@ from perception.forecasting.image_motion import BOX, STD, ImageMotion
 from perception.forecasting.motion import MotionState
 from perception.forecasting.offline import predict_windows
 from perception.forecasting.social import NEIGHBOURS
-from perception.forecasting.windows import IMAGE_GRID, TrackSet, Windows, windows_at
+from perception.forecasting.windows import IMAGE_GRID, TrackSet, Windows, join, windows_at
 from perception.training.forecast_settings import ForecasterTraining
 from perception.training.futures_loss import LossWeights, futures_loss, masked_mean, mixture_log_likelihoods
 from perception.training.loop import LEARNT_LOSS, Validation
@@ -44,7 +45,7 @@ class ImageLessons:
         jaad: TrackSet | None,
         jaad_validation: JaadTracks | None,
         recordings: TrackSet | None,
-        recordings_validation: TrackSet | None,
+        recordings_validation: Mapping[str, TrackSet],
     ) -> None:
         self._config = config
         self._jaad, self._jaad_validation = jaad, jaad_validation
@@ -89,21 +90,23 @@ class ImageLessons:
             figures |= {f"JAAD {name}": float(values.mean()) for name, values in errors.items()}
             score -= 0.5 * float(np.log(figures["JAAD MSE 1.5 s"]))
             losses.append(self._loss_on(model, from_jaad(self._jaad_validation), OBSERVED))
-        if self._recordings_validation is not None:
-            displacements = recording_displacements(model, self._recordings_validation)
+        if self._recordings_validation:
+            together = join(self._recordings_validation.values())
+            displacements = recording_displacements(model, together)
             figures |= displacements
             score -= float(np.log(displacements["FDE 2 s (1/1000)"]))
-            losses.append(self._loss_on(model, self._recordings_validation, _USUAL_PAST))
+            losses.append(self._loss_on(model, together, _USUAL_PAST))
         return Validation(float(np.mean(losses)), score, figures)
 
     def unlearnt(self) -> dict[str, list[Windows]]:
         """Windows of JAAD, whose boxes are exact, and of recordings, whose boxes are tracked."""
         jaad = None if self._jaad_validation is None else from_jaad(self._jaad_validation)
-        sets = {"JAAD": (jaad, OBSERVED), "recordings": (self._recordings_validation, _USUAL_PAST)}
+        sets = {name: (tracks, _USUAL_PAST) for name, tracks in self._recordings_validation.items()}
+        if jaad is not None:
+            sets["JAAD"] = (jaad, OBSERVED)
         return {
             name: [windows_at(tracks, _some(tracks.ends(length, 1)), length=length)]
             for name, (tracks, length) in sets.items()
-            if tracks is not None
         }
 
     @torch.inference_mode()

@@ -7,7 +7,7 @@ from pathlib import Path
 from perception.errors import UsageError
 from perception.forecasting.windows import TrackSet
 from perception.sources import open_source, read_objects, read_truth
-from perception.tracking import GroundTracker, ImageTracker
+from perception.tracking import GroundTracker, ImageTracker, TrackerSettings
 from perception.training.forecast_data import from_recording, tracks_as_truth
 from perception.training.ground_forecast_data import from_drive
 from perception.training.ground_self_labels import watch_drive
@@ -33,11 +33,12 @@ def observe_recording(path: Path, detector: Detector, *, strides: tuple[int, ...
     if len(sizes) != 1:
         raise UsageError(f"{path}: its pictures have several sizes: {sorted(sizes)}.")
     times_s = {index: timestamp * 1e-9 for index, timestamp, _ in instants}
-    truth = read_truth(path) or _own_labels(instants)
+    settings = TrackerSettings.suited_to(detector)
+    truth = read_truth(path) or _own_labels(instants, settings)
     sets = []
     for stride in strides:
         for offset in range(stride):
-            tracker = ImageTracker()
+            tracker = ImageTracker(settings)
             observed: list[tuple[float, Tracks]] = [
                 (times_s[index], tracker.update(detections, timestamp))
                 for index, timestamp, detections in instants[offset::stride]
@@ -67,9 +68,9 @@ def observe_drive(path: Path, detector: Detector, *, strides: tuple[int, ...] = 
     return sets
 
 
-def _own_labels(instants: list[tuple[int, int, list[Detections]]]) -> BoxTable:
+def _own_labels(instants: list[tuple[int, int, list[Detections]]], settings: TrackerSettings) -> BoxTable:
     """The tracks of our tracker where it surely saw its object, as if they were the truth."""
-    tracker = ImageTracker()
+    tracker = ImageTracker(settings)
     seen = []
     for index, timestamp, detections in instants:
         tracks = tracker.update(detections, timestamp)

@@ -19,7 +19,7 @@ from perception.forecasting.windows import TrackSet
 from perception.sources import open_source
 from perception.sources.recording import RECORDING_FILE
 from perception.sources.video import VIDEO_SUFFIXES
-from perception.tracking import ImageTracker
+from perception.tracking import ImageTracker, TrackerSettings
 from perception.training.forecast_data import from_recording, tracks_as_truth
 from perception.types import Detections, Detector, FloatArray, Tracks
 
@@ -93,9 +93,9 @@ def watch(path: Path, detector: Detector, on_frame: Callable[[], None] = lambda:
         on_frame()
 
 
-def label(instants: Sequence[Instant], gate: Gate) -> SelfLabelled:
+def label(instants: Sequence[Instant], gate: Gate, settings: TrackerSettings | None = None) -> SelfLabelled:
     """Track the instants of one video, and take from the tracks that pass the gate both the past and the future."""
-    tracker = ImageTracker()
+    tracker = ImageTracker(settings)
     observed = [(instant, tracker.update([instant.detections], instant.timestamp_ns)) for instant in instants]
     dropped: Counter[str] = Counter()
     kept = []

@@ -168,7 +168,7 @@ def test_it_learns_to_beat_constant_velocity(drives, tmp_path):
     )  # fmt: skip
     config = ForecasterTraining(reference_frame="ground", hidden_size=48, dropout=0.0, settings=settings)
     held_out = from_drive(*synthetic_drive(np.random.default_rng(99)))
-    data = ForecasterData(recordings=drives, recordings_validation=held_out)
+    data = ForecasterData(recordings=drives, recordings_validation={"drives": held_out})
     task = forecaster_task(config, data, feature_space="", feature_size=1, device=CPU)
     model, history = train(task, settings, folder=tmp_path, device=CPU)
     assert isinstance(model, TrajectoryGRU)
