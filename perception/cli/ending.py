@@ -89,5 +89,7 @@ def _print_summary(console: Console, report: Report, outcome: Outcome) -> None:
     line = outcome.hindsight.line()
     if line:
         say(console, f"Forecasts, held against what the tracks then did: {line}.")
+    if outcome.memory.line():
+        say(console, outcome.memory.line())
     if report.detection or report.tracking or report.forecasting:
         console.print(Text(report.summary()))

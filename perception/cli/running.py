@@ -16,6 +16,7 @@ from rich.text import Text
 from perception.ahead import Ahead
 from perception.assembly import Assembly, assemble
 from perception.camera import Rig
+from perception.cli.memory import MemoryWatch
 from perception.cli.progress import RunProgress
 from perception.cli.provenance import write_run_file
 from perception.cli.recording import SceneRecorder
@@ -23,7 +24,7 @@ from perception.cli.stopping import StopRequest
 from perception.config import RunConfig
 from perception.errors import PerceptionError, UsageError
 from perception.evaluation import Hindsight
-from perception.evaluation.latency import TOTAL
+from perception.evaluation.latency import TOTAL, StageTimes
 from perception.outputs import Window, next_run_folder, output_folder
 from perception.sources import open_source, read_rig
 from perception.tracking import GroundTracker, ImageTracker
@@ -46,7 +47,8 @@ class Outcome:
     ended: str = COMPLETE
     failure: PerceptionError | None = None
     left_out: dict[str, int] = field(default_factory=dict)
-    stage_ms: list[dict[str, float]] = field(default_factory=list)
+    stage_ms: StageTimes = field(default_factory=StageTimes)
+    memory: MemoryWatch = field(default_factory=MemoryWatch)
     hindsight: Hindsight = field(default_factory=Hindsight)
 
     @property
@@ -66,6 +68,7 @@ class Outcome:
             "left_out_by_tracker": self.left_out,
             "warnings": self.warnings,
             "hindsight": self.hindsight.to_json(),
+            "memory": self.memory.to_json(),
         }
 
 
@@ -138,6 +141,7 @@ def execute(
                         drawn = replace(drawn, stage_ms={**drawn.stage_ms, TOTAL: 1e3 * (monotonic() - last_s)})
                         last_s = monotonic()
                     _count(outcome, drawn)
+                    outcome.memory.look(monotonic() - started_s)
                     if on_scene is not None:
                         on_scene(drawn)
                     progress.update(drawn.stage_ms, objects=len(drawn.tracks), dropped=source.dropped)

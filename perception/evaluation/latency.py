@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +36,34 @@ class LatencyReport:
     total: LatencyScores | None
     instant_count: int
     warmup_instant_count: int
+
+
+class StageTimes(Sequence[Mapping[str, float]]):
+    """The stage times of many instants, as ``evaluate_latency`` takes them, in few bytes: a stream never ends."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[tuple[str, ...], int] = {}
+        self._kind_of, self._starts, self._values = array("H"), array("Q"), array("d")
+
+    def append(self, stage_ms: Mapping[str, float]) -> None:
+        """One more instant."""
+        self._kind_of.append(self._kinds.setdefault(tuple(stage_ms), len(self._kinds)))
+        self._starts.append(len(self._values))
+        self._values.extend(stage_ms.values())
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    @overload
+    def __getitem__(self, index: int) -> Mapping[str, float]: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Mapping[str, float]]: ...
+    def __getitem__(self, index: int | slice) -> Mapping[str, float] | list[Mapping[str, float]]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        names = list(self._kinds)[self._kind_of[index]]
+        start = self._starts[index]
+        return dict(zip(names, self._values[start : start + len(names)], strict=True))
 
 
 def evaluate_latency(

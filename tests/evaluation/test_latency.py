@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from perception.evaluation import evaluate_latency
+from perception.evaluation.latency import StageTimes
 
 
 def test_percentiles_and_total_without_the_warm_up() -> None:
@@ -39,3 +40,12 @@ def test_rejects_impossible_times() -> None:
     for wrong in (-1.0, float("nan")):
         with pytest.raises(ValueError, match="detect"):
             evaluate_latency(stage_ms=[{"detect": wrong}], warmup_instant_count=0)
+
+
+def test_stage_times_take_a_few_bytes_and_give_back_what_they_got():
+    instants = [{"decode": 1.0, "detect": float(i)} if i % 3 else {"detect": float(i)} for i in range(50)]
+    times = StageTimes()
+    for stage_ms in instants:
+        times.append(stage_ms)
+    assert list(times) == instants and times[-1] == instants[-1] and times[5:9] == instants[5:9]
+    assert evaluate_latency(stage_ms=times) == evaluate_latency(stage_ms=instants)
