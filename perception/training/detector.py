@@ -32,7 +32,7 @@ from perception.training.detection_data import (
 )
 from perception.training.detection_loss import detection_loss
 from perception.training.loop import Task, TrainingSettings, Validation
-from perception.training.resizing import resized
+from perception.training.model_sizes import resized
 from perception.training.teachers import ask, complete_labels, open_imitated
 from perception.types import CLASSES, BoxTable, Detector, FloatArray, Frame
 from perception.weights import WEIGHTS_SUFFIX, bundled_folder, read_plain_state

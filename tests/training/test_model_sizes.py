@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from perception.detection.roadnet import SIZES, RoadNet, RoadNetConfig, to_input
-from perception.training.resizing import resized
+from perception.training.model_sizes import resized
 
 IMAGES = to_input(torch.randint(0, 255, (1, 64, 96, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)))
 
