@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import resource
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict
 from itertools import islice, pairwise
@@ -43,7 +43,9 @@ from perception.cli.whole_way import WholeWay, ways_of
 from perception.config import BenchConfig
 from perception.detection import DetectionSettings, RoadNetDetector, load_roadnet, open_detector, read_roadnet
 from perception.detection.roadnet import to_input
+from perception.detection.roadnet_engines import EngineName
 from perception.errors import UsageError
+from perception.evaluation.latency import LatencyReport
 from perception.evaluation.printing_layout import print_note
 from perception.files import write_json
 from perception.types import FrameSet
@@ -68,14 +70,10 @@ def run_bench(config: BenchConfig) -> None:
         raise UsageError(f"{name}: holds no frames.")
     assembly = assemble(config, rig=rig)
     contenders = _contenders(config, recorded[0], assembly)
-    with TemporaryDirectory() as scratch, ExitStack() as files:
-        whole_ways = _whole_ways(config, rig, assembly, Path(scratch))
-        for way in whole_ways.values():
-            files.enter_context(closing(way))
-        loads = len(whole_ways) + len(contenders) + len(config.cameras) + len(config.objects)
-        total = loads * (WARM_UP_INSTANTS + config.instants)
-        progress = files.enter_context(RunProgress(Console(stderr=True, highlight=False), total=total, unit="instants"))
-        whole = measure_in_turns(whole_ways, instants=config.instants, on_instant=progress.update)
+    loads = len(_chosen_ways(config, assembly)) + len(contenders) + len(config.cameras) + len(config.objects)
+    total = loads * (WARM_UP_INSTANTS + config.instants)
+    with RunProgress(Console(stderr=True, highlight=False), total=total, unit="instants") as progress:
+        whole = _measure_whole_ways(config, rig, assembly, progress.update)
         engines = measure_engines(contenders, recorded, instants=config.instants, on_instant=progress.update)
         camera_loads = [_camera_load(config, rig, recorded, count) for count in config.cameras]
         object_loads = [_object_load(config, rig, count) for count in config.objects]
@@ -94,7 +92,9 @@ def run_bench(config: BenchConfig) -> None:
     for growth, detail in zip(growths, details, strict=True):
         print_growth(growth, Console(highlight=False), detail=detail)
     memory_bytes = _peak_memory_bytes(assembly.device)
-    print_note(Console(highlight=False), f"The most memory that was needed: {memory_bytes / 2**30:.1f} GiB.")
+    print_note(
+        Console(highlight=False), f"All engines and sizes at once needed {memory_bytes / 2**30:.1f} GiB of memory."
+    )
     folder = make_folder("bench", config, name)
     notes, weights = assembly.notes, assembly.weights
     write_run_file(folder, command="bench", config=config, device=str(assembly.device), notes=notes, weights=weights)
@@ -119,7 +119,7 @@ def _contenders(config: BenchConfig, frame_set: FrameSet, assembly: Assembly) ->
     if not ways or not isinstance(ours, RoadNetDetector):
         contenders = [Contender(ours.name, ours)]
     else:
-        inputs = to_input(torch.from_numpy(ours.prepare(frame_set.frames).images))
+        inputs = to_input(torch.as_tensor(ours.prepare(frame_set.frames).images).cpu())
         work = work_of(read_roadnet(assembly.weights[0])[0], inputs)
         half_dtype = torch.float16 if device.type == "cuda" else torch.bfloat16
         ceilings = {half: measure_ceiling(device, half_dtype if half else torch.float32) for half in (False, True)}
@@ -133,17 +133,23 @@ def _contenders(config: BenchConfig, frame_set: FrameSet, assembly: Assembly) ->
     return contenders
 
 
-def _whole_ways(config: BenchConfig, rig: Rig, assembly: Assembly, scratch: Path) -> dict[EngineAndSize, WholeWay]:
-    """By title and size: each engine with each size of the input; a detector of others as it is."""
+def _measure_whole_ways(
+    config: BenchConfig, rig: Rig, assembly: Assembly, on_instant: Callable[[Mapping[str, float]], None]
+) -> dict[EngineAndSize, LatencyReport]:
+    """Each engine with each size of the input, in turns; a detector of others as it is. Their files are thrown away."""
+    ways: dict[EngineAndSize, WholeWay] = {}
+    with TemporaryDirectory() as scratch, ExitStack() as files:
+        for engine, half, size in _chosen_ways(config, assembly):
+            changed = config.model_copy(update={"engine": engine, "half": half, "imgsz": size})
+            way = files.enter_context(closing(WholeWay(changed, rig, Path(scratch) / str(len(ways)))))
+            ways[way.title, size] = way
+        return measure_in_turns(ways, instants=config.instants, on_instant=on_instant)
+
+
+def _chosen_ways(config: BenchConfig, assembly: Assembly) -> list[tuple[EngineName, bool, int | None]]:
     ways = ways_of(assembly.pipeline.detector, assembly.weights, assembly.device)
     sizes: list[int | None] = [config.imgsz] if config.imgsz is not None or not ways else [*config.sizes]
-    found: dict[EngineAndSize, WholeWay] = {}
-    for engine, half in ways or [(config.engine, config.half)]:
-        for size in sizes:
-            changed = config.model_copy(update={"engine": engine, "half": half, "imgsz": size})
-            way = WholeWay(changed, rig, scratch / str(len(found)))
-            found[way.title, size] = way
-    return found
+    return [(engine, half, size) for engine, half in ways or [(config.engine, config.half)] for size in sizes]
 
 
 def _peak_memory_bytes(device: torch.device) -> int:

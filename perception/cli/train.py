@@ -27,6 +27,7 @@ from perception.cli.training import (
     tell_end,
     train_behind_bar,
 )
+from perception.errors import UsageError
 
 if TYPE_CHECKING:
     import torch
@@ -54,8 +55,8 @@ def detector(
         list[Path] | None,
         typer.Option(
             "--teacher",
-            help="A detector's file (ONNX, ncnn or RoadNet): labels what people did not, and its answers are learnt; "
-            "repeatable.",
+            help="A detector's file (ONNX, ncnn, RoadNet): labels what people did not, is imitated where a data set "
+            "imitates all; repeatable.",
         ),
     ] = None,
 ) -> None:
@@ -74,8 +75,17 @@ def detector(
     with joined(chosen) as processes:
         path, folder = processes.told_by_first(lambda: config_and_folder(config, output, resume, "detector"))
         training = read_training_config(DetectorTraining, path, settings, dropout=dropout)
-        training = training.with_teachers([teacher.absolute() for teacher in teachers or ()])
+        training = training.with_teachers([_named(teacher) for teacher in teachers or ()])
         _train_detector(training, root, folder, chosen, processes)
+
+
+def _named(teacher: Path) -> Path:
+    """As a configuration names it. Raises ``UsageError``."""
+    from perception.training.detector import BUNDLED
+
+    if teacher != BUNDLED and not teacher.is_file():
+        raise UsageError(f"--teacher {teacher}: there is no such file; name a detector's file, or {BUNDLED}.")
+    return teacher if teacher == BUNDLED else teacher.absolute()
 
 
 def _train_detector(
@@ -85,7 +95,7 @@ def _train_detector(
     from perception.detection.roadnet import RoadNet
     from perception.training.calibration import calibrate
     from perception.training.configuration import write_training_config
-    from perception.training.detector import TEACHER_SETTINGS, detector_task, load_data, weights_path
+    from perception.training.detector import TEACHER_SETTINGS, detector_task, load_data, open_all_imitated, weights_path
     from perception.training.feature_space import keep_features
     from perception.training.loop import train
 
@@ -95,6 +105,7 @@ def _train_detector(
         open_detector(str(weights_path(root, teacher)), DetectionSettings(**TEACHER_SETTINGS), device=device)[0]
         for teacher in training.teachers
     ]
+    imitated = open_all_imitated(training, root)
     with progress_bar(console) as progress:
         task = progress.add_task("reading images, teachers label", total=None)
         images = load_data(
@@ -107,7 +118,7 @@ def _train_detector(
         write_training_config(training, folder)
 
     def run(on_step: Callable[[int, History], None]) -> tuple[torch.nn.Module, History]:
-        task = detector_task(training, images, root, device)
+        task = detector_task(training, images, imitated, root, device)
         return train(task, training.settings, folder=folder, device=device, on_step=on_step, processes=processes)
 
     model, history = train_behind_bar(run, training.settings.steps, folder, console, title="RoadNet")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -34,7 +35,7 @@ def ways_of(detector: object, weights: tuple[Path, ...], device: torch.device) -
 class WholeWay:
     """Each call does one instant more of the recording, over and over, and returns milliseconds per stage.
 
-    Files are written to ``folder``, one folder for each time that the recording is gone through.
+    Files are written below ``folder``, anew each time that the recording is gone through.
     """
 
     def __init__(self, config: RunConfig, rig: Rig, folder: Path) -> None:
@@ -66,4 +67,5 @@ class WholeWay:
                     times.pop("detect")
                     decode_ms = times.pop("decode")
                     yield {"decode": decode_ms, **self._detector.stage_ms, **times}
+            shutil.rmtree(folder)
             lap += 1

@@ -37,7 +37,7 @@ def _upload(images: Sequence[NDArray[np.uint8]], device: torch.device) -> Tensor
     """(b, h, w, 3) on ``device``; through page-locked memory the copy to a GPU does not wait."""
     on_host = torch.empty((len(images), *images[0].shape), dtype=torch.uint8, pin_memory=device.type == "cuda")
     for row, image in zip(on_host, images, strict=True):
-        row.copy_(torch.from_numpy(image))
+        np.copyto(row.numpy(), image)
     return on_host.to(device, non_blocking=True)
 
 
@@ -47,18 +47,21 @@ def _resample(pixels: Tensor, width: int, height: int) -> Tensor:
     if (old_width, old_height) == (width, height):
         return pixels
     shrinks = width < old_width or height < old_height
-    # 16 bits hold every grey level, and sums are made with 32.
+    # 16 bits hold every grey level and err by less than one.
     dtype = torch.float16 if pixels.device.type == "cuda" else torch.float32
-    columns, rows = (
-        torch.from_numpy(resampling_weights(*lengths, shrinks)).to(pixels.device, dtype)
-        for lengths in ((old_width, width), (old_height, height))
-    )
+    columns = _weights_on(pixels.device, dtype, old_width, width, shrinks)
+    rows = _weights_on(pixels.device, dtype, old_height, height, shrinks)
     narrow = columns @ pixels.to(dtype)  # (b, h, width, 3)
     small = rows @ narrow.reshape(count, old_height, width * 3)
     return small.round().clamp(0, 255).to(torch.uint8).reshape(count, height, width, 3)
 
 
 @lru_cache(maxsize=32)
+def _weights_on(device: torch.device, dtype: torch.dtype, length: int, new_length: int, by_area: bool) -> Tensor:
+    """``resampling_weights``, kept where they are needed at every instant."""
+    return torch.from_numpy(resampling_weights(length, new_length, by_area)).to(device, dtype)
+
+
 def resampling_weights(length: int, new_length: int, by_area: bool) -> NDArray[np.float32]:
     """(new_length, length): how much of each old pixel is in each new one; rows sum to 1."""
     step = length / new_length

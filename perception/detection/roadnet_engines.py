@@ -63,8 +63,8 @@ class RoadNetEngine(Protocol):
 
 class TorchEngine:
     """``half`` computes in bfloat16 on a CPU and float16 on a GPU, boxes always in float32. ``model`` is changed: batch
-    norms are folded, weights get the precision. On a GPU each size of batch is captured once as a graph and replayed:
-    starting the network's 150 kernels one by one takes longer than computing them."""
+    norms are folded, weights get the precision. On a GPU a size of batch that comes again is captured as a graph and
+    replayed: starting the network's 150 kernels one by one takes longer than computing them."""
 
     def __init__(self, model: RoadNet, *, device: torch.device, half: bool = False) -> None:
         self.device = device
@@ -75,17 +75,22 @@ class TorchEngine:
         fold_batch_norms(model.eval())
         self._model = model.to(device, self._dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._captured: dict[torch.Size, _Captured] = {}
+        self._seen: set[torch.Size] = set()
 
     @torch.inference_mode()
     def __call__(self, images: Pixels) -> Answers:
         pixels = torch.as_tensor(images, device=self.device)
         if self.device.type != "cuda":
             return self._compute(pixels)
-        if pixels.shape not in self._captured:
-            if len(self._captured) >= _MOST_CAPTURED:
-                self._captured.clear()
-            self._captured[pixels.shape] = _Captured(self._compute, pixels)
-        return self._captured[pixels.shape](pixels)
+        captured = self._captured.pop(pixels.shape, None)
+        if captured is None and pixels.shape not in self._seen:
+            # Capturing takes as long as many forwards: a size that comes once, as with cameras that drop out, is not.
+            self._seen.add(pixels.shape)
+            return self._compute(pixels)
+        self._captured[pixels.shape] = captured = captured or _Captured(self._compute, pixels)  # the latest stands last
+        if len(self._captured) > _MOST_CAPTURED:
+            del self._captured[next(iter(self._captured))]
+        return captured(pixels)
 
     def _compute(self, pixels: Tensor) -> Answers:
         output = self._model(to_input(pixels).to(self._dtype))
@@ -104,7 +109,7 @@ class _Captured:
                 compute(self._pixels)
         torch.cuda.current_stream(pixels.device).wait_stream(beside)
         self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.device(pixels.device), torch.cuda.graph(self._graph):
+        with torch.cuda.device(pixels.device), torch.cuda.graph(self._graph, stream=beside):
             self._answers = compute(self._pixels)
 
     def __call__(self, pixels: Tensor) -> Answers:

@@ -35,8 +35,9 @@ def read_training_config(kind: type[ConfigT], path: Path, settings: Mapping[str,
         return kind.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"--config {path}: {key}: {first['msg']}.") from error
+        where = "".join(f"{part}." for part in first["loc"]).removesuffix(".")
+        what = first["msg"].removeprefix("Value error, ")
+        raise UsageError(f"--config {path}: {where + ': ' if where else ''}{what}.") from error
 
 
 def _given(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -121,7 +121,8 @@ def _distillation(output: RoadNetOutput, batch: Batch) -> Tensor:
     loss = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
     sureness = (target * counts).amax(dim=2)
     normaliser = sureness.sum().clamp(min=1.0)
-    seen = sureness > 0.2
+    # A place's box is that of the class which its teacher is surest of; where that one is left out, so is the box.
+    seen = (sureness > 0.2) & (sureness >= (target * batch.taught).amax(dim=2))
     boxes = generalized_box_iou_loss(found_boxes[seen], batch.teacher_boxes[seen]) * sureness[seen]
     total: Tensor = ((loss * focus * counts).sum() + 2.0 * boxes.sum()) / normaliser
     return total

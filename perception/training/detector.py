@@ -20,6 +20,7 @@ from perception.detection.roadnet_detector import RoadNetDetector
 from perception.detection.roadnet_engines import TorchEngine
 from perception.detection.roadnet_weights import read_roadnet
 from perception.detection.settings import DetectionSettings
+from perception.errors import UsageError
 from perception.evaluation import evaluate_detection, join_tables
 from perception.training.augmentation import Batch, View, collate, make_batch
 from perception.training.detection_data import (
@@ -33,7 +34,7 @@ from perception.training.detection_data import (
 from perception.training.detection_loss import detection_loss
 from perception.training.loop import Task, TrainingSettings, Validation
 from perception.training.model_sizes import resized
-from perception.training.teachers import ask, complete_labels, open_imitated
+from perception.training.teachers import Imitated, ask, complete_labels, open_imitated
 from perception.types import CLASSES, BoxTable, Detector, FloatArray, Frame
 from perception.weights import WEIGHTS_SUFFIX, bundled_folder, read_plain_state
 
@@ -84,7 +85,9 @@ class DetectorTraining(BaseModel):
     settings: TrainingSettings = TrainingSettings()
 
     @model_validator(mode="after")
-    def _imitated_are_listed(self) -> DetectorTraining:
+    def _fits_together(self) -> DetectorTraining:
+        if self.start is not None and self.backbone is not None:
+            raise ValueError("start and backbone both name where to begin; leave one of them out")
         for data_set in self.train:
             chosen = {} if isinstance(data_set.imitate, bool) else data_set.imitate
             for path, classes in chosen.items():
@@ -95,9 +98,11 @@ class DetectorTraining(BaseModel):
         return self
 
     def with_teachers(self, paths: Sequence[Path]) -> DetectorTraining:
-        """These detectors teach, too: before the listed ones, with labels and with what they say at every place."""
-        more = tuple(paths)
-        return self.model_copy(update={"teachers": (*more, *self.teachers), "imitate": (*more, *self.imitate)})
+        """These detectors teach, too: before the listed ones, with labels and, where a data set imitates all, with what
+        they say at every place. One that is listed already would only agree with itself."""
+        more = tuple(path for path in dict.fromkeys(paths) if path not in self.teachers)
+        imitate = tuple(path for path in more if path not in self.imitate)
+        return self.model_copy(update={"teachers": (*more, *self.teachers), "imitate": (*imitate, *self.imitate)})
 
 
 @dataclass(frozen=True)
@@ -159,7 +164,14 @@ def _counting(chosen: bool | dict[Path, tuple[str, ...]], imitated: Sequence[Pat
     return np.array([np.isin(CLASSES, chosen.get(path, ())) for path in imitated], bool).reshape(-1, len(CLASSES))
 
 
-def detector_task(config: DetectorTraining, data: DetectorData, root: Path, device: torch.device) -> Task[Batch]:
+def open_all_imitated(config: DetectorTraining, root: Path) -> list[Imitated]:
+    """Raises ``UsageError`` as ``open_imitated`` does: call it before anything takes long."""
+    return [open_imitated(weights_path(root, path)) for path in config.imitate]
+
+
+def detector_task(
+    config: DetectorTraining, data: DetectorData, imitated: Sequence[Imitated], root: Path, device: torch.device
+) -> Task[Batch]:
     """What ``loop.train`` needs."""
     torch.manual_seed(config.settings.seed)
     size = replace(SIZES[config.size], dropout=config.dropout)
@@ -168,13 +180,17 @@ def detector_task(config: DetectorTraining, data: DetectorData, root: Path, devi
     else:
         model = RoadNet(size)
         if config.backbone is not None:
-            model.load_backbone(read_plain_state(root / config.backbone))
+            try:
+                model.load_backbone(read_plain_state(root / config.backbone))
+            except (RuntimeError, ValueError) as error:
+                raise UsageError(
+                    f"{root / config.backbone}: is no MobileNetV2 of width {size.width:g}, as size {config.size} has."
+                ) from error
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     model.backbone[: config.frozen_layers].requires_grad_(False)  # type: ignore[index]
     if device.type == "cpu":
         thin_out_afterwards(model)
     weights = sampling_weights(data.train, config.rare_share)
-    imitated = [open_imitated(weights_path(root, path)) for path in config.imitate]
 
     def draw_batch(step: int) -> Batch:
         batch = make_batch(

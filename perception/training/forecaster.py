@@ -124,6 +124,10 @@ def load_forecaster_data(config: ForecasterTraining, root: Path, observer: Detec
     jaad = root / config.jaad if config.jaad is not None else None
     observe = observe_recording if config.reference_frame == "image" else observe_drive
 
+    shared = {path for path, _ in folders_of(root, config.train)} & {p for p, _ in folders_of(root, config.validation)}
+    if shared:
+        raise UsageError(f"{min(shared)}: is among train and validation; what is learnt cannot judge.")
+
     def observed(recordings: tuple[RecordingData, ...], share: float) -> TrackSet | None:
         paths = folders_of(root, recordings)
         paths = paths[: math.ceil(share * len(paths))]

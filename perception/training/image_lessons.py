@@ -104,9 +104,11 @@ class ImageLessons:
         sets = {name: (tracks, _USUAL_PAST) for name, tracks in self._recordings_validation.items()}
         if jaad is not None:
             sets["JAAD"] = (jaad, OBSERVED)
+        heard = NEIGHBOURS if self._config.social_size else 0
         return {
-            name: [windows_at(tracks, _some(tracks.ends(length, 1)), length=length)]
+            name: [windows_at(tracks, _some(tracks.ends(length, 1)), length=length, neighbours=heard)]
             for name, (tracks, length) in sets.items()
+            if len(tracks.ends(length, 1))
         }
 
     @torch.inference_mode()

@@ -1,5 +1,6 @@
 """Several processes that learn together, one for each GPU, started by ``torchrun``: each draws batches of its own, and
-all follow the mean of their gradients (data parallelism)."""
+all follow the mean of their gradients (data parallelism). A step then learns from as many batches as there are
+processes, at the configuration's learning rate."""
 
 from __future__ import annotations
 
@@ -7,10 +8,13 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TypeVar, cast
 
 import torch
 from torch import Tensor, distributed, nn
+
+from perception.errors import UsageError
 
 T = TypeVar("T")
 
@@ -53,12 +57,23 @@ class Processes:
         return dict(zip(values, stacked.tolist(), strict=True))
 
     def told_by_first(self, find_out: Callable[[], T]) -> T:
-        """What the first process alone finds out; the others wait for it."""
+        """What the first process alone finds out; the others wait for it, and end with it where it fails."""
         if self.count == 1:
             return find_out()
-        told = [find_out() if self.is_first else None]
+        told: list[tuple[T | None, str | None]] = [(None, None)]
+        failure: Exception | None = None
+        if self.is_first:
+            try:
+                told = [(find_out(), None)]
+            except Exception as error:
+                told, failure = [(None, str(error))], error
         distributed.broadcast_object_list(told, src=0)
-        return cast(T, told[0])
+        value, why = told[0]
+        if failure is not None:
+            raise failure
+        if why is not None:
+            raise SystemExit(UsageError.exit_code)  # the first one says why
+        return cast(T, value)
 
 
 ALONE = Processes()
@@ -70,10 +85,16 @@ def was_started_by_torchrun() -> bool:
 
 
 def device_of_this_process(device: torch.device) -> torch.device:
-    """A GPU of its own for each process of this machine; on a CPU they share it."""
-    if device.type == "cuda" and was_started_by_torchrun():
-        return torch.device("cuda", int(os.environ["LOCAL_RANK"]))
-    return device
+    """A GPU of its own for each process of this machine; on a CPU they share it.
+
+    Raises ``UsageError`` where there are fewer GPUs than processes.
+    """
+    if device.type != "cuda" or not was_started_by_torchrun():
+        return device
+    number, there = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
+    if number >= there:
+        raise UsageError(f"torchrun: starts more processes than the {there} GPUs here; give --nproc-per-node {there}.")
+    return torch.device("cuda", number)
 
 
 @contextmanager
@@ -84,7 +105,8 @@ def joined(device: torch.device) -> Iterator[Processes]:
         return
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    # The first process validates, and all read their pictures, before they meet again.
+    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=timedelta(hours=2))
     try:
         yield Processes(distributed.get_rank(), distributed.get_world_size())
     finally:

@@ -64,8 +64,10 @@ class _Foreseen:
 def calibrate_spreads(model: TrajectoryGRU, sets: Mapping[str, Sequence[Windows]], grid: Grid) -> dict[str, Calibrated]:
     """Fit on ``sets``, which count alike, and put the result into ``model``, which is on the CPU.
 
-    The futures of their windows lie on ``grid``. Returns what was covered before and after, by set.
+    The futures of their windows lie on ``grid``. Returns what was covered before and after, by set; a set in which no
+    future is known is left out.
     """
+    sets = {name: windows for name, windows in sets.items() if any(batch.known.any() for batch in windows)}
     times_s = torch.from_numpy(grid.times_s).float()
     before = {name: _foreseen(model, windows, times_s) for name, windows in sets.items()}
     chosen = np.unique(np.linspace(0, len(times_s) - 1, _FIT_AT).astype(int))

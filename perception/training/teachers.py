@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from perception.detection.ncnn_detector import NcnnDetector
 from perception.detection.onnx_detector import OnnxDetector
-from perception.detection.roadnet_weights import load_roadnet
+from perception.detection.roadnet_weights import is_exported_roadnet, load_roadnet, open_exported
 from perception.detection.settings import DetectionSettings
 from perception.detection.suppression import SUPPRESSION_GROUPS
 from perception.training.detection_data import LabelledImage, with_labels
@@ -92,6 +92,8 @@ def ask(imitated: Sequence[Imitated], images: NDArray[np.uint8], counts: NDArray
 
 def open_imitated(path: Path) -> Imitated:
     """Raises ``UsageError`` when the file is missing, unreadable or of another kind."""
+    if is_exported_roadnet(path):
+        return open_exported(path, DetectionSettings())
     if path.suffix == WEIGHTS_SUFFIX:
         return load_roadnet(path, DetectionSettings(), device=torch.device("cpu"))
     return (NcnnDetector if path.suffix == ".param" else OnnxDetector)(path, DetectionSettings())

@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 import yaml
 from support.commands import Command
 from support.moving_boxes import BoxDetector, street_image, true_boxes_xyxy_px, write_street_recording
@@ -83,6 +84,16 @@ def test_a_detector_is_trained_and_goes_on_after_a_stop(command: Command, data, 
     assert yaml.safe_load((ran.folder / "training.yaml").read_text())["settings"]["steps"] == 6
 
 
+def test_what_fails_in_several_processes_is_one_sentence(data, detector_config, tmp_path):
+    perception = Path(sys.executable).with_name("perception")
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--no-python"]
+    asked = ["train", "detector", "--config", "none.yaml", "--data", data, "--device", "cpu"]
+    ran = subprocess.run([*torchrun, perception, *asked], cwd=tmp_path, capture_output=True, text=True, timeout=240)
+    assert ran.returncode != 0
+    assert ran.stderr.count("--config none.yaml: there is no such file") == 1
+    assert "Connection" not in ran.stderr
+
+
 def test_two_processes_share_a_training_and_leave_one_folder(data, detector_config, tmp_path):
     perception = Path(sys.executable).with_name("perception")
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--no-python"]
@@ -104,11 +115,16 @@ def test_a_teacher_labels_what_people_did_not(command: Command, data, detector_c
     assert ran.code == 0, ran.err
     kept = yaml.safe_load((ran.folder / "training.yaml").read_text())
     assert kept["teachers"] == kept["imitate"] == [str(teacher)]
-    (*_, last) = json.loads((ran.folder / "history.json").read_text())["validation"]
-    assert np.isfinite(last["loss"])
+    history = json.loads((ran.folder / "history.json").read_text())
+    assert np.isfinite(history["validation"][-1]["loss"])
+    checkpoint = torch.load(ran.folder / "checkpoint.pt", weights_only=True)
+    alone = command(*asked[:-3], "alone", "--device", "cpu", "--seed", 3)
+    assert alone.code == 0, alone.err
+    without = torch.load(alone.folder / "checkpoint.pt", weights_only=True)
+    assert any(not torch.equal(checkpoint["model"][name], without["model"][name]) for name in without["model"])
     refused = command(*asked, "--teacher", "nobody.onnx")
     assert refused.code == 2
-    assert "nobody.onnx" in refused.sentence
+    assert "--teacher nobody.onnx" in refused.sentence
 
 
 class _BoxDetectorWithFeatures(BoxDetector):
@@ -163,6 +179,8 @@ def test_wrong_use_is_one_sentence(command: Command, arguments, word):
         ({"dropout": 1.5}, "dropout"),
         ({"train": [{"kind": "coco", "path": "none.json"}]}, "none.json"),
         ({"train": [{"kind": "magic", "path": "x"}]}, "kind"),
+        ({"imitate": ["nobody.onnx"]}, "nobody.onnx"),
+        ({"train": [{"kind": "coco", "path": "x", "imitate": {"y.onnx": ["car"]}}]}, "x: imitates y.onnx"),
     ],
 )
 def test_a_wrong_configuration_is_named(command: Command, data, detector_config, change, word):

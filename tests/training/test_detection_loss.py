@@ -139,3 +139,17 @@ def test_an_empty_batch_has_a_finite_loss():
     batch = _batch([[0.0, 0, 0, 0]], [0])
     batch = replace(batch, valid=torch.zeros(2, 1, dtype=torch.bool))
     assert all(torch.isfinite(value) for value in detection_loss(_output(), batch))
+
+
+def test_where_a_teachers_rider_is_left_out_so_is_its_box():
+    """YOLOX may see the motorcycle, NanoDet its rider: the box at their place is the rider's."""
+    batch = _batch([[22.0, 22, 42, 42]], [3])
+    output = _output()
+    scores = torch.zeros(2, len(output.points_xy), 6)
+    rider = ((output.points_xy - 32).abs() < 9).all(dim=1)
+    scores[:, rider, 3], scores[:, rider, 5] = 0.5, 0.8
+    seen = replace(batch, teacher_scores=scores, taught=torch.ones_like(scores, dtype=torch.bool))
+    near, far = (replace(seen, teacher_boxes=output.boxes_xyxy + shift) for shift in (0.0, 15.0))
+    torch.testing.assert_close(detection_loss(output, near).teacher, detection_loss(output, far).teacher)
+    scores[:, rider, 5] = 0.3
+    assert detection_loss(output, far).teacher > detection_loss(output, near).teacher + 0.5

@@ -1,14 +1,18 @@
 import copy
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
+from torchvision.models import mobilenet_v2
 from training_images import bright_box_image
 
 from perception.detection.roadnet import RoadNet, to_input
+from perception.errors import UsageError
 from perception.training.detection_data import LabelledImage
 from perception.training.detector import (
+    DetectorData,
     DetectorTraining,
     detector_task,
     load_data,
@@ -72,7 +76,6 @@ class _Teacher:
 
 def test_each_data_set_says_whom_it_imitates_and_a_batch_asks_those_that_take_its_size(monkeypatch, tmp_path):
     teachers = {"square.onnx": _Teacher(0.25, (64, 64)), "any.param": _Teacher(0.75, None)}
-    monkeypatch.setattr("perception.training.detector.open_imitated", lambda path: teachers[path.name])
     monkeypatch.setattr(
         "perception.training.detector.read_coco", lambda path, **_: [bright_box_image((10, 10, 60, 60))]
     )
@@ -83,7 +86,7 @@ def test_each_data_set_says_whom_it_imitates_and_a_batch_asks_those_that_take_it
     )
     data = load_data(config, tmp_path, [])
     assert [image.imitate.sum(axis=1).tolist() for image in data.train] == [[6, 6], [0, 0], [1, 0]]
-    task = detector_task(config, data, tmp_path, torch.device("cpu"))
+    task = detector_task(config, data, list(teachers.values()), tmp_path, torch.device("cpu"))
     asked = set()
     for step in range(12):
         batch = task.draw_batch(step)
@@ -108,3 +111,21 @@ def test_imitating_an_unlisted_detector_or_an_unknown_class_is_refused(imitate, 
                 "imitate": ["square.onnx"],
             }
         )
+
+
+def test_a_teacher_that_is_listed_already_does_not_agree_with_itself():
+    config = DetectorTraining.model_validate({"train": [], "validation": [], "teachers": ["a.onnx"]})
+    more = config.with_teachers([Path("b.onnx"), Path("a.onnx"), Path("b.onnx")])
+    assert more.teachers == (Path("b.onnx"), Path("a.onnx"))
+    assert more.imitate == (Path("b.onnx"),)
+
+
+def test_a_backbone_of_another_width_is_said(tmp_path):
+    torch.save(mobilenet_v2(weights=None).state_dict(), tmp_path / "wide.pth")
+    given = {"train": [], "validation": [], "backbone": "wide.pth", "size": "nano"}
+    config = DetectorTraining.model_validate(given)
+    data = DetectorData([bright_box_image((10, 10, 60, 60))], {})
+    with pytest.raises(UsageError, match="is no MobileNetV2 of width"):
+        detector_task(config, data, [], tmp_path, torch.device("cpu"))
+    with pytest.raises(ValueError, match="start and backbone"):
+        DetectorTraining.model_validate({**given, "start": "roadnet"})

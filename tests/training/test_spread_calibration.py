@@ -80,5 +80,12 @@ def test_what_nobody_knows_is_left_out(model: TrajectoryGRU) -> None:
     known = windows.known.clone()
     known[:500] = False
     wild = torch.where(known[..., None], windows.futures, 99.0)
-    (before, _) = calibrate_spreads(model, {"one": [replace(windows, futures=wild, known=known)]}, GRID)["one"]
+    nothing = replace(windows, known=torch.zeros_like(windows.known))
+    sets = {"one": [replace(windows, futures=wild, known=known)], "nothing": [nothing], "none": []}
+    found = calibrate_spreads(model, sets, GRID)
+    assert list(found) == ["one"]
+    (before, after) = found["one"]
+    assert after.middle_50 == pytest.approx(0.5, abs=0.05)
+    curves = model.spread_curves(torch.from_numpy(GRID.times_s).float())
+    assert (curves @ model.spread_correction[CAR]).mean().abs() < 0.15
     assert before.middle_50 == pytest.approx(0.5, abs=0.05) and before.middle_90 == pytest.approx(0.9, abs=0.05)
