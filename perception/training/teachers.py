@@ -92,10 +92,10 @@ def ask(imitated: Sequence[Imitated], images: NDArray[np.uint8], counts: NDArray
 
 def open_imitated(path: Path) -> Imitated:
     """Raises ``UsageError`` when the file is missing, unreadable or of another kind."""
-    if is_exported_roadnet(path):
-        return open_exported(path, DetectionSettings())
     if path.suffix == WEIGHTS_SUFFIX:
         return load_roadnet(path, DetectionSettings(), device=torch.device("cpu"))
+    if is_exported_roadnet(path):
+        return open_exported(path, DetectionSettings())
     return (NcnnDetector if path.suffix == ".param" else OnnxDetector)(path, DetectionSettings())
 
 

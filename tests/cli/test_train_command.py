@@ -30,6 +30,7 @@ def data(tmp_path: Path) -> Path:
     """A recording, and the same pictures as a COCO file."""
     root = tmp_path / "data"
     write_street_recording(root / "drive", frames=40)
+    write_street_recording(root / "held-out", frames=40)
     images = root / "coco" / "images"
     images.mkdir(parents=True)
     coco = {"images": [], "annotations": [], "categories": [{"id": 1, "name": "car"}]}
@@ -55,8 +56,8 @@ def detector_config(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def forecaster_config(tmp_path: Path) -> Path:
-    recordings = [{"path": "drive", "strides": [1, 2]}]
-    return _write(tmp_path / "f.yaml", train=recordings, validation=recordings, hidden_size=16, settings=SETTINGS)
+    train, validation = ([{"path": name, "strides": [1, 2]}] for name in ("drive", "held-out"))
+    return _write(tmp_path / "f.yaml", train=train, validation=validation, hidden_size=16, settings=SETTINGS)
 
 
 def _write(path: Path, **content: object) -> Path:
@@ -146,6 +147,16 @@ def test_a_forecaster_learns_from_tracks_with_features(command: Command, data, f
     assert (config.feature_space, config.feature_size, config.hidden_size) == ("box-features", 3, 16)
     (*_, last) = json.loads((ran.folder / "history.json").read_text())["validation"]
     assert 0 < last["FDE 1 s (1/1000)"] < 1000
+
+
+def test_what_is_learnt_may_not_judge(command: Command, data, forecaster_config, monkeypatch):
+    chosen = (_BoxDetectorWithFeatures(), "Detector: red boxes.")
+    monkeypatch.setattr("perception.detection.open_detector", lambda *_, **__: chosen)
+    both = [{"path": "dr*"}], [{"path": "drive"}]
+    forecaster_config.write_text(yaml.safe_dump({"train": both[0], "validation": both[1], "settings": SETTINGS}))
+    ran = command("train", "forecaster", "--config", forecaster_config, "--data", data, "--output", "run")
+    assert ran.code == 2
+    assert "drive: is among train and validation" in ran.sentence
 
 
 def test_nothing_to_learn_from_is_said(command: Command, data, forecaster_config):
