@@ -138,7 +138,12 @@ def _detection_part(report: DetectionReport) -> str:
     if scores.recall is None:
         return ""
     precise = f" ({scores.precision:.0%} of what it reports is right)" if scores.precision is not None else ""
-    return f"finds {scores.recall:.0%} of the {what}{precise}"
+    limits = [
+        *([f"at least {report.min_height_px:g} px high"] if report.min_height_px else []),
+        *([f"at least {report.min_visible_share:.0%} visible"] if report.min_visible_share else []),
+    ]
+    which = f" that are {' and '.join(limits)}" if limits else ""
+    return f"finds {scores.recall:.0%} of the {what}{which}{precise}"
 
 
 def _tracking_part(report: TrackingReport) -> str:
