@@ -89,8 +89,8 @@ def print_engines(measured: Sequence[Measured], console: Console, *, detail: str
     if ceilings:
         note += (
             " Share: the least time that the layers need here, each by itself, over the network's time, in %; a matrix "
-            f"product and a copy reach {', or '.join(ceilings)}. Above 100 a layer finds in the cache what the last one "
-            "wrote."
+            f"product and a copy reach {', or '.join(ceilings)}. Above 100 a layer finds in the cache what the one "
+            "before it wrote."
         )
     if measured[0].work is not None:
         work = measured[0].work
