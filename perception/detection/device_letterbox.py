@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from perception.detection.letterbox import PADDING_GREY, Letterbox
+from perception.detection.letterbox import PADDING_GREY, Letterbox, fit
 
 
 def letterbox_on(
@@ -23,11 +23,11 @@ def letterbox_on(
     """As ``letterbox``; its ``images`` lie on ``device`` and differ by at most a grey level. All images of one size are
     scaled at once."""
     sizes_px = np.array([(image.shape[1], image.shape[0]) for image in images], dtype=np.int64).reshape(-1, 2)
-    scales = np.minimum(width / sizes_px[:, 0], height / sizes_px[:, 1])
+    scales = np.empty(len(images))
     canvas = torch.full((len(images), height, width, 3), PADDING_GREY, dtype=torch.uint8, device=device)
     for size in np.unique(sizes_px, axis=0):
         rows = np.flatnonzero((sizes_px == size).all(axis=1))
-        new_width, new_height = np.clip(np.round(size * scales[rows[0]]).astype(int), 1, (width, height)).tolist()
+        scales[rows], new_width, new_height = fit(tuple(size.tolist()), width=width, height=height)
         pixels = _upload([images[row] for row in rows.tolist()], device)
         canvas[torch.from_numpy(rows).to(device), :new_height, :new_width] = _resample(pixels, new_width, new_height)
     return Letterbox(canvas, scales, sizes_px)

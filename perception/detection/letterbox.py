@@ -46,15 +46,18 @@ def canvas_size(sizes_px: Sequence[tuple[int, int]], *, long_side_px: int, multi
     return int(width), int(height)
 
 
+def fit(size_px: tuple[int, int], *, width: int, height: int) -> tuple[float, int, int]:
+    """Canvas pixels per image pixel, and the (width, height) that the image then has on the canvas."""
+    scale = min(width / size_px[0], height / size_px[1])
+    return scale, max(1, min(width, round(size_px[0] * scale))), max(1, min(height, round(size_px[1] * scale)))
+
+
 def letterbox(images: Sequence[NDArray[np.uint8]], *, width: int, height: int) -> Letterbox[NDArray[np.uint8]]:
     """Scale each image (H, W, 3) into a canvas of ``width`` x ``height`` pixels; the rest is grey."""
     canvas = np.full((len(images), height, width, 3), PADDING_GREY, np.uint8)
     scales = np.empty(len(images))
     for index, image in enumerate(images):
-        image_height, image_width = image.shape[:2]
-        scale = min(width / image_width, height / image_height)
-        new_width = max(1, min(width, round(image_width * scale)))
-        new_height = max(1, min(height, round(image_height * scale)))
+        scale, new_width, new_height = fit((image.shape[1], image.shape[0]), width=width, height=height)
         shrinks = scale < 1
         resized = cv2.resize(
             image, (new_width, new_height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR

@@ -30,7 +30,6 @@ from perception.training.loop import LEARNT_LOSS, Validation
 
 _WHOLE_PAST_SHARE = 0.7
 _LOSS_ROWS = 2000
-_BATCH = 1024
 
 
 class BenchmarkLessons:
@@ -69,15 +68,14 @@ class BenchmarkLessons:
 
     def unlearnt(self) -> dict[str, list[Windows]]:
         """Windows of held-out targets."""
-        ends = self._validation.ends[:: max(1, len(self._validation) // _LOSS_ROWS)]
-        batches = np.array_split(ends, max(1, len(ends) // _BATCH))
-        tracks, history = self._validation.tracks, self._validation.history
-        windows = [windows_at(tracks, rows, length=history, neighbours=self._neighbours) for rows in batches]
-        return {self._benchmark.name: windows}
+        return {self._benchmark.name: [self._windows_of(self._validation)]}
+
+    def _windows_of(self, split: Split) -> Windows:
+        ends = split.ends[:: max(1, len(split) // _LOSS_ROWS)]
+        return windows_at(split.tracks, ends, length=split.history, neighbours=self._neighbours)
 
     def _loss_on(self, model: TrajectoryGRU, split: Split) -> float:
-        ends = split.ends[:: max(1, len(split) // _LOSS_ROWS)]
-        windows = windows_at(split.tracks, ends, length=split.history, neighbours=self._neighbours)
+        windows = self._windows_of(split)
         futures, state = predict_windows(model, windows, torch.from_numpy(self.grid.times_s).float())
         return float(self.loss(futures, windows, state)["total"])
 

@@ -115,17 +115,23 @@ class GroundLessons:
         """Windows of tracked objects. Pasts without errors are another world, in which nobody drives."""
         heard = NEIGHBOURS if self._config.social_size else 0
         return {
-            name: list(_some_windows(tracks, _LONGEST, heard))
+            name: [windows for _, windows in _batches(tracks, _some_ends(tracks, _VALIDATED_ROWS), heard)]
             for name, tracks in self._validation.items()
             if name != EXACT
         }
 
 
-def _some_windows(tracks: TrackSet, length: int, heard: int) -> Iterator[Windows]:
+def _some_ends(tracks: TrackSet, rows: int) -> IntArray:
+    """About ``rows`` of those that were seen twice and whose future is known."""
     ends = tracks.ends(2, 1)
-    ends = ends[:: max(1, len(ends) // _VALIDATED_ROWS)]
+    return ends[:: max(1, len(ends) // rows)]
+
+
+def _batches(tracks: TrackSet, ends: IntArray, heard: int) -> Iterator[tuple[IntArray, Windows]]:
+    """The ``ends`` in batches, and their windows; those of the neighbours that are heard follow."""
     for start in range(0, len(ends), _BATCH):
-        yield windows_at(tracks, ends[start : start + _BATCH], length=length, neighbours=heard)
+        chosen = ends[start : start + _BATCH]
+        yield chosen, windows_at(tracks, chosen, length=_LONGEST, neighbours=heard)
 
 
 def ground_loss(futures: Futures, windows: Windows, state: MotionState, *, weights: LossWeights) -> dict[str, Tensor]:
@@ -205,8 +211,7 @@ def ground_displacements(
 
     "minFDE" of the best of the K futures, "FDE" of the mean one, "CV" of the tracker's velocity, continued.
     """
-    ends = tracks.ends(2, 1)
-    ends = ends[:: max(1, len(ends) // rows)]
+    ends = _some_ends(tracks, rows)
     apart_m, loss = [], 0.0
     for chosen, futures, windows, state in _predicted(model, tracks, ends):
         total = ground_loss(futures, windows, state, weights=weights or LossWeights())["total"]
@@ -236,10 +241,7 @@ def _predicted(
 ) -> Iterator[tuple[IntArray, Futures, Windows, MotionState]]:
     """Batches of ``ends``, and what is foreseen there; the windows of neighbours follow theirs."""
     times = torch.from_numpy(GROUND_GRID.times_s).float()
-    for start in range(0, len(ends), _BATCH):
-        chosen = ends[start : start + _BATCH]
-        heard = NEIGHBOURS if model.config.social_size else 0
-        windows = windows_at(tracks, chosen, length=_LONGEST, neighbours=heard)
+    for chosen, windows in _batches(tracks, ends, NEIGHBOURS if model.config.social_size else 0):
         futures, state = predict_windows(model, windows, times)
         yield chosen, futures, windows, state
 

@@ -110,12 +110,14 @@ def train(
     if checkpoint.is_file():
         first_step, history = _load(checkpoint, state, settings, device)
 
+    def draw_batch(step: int) -> BatchT:
+        return task.draw_batch(processes.batch_number(step))
+
     running = dict(history.training[-1]) if history.training else {}
     running.pop("step", None)
     done = first_step
     try:
-        draw = lambda step: task.draw_batch(processes.batch_number(step))  # noqa: E731
-        for step, batch in _prefetched(draw, first_step, settings.steps):
+        for step, batch in _prefetched(draw_batch, first_step, settings.steps):
             model.train()
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate_at(step, settings)
