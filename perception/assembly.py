@@ -16,7 +16,7 @@ from perception.detection.catalogue import fetchable_detectors
 from perception.errors import UsageError
 from perception.forecasting import BUNDLED_NAMES, open_forecaster
 from perception.pipeline import Pipeline
-from perception.tracking import GroundTracker, ImageTracker, TrackerSettings
+from perception.tracking import GroundSettings, GroundTracker, ImageTracker, TrackerSettings
 from perception.types import Detector, ReferenceFrame, Tracker
 from perception.weights import bundled_cards
 
@@ -69,7 +69,8 @@ def choose_tracker(config: RunConfig, rig: Rig | None, detector: Detector) -> tu
     if config.frame == "image" or rig is None:
         why = "as asked" if config.frame == "image" else "for the cameras are not calibrated"
         return ImageTracker(TrackerSettings.suited_to(detector)), f"Tracker: in each image, {why}."
-    return GroundTracker(rig), f"Tracker: on the ground, in metres, across {len(rig)} calibrated cameras."
+    tracker = GroundTracker(rig, GroundSettings.suited_to(detector))
+    return tracker, f"Tracker: on the ground, in metres, across {len(rig)} calibrated cameras."
 
 
 def choose_detector(config: RunConfig) -> DetectorChoice:

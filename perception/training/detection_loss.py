@@ -20,7 +20,7 @@ from perception.types import CLASSES
 
 _PLACES_PER_OBJECT = 10
 _ALIGNMENT_POWER = 5.0
-_CLASS_WEIGHT, _BOX_WEIGHT, _EMBEDDING_WEIGHT, _TEACHER_WEIGHT = 1.0, 2.0, 0.1, 1.0
+_CLASS_WEIGHT, _KIND_WEIGHT, _BOX_WEIGHT, _EMBEDDING_WEIGHT, _TEACHER_WEIGHT = 1.0, 0.5, 2.0, 0.1, 1.0
 _MIN_TEACHER_SCORE = 0.05
 _TWO_WHEELED = (CLASSES.index("motorcycle"), CLASSES.index("bicycle"))
 _PEDESTRIAN = CLASSES.index("pedestrian")
@@ -28,10 +28,12 @@ _TEMPERATURE = 0.15
 
 
 class DetectionLoss(NamedTuple):
-    """Scalars; ``total`` is what gradient descent follows. ``teacher`` is zero where no teacher was asked."""
+    """Scalars; ``total`` is what gradient descent follows. ``kinds`` takes for granted that an object is there.
+    ``teacher`` is zero where no teacher was asked."""
 
     total: Tensor
     classes: Tensor
+    kinds: Tensor
     boxes: Tensor
     embeddings: Tensor
     teacher: Tensor
@@ -91,13 +93,23 @@ def detection_loss(output: RoadNetOutput, batch: Batch) -> DetectionLoss:
     normaliser = assignment.quality.sum().clamp(min=1.0)
     classes = (class_loss * focus * punished).sum() / normaliser
 
-    found, wanted = output.boxes_xyxy[is_object], batch.boxes_xyxy[rows, objects][is_object]
     weights = assignment.quality[is_object]
+    kind_loss = functional.cross_entropy(
+        output.class_logits[is_object], batch.labels[rows, objects][is_object], reduction="none"
+    )
+    kinds = (kind_loss * weights).sum() / normaliser
+    found, wanted = output.boxes_xyxy[is_object], batch.boxes_xyxy[rows, objects][is_object]
     boxes = (generalized_box_iou_loss(found, wanted) * weights).sum() / normaliser
     embeddings = _contrast(output, batch, assignment)
     teacher = _distillation(output, batch)
-    total = _CLASS_WEIGHT * classes + _BOX_WEIGHT * boxes + _EMBEDDING_WEIGHT * embeddings + _TEACHER_WEIGHT * teacher
-    return DetectionLoss(total, classes, boxes, embeddings, teacher)
+    total = (
+        _CLASS_WEIGHT * classes
+        + _KIND_WEIGHT * kinds
+        + _BOX_WEIGHT * boxes
+        + _EMBEDDING_WEIGHT * embeddings
+        + _TEACHER_WEIGHT * teacher
+    )
+    return DetectionLoss(total, classes, kinds, boxes, embeddings, teacher)
 
 
 def _distillation(output: RoadNetOutput, batch: Batch) -> Tensor:

@@ -12,7 +12,7 @@ import numpy as np
 from perception.camera import Rig
 from perception.errors import UsageError
 from perception.sources import open_source
-from perception.tracking import GroundTracker
+from perception.tracking import GroundSettings, GroundTracker
 from perception.training.ground_forecast_data import from_drive
 from perception.training.self_labels import REASONS, Gate, SelfLabelled, seen_enough
 from perception.types import USUAL_SIZES_LWH_M, Detections, Detector, FloatArray, ObjectTable, Tracks
@@ -20,9 +20,11 @@ from perception.types import USUAL_SIZES_LWH_M, Detections, Detector, FloatArray
 
 @dataclass(frozen=True)
 class WatchedDrive:
-    """What the detector saw at each instant (``timestamp_ns``, one ``Detections`` per camera, the car's pose)."""
+    """What the detector saw at each instant (``timestamp_ns``, one ``Detections`` per camera, the car's pose), and the
+    settings of the tracker that suit it."""
 
     rig: Rig
+    settings: GroundSettings
     instants: list[tuple[int, list[Detections], FloatArray]]
 
 
@@ -40,13 +42,13 @@ def watch_drive(path: Path, detector: Detector, on_instant: Callable[[], None] =
             raise UsageError(f"{path}: has instants without a pose; the ground forecaster needs poses.csv.")
         instants.append((frame_set.timestamp_ns, detector.detect(frame_set.frames), frame_set.world_from_vehicle))
         on_instant()
-    return WatchedDrive(source.rig, instants)
+    return WatchedDrive(source.rig, GroundSettings.suited_to(detector), instants)
 
 
 def label_drive(drive: WatchedDrive, gate: Gate, *, share: float = 1.0) -> SelfLabelled:
     """Track the first ``share`` of a drive, and take from the tracks that pass the gate both past and future."""
     instants = drive.instants[: max(1, round(share * len(drive.instants)))]
-    tracker = GroundTracker(drive.rig)
+    tracker = GroundTracker(drive.rig, drive.settings)
     observed = [(now_ns, tracker.update(found, now_ns, pose), pose) for now_ns, found, pose in instants]
     everything = [(now_ns, tracks) for now_ns, tracks, _ in observed]
     kept, dropped = [], Counter[str]()

@@ -59,7 +59,7 @@ def observe_drive(path: Path, detector: Detector, *, strides: tuple[int, ...] = 
     sets = []
     for stride in strides:
         for offset in range(stride):
-            tracker = GroundTracker(drive.rig)
+            tracker = GroundTracker(drive.rig, drive.settings)
             observed = [
                 (now_ns, tracker.update(detections, now_ns, pose), pose)
                 for now_ns, detections, pose in drive.instants[offset::stride]

@@ -70,6 +70,18 @@ def test_better_boxes_and_classes_cost_less():
     assert detection_loss(good._replace(class_logits=right), batch).classes < 0.2 * detection_loss(good, batch).classes
 
 
+def test_which_class_it_is_costs_only_where_an_object_is():
+    batch, unsure = _batch([[22.0, 22, 42, 42]], [1]), _output()
+    is_object = assign(unsure, batch).object_indices == 0
+    right, elsewhere = unsure.class_logits.clone(), unsure.class_logits.clone()
+    right[..., 1] += 3.0 * is_object
+    elsewhere[..., 0] += 3.0 * ~is_object
+    kinds = detection_loss(unsure, batch).kinds
+    torch.testing.assert_close(kinds, torch.tensor(6.0).log())  # one of six, all alike
+    assert detection_loss(unsure._replace(class_logits=right), batch).kinds < 0.25 * kinds
+    torch.testing.assert_close(detection_loss(unsure._replace(class_logits=elsewhere), batch).kinds, kinds)
+
+
 def test_false_alarms_cost_only_where_absence_is_known():
     batch = _batch([[22.0, 22, 42, 42]], [0])
     quiet = _output()
