@@ -76,6 +76,13 @@ class GroundSettings(LifeSettings):
         description="unmatched detections from here on start a track; higher than in an image, for what is wrongly "
         "found stands in the world for seconds, and most objects come near enough to be found surely",
     )
+    birth_max_iou: float = Field(
+        default=0.25,
+        ge=0,
+        le=1,
+        description="a detection that overlaps a track seen now by more starts no track; less than in an image, where "
+        "two may well stand behind one another",
+    )
     gate: float = Field(
         default=5.99,
         ge=0,
@@ -106,7 +113,7 @@ class GroundSettings(LifeSettings):
     covered_share: float = Field(
         default=0.4, gt=0, le=1, description="a track with this share of its box behind another one need not be seen"
     )
-    merge_iou: float = Field(default=0.5, gt=0, le=1, description="tracks that overlap by less are not one object")
+    merge_iou: float = Field(default=0.35, gt=0, le=1, description="tracks that overlap by less are not one object")
     lifting: LiftingNoise = LiftingNoise()
     road: RoadSettings = RoadSettings()
     motion: GroundMotion = GroundMotion()

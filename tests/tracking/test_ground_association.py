@@ -100,7 +100,7 @@ def test_two_objects_stay_two(reason: str) -> None:
 def test_tracks_that_were_split_are_one_again() -> None:
     # At first one camera sees so much less of the object that it takes it for another one, farther away.
     rig, rng = six_cameras(), np.random.default_rng(0)
-    tracker = GroundTracker(rig, GroundSettings(min_hits=2))
+    tracker = GroundTracker(rig, GroundSettings(min_hits=2, birth_max_iou=0.4))
     near = Traffic.of([(CAR, *AT_THE_SEAM, 0, 0)])
     for k in range(30):
         found, _ = Eye().look(rig, pose_at(0, 0, 0), near, 0, rng)
