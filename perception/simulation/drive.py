@@ -11,9 +11,9 @@ from types import TracebackType
 
 from perception.camera import Rig
 from perception.simulation.recorder import DriveRecorder
-from perception.simulation.rendering import Look, Renderer
+from perception.simulation.rendering import Look, ParallelRenderer, Renderer, sensible_processes
 from perception.simulation.traffic import drive as open_traffic
-from perception.simulation.world import CameraView, WorldState
+from perception.simulation.world import CameraView, Town, WorldState
 from perception.sources.rigs import fit_rig
 
 
@@ -38,7 +38,7 @@ class DriveSettings:
 
 @dataclass(frozen=True)
 class Instant:
-    """The traffic, what every camera sees of it, and the milliseconds that both took."""
+    """The traffic, what every camera sees of it, and the milliseconds that were waited for both."""
 
     state: WorldState
     views: Mapping[str, CameraView]
@@ -59,7 +59,7 @@ class Drive:
         try:
             self._traffic = self._parts.enter_context(open_traffic(settings.seed, settings.duration_s, settings.fps))
             look = Look.sample(settings.seed) if settings.look is None else Look.named(settings.look)
-            self._renderer = Renderer(self._traffic.town, self.rig, seed=settings.seed, look=look)
+            self._renderer = _open_renderer(self._traffic.town, self.rig, settings, look)
             self._parts.callback(self._renderer.close)
         except BaseException:
             self._parts.close()
@@ -75,14 +75,17 @@ class Drive:
 
     def __iter__(self) -> Iterator[Instant]:
         started_s = perf_counter()
-        for state in self._traffic.states():
-            moved_s = perf_counter()
-            views = self._renderer.render(state)
-            rendered_s = perf_counter()
-            stage_ms = {"traffic": 1e3 * (moved_s - started_s), "render": 1e3 * (rendered_s - moved_s)}
-            yield Instant(state, views, stage_ms)
+        for state, views in self._renderer.render_each(self._traffic.states()):
+            yield Instant(state, views, {"render": 1e3 * (perf_counter() - started_s)})
             started_s = perf_counter()
 
     def recorder(self, folder: Path, *, crf: int = 20) -> DriveRecorder:
         """A writer of recordings with this drive's cameras and rate."""
         return DriveRecorder(folder, self.rig, fps=self.settings.fps, crf=crf)
+
+
+def _open_renderer(town: Town, rig: Rig, settings: DriveSettings, look: Look) -> Renderer | ParallelRenderer:
+    processes = sensible_processes(settings.instants)
+    if processes == 1:
+        return Renderer(town, rig, seed=settings.seed, look=look)
+    return ParallelRenderer(town, rig, seed=settings.seed, look=look, processes=processes)

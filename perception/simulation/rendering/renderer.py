@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any
 
@@ -87,6 +87,11 @@ class Renderer:
         if self._context is not None:
             self._context.release()
             self._context = None
+
+    def render_each(self, states: Iterable[WorldState]) -> Iterator[tuple[WorldState, dict[str, CameraView]]]:
+        """Instant by instant, each with its state."""
+        for state in states:
+            yield state, self.render(state)
 
     def render(self, state: WorldState) -> dict[str, CameraView]:
         """The images of all cameras at one instant, and what each shows of the road users.
