@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from perception.detection.catalogue import fetchable_detectors
 from perception.errors import UsageError
 from perception.forecasting import BUNDLED_NAMES, open_forecaster
 from perception.pipeline import Pipeline
+from perception.processors import available_processors
 from perception.tracking import GroundSettings, GroundTracker, ImageTracker, TrackerSettings
 from perception.types import Detector, ReferenceFrame, Tracker
 from perception.weights import bundled_cards
@@ -148,13 +148,3 @@ def keep_freed_memory() -> None:
     mallopt(mmap_max, 0)
     mallopt(trim_threshold, 2**31 - 1)
     mallopt(top_pad, 2**26)
-
-
-def available_processors(cgroup: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
-    """Processors that the operating system and the container's quota leave to this process."""
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        quota, period = cgroup.read_text(encoding="ascii").split()
-        return max(1, min(allowed, round(int(quota) / int(period))))
-    except (OSError, ValueError):  # no such file, or the quota "max"
-        return allowed

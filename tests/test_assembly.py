@@ -6,9 +6,10 @@ import pytest
 import torch
 from support.moving_boxes import BoxDetector
 
-from perception.assembly import assemble, available_processors, choose_device
+from perception.assembly import assemble, choose_device
 from perception.config import RunConfig
 from perception.errors import UsageError
+from perception.processors import available_processors
 from perception.tracking import TrackerSettings
 
 

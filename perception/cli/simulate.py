@@ -58,7 +58,7 @@ def simulate(
     from perception.cli.running import RUNS, say
     from perception.cli.stopping import StopRequest
     from perception.outputs import next_run_folder, output_folder
-    from perception.simulation import Drive, DriveSettings
+    from perception.simulation import Drive, DriveSettings, sensible_processes
     from perception.sources import read_rig
 
     settings = DriveSettings(
@@ -73,7 +73,7 @@ def simulate(
     say(console, f"Drive {seed}: {len(rig)} cameras, {settings.instants} instants of {size} pixels.")
     with (
         StopRequest(on_stop=lambda: None) as stop,
-        Drive(settings, rig) as drive,
+        Drive(settings, rig, processes=sensible_processes(settings.instants)) as drive,
         RunProgress(console, total=settings.instants, unit="instants") as progress,
     ):
         folder = next_run_folder(RUNS, "simulate", f"drive-{seed}") if output is None else output_folder(output)

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from perception.assembly import Assembly, assemble, available_processors
+from perception.assembly import Assembly, assemble
 from perception.bench import (
     CameraRing,
     Contender,
@@ -48,6 +48,7 @@ from perception.errors import UsageError
 from perception.evaluation.latency import LatencyReport
 from perception.evaluation.printing_layout import print_note
 from perception.files import write_json
+from perception.processors import available_processors
 from perception.types import FrameSet
 
 PLOT_FILE = "growth.png"

@@ -2,5 +2,6 @@
 
 from perception.simulation.drive import Drive, DriveSettings, Instant
 from perception.simulation.recorder import DriveRecorder
+from perception.simulation.rendering import sensible_processes
 
-__all__ = ["Drive", "DriveRecorder", "DriveSettings", "Instant"]
+__all__ = ["Drive", "DriveRecorder", "DriveSettings", "Instant", "sensible_processes"]

@@ -11,9 +11,9 @@ from types import TracebackType
 
 from perception.camera import Rig
 from perception.simulation.recorder import DriveRecorder
-from perception.simulation.rendering import Look, ParallelRenderer, Renderer, sensible_processes
+from perception.simulation.rendering import Look, ParallelRenderer, Renderer
 from perception.simulation.traffic import drive as open_traffic
-from perception.simulation.world import CameraView, Town, WorldState
+from perception.simulation.world import CameraView, WorldState
 from perception.sources.rigs import fit_rig
 
 
@@ -48,18 +48,24 @@ class Instant:
 class Drive:
     """Iterate over it for the instants; a context manager that lets go of traffic and graphics at the end.
 
+    More ``processes`` than one draw instants side by side, see ``ParallelRenderer``; the recording is the same.
     Raises ``UsageError`` naming what to install where SUMO, moderngl or OpenGL are missing, and where the pictures'
     size has another shape than the rig's.
     """
 
-    def __init__(self, settings: DriveSettings, rig: Rig) -> None:
+    def __init__(self, settings: DriveSettings, rig: Rig, *, processes: int = 1) -> None:
         self.settings = settings
         self.rig = fit_rig(rig, dict.fromkeys(rig.cameras, settings.size_px))
         self._parts = ExitStack()
         try:
             self._traffic = self._parts.enter_context(open_traffic(settings.seed, settings.duration_s, settings.fps))
             look = Look.sample(settings.seed) if settings.look is None else Look.named(settings.look)
-            self._renderer = _open_renderer(self._traffic.town, self.rig, settings, look)
+            town, seed = self._traffic.town, settings.seed
+            self._renderer = (
+                Renderer(town, self.rig, seed=seed, look=look)
+                if processes == 1
+                else ParallelRenderer(town, self.rig, seed=seed, look=look, processes=processes)
+            )
             self._parts.callback(self._renderer.close)
         except BaseException:
             self._parts.close()
@@ -82,10 +88,3 @@ class Drive:
     def recorder(self, folder: Path, *, crf: int = 20) -> DriveRecorder:
         """A writer of recordings with this drive's cameras and rate."""
         return DriveRecorder(folder, self.rig, fps=self.settings.fps, crf=crf)
-
-
-def _open_renderer(town: Town, rig: Rig, settings: DriveSettings, look: Look) -> Renderer | ParallelRenderer:
-    processes = sensible_processes(settings.instants)
-    if processes == 1:
-        return Renderer(town, rig, seed=settings.seed, look=look)
-    return ParallelRenderer(town, rig, seed=settings.seed, look=look, processes=processes)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
 
 from perception.tracking.lifting import LiftingNoise
 from perception.tracking.road import RoadSettings
 from perception.tracking.settings import LifeSettings
-from perception.types import Detector
 
 PerGroup = tuple[PositiveFloat, PositiveFloat, PositiveFloat]
 """Of cars, trucks and buses; of motorcycles and bicycles; of pedestrians."""
@@ -53,12 +54,8 @@ class PoseSettings(BaseModel):
 class GroundSettings(LifeSettings):
     """Thresholds of the ground frame; those that it shares with the image frame are the same where not named here."""
 
-    @classmethod
-    def suited_to(cls, detector: Detector) -> GroundSettings:
-        """As ``TrackerSettings.suited_to``; chosen by HOTA on four of the forecaster's simulated training drives."""
-        if not getattr(detector, "scores_are_chances", False):
-            return cls()
-        return cls(strong_score=0.4, weak_score=0.35, birth_score=0.5)
+    # Chosen by HOTA on four of the forecaster's simulated training drives.
+    for_chances: ClassVar[dict[str, float]] = {"strong_score": 0.4, "weak_score": 0.35, "birth_score": 0.5}
 
     min_hits: int = Field(
         default=4, ge=1, description="detections that confirm a track; more than in an image, as with birth_score"

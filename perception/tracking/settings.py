@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import ClassVar, TypeVar
+
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from perception.tracking.kalman import MotionNoise
 from perception.types import Detector
+
+SettingsT = TypeVar("SettingsT", bound="LifeSettings")
 
 
 class LifeSettings(BaseModel):
@@ -17,6 +21,15 @@ class LifeSettings(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    for_chances: ClassVar[dict[str, float]] = {}
+    """What differs for a detector whose scores are chances of being right."""
+
+    @classmethod
+    def suited_to(cls: type[SettingsT], detector: Detector) -> SettingsT:
+        """The scores to rely on. Where they are chances of being right (``scores_are_chances``), as RoadNet's are, a
+        low one means what it says."""
+        return cls.model_validate(cls.for_chances if getattr(detector, "scores_are_chances", False) else {})
 
     strong_score: float = Field(default=0.25, ge=0, le=1, description="detections from here on are matched first")
     weak_score: float = Field(default=0.1, ge=0, le=1, description="detections below this are ignored")
@@ -54,13 +67,8 @@ class LifeSettings(BaseModel):
 class TrackerSettings(LifeSettings):
     """Thresholds of the image frame."""
 
-    @classmethod
-    def suited_to(cls, detector: Detector) -> TrackerSettings:
-        """The scores to rely on. Where they are chances of being right (``scores_are_chances``), as RoadNet's are, a
-        low one means what it says; chosen by HOTA and IDF1 on val_morning and the motorway's training recordings."""
-        if not getattr(detector, "scores_are_chances", False):
-            return cls()
-        return cls(strong_score=0.35, weak_score=0.2, birth_score=0.4)
+    # Chosen by HOTA and IDF1 on val_morning and the motorway's training recordings.
+    for_chances: ClassVar[dict[str, float]] = {"strong_score": 0.35, "weak_score": 0.2, "birth_score": 0.4}
 
     gate: float = Field(
         default=7.78,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from dataclasses import fields, replace
 
 import numpy as np
@@ -26,7 +27,7 @@ def test_the_pictures_are_those_of_one_renderer_in_their_order() -> None:
         pytest.skip(f"no OpenGL without a screen: {error}")
     with alone:
         expected = list(alone.render_each(states))
-    with ParallelRenderer(small_town(), RIG, seed=3, look=LOOK, processes=2) as side_by_side:
+    with closing(ParallelRenderer(small_town(), RIG, seed=3, look=LOOK, processes=2)) as side_by_side:
         drawn = list(side_by_side.render_each(iter(states)))
     assert [state for state, _ in drawn] == states
     for (_, views), (_, others) in zip(drawn, expected, strict=True):

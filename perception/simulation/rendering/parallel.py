@@ -12,9 +12,9 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from multiprocessing import get_context
-from types import TracebackType
 
 from perception.camera import Rig
+from perception.processors import available_processors
 from perception.simulation.rendering.look import Look
 from perception.simulation.rendering.renderer import Renderer
 from perception.simulation.world import CameraView, Town, WorldState
@@ -29,14 +29,14 @@ _INSTANTS_PER_PROCESS = 10
 
 def sensible_processes(instants: int) -> int:
     """How many renderers are worth their start for so many instants on the cores that this process may use."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(cores, _MAX_PROCESSES, instants // _INSTANTS_PER_PROCESS))
+    return max(1, min(available_processors(), _MAX_PROCESSES, instants // _INSTANTS_PER_PROCESS))
 
 
 class ParallelRenderer:
-    """Draws as ``Renderer`` does, the same pictures, with ``processes`` of them; a context manager.
+    """Draws as ``Renderer`` does, the same pictures, with ``processes`` of them; ``close`` ends them.
 
-    Raises ``UsageError`` where OpenGL or moderngl are missing.
+    The processes begin by importing the program's main module, which must be safe to import. Raises ``UsageError``
+    where OpenGL or moderngl are missing.
     """
 
     def __init__(self, town: Town, rig: Rig, *, seed: int, look: Look, processes: int) -> None:
@@ -46,19 +46,11 @@ class ParallelRenderer:
             processes, mp_context=get_context("spawn"), initializer=_open, initargs=(town, rig, seed, look)
         )
         try:
-            for started in [self._pool.submit(_renderer) for _ in range(processes)]:
+            for started in [self._pool.submit(_check_opened) for _ in range(processes)]:
                 started.result()
         except BaseException:
             self.close()
             raise
-
-    def __enter__(self) -> ParallelRenderer:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """End the processes; what is being drawn is drawn to its end, what waits is not begun."""
@@ -70,12 +62,14 @@ class ParallelRenderer:
         for state in states:
             underway.append((state, self._pool.submit(_render, state)))
             if len(underway) > self._ahead:
-                yield _finished(*underway.popleft())
+                yield _finished(underway)
         while underway:
-            yield _finished(*underway.popleft())
+            yield _finished(underway)
 
 
-def _finished(state: WorldState, views: Future[dict[str, CameraView]]) -> Drawn:
+def _finished(underway: deque[tuple[WorldState, Future[dict[str, CameraView]]]]) -> Drawn:
+    """Take the oldest instant and wait for its pictures."""
+    state, views = underway.popleft()
     return state, views.result()
 
 
@@ -94,13 +88,12 @@ def _open(town: Town, rig: Rig, seed: int, look: Look) -> None:
         _opened = error
 
 
-def _renderer() -> None:
+def _check_opened() -> None:
     """Raises what went wrong at the start of this process."""
     if isinstance(_opened, BaseException):
         raise _opened
 
 
 def _render(state: WorldState) -> dict[str, CameraView]:
-    _renderer()
     assert isinstance(_opened, Renderer)
     return _opened.render(state)
