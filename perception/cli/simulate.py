@@ -52,6 +52,10 @@ def simulate(
             "--crf", min=0, max=51, help="x264's quality of the videos; lower is better.", rich_help_panel=_PICTURE
         ),
     ] = 20,
+    masks: Annotated[
+        bool,
+        typer.Option("--masks", help="Also write whose each pixel is, as PNG files.", rich_help_panel=_PICTURE),
+    ] = False,
 ) -> None:
     """Make a recording with ground truth: traffic in a town, filmed by each camera of a rig."""
     from perception.cli.progress import RunProgress
@@ -67,6 +71,7 @@ def simulate(
         fps=fps,
         size_px=_parsed_size(size),
         look=look,
+        masks=masks,
     )
     console = Console(stderr=True, highlight=False)
     rig = read_rig(cameras)

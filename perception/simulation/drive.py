@@ -22,6 +22,7 @@ class DriveSettings:
     """What makes a drive: the same settings make the same recording on the same machine.
 
     ``seed`` chooses town, traffic, light, weather and colours; ``look`` names light and weather instead of the seed.
+    ``masks`` adds, for every picture, whose each pixel is.
     """
 
     seed: int = 0
@@ -29,6 +30,7 @@ class DriveSettings:
     fps: float = 10.0
     size_px: tuple[int, int] = (640, 360)
     look: str | None = None
+    masks: bool = False
 
     @property
     def instants(self) -> int:
@@ -61,10 +63,11 @@ class Drive:
             self._traffic = self._parts.enter_context(open_traffic(settings.seed, settings.duration_s, settings.fps))
             look = Look.sample(settings.seed) if settings.look is None else Look.named(settings.look)
             town, seed = self._traffic.town, settings.seed
+            masks = settings.masks
             self._renderer = (
-                Renderer(town, self.rig, seed=seed, look=look)
+                Renderer(town, self.rig, seed=seed, look=look, masks=masks)
                 if processes == 1
-                else ParallelRenderer(town, self.rig, seed=seed, look=look, processes=processes)
+                else ParallelRenderer(town, self.rig, seed=seed, look=look, masks=masks, processes=processes)
             )
             self._parts.callback(self._renderer.close)
         except BaseException:

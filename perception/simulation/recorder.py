@@ -5,7 +5,8 @@ What is written is a recording that ``perception.sources`` opens like any other:
 - ``recording.yaml`` cameras with video, rate and calibration;
 - ``poses.csv`` the car's pose at every instant; the world is the car's own axes at the first one;
 - ``objects.csv`` what each camera sees: the full box, the visible box, the share that can be seen;
-- ``objects3d.csv`` every object near the car at every instant: 3-D box, speed, brake light, indicators.
+- ``objects3d.csv`` every object near the car at every instant: 3-D box, speed, brake light, indicators;
+- ``masks/CAMERA/000000.png`` and so on, where asked for: 1 + the id of the road user at each pixel, 0 for none.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from perception.errors import PerceptionError
 from perception.files import write_text
 from perception.outputs import VideoWriter
 from perception.simulation.world import CameraView, RoadUsers, WorldState
+from perception.sources.masks import write_mask
 from perception.types import CLASSES, FloatArray, IntArray
 
 TRUTH_RANGE_M = 100.0
@@ -94,6 +96,9 @@ class DriveRecorder:
                 self._boxes.writerows(box_rows(name, self.written, views[name], state.road_users))
         except OSError as error:
             raise PerceptionError(f"{self.folder}: cannot be written ({error.strerror}).") from error
+        for name, view in views.items():
+            if view.mask is not None:
+                write_mask(self.folder, name, self.written, view.mask)
         self.written += 1
 
     def _table(self, name: str, columns: tuple[str, ...]) -> Any:

@@ -122,7 +122,8 @@ class CameraView:
 
     ``ids`` (M,); ``full_xyxy_px`` (M, 4) the silhouettes' boxes as if nothing stood before them, cut at the image's
     border; ``visible_xyxy_px`` (M, 4) and ``visible_pixels`` (M,) of what the id buffer shows, zero when hidden;
-    ``visible_shares`` (M,) visible pixels over those of the whole silhouette in an unbounded image.
+    ``visible_shares`` (M,) visible pixels over those of the whole silhouette in an unbounded image. ``mask`` (H, W)
+    uint16, where it was asked for: at each pixel 1 + the id of the road user that shows there, 0 where none does.
     """
 
     image: NDArray[np.uint8]
@@ -131,3 +132,4 @@ class CameraView:
     visible_xyxy_px: FloatArray
     visible_pixels: IntArray
     visible_shares: FloatArray
+    mask: NDArray[np.uint16] | None = None

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from perception.detection.letterbox import PADDING_GREY
 from perception.training.detection_data import LabelledImage
+from perception.training.pasting import Cutouts, covered_shares
 from perception.types import CLASSES, FloatArray, IntArray
 
 _MIN_VISIBLE_SHARE = 0.3
@@ -21,7 +22,10 @@ _MIN_SIDE_PX = 4.0
 
 
 class View(NamedTuple):
-    """One augmented picture (H, W, 3) and its labels in its own pixels; see ``LabelledImage``."""
+    """One augmented picture (H, W, 3) and its labels in its own pixels; see ``LabelledImage``.
+
+    In the boxes ``pasted_xyxy`` (k, 4) something was pasted: what imitated detectors say there does not count.
+    """
 
     image: NDArray[np.uint8]
     boxes_xyxy: FloatArray
@@ -31,13 +35,15 @@ class View(NamedTuple):
     ignore_labels: IntArray
     exhaustive: NDArray[np.bool_]
     imitate: NDArray[np.bool_]
+    pasted_xyxy: FloatArray = np.zeros((0, 4), np.float32)
 
 
 @dataclass(frozen=True)
 class Batch:
     """B views as tensors; labels padded to the most objects M, ``valid`` (B, M) says which rows are real.
 
-    ``known`` (B, C, H / 8, W / 8) is False where nobody knows whether an object of the class is there.
+    ``known`` (B, C, H / 8, W / 8) is False where nobody knows whether an object of the class is there, ``original``
+    (B, 1, H / 8, W / 8) where something was pasted.
     ``imitate`` (B, T, C) says where which imitated detector counts for which class. ``teacher_scores`` (B, A, C) and
     ``teacher_boxes`` (B, A, 4) are what those that were asked say together; ``taught`` (B, A, C) says where they did.
     """
@@ -48,6 +54,7 @@ class Batch:
     object_ids: Tensor
     valid: Tensor
     known: Tensor
+    original: Tensor
     imitate: Tensor
     teacher_scores: Tensor | None = None
     teacher_boxes: Tensor | None = None
@@ -70,8 +77,10 @@ def make_batch(
     batch_size: int,
     sizes_px: Sequence[tuple[int, int]],
     mosaic: float,
+    cutouts: Cutouts | None = None,
 ) -> Batch:
-    """Draw images by ``probabilities`` (n,) and show each in a random view of one size (width, height).
+    """Draw images by ``probabilities`` (n,) and show each in a random view of one size (width, height), some with
+    ``cutouts`` pasted.
 
     A quarter of the batch are second views of the first ones, so that the embedding sees objects twice.
     """
@@ -83,11 +92,11 @@ def make_batch(
         is_paired = position < pairs
         if not is_paired and rng.random() < mosaic:
             others = rng.choice(len(images), size=3, p=probabilities)
-            views.append(_mosaic([images[i] for i in (index, *others)], rng, width, height))
+            views.append(_mosaic([images[i] for i in (index, *others)], rng, width, height, cutouts))
         else:
-            views.append(random_view(images[index], rng, width, height))
+            views.append(random_view(images[index], rng, width, height, cutouts))
         if is_paired:
-            views.append(random_view(images[_neighbour(images, index, rng)], rng, width, height))
+            views.append(random_view(images[_neighbour(images, index, rng)], rng, width, height, cutouts))
     return collate(views, width, height)
 
 
@@ -99,8 +108,11 @@ def _neighbour(images: Sequence[LabelledImage], index: int, rng: np.random.Gener
     return int(rng.choice(sharing)) if sharing else index
 
 
-def random_view(image: LabelledImage, rng: np.random.Generator, width: int, height: int) -> View:
-    """A random crop or shrink of ``image``, mirrored at times, in random light, on a ``width`` x ``height`` canvas."""
+def random_view(
+    image: LabelledImage, rng: np.random.Generator, width: int, height: int, cutouts: Cutouts | None = None
+) -> View:
+    """A random crop or shrink of ``image``, mirrored at times, in random light, on a ``width`` x ``height`` canvas;
+    with ``cutouts`` pasted in as many views as ``image.paste`` says."""
     image_height, image_width = image.image.shape[:2]
     fit = min(width / image_width, height / image_height)
     low, high = image.zoom
@@ -123,12 +135,11 @@ def random_view(image: LabelledImage, rng: np.random.Generator, width: int, heig
     picture = cv2.warpAffine(
         source, to_canvas, (width, height), flags=cv2.INTER_LINEAR, borderValue=(PADDING_GREY,) * 3
     )
-    picture = _light(np.asarray(picture, np.uint8), rng)
     boxes, keep, cut = _move_boxes(image.boxes_xyxy_px, matrix, width, height)
     ignored, ignored_keep, ignored_cut = _move_boxes(image.ignore_xyxy_px, matrix, width, height)
     ignored_seen = ignored_keep | ignored_cut
-    return View(
-        picture,
+    view = View(
+        np.asarray(picture, np.uint8),
         boxes[keep],
         image.labels[keep],
         image.object_ids[keep],
@@ -136,6 +147,28 @@ def random_view(image: LabelledImage, rng: np.random.Generator, width: int, heig
         np.concatenate([image.ignore_labels[ignored_seen], image.labels[cut]]),
         image.exhaustive,
         image.imitate,
+    )
+    if cutouts is not None and rng.random() < image.paste:
+        view = _with_pasted(view, cutouts, rng)
+    return view._replace(image=_light(view.image, rng))
+
+
+def _with_pasted(view: View, cutouts: Cutouts, rng: np.random.Generator) -> View:
+    """What is mostly hidden by what was pasted is no object to find any more, but no background either."""
+    pasted = cutouts.paste(view.image, rng)
+    boxes = np.concatenate([view.boxes_xyxy, pasted.boxes_xyxy])
+    labels = np.concatenate([view.labels, pasted.labels])
+    ids = np.concatenate([view.object_ids, pasted.object_ids])
+    shown = np.concatenate([1 - covered_shares(view.boxes_xyxy, pasted.cover), pasted.shown_shares])
+    keep = (shown > _MIN_VISIBLE_SHARE) & ((boxes[:, 2:] - boxes[:, :2]).min(axis=1) >= _MIN_SIDE_PX)
+    return view._replace(
+        image=pasted.picture,
+        boxes_xyxy=boxes[keep],
+        labels=labels[keep],
+        object_ids=ids[keep],
+        ignore_xyxy=np.concatenate([view.ignore_xyxy, boxes[~keep]]),
+        ignore_labels=np.concatenate([view.ignore_labels, labels[~keep]]),
+        pasted_xyxy=pasted.boxes_xyxy,
     )
 
 
@@ -177,7 +210,9 @@ def _light(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.u
     return picture
 
 
-def _mosaic(images: Sequence[LabelledImage], rng: np.random.Generator, width: int, height: int) -> View:
+def _mosaic(
+    images: Sequence[LabelledImage], rng: np.random.Generator, width: int, height: int, cutouts: Cutouts | None
+) -> View:
     """Four views side by side, which meet at a random point: small objects and strange neighbours (YOLOv4)."""
     split_x = int(width * rng.uniform(0.3, 0.7))
     split_y = int(height * rng.uniform(0.3, 0.7))
@@ -190,7 +225,7 @@ def _mosaic(images: Sequence[LabelledImage], rng: np.random.Generator, width: in
     ]
     views = []
     for image, (left, top, right, bottom) in zip(images, cells, strict=True):
-        view = random_view(image, rng, right - left, bottom - top)
+        view = random_view(image, rng, right - left, bottom - top, cutouts)
         picture[top:bottom, left:right] = view.image
         shift = np.array([left, top, left, top], np.float32)
         cell = np.array([[left, top, right, bottom]], np.float32)
@@ -200,9 +235,11 @@ def _mosaic(images: Sequence[LabelledImage], rng: np.random.Generator, width: in
                 boxes_xyxy=view.boxes_xyxy + shift,
                 ignore_xyxy=np.concatenate([view.ignore_xyxy + shift, np.repeat(cell, len(gaps), axis=0)]),
                 ignore_labels=np.concatenate([view.ignore_labels, gaps]),
+                pasted_xyxy=view.pasted_xyxy + shift,
             )
         )
-    labels = {name: np.concatenate([getattr(view, name) for view in views]) for name in View._fields[1:6]}
+    together = ("boxes_xyxy", "labels", "object_ids", "ignore_xyxy", "ignore_labels", "pasted_xyxy")
+    labels = {name: np.concatenate([getattr(view, name) for view in views]) for name in together}
     imitate = np.all([view.imitate for view in views], axis=0)
     return View(image=picture, exhaustive=np.ones(len(CLASSES), bool), imitate=imitate, **labels)
 
@@ -215,15 +252,22 @@ def collate(views: Sequence[View], width: int, height: int) -> Batch:
     ids = np.zeros((len(views), most), np.int64)
     valid = np.zeros((len(views), most), bool)
     known = np.ones((len(views), len(CLASSES), height // KNOWN_STRIDE, width // KNOWN_STRIDE), bool)
+    original = np.ones((len(views), 1, *known.shape[2:]), bool)
     for row, view in enumerate(views):
         count = len(view.labels)
         boxes[row, :count], labels[row, :count], ids[row, :count] = view.boxes_xyxy, view.labels, view.object_ids
         valid[row, :count] = True
         known[row] &= view.exhaustive[:, None, None]
-        cells = view.ignore_xyxy / KNOWN_STRIDE
-        starts, ends = np.floor(cells[:, :2]).astype(int), np.ceil(cells[:, 2:]).astype(int)
-        for label, (x1, y1), (x2, y2) in zip(view.ignore_labels, starts, ends, strict=True):
+        for label, (x1, y1, x2, y2) in zip(view.ignore_labels, _cells(view.ignore_xyxy), strict=True):
             known[row, label, y1:y2, x1:x2] = False
+        for x1, y1, x2, y2 in _cells(view.pasted_xyxy):
+            original[row, 0, y1:y2, x1:x2] = False
     images = np.stack([view.image for view in views])
     imitate = np.array([view.imitate for view in views])
-    return Batch(*(torch.from_numpy(array) for array in (images, boxes, labels, ids, valid, known, imitate)))
+    return Batch(*(torch.from_numpy(array) for array in (images, boxes, labels, ids, valid, known, original, imitate)))
+
+
+def _cells(boxes_xyxy: FloatArray) -> IntArray:
+    """(n, 4): the cells of ``known`` that boxes (n, 4) touch."""
+    cells = boxes_xyxy / KNOWN_STRIDE
+    return np.concatenate([np.floor(cells[:, :2]), np.ceil(cells[:, 2:])], axis=1).astype(int)

@@ -34,7 +34,7 @@ class LabelledImage:
     ``neighbours`` are indices of images of the same scene. ``zoom`` is the range of magnifications that makes
     sense for this image, where 1 fits it to the network's input. ``imitate`` (T, C) says which of T imitated
     detectors may be learnt from here, class by class: none where the truth is complete and the picture unlike those
-    that they know.
+    that they know. ``paste`` is the share of its views in which cutouts are pasted.
     """
 
     name: str
@@ -48,6 +48,7 @@ class LabelledImage:
     zoom: tuple[float, float] = (0.5, 2.0)
     weight: float = 1.0
     imitate: NDArray[np.bool_] = field(default_factory=lambda: np.zeros((0, len(CLASSES)), bool))
+    paste: float = 0.0
 
 
 def read_coco(annotations_path: Path, *, zoom: tuple[float, float], weight: float) -> list[LabelledImage]:

@@ -115,7 +115,7 @@ def detection_loss(output: RoadNetOutput, batch: Batch) -> DetectionLoss:
 def _distillation(output: RoadNetOutput, batch: Batch) -> Tensor:
     """Say at every place what the teacher says there (Hinton et al. 2015): how sure it is, and which box.
 
-    Where people drew one box around rider and machine, a teacher's pedestrian is left out.
+    Where people drew one box around rider and machine, a teacher's pedestrian is left out; of what was pasted, all.
     """
     if batch.teacher_scores is None or batch.teacher_boxes is None or batch.taught is None:
         return output.class_logits.sum() * 0.0
@@ -128,7 +128,8 @@ def _distillation(output: RoadNetOutput, batch: Batch) -> Tensor:
     low, high = batch.boxes_xyxy[:, None, :, :2], batch.boxes_xyxy[:, None, :, 2:]
     points = output.points_xy[None, : target.shape[1], None]
     is_rider = (((points > low) & (points < high)).all(-1) & has_rider[:, None]).any(dim=2)
-    counts = batch.taught.to(target.dtype)
+    is_original = _known_at_places(batch.original, output.points_xy)[:, : target.shape[1]]
+    counts = (batch.taught & is_original).to(target.dtype)
     counts[..., _PEDESTRIAN] *= ~is_rider
     loss = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
     sureness = (target * counts).amax(dim=2)
@@ -157,7 +158,7 @@ def _contrast(output: RoadNetOutput, batch: Batch, assignment: Assignment) -> Te
 
 
 def _known_at_places(known: Tensor, points_xy: Tensor) -> Tensor:
-    """(B, C, H/8, W/8) looked up at the places: (B, A, C)."""
+    """(B, C, H / 8, W / 8) looked up at the places: (B, A, C)."""
     cells = (points_xy / KNOWN_STRIDE).long()
     columns = cells[:, 0].clamp(max=known.shape[3] - 1)
     rows = cells[:, 1].clamp(max=known.shape[2] - 1)

@@ -34,6 +34,7 @@ from perception.training.detection_data import (
 from perception.training.detection_loss import detection_loss
 from perception.training.loop import Task, TrainingSettings, Validation
 from perception.training.model_sizes import resized
+from perception.training.pasting import Cutouts, read_cutouts
 from perception.training.teachers import Imitated, ask, complete_labels, open_imitated
 from perception.types import CLASSES, BoxTable, Detector, FloatArray, Frame
 from perception.weights import WEIGHTS_SUFFIX, bundled_folder, read_plain_state
@@ -55,6 +56,7 @@ class DataSet(BaseModel):
     zoom: tuple[float, float] = (0.5, 2.0)
     weight: float = Field(1.0, gt=0, description="how often an image is drawn, beside the others'")
     hold_out: float = Field(0.0, ge=0, lt=1, description="share of the images that is kept for validation")
+    paste: float = Field(0.0, ge=0, le=1, description="share of an image's views in which cutouts are pasted")
     imitate: bool | dict[Path, tuple[str, ...]] = Field(
         True, description="the imitated detectors whose answers count here, and for which classes; all, none"
     )
@@ -79,6 +81,7 @@ class DetectorTraining(BaseModel):
     rare_share: float = Field(0.3, ge=0, le=1, description="classes in fewer images are drawn more often; 0 is off")
     train: tuple[DataSet, ...]
     validation: tuple[DataSet, ...]
+    cutouts: Path | None = Field(None, description="recordings with masks, whose road users are cut out and pasted")
     sizes_px: tuple[tuple[int, int], ...] = ((448, 256),)
     mosaic: float = Field(0.4, ge=0, le=1)
     dropout: float = Field(0.05, ge=0, lt=1)
@@ -89,6 +92,8 @@ class DetectorTraining(BaseModel):
         if self.start is not None and self.backbone is not None:
             raise ValueError("start and backbone both name where to begin; leave one of them out")
         for data_set in self.train:
+            if data_set.paste and self.cutouts is None:
+                raise ValueError(f"{data_set.path}: pastes, but 'cutouts' names no recordings to cut objects out of")
             chosen = {} if isinstance(data_set.imitate, bool) else data_set.imitate
             for path, classes in chosen.items():
                 if path not in self.imitate:
@@ -107,10 +112,11 @@ class DetectorTraining(BaseModel):
 
 @dataclass(frozen=True)
 class DetectorData:
-    """Images to learn from, and per validation set those to choose by."""
+    """Images to learn from, what is pasted into them, and per validation set those to choose by."""
 
     train: list[LabelledImage]
     validation: dict[str, list[LabelledImage]]
+    cutouts: Cutouts | None = None
 
 
 def weights_path(root: Path, path: Path) -> Path:
@@ -139,7 +145,11 @@ def load_data(
     for done, image in enumerate(complete_labels(train, teachers), start=1):
         labelled.append(image)
         on_image(done, len(train))
-    return DetectorData(labelled, validation)
+    cutouts = None
+    if config.cutouts is not None:
+        paths = matching_paths(root, config.cutouts)
+        cutouts = Cutouts([cutout for path in paths for cutout in read_cutouts(path)])
+    return DetectorData(labelled, validation, cutouts)
 
 
 def _read(data_set: DataSet, root: Path, imitated: Sequence[Path]) -> list[LabelledImage]:
@@ -154,7 +164,7 @@ def _read(data_set: DataSet, root: Path, imitated: Sequence[Path]) -> list[Label
             for image in read(path, stride=data_set.stride, zoom=data_set.zoom, weight=data_set.weight)
         ]
     imitate = _counting(data_set.imitate, imitated)
-    return [replace(image, imitate=imitate) for image in images]
+    return [replace(image, imitate=imitate, paste=data_set.paste) for image in images]
 
 
 def _counting(chosen: bool | dict[Path, tuple[str, ...]], imitated: Sequence[Path]) -> NDArray[np.bool_]:
@@ -200,6 +210,7 @@ def detector_task(
             batch_size=config.settings.batch_size,
             sizes_px=config.sizes_px,
             mosaic=config.mosaic,
+            cutouts=data.cutouts,
         )
         answers = ask(imitated, batch.images.numpy(), batch.imitate.numpy())
         if answers is None:

@@ -11,6 +11,7 @@ from support.commands import Command, names_in
 from support.simulators import needs_simulators
 
 from perception.sources import open_source, read_objects, read_truth
+from perception.sources.masks import read_mask
 
 SMALL = ("--cameras", "front", "--size", "192x108", "--seed", "4", "--duration", "1", "--fps", "4")
 
@@ -72,6 +73,27 @@ def test_the_same_seed_gives_the_same_recording(command: Command) -> None:
         assert (Path("first") / name).read_text() == (Path("second") / name).read_text()
     for one, other in zip(open_source(["first"]), open_source(["second"]), strict=True):
         np.testing.assert_array_equal(one.frames[0].image, other.frames[0].image)
+
+
+@needs_simulators
+def test_masks_tell_whose_each_pixel_is(command: Command) -> None:
+    assert command("simulate", "--output", "drive", "--masks", *SMALL).code == 0
+    truth = read_truth("drive")
+    assert truth is not None and truth.visible_shares is not None
+    checked = 0
+    for frame_set in open_source(["drive"]):
+        frame = frame_set.frames[0]
+        mask = read_mask(Path("drive"), frame.camera, frame.index)
+        assert mask.shape == frame.image.shape[:2]
+        here = truth[truth.frame_indices == frame.index]
+        assert set(np.unique(mask)) - {0} == set(1 + here.ids)
+        heights_px = here.boxes_xyxy_px[:, 3] - here.boxes_xyxy_px[:, 1]
+        whole = here[(here.visible_shares > 0.99) & (heights_px >= 8)]
+        for identity, box in zip(whole.ids, whole.boxes_xyxy_px, strict=True):
+            rows, columns = np.nonzero(mask == 1 + identity)
+            np.testing.assert_allclose([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1], box, atol=2)
+            checked += 1
+    assert checked
 
 
 @needs_simulators

@@ -54,6 +54,23 @@ def test_an_object_in_the_open_is_wholly_visible_where_the_camera_projects_it(re
     assert np.abs(view.full_xyxy_px - view.visible_xyxy_px).max() <= 1.5
 
 
+def test_masks_are_made_where_they_are_asked_for(renderer: Renderer) -> None:
+    crossing = world(users(("sedan", 18.0, -1.0, 30.0), ("adult", 12.0, 0.5, 0.0)))
+    assert all(view.mask is None for view in renderer.render(crossing).values())
+    with Renderer(small_town(), rig(), seed=3, look=CLEAN, masks=True) as masking:
+        views = masking.render(crossing)
+        view = views["front"]
+        assert views["left"].mask is not None and not views["left"].mask.any()
+        assert view.mask is not None and view.mask.shape == (360, 640)
+        for identity, pixels, box in zip(view.ids, view.visible_pixels, view.visible_xyxy_px, strict=True):
+            rows, columns = np.nonzero(view.mask == 1 + identity)
+            assert len(rows) == pixels > 0
+            assert [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1] == box.tolist()
+        many = crossing.road_users
+        with pytest.raises(UsageError, match="--masks"):
+            masking.render(replace(crossing, road_users=replace(many, ids=many.ids + 65_530)))
+
+
 def test_the_full_box_is_that_of_the_body(renderer: Renderer) -> None:
     box = front(renderer, users(("box-truck", 20.0, 0.0, 0.0))).full_xyxy_px[0]
     pixels, _ = camera().project(np.array([[16.25, 1.25, 3.1], [16.25, -1.25, 3.1]]))

@@ -22,12 +22,12 @@ def test_the_pictures_are_those_of_one_renderer_in_their_order() -> None:
     pytest.importorskip("moderngl")
     states = [world(users(("sedan", 12.0 + k, -1.0, 30.0), ("adult", 9.0, 2.0, 0.0)), time_s=k / 10) for k in range(7)]
     try:
-        alone = Renderer(small_town(), RIG, seed=3, look=LOOK)
+        alone = Renderer(small_town(), RIG, seed=3, look=LOOK, masks=True)
     except UsageError as error:
         pytest.skip(f"no OpenGL without a screen: {error}")
     with alone:
         expected = list(alone.render_each(states))
-    with closing(ParallelRenderer(small_town(), RIG, seed=3, look=LOOK, processes=2)) as side_by_side:
+    with closing(ParallelRenderer(small_town(), RIG, seed=3, look=LOOK, masks=True, processes=2)) as side_by_side:
         drawn = list(side_by_side.render_each(iter(states)))
     assert [state for state, _ in drawn] == states
     for (_, views), (_, others) in zip(drawn, expected, strict=True):

@@ -18,6 +18,7 @@ def _batch(boxes: list[list[float]], labels: list[int], ids: list[int] | None = 
         object_ids=torch.tensor([ids or list(range(len(labels)))] * 2),
         valid=torch.ones(2, len(labels), dtype=torch.bool),
         known=torch.ones(2, 6, SIZE // KNOWN_STRIDE, SIZE // KNOWN_STRIDE, dtype=torch.bool),
+        original=torch.ones(2, 1, SIZE // KNOWN_STRIDE, SIZE // KNOWN_STRIDE, dtype=torch.bool),
         imitate=torch.zeros(2, 0, 6, dtype=torch.bool),
     )
 
@@ -145,6 +146,25 @@ def test_a_teacher_is_not_asked_where_its_answers_do_not_count():
     assert detection_loss(output, batch).teacher != alone
     scores[1] = 0
     torch.testing.assert_close(detection_loss(output, first).teacher, alone)
+
+
+def test_a_teacher_is_not_heard_about_what_was_pasted():
+    output = _output()
+    scores = torch.zeros(2, len(output.points_xy), 6)
+    scores[:, 0, 0] = 0.9
+    batch = replace(
+        _batch([[22.0, 22, 42, 42]], [0]),
+        teacher_scores=scores,
+        teacher_boxes=output.boxes_xyxy + 9,
+        taught=torch.ones_like(scores, dtype=torch.bool),
+    )
+    column, row = (output.points_xy[0] // KNOWN_STRIDE).long().tolist()
+    original = batch.original.clone()
+    original[:, :, row, column] = False
+    loss = detection_loss(output, replace(batch, original=original))
+    assert 0 < loss.teacher < detection_loss(output, batch).teacher
+    assert loss.classes == detection_loss(output, batch).classes
+    assert detection_loss(output, replace(batch, original=torch.zeros_like(original))).teacher == 0
 
 
 def test_an_empty_batch_has_a_finite_loss():

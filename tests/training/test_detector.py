@@ -1,4 +1,5 @@
 import copy
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from perception.training.detector import (
     sampling_weights,
     thin_out_afterwards,
 )
+from perception.training.pasting import Cutout
 
 
 def test_thinning_out_afterwards_changes_neither_answers_nor_gradients():
@@ -111,6 +113,28 @@ def test_imitating_an_unlisted_detector_or_an_unknown_class_is_refused(imitate, 
                 "imitate": ["square.onnx"],
             }
         )
+
+
+def test_cutouts_are_pasted_into_the_images_of_those_sets_that_say_so(monkeypatch, tmp_path):
+    monkeypatch.setattr(
+        "perception.training.detector.read_coco", lambda path, **_: [bright_box_image((10, 10, 60, 60))]
+    )
+    bus = Cutout(np.full((40, 40, 4), 255, np.uint8), 2, 7)
+    monkeypatch.setattr("perception.training.detector.read_cutouts", lambda path: [bus])
+    sets = [{"kind": "coco", "path": "plain"}, {"kind": "coco", "path": "pasted", "paste": 0.5}]
+    given = {"train": sets, "validation": sets[1:], "sizes_px": [[96, 64]], "mosaic": 0}
+    with pytest.raises(ValueError, match="pasted: pastes, but"):
+        DetectorTraining.model_validate(given)
+    config = DetectorTraining.model_validate({**given, "cutouts": "drive"})
+    data = load_data(config, tmp_path, [])
+    assert [image.paste for image in data.train] == [0.0, 0.5]
+    task = detector_task(config, data, [], tmp_path, torch.device("cpu"))
+    batches = [task.draw_batch(step) for step in range(20)]
+    shown = torch.stack([((batch.labels == 2) & batch.valid).any(dim=1).float().mean() for batch in batches])
+    assert 0.1 < shown.mean() < 0.4
+    only_plain = replace(data, train=data.train[:1])
+    task = detector_task(config, only_plain, [], tmp_path, torch.device("cpu"))
+    assert not any((task.draw_batch(step).labels == 2).any() for step in range(5))
 
 
 def test_a_teacher_that_is_listed_already_does_not_agree_with_itself():

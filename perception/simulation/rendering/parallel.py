@@ -39,11 +39,11 @@ class ParallelRenderer:
     where OpenGL or moderngl are missing.
     """
 
-    def __init__(self, town: Town, rig: Rig, *, seed: int, look: Look, processes: int) -> None:
+    def __init__(self, town: Town, rig: Rig, *, seed: int, look: Look, processes: int, masks: bool = False) -> None:
         self._ahead = processes + 1
         # Forked, a process would share the parent's threads and graphics context.
         self._pool = ProcessPoolExecutor(
-            processes, mp_context=get_context("spawn"), initializer=_open, initargs=(town, rig, seed, look)
+            processes, mp_context=get_context("spawn"), initializer=_open, initargs=(town, rig, seed, look, masks)
         )
         try:
             for started in [self._pool.submit(_check_opened) for _ in range(processes)]:
@@ -77,13 +77,13 @@ _opened: Renderer | BaseException | None = None
 """The renderer of this process, or why there is none."""
 
 
-def _open(town: Town, rig: Rig, seed: int, look: Look) -> None:
+def _open(town: Town, rig: Rig, seed: int, look: Look, masks: bool) -> None:
     global _opened
     # Ctrl-C reaches all processes of a terminal; the parent decides when to stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.setdefault("LP_NUM_THREADS", "1")
     try:
-        _opened = Renderer(town, rig, seed=seed, look=look)
+        _opened = Renderer(town, rig, seed=seed, look=look, masks=masks)
     except Exception as error:  # raised here, it would reach the parent without its sentence
         _opened = error
 

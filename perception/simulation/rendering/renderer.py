@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from perception.camera import Rig
+from perception.errors import UsageError
 from perception.simulation.rendering.buildings import HOUSE_VERTEX, house_triangles
 from perception.simulation.rendering.context import open_context
 from perception.simulation.rendering.ground import detail_triangles, ground_triangles, surface_map
@@ -25,6 +26,7 @@ from perception.simulation.rendering.targets import CameraTarget, Lens, Samples,
 from perception.simulation.rendering.viewing import View, in_picture, view_of
 from perception.simulation.scenery import furnish
 from perception.simulation.world import CameraView, Town, WorldState
+from perception.sources.masks import MAX_MASK_ID
 
 _SHADOW_GRID_M = 16.0
 _HOUSE_SHADOW_REACH_M = 160.0
@@ -36,12 +38,14 @@ class Renderer:
     """``render`` gives what each camera of ``rig`` sees of ``town`` at an instant.
 
     ``seed`` chooses houses, trees and the grain of surfaces and sensors, ``look`` light and weather (without it, the
-    seed chooses). The same arguments and states give the same pictures on one machine. ``close`` lets go of the
-    graphics card; the renderer is also a context manager. Raises ``UsageError`` where OpenGL or moderngl are missing.
+    seed chooses). ``masks`` adds the masks of the road users. The same arguments and states give the same pictures on
+    one machine. ``close`` lets go of the graphics card; the renderer is also a context manager. Raises ``UsageError``
+    where OpenGL or moderngl are missing.
     """
 
-    def __init__(self, town: Town, rig: Rig, *, seed: int, look: Look | None = None) -> None:
+    def __init__(self, town: Town, rig: Rig, *, seed: int, look: Look | None = None, masks: bool = False) -> None:
         self.rig = rig
+        self._masks = masks
         self.look = look or Look.sample(seed)
         self._seed = seed
         self._context: Any = open_context()
@@ -112,10 +116,13 @@ class Renderer:
         outlined = {name: outlined_users(view, crowd, self._outlines, chosen[name]) for name, view in views.items()}
         for name, target in self._targets.items():
             target.finish_codes(self._lens, outlined[name].code_boxes_px())
-        images, seen = {}, {}
+        # What code 0 and those of the road users stand for in a mask.
+        meanings = np.concatenate([[0], 1 + state.road_users.ids]).astype(np.uint16)
+        images, seen, masks = {}, {}, {}
         for name in views:
             images[name], codes = self._targets[name].read()
             seen[name] = seen_users(outlined[name], crowd, codes)
+            masks[name] = meanings[codes] if self._masks else None
         shares = self._meter.shares(views, crowd, seen)
         return {
             name: CameraView(
@@ -125,6 +132,7 @@ class Renderer:
                 visible_xyxy_px=part.shown_px,
                 visible_pixels=part.pixels,
                 visible_shares=shares[name],
+                mask=masks[name],
             )
             for name, part in seen.items()
         }
@@ -133,6 +141,8 @@ class Renderer:
         users, models = road_user_rows(state, self._library, self.look)
         if len(users) > _MAX_USERS:
             raise ValueError(f"road_users: expected at most {_MAX_USERS} at once, got {len(users)}")
+        if self._masks and state.road_users.ids.max(initial=0) > MAX_MASK_ID:
+            raise UsageError("--masks: a drive with so many road users has none; make it shorter.")
         still = self._still
         still.rows["flags"][still.light_rows] = signal_flags(state.signals, still.light_signals)
         return Crowd(np.concatenate([users, still.rows]), np.concatenate([models, still.models]), len(users))
