@@ -77,6 +77,9 @@ class DetectorTraining(BaseModel):
         description="YOLOX-type ONNX, NanoDet ncnn or RoadNet files; the first that takes a batch's size counts",
     )
     frozen_layers: int = Field(0, ge=0, le=18, description="layers of the backbone, from the picture on, that stay")
+    learns: Literal["everything", "boxes"] = Field(
+        "everything", description="boxes: only where objects are, by layers of the heads that say nothing else"
+    )
     keep_features: Path | None = Field(None, description="RoadNet weights whose features objects are to keep")
     rare_share: float = Field(0.3, ge=0, le=1, description="classes in fewer images are drawn more often; 0 is off")
     train: tuple[DataSet, ...]
@@ -197,7 +200,7 @@ def detector_task(
                     f"{root / config.backbone}: is no MobileNetV2 of width {size.width:g}, as size {config.size} has."
                 ) from error
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    model.backbone[: config.frozen_layers].requires_grad_(False)  # type: ignore[index]
+    choose_what_learns(model, config)
     if device.type == "cpu":
         thin_out_afterwards(model)
     weights = sampling_weights(data.train, config.rare_share)
@@ -228,6 +231,19 @@ def detector_task(
         return validate_detector(network, data.validation, device)
 
     return Task(model, draw_batch, loss_of, validate)
+
+
+def choose_what_learns(model: RoadNet, config: DetectorTraining) -> None:
+    """Let nothing else change."""
+    model.backbone[: config.frozen_layers].requires_grad_(False)  # type: ignore[index]
+    if config.learns == "boxes":
+        model.requires_grad_(False)
+        for head in model.level_heads:
+            head.where.requires_grad_(True)
+            head.sides.requires_grad_(True)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d) and not module.weight.requires_grad:
+            module.momentum = 0.0  # without gradients it would still go on counting
 
 
 def thin_out_afterwards(model: nn.Module) -> None:

@@ -144,6 +144,22 @@ def test_a_teacher_that_is_listed_already_does_not_agree_with_itself():
     assert more.imitate == (Path("b.onnx"),)
 
 
+def test_only_boxes_learn_where_it_is_asked_for(tmp_path):
+    given = {"train": [], "validation": [], "sizes_px": [[96, 64]], "learns": "boxes", "settings": {"batch_size": 4}}
+    config = DetectorTraining.model_validate(given)
+    data = DetectorData([bright_box_image((10, 10, 60, 60), zoom=(1.0, 1.0))], {})
+    task = detector_task(config, data, [], tmp_path, torch.device("cpu"))
+    before = copy.deepcopy(task.model).eval()
+    learning = [p for p in task.model.parameters() if p.requires_grad]
+    optimizer = torch.optim.SGD(learning, lr=0.1)
+    task.loss_of(task.model, task.draw_batch(0))["total"].backward()
+    optimizer.step()
+    images = to_input(task.draw_batch(1).images)
+    after, first = task.model.eval()(images), before(images)
+    assert torch.equal(after.class_logits, first.class_logits) and torch.equal(after.embeddings, first.embeddings)
+    assert not torch.allclose(after.boxes_xyxy, first.boxes_xyxy)
+
+
 def test_a_backbone_of_another_width_is_said(tmp_path):
     torch.save(mobilenet_v2(weights=None).state_dict(), tmp_path / "wide.pth")
     given = {"train": [], "validation": [], "backbone": "wide.pth", "size": "nano"}
