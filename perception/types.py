@@ -26,6 +26,11 @@ CLASSES: tuple[str, ...] = ("car", "truck", "bus", "motorcycle", "bicycle", "ped
 VEHICLE_LABELS: tuple[int, ...] = (0, 1, 2)
 """Labels of car, truck and bus, which several benchmarks count as one class."""
 
+TWO_WHEELED_LABELS: tuple[int, ...] = (3, 4)
+"""Labels of motorcycle and bicycle; their riders belong to them."""
+
+PEDESTRIAN_LABEL = 5
+
 USUAL_SIZES_LWH_M: tuple[tuple[float, float, float], ...] = (
     (4.5, 1.85, 1.55),
     (7.5, 2.5, 3.0),

@@ -14,7 +14,7 @@ import numpy as np
 from perception.benchmarks.ground import GroundRows, best_of, distances_m, one_output_m, track_set
 from perception.benchmarks.split import Benchmark, Errors, Predicted, Split, SplitName, missing_column, read_columns
 from perception.forecasting.windows import Grid
-from perception.types import CLASSES, FloatArray
+from perception.types import PEDESTRIAN_LABEL, FloatArray
 
 _RATE_FPS = 2.5
 _FRAMES_PER_STEP = 10
@@ -48,7 +48,7 @@ def read(path: Path, split: SplitName, fold: str) -> Split:
     count = len(joined["objects"])
     rows = GroundRows(
         **joined,
-        labels=np.full(count, CLASSES.index("pedestrian")),
+        labels=np.full(count, PEDESTRIAN_LABEL),
         sizes_m=np.tile(_PERSON_SIZE_M, (count, 1)),
         rate_fps=_RATE_FPS,
     )

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from perception.benchmarks.split import Benchmark, Errors, Predicted, Split, SplitName, missing_column, read_columns
 from perception.forecasting.image_motion import to_centre_size
 from perception.forecasting.windows import IMAGE_GRID, Grid, TrackSet
-from perception.types import CLASSES, FloatArray
+from perception.types import PEDESTRIAN_LABEL, FloatArray
 
 FRAME_RATE_FPS = 30.0
 OBSERVED, PREDICTED = 15, 45
@@ -104,7 +104,7 @@ def from_jaad(jaad: JaadTracks, grid: Grid = IMAGE_GRID) -> TrackSet:
         unseen_s=np.zeros(count),
         features=np.zeros((count, 0), np.float32),
         starts=jaad.starts,
-        labels=np.full(len(jaad.videos), CLASSES.index("pedestrian")),
+        labels=np.full(len(jaad.videos), PEDESTRIAN_LABEL),
         instants=np.repeat(jaad.videos, lengths) * frames_of_a_video + jaad.frames,
         truth=boxes,
         known=np.ones(count, bool),

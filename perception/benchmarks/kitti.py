@@ -13,7 +13,7 @@ import numpy as np
 from perception.benchmarks.ground import GroundRows, one_output_m, track_set
 from perception.benchmarks.split import Benchmark, Errors, Predicted, Split, SplitName, missing_column, read_columns
 from perception.forecasting.windows import Grid
-from perception.types import CLASSES, FloatArray
+from perception.types import CLASSES, PEDESTRIAN_LABEL, FloatArray
 
 _RATE_FPS = 10.0
 _OBSERVED, _HORIZON = 20, 40
@@ -21,8 +21,8 @@ _TEST_DRIVES = (1, 2, 15, 18, 29, 32, 52, 70)
 _HELD_OUT_DRIVES = (5, 13, 27, 59)
 _LABELS = {
     "Cyclist": CLASSES.index("bicycle"),
-    "Pedestrian": CLASSES.index("pedestrian"),
-    "Person (sitting)": CLASSES.index("pedestrian"),
+    "Pedestrian": PEDESTRIAN_LABEL,
+    "Person (sitting)": PEDESTRIAN_LABEL,
     "Tram": CLASSES.index("bus"),
     "Truck": CLASSES.index("truck"),
 }

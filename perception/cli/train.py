@@ -128,6 +128,8 @@ def _train_detector(
     slope, shift = calibrate(model, images.validation, device)
     console.print(f"Scores calibrated on the validation sets: logit x {slope:.2f} + {shift:.2f}.", highlight=False)
     extras = {}
+    if training.learns == "boxes" and training.start is not None:
+        extras["feature_space"] = read_roadnet(weights_path(root, training.start))[1]
     if before is not None:
         kept = keep_features(model, before[0], images.train, device)
         extras["feature_space"] = before[1]

@@ -16,12 +16,10 @@ from perception.outputs.ground_drawing import draw_pasts, draw_spreads, draw_way
 from perception.outputs.labels import Label, LabelLayer, draw_words, text_width_px
 from perception.outputs.overlay import FixedPoints, Overlay, rounded_rectangles
 from perception.outputs.surroundings import GroundFutures, Surroundings
-from perception.types import CLASSES, FloatArray
+from perception.types import CLASSES, PEDESTRIAN_LABEL, TWO_WHEELED_LABELS, FloatArray
 
 _MIN_SIDE_PX = 5.0
 _MIN_LENGTH_PX = 9.0
-_PEDESTRIAN = CLASSES.index("pedestrian")
-_TWO_WHEELED = (CLASSES.index("motorcycle"), CLASSES.index("bicycle"))
 _OWN_LENGTH_M, _OWN_WIDTH_M, _OWN_REAR_M = 4.7, 1.95, 0.95
 _OWN: Colour = (236, 240, 246)
 _GLASS: Colour = (44, 52, 66)
@@ -115,7 +113,7 @@ def _draw_objects(overlay: Overlay, view: BirdsEye, around: Surroundings, unit: 
             continue
         overlay.fill(fixed_outlines[row], DARK, 0.9)
         overlay.fill(fixed_outlines[row], colour, 0.82)
-        if labels[row] != _PEDESTRIAN:
+        if labels[row] != PEDESTRIAN_LABEL:
             overlay.fill(fixed_noses[row], DARK, 0.8)
         overlay.outline(fixed_outlines[row], colour, 1.0, width_px=edge_px)
     return np.concatenate([outlines.min(axis=1), outlines.max(axis=1)], axis=1).reshape(-1, 4)
@@ -125,12 +123,12 @@ def _shapes(view: BirdsEye, around: Surroundings, unit: float) -> tuple[FloatArr
     """Outlines (N, P, 2) in pixels, no smaller than one can see, and the dark windscreen or nose (N, 4, 2) of each."""
     sizes = around.sizes_lwh_m[:, :2].copy()
     smallest = np.array([_MIN_LENGTH_PX, _MIN_SIDE_PX]) * unit / view.px_per_m
-    is_person = around.tracks.labels == _PEDESTRIAN
+    is_person = around.tracks.labels == PEDESTRIAN_LABEL
     sizes = np.maximum(sizes, np.where(is_person[:, None], 7.5 * unit / view.px_per_m, smallest))
     halves = sizes / 2
     radii = np.where(is_person, halves[:, 1], np.minimum(0.35 * halves[:, 1] + 0.15, halves[:, 1]))
     local = rounded_rectangles(np.concatenate([-halves, halves], axis=1), radii)
-    slim = np.isin(around.tracks.labels, _TWO_WHEELED)
+    slim = np.isin(around.tracks.labels, TWO_WHEELED_LABELS)
     ahead = np.where(slim, 0.95, np.where(around.sizes_lwh_m[:, 0] > 6, 0.9, 0.52))
     behind = np.where(slim, 0.45, np.where(around.sizes_lwh_m[:, 0] > 6, 0.74, 0.16))
     corners = np.stack([ahead, ahead, behind, behind], axis=1) * halves[:, :1]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from perception.types import CLASSES, VEHICLE_LABELS, FloatArray, IntArray
+from perception.types import PEDESTRIAN_LABEL, VEHICLE_LABELS, FloatArray, IntArray
 
 _SUBSTEPS = 4
 _LONGEST_STEP_M = 12.0
@@ -82,7 +82,7 @@ class Bodies:
 
     def __init__(self, labels: IntArray, lengths_m: FloatArray, step_s: float) -> None:
         is_car = np.isin(labels, VEHICLE_LABELS)
-        is_walker = labels == CLASSES.index("pedestrian")
+        is_walker = labels == PEDESTRIAN_LABEL
         self._is_walker = is_walker
         self._step_s = step_s
         self._half_m = lengths_m / 2

@@ -85,6 +85,10 @@ class DriveRecorder:
         if self.written == 0:
             self._world_from_town = inverse_rigid(state.town_from_vehicle)
         timestamp_ns = round(state.time_s * 1e9)
+        # Before the rest: a mask without its picture does no harm.
+        for name, view in views.items():
+            if view.mask is not None:
+                write_mask(self.folder, name, self.written, view.mask)
         for name, video in self._videos.items():
             video.write(views[name].image, timestamp_ns)
         try:
@@ -96,9 +100,6 @@ class DriveRecorder:
                 self._boxes.writerows(box_rows(name, self.written, views[name], state.road_users))
         except OSError as error:
             raise PerceptionError(f"{self.folder}: cannot be written ({error.strerror}).") from error
-        for name, view in views.items():
-            if view.mask is not None:
-                write_mask(self.folder, name, self.written, view.mask)
         self.written += 1
 
     def _table(self, name: str, columns: tuple[str, ...]) -> Any:

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from perception.errors import PerceptionError, UsageError
+from perception.errors import UsageError
 from perception.files import whole_file
 
 MAX_MASK_ID = 65_534
@@ -36,9 +36,9 @@ def read_mask(folder: Path, camera: str, frame_index: int) -> NDArray[np.uint16]
 def write_mask(folder: Path, camera: str, frame_index: int, mask: NDArray[np.uint16]) -> None:
     """Write the mask (H, W) of a frame. Raises ``PerceptionError`` when it cannot be written."""
     path = _path(folder, camera, frame_index)
+    _, code = cv2.imencode(".png", mask)
     with whole_file(path) as temporary:
-        if not cv2.imwrite(str(temporary), mask):
-            raise PerceptionError(f"{path}: cannot be written.")
+        temporary.write_bytes(code.tobytes())
 
 
 def _path(folder: Path, camera: str, frame_index: int) -> Path:

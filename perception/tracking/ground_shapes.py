@@ -15,15 +15,13 @@ from numpy.typing import NDArray
 
 from perception.tracking.lifting import Lifted, LiftingNoise, Views, cut_sides, lift, usual_lwh_m
 from perception.tracking.road import MIN_DEPTH_M, RoadPlane
-from perception.types import CLASSES, FloatArray, IntArray
+from perception.types import PEDESTRIAN_LABEL, FloatArray, IntArray
 
 _NEAREST_M = 0.3
 """Points nearer than this, or behind the camera, are drawn at this depth: far outside, on their own side."""
 
 _SCALES = (0.7, 1.4)
 """How much smaller or larger than usual an object is taken to be, so that it shows the width that was measured."""
-
-_PEDESTRIAN = CLASSES.index("pedestrian")
 
 _WHEELS = (0.32, 0.46, 0.0)
 _CAR = (_WHEELS, (0.5, 0.38, 0.2), (0.46, 0.5, 0.4), (0.25, 0.38, 1.0))
@@ -54,7 +52,7 @@ def image_boxes(
     usual_m = usual_lwh_m(labels, road)
     offsets_m = states[..., :2] - views.positions_m[..., :2]
     sights = np.arctan2(offsets_m[..., 1], offsets_m[..., 0])
-    turns = np.where(labels == _PEDESTRIAN, 0.0, headings_rad - sights)
+    turns = np.where(labels == PEDESTRIAN_LABEL, 0.0, headings_rad - sights)
     shown_m = usual_m[..., 0] * np.abs(np.sin(turns)) + usual_m[..., 1] * np.abs(np.cos(turns))
     scales = np.clip(states[..., 2] / shown_m, *_SCALES)[..., None]
     points = OUTLINES[labels]

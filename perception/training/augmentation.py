@@ -15,7 +15,7 @@ from torch import Tensor
 from perception.detection.letterbox import PADDING_GREY
 from perception.training.detection_data import LabelledImage
 from perception.training.pasting import Cutouts, covered_shares
-from perception.types import CLASSES, FloatArray, IntArray
+from perception.types import CLASSES, PEDESTRIAN_LABEL, TWO_WHEELED_LABELS, FloatArray, IntArray
 
 _MIN_VISIBLE_SHARE = 0.3
 _MIN_SIDE_PX = 4.0
@@ -135,9 +135,11 @@ def random_view(
     picture = cv2.warpAffine(
         source, to_canvas, (width, height), flags=cv2.INTER_LINEAR, borderValue=(PADDING_GREY,) * 3
     )
-    boxes, keep, cut = _move_boxes(image.boxes_xyxy_px, matrix, width, height)
-    ignored, ignored_keep, ignored_cut = _move_boxes(image.ignore_xyxy_px, matrix, width, height)
-    ignored_seen = ignored_keep | ignored_cut
+    boxes, shares = _move_boxes(image.boxes_xyxy_px, matrix, width, height)
+    ignored, ignored_shares = _move_boxes(image.ignore_xyxy_px, matrix, width, height)
+    keep, cut = _are_objects(boxes, shares), shares > 0
+    cut &= ~keep
+    ignored_seen = ignored_shares > 0
     view = View(
         np.asarray(picture, np.uint8),
         boxes[keep],
@@ -149,41 +151,59 @@ def random_view(
         image.imitate,
     )
     if cutouts is not None and rng.random() < image.paste:
-        view = _with_pasted(view, cutouts, rng)
+        whole_picture = np.array([[0, 0, image_width, image_height]], np.float32)
+        region, _ = _move_boxes(whole_picture, matrix, width, height)
+        view = _with_pasted(view, shares[keep], region[0].round().astype(int), cutouts, rng)
     return view._replace(image=_light(view.image, rng))
 
 
-def _with_pasted(view: View, cutouts: Cutouts, rng: np.random.Generator) -> View:
-    """What is mostly hidden by what was pasted is no object to find any more, but no background either."""
-    pasted = cutouts.paste(view.image, rng)
-    boxes = np.concatenate([view.boxes_xyxy, pasted.boxes_xyxy])
-    labels = np.concatenate([view.labels, pasted.labels])
-    ids = np.concatenate([view.object_ids, pasted.object_ids])
-    shown = np.concatenate([1 - covered_shares(view.boxes_xyxy, pasted.cover), pasted.shown_shares])
-    keep = (shown > _MIN_VISIBLE_SHARE) & ((boxes[:, 2:] - boxes[:, :2]).min(axis=1) >= _MIN_SIDE_PX)
+def _with_pasted(
+    view: View, shares: FloatArray, region_xyxy: IntArray, cutouts: Cutouts, rng: np.random.Generator
+) -> View:
+    """Cutouts in the part of a view that is no padding; ``shares`` (n,) of its objects could be seen before.
+
+    What is mostly hidden now is no object to find any more, but no background either. The riders of pasted machines
+    are part of them, where a picture's own riders may be pedestrians.
+    """
+    x1, y1, x2, y2 = region_xyxy
+    if x1 >= x2 or y1 >= y2:
+        return view
+    pasted = cutouts.paste(view.image[y1:y2, x1:x2], rng)
+    picture, cover = view.image.copy(), np.zeros(view.image.shape[:2], bool)
+    picture[y1:y2, x1:x2], cover[y1:y2, x1:x2] = pasted.picture, pasted.cover
+    is_there = pasted.shown_shares > 0
+    added = pasted.boxes_xyxy[is_there] + np.array([x1, y1, x1, y1], np.float32)
+    added_labels = pasted.labels[is_there]
+    boxes, labels = np.concatenate([view.boxes_xyxy, added]), np.concatenate([view.labels, added_labels])
+    ids = np.concatenate([view.object_ids, pasted.object_ids[is_there]])
+    left = shares * (1 - covered_shares(view.boxes_xyxy, cover))
+    keep = _are_objects(boxes, np.concatenate([left, pasted.shown_shares[is_there]]))
+    ridden = added[np.isin(added_labels, TWO_WHEELED_LABELS)]
     return view._replace(
-        image=pasted.picture,
+        image=picture,
         boxes_xyxy=boxes[keep],
         labels=labels[keep],
         object_ids=ids[keep],
-        ignore_xyxy=np.concatenate([view.ignore_xyxy, boxes[~keep]]),
-        ignore_labels=np.concatenate([view.ignore_labels, labels[~keep]]),
-        pasted_xyxy=pasted.boxes_xyxy,
+        ignore_xyxy=np.concatenate([view.ignore_xyxy, boxes[~keep], ridden]),
+        ignore_labels=np.concatenate([view.ignore_labels, labels[~keep], np.full(len(ridden), PEDESTRIAN_LABEL)]),
+        pasted_xyxy=added,
     )
 
 
-def _move_boxes(
-    boxes: FloatArray, matrix: FloatArray, width: int, height: int
-) -> tuple[FloatArray, NDArray[np.bool_], NDArray[np.bool_]]:
-    """(boxes, kept, cut): what is mostly outside or tiny is no object to find, but no background either."""
+def _move_boxes(boxes: FloatArray, matrix: FloatArray, width: int, height: int) -> tuple[FloatArray, FloatArray]:
+    """Boxes (n, 4) on the canvas, and the share (n,) of each that lies on it."""
     corners = boxes.reshape(-1, 2, 2) * matrix[[0, 1], [0, 1]] + matrix[:, 2]
     whole = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
     clipped = np.clip(whole, 0, [width, height, width, height])
-    sides = clipped[:, 2:] - clipped[:, :2]
-    visible = sides.prod(axis=1) / np.maximum((whole[:, 2:] - whole[:, :2]).prod(axis=1), 1e-9)
-    keep = (visible > _MIN_VISIBLE_SHARE) & (sides.min(axis=1) >= _MIN_SIDE_PX)
-    cut = ~keep & (sides.min(axis=1) > 0)
-    return clipped.astype(np.float32), keep, cut
+    areas = (clipped[:, 2:] - clipped[:, :2]).prod(axis=1)
+    shares: FloatArray = areas / np.maximum((whole[:, 2:] - whole[:, :2]).prod(axis=1), 1e-9)
+    return clipped.astype(np.float32), shares
+
+
+def _are_objects(boxes: FloatArray, shares: FloatArray) -> NDArray[np.bool_]:
+    """(n,): what is mostly outside, hidden or tiny is no object to find, but no background either."""
+    is_large = (boxes[:, 2:] - boxes[:, :2]).min(axis=1) >= _MIN_SIDE_PX
+    return np.asarray(is_large & (shares > _MIN_VISIBLE_SHARE))
 
 
 def _light(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:

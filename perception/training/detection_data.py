@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 
 from perception.errors import UsageError
 from perception.sources import open_source, read_truth
-from perception.types import CLASSES, FloatArray, IntArray
+from perception.types import CLASSES, PEDESTRIAN_LABEL, FloatArray, IntArray
 
 MIN_VISIBLE_SHARE = 0.3
 """An object of which less can be seen is neither to be found nor background."""
 
-_LABEL_OF_NAME = {name: label for label, name in enumerate(CLASSES)} | {"person": CLASSES.index("pedestrian")}
+_LABEL_OF_NAME = {name: label for label, name in enumerate(CLASSES)} | {"person": PEDESTRIAN_LABEL}
 
 
 @dataclass(frozen=True)

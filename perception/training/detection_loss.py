@@ -16,14 +16,12 @@ from torchvision.ops import generalized_box_iou_loss
 
 from perception.detection.roadnet import RoadNetOutput
 from perception.training.augmentation import KNOWN_STRIDE, Batch
-from perception.types import CLASSES
+from perception.types import PEDESTRIAN_LABEL, TWO_WHEELED_LABELS
 
 _PLACES_PER_OBJECT = 10
 _ALIGNMENT_POWER = 5.0
 _CLASS_WEIGHT, _KIND_WEIGHT, _BOX_WEIGHT, _EMBEDDING_WEIGHT, _TEACHER_WEIGHT = 1.0, 0.5, 2.0, 0.1, 1.0
 _MIN_TEACHER_SCORE = 0.05
-_TWO_WHEELED = (CLASSES.index("motorcycle"), CLASSES.index("bicycle"))
-_PEDESTRIAN = CLASSES.index("pedestrian")
 _TEMPERATURE = 0.15
 
 
@@ -124,13 +122,13 @@ def _distillation(output: RoadNetOutput, batch: Batch) -> Tensor:
     found_boxes = output.boxes_xyxy[:, : target.shape[1]]
     probability = logits.sigmoid()
     focus = (target - probability).abs().pow(2.0).detach()
-    has_rider = batch.valid & torch.isin(batch.labels, batch.labels.new_tensor(_TWO_WHEELED))
+    has_rider = batch.valid & torch.isin(batch.labels, batch.labels.new_tensor(TWO_WHEELED_LABELS))
     low, high = batch.boxes_xyxy[:, None, :, :2], batch.boxes_xyxy[:, None, :, 2:]
     points = output.points_xy[None, : target.shape[1], None]
     is_rider = (((points > low) & (points < high)).all(-1) & has_rider[:, None]).any(dim=2)
     is_original = _known_at_places(batch.original, output.points_xy)[:, : target.shape[1]]
     counts = (batch.taught & is_original).to(target.dtype)
-    counts[..., _PEDESTRIAN] *= ~is_rider
+    counts[..., PEDESTRIAN_LABEL] *= ~is_rider
     loss = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
     sureness = (target * counts).amax(dim=2)
     normaliser = sureness.sum().clamp(min=1.0)

@@ -56,7 +56,7 @@ class DataSet(BaseModel):
     zoom: tuple[float, float] = (0.5, 2.0)
     weight: float = Field(1.0, gt=0, description="how often an image is drawn, beside the others'")
     hold_out: float = Field(0.0, ge=0, lt=1, description="share of the images that is kept for validation")
-    paste: float = Field(0.0, ge=0, le=1, description="share of an image's views in which cutouts are pasted")
+    paste: float = Field(0.0, ge=0, le=1, description="share of an image's views into which cutouts are pasted")
     imitate: bool | dict[Path, tuple[str, ...]] = Field(
         True, description="the imitated detectors whose answers count here, and for which classes; all, none"
     )
@@ -78,7 +78,7 @@ class DetectorTraining(BaseModel):
     )
     frozen_layers: int = Field(0, ge=0, le=18, description="layers of the backbone, from the picture on, that stay")
     learns: Literal["everything", "boxes"] = Field(
-        "everything", description="boxes: only where objects are, by layers of the heads that say nothing else"
+        "everything", description="boxes: only those layers of the heads that say where an object is, all else stays"
     )
     keep_features: Path | None = Field(None, description="RoadNet weights whose features objects are to keep")
     rare_share: float = Field(0.3, ge=0, le=1, description="classes in fewer images are drawn more often; 0 is off")
@@ -94,9 +94,14 @@ class DetectorTraining(BaseModel):
     def _fits_together(self) -> DetectorTraining:
         if self.start is not None and self.backbone is not None:
             raise ValueError("start and backbone both name where to begin; leave one of them out")
+        if self.learns == "boxes" and (self.start is None or self.keep_features is not None):
+            raise ValueError("learns: boxes goes on from weights, whose features stay; give start and no keep_features")
+        if any(data_set.paste for data_set in self.train) != (self.cutouts is not None):
+            raise ValueError("cutouts and the paste of a data set to learn from go together; give both or neither")
+        for data_set in self.validation:
+            if data_set.paste:
+                raise ValueError(f"{data_set.path}: nothing is pasted into pictures to choose by; leave paste out")
         for data_set in self.train:
-            if data_set.paste and self.cutouts is None:
-                raise ValueError(f"{data_set.path}: pastes, but 'cutouts' names no recordings to cut objects out of")
             chosen = {} if isinstance(data_set.imitate, bool) else data_set.imitate
             for path, classes in chosen.items():
                 if path not in self.imitate:
@@ -134,6 +139,10 @@ def load_data(
     on_image: Callable[[int, int], None] = lambda done, total: None,
 ) -> DetectorData:
     """Read all images; ``on_image(done, total)`` reports the teachers' labelling, which takes the longest."""
+    cutouts = None
+    if config.cutouts is not None:
+        paths = matching_paths(root, config.cutouts)
+        cutouts = Cutouts([cutout for path in paths for cutout in read_cutouts(path)])
     train: list[LabelledImage] = []
     validation: dict[str, list[LabelledImage]] = {}
     for data_set in config.train:
@@ -148,10 +157,6 @@ def load_data(
     for done, image in enumerate(complete_labels(train, teachers), start=1):
         labelled.append(image)
         on_image(done, len(train))
-    cutouts = None
-    if config.cutouts is not None:
-        paths = matching_paths(root, config.cutouts)
-        cutouts = Cutouts([cutout for path in paths for cutout in read_cutouts(path)])
     return DetectorData(labelled, validation, cutouts)
 
 
@@ -234,16 +239,13 @@ def detector_task(
 
 
 def choose_what_learns(model: RoadNet, config: DetectorTraining) -> None:
-    """Let nothing else change."""
+    """Take the gradients of all that is to stay as it is."""
     model.backbone[: config.frozen_layers].requires_grad_(False)  # type: ignore[index]
     if config.learns == "boxes":
         model.requires_grad_(False)
         for head in model.level_heads:
             head.where.requires_grad_(True)
             head.sides.requires_grad_(True)
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d) and not module.weight.requires_grad:
-            module.momentum = 0.0  # without gradients it would still go on counting
 
 
 def thin_out_afterwards(model: nn.Module) -> None:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
 
 from perception.errors import UsageError
 from perception.sources import open_source, read_truth
@@ -21,9 +22,11 @@ from perception.sources.masks import has_masks, read_mask
 from perception.training.detection_data import object_ids
 from perception.types import CLASSES, FloatArray, IntArray
 
-_WHOLE_SHARE = 0.95
+_WHOLE_SHARE = 0.99
 _MIN_HEIGHT_PX = 20.0
 _BORDER_PX = 2.0
+_MARGIN_PX = 3
+"""Around a cutout, so that its edge can be soft."""
 
 _MOST = 4
 _MAX_ENLARGEMENT = 2.0
@@ -40,11 +43,18 @@ _OPAQUE = 128
 
 @dataclass(frozen=True)
 class Cutout:
-    """``pixels`` (H, W, 4) uint8 RGBA of one object that nothing hides, its class, and its id over all data sets."""
+    """``pixels`` (H, W, 4) uint8 RGBA of one object that nothing hides, its class, and its id over all data sets.
+
+    The colours go on beyond the object's edge, where it is transparent.
+    """
 
     pixels: NDArray[np.uint8]
     label: int
     object_id: int
+
+    @property
+    def height_px(self) -> int:
+        return _bounds(self.pixels)[3]
 
 
 class Pasted(NamedTuple):
@@ -63,10 +73,12 @@ class Pasted(NamedTuple):
 def read_cutouts(path: Path) -> list[Cutout]:
     """All road users of a recording with masks that are seen whole and not too small.
 
-    Raises ``UsageError`` for a recording without masks or without truth.
+    Raises ``UsageError`` for a recording without masks, or whose truth does not know what can be seen.
     """
     truth = read_truth(path)
-    if truth is None or truth.visible_shares is None or not has_masks(path):
+    if truth is None or truth.visible_shares is None:
+        raise UsageError(f"{path}: has no ground truth that tells how much of an object can be seen.")
+    if not has_masks(path):
         raise UsageError(f"{path}: has no masks to cut objects out by; simulate it with --masks.")
     boxes_px = truth.boxes_xyxy_px
     is_whole = (truth.visible_shares >= _WHOLE_SHARE) & (boxes_px[:, 3] - boxes_px[:, 1] >= _MIN_HEIGHT_PX)
@@ -80,13 +92,14 @@ def read_cutouts(path: Path) -> list[Cutout]:
             if not is_here.any():
                 continue
             mask = read_mask(path, frame.camera, frame.index)
+            if mask.shape != (height, width):
+                raise UsageError(f"{path}: the masks of {frame.camera} have another size than its pictures.")
             objects = truth[is_here]
-            for label, identity, scoped in zip(
-                objects.labels, objects.ids, object_ids(str(path), objects.ids), strict=True
-            ):
-                pixels = _cut(frame.image, mask == 1 + identity)
-                if pixels.size:
-                    cutouts.append(Cutout(pixels, int(label), int(scoped)))
+            ids = object_ids(str(path), objects.ids)
+            for label, number, object_id in zip(objects.labels, objects.ids, ids, strict=True):
+                is_object = mask == 1 + number
+                if is_object.any():
+                    cutouts.append(Cutout(_cut(frame.image, is_object), int(label), int(object_id)))
     return cutouts
 
 
@@ -103,33 +116,35 @@ class Cutouts:
             raise UsageError("cutouts: no road user of these recordings is seen whole and large enough.")
 
     def paste(self, picture: NDArray[np.uint8], rng: np.random.Generator) -> Pasted:
-        """Put one to four of them into a picture (H, W, 3), the larger before the smaller."""
+        """Put one to four of them into a picture (H, W, 3), larger ones in front of smaller ones."""
         height, width = picture.shape[:2]
-        count = int(rng.integers(1, _MOST + 1))
-        chosen = [self._draw(rng) for _ in range(count)]
+        chosen = [self._draw(rng) for _ in range(int(rng.integers(1, _MOST + 1)))]
+        count = len(chosen)
         low, high = np.log(_HEIGHT_SHARES).tolist()
-        wanted_px = np.sort(height * np.exp(rng.uniform(low, high, size=count)))
+        own_px = np.array([cutout.height_px for cutout in chosen])
+        wanted_px = np.minimum(height * np.exp(rng.uniform(low, high, size=count)), _MAX_ENLARGEMENT * own_px)
+        order = np.argsort(wanted_px)
+        chosen, scales = [chosen[index] for index in order], (wanted_px / own_px)[order]
         feet_px, middles_px = height * rng.uniform(*_FOOT_SHARES, size=count), rng.uniform(0, width, size=count)
         picture, owners = picture.copy(), np.full((height, width), -1)
         whole_px, boxes = np.zeros(count), np.zeros((count, 4), np.float32)
         for index, cutout in enumerate(chosen):
-            pixels = _resized(cutout.pixels, wanted_px[index] / len(cutout.pixels), rng)
-            rows, columns = pixels.shape[:2]
+            pixels = _resized(cutout.pixels, scales[index], mirrored=bool(rng.random() < 0.5))
+            x, y, columns, rows = _bounds(pixels)
             left, top = round(middles_px[index] - columns / 2), round(feet_px[index] - rows)
             boxes[index] = np.clip([left, top, left + columns, top + rows], 0, [width, height, width, height])
-            whole_px[index] = (pixels[..., 3] >= _OPAQUE).sum()
-            x1, y1, x2, y2 = boxes[index].astype(int)
-            inside = pixels[y1 - top : y2 - top, x1 - left : x2 - left]
-            if inside.size:
-                picture[y1:y2, x1:x2] = _laid_over(picture[y1:y2, x1:x2], inside, rng)
-                owners[y1:y2, x1:x2][inside[..., 3] >= _OPAQUE] = index
-        shown_px = np.bincount(owners[owners >= 0], minlength=count)
+            is_object = pixels[..., 3] >= _OPAQUE
+            whole_px[index] = is_object.sum()
+            there, part = _shared((height, width), pixels.shape[:2], left=left - x, top=top - y)
+            if is_object[part].any():
+                picture[there] = _laid_over(picture[there], pixels[part], rng)
+                owners[there][is_object[part]] = index
         return Pasted(
             picture,
             boxes,
             np.array([cutout.label for cutout in chosen]),
             np.array([cutout.object_id for cutout in chosen]),
-            shown_px / np.maximum(whole_px, 1),
+            np.bincount(owners[owners >= 0], minlength=count) / np.maximum(whole_px, 1),
             owners >= 0,
         )
 
@@ -148,24 +163,45 @@ def covered_shares(boxes_xyxy: FloatArray, cover: NDArray[np.bool_]) -> FloatArr
 
 
 def _cut(image: NDArray[np.uint8], is_object: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """The part of ``image`` (H, W, 3) around an object; opaque is the object."""
+    """The object with a transparent margin, in which the colours of its edge go on: a soft edge shall show nothing of
+    where it was cut out."""
     left, top, width, height = cv2.boundingRect(is_object.astype(np.uint8))
     part = np.s_[top : top + height, left : left + width]
-    return np.dstack([image[part], np.where(is_object[part], 255, 0).astype(np.uint8)])
+    opaque = np.pad(is_object[part], _MARGIN_PX)
+    nearest = distance_transform_edt(~opaque, return_distances=False, return_indices=True)
+    colours = np.pad(image[part], ((_MARGIN_PX, _MARGIN_PX), (_MARGIN_PX, _MARGIN_PX), (0, 0)))[tuple(nearest)]
+    return np.dstack([colours, np.where(opaque, 255, 0).astype(np.uint8)])
 
 
-def _resized(pixels: NDArray[np.uint8], scale: float, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Scaled, mirrored half of the time."""
-    scale = min(scale, _MAX_ENLARGEMENT)
+def _bounds(pixels: NDArray[np.uint8]) -> tuple[int, int, int, int]:
+    """Left, top, width and height of what is opaque."""
+    x, y, width, height = cv2.boundingRect((pixels[..., 3] >= _OPAQUE).astype(np.uint8))
+    return x, y, width, height
+
+
+def _resized(pixels: NDArray[np.uint8], scale: float, *, mirrored: bool) -> NDArray[np.uint8]:
     size = (max(round(pixels.shape[1] * scale), 2), max(round(pixels.shape[0] * scale), 2))
-    pixels = pixels[:, ::-1] if rng.random() < 0.5 else pixels
+    pixels = np.ascontiguousarray(pixels[:, ::-1]) if mirrored else pixels
     return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR))
 
 
+def _shared(
+    size: tuple[int, int], part_size: tuple[int, int], *, left: int, top: int
+) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """Where a part (rows, columns) at ``left``, ``top`` lies in a picture (rows, columns), and what of it does."""
+    there, part = [], []
+    for whole, length, start in zip(size, part_size, (top, left), strict=True):
+        low, high = np.clip([start, start + length], 0, whole).tolist()
+        there.append(slice(low, high))
+        part.append(slice(low - start, high - start))
+    return (there[0], there[1]), (part[0], part[1])
+
+
 def _laid_over(ground: NDArray[np.uint8], pixels: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """``pixels`` (h, w, 4) on ``ground`` (h, w, 3), as light as that is at times."""
-    opacity = cv2.GaussianBlur(pixels[..., 3], (0, 0), _EDGE_BLUR_PX)[..., None] / np.float32(255)
-    ratio = (1 + ground.mean()) / (1 + pixels[..., :3].mean())
+    """``pixels`` (h, w, 4) on ``ground`` (h, w, 3), in between as light as they are and as it is."""
+    is_object = pixels[..., 3] >= _OPAQUE
+    ratio = (1 + ground[is_object].mean()) / (1 + pixels[is_object, :3].mean())
     gain = np.clip(ratio ** rng.uniform(0, 1), *_GAINS)
+    opacity = cv2.GaussianBlur(pixels[..., 3], (0, 0), _EDGE_BLUR_PX)[..., None] / np.float32(255)
     mixed = (1 - opacity) * ground + opacity * np.minimum(gain * pixels[..., :3], 255)
     return np.asarray(mixed.round(), np.uint8)

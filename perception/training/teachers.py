@@ -16,7 +16,16 @@ from perception.detection.roadnet_weights import is_exported_roadnet, load_roadn
 from perception.detection.settings import DetectionSettings
 from perception.detection.suppression import SUPPRESSION_GROUPS
 from perception.training.detection_data import LabelledImage, with_labels
-from perception.types import CLASSES, Detections, Detector, FloatArray, Frame, IntArray
+from perception.types import (
+    CLASSES,
+    PEDESTRIAN_LABEL,
+    TWO_WHEELED_LABELS,
+    Detections,
+    Detector,
+    FloatArray,
+    Frame,
+    IntArray,
+)
 from perception.weights import WEIGHTS_SUFFIX
 
 SURE_ALONE = 0.6
@@ -30,7 +39,6 @@ DOUBTFUL = 0.1
 
 _RIDER_OVERLAP = 0.3
 _GROUPS = np.array(SUPPRESSION_GROUPS)
-_MACHINES = [CLASSES.index("motorcycle"), CLASSES.index("bicycle")]
 
 
 class Imitated(Protocol):
@@ -113,8 +121,8 @@ def complete_labels(images: Iterable[LabelledImage], teachers: Sequence[Detector
         same_group = _GROUPS[labels][:, None] == _GROUPS[image.labels][None]
         new = ~((known.iou > 0.4) & same_group).any(axis=1) if len(image.labels) else np.ones(len(labels), bool)
         # Some data sets draw one box around machine and rider: there the rider is no pedestrian, nor background.
-        riding = (labels == CLASSES.index("pedestrian")) & (
-            (known.share_inside > _RIDER_OVERLAP) & np.isin(image.labels, _MACHINES)[None]
+        riding = (labels == PEDESTRIAN_LABEL) & (
+            (known.share_inside > _RIDER_OVERLAP) & np.isin(image.labels, TWO_WHEELED_LABELS)[None]
         ).any(axis=1)
         label_it, ignore_it = new & sure & ~riding, new & (~sure | riding)
         yield with_labels(image, boxes[label_it], labels[label_it], boxes[ignore_it], labels[ignore_it])

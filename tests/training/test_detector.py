@@ -10,6 +10,7 @@ from torchvision.models import mobilenet_v2
 from training_images import bright_box_image
 
 from perception.detection.roadnet import RoadNet, to_input
+from perception.detection.roadnet_weights import save_roadnet
 from perception.errors import UsageError
 from perception.training.detection_data import LabelledImage
 from perception.training.detector import (
@@ -122,10 +123,13 @@ def test_cutouts_are_pasted_into_the_images_of_those_sets_that_say_so(monkeypatc
     bus = Cutout(np.full((40, 40, 4), 255, np.uint8), 2, 7)
     monkeypatch.setattr("perception.training.detector.read_cutouts", lambda path: [bus])
     sets = [{"kind": "coco", "path": "plain"}, {"kind": "coco", "path": "pasted", "paste": 0.5}]
-    given = {"train": sets, "validation": sets[1:], "sizes_px": [[96, 64]], "mosaic": 0}
-    with pytest.raises(ValueError, match="pasted: pastes, but"):
-        DetectorTraining.model_validate(given)
-    config = DetectorTraining.model_validate({**given, "cutouts": "drive"})
+    given = {"train": sets, "validation": [], "sizes_px": [[96, 64]], "mosaic": 0, "cutouts": "drive"}
+    for change in ({"cutouts": None}, {"train": sets[:1]}):
+        with pytest.raises(ValueError, match="cutouts and the paste"):
+            DetectorTraining.model_validate({**given, **change})
+    with pytest.raises(ValueError, match="pasted: nothing is pasted"):
+        DetectorTraining.model_validate({**given, "validation": sets[1:]})
+    config = DetectorTraining.model_validate(given)
     data = load_data(config, tmp_path, [])
     assert [image.paste for image in data.train] == [0.0, 0.5]
     task = detector_task(config, data, [], tmp_path, torch.device("cpu"))
@@ -145,8 +149,13 @@ def test_a_teacher_that_is_listed_already_does_not_agree_with_itself():
 
 
 def test_only_boxes_learn_where_it_is_asked_for(tmp_path):
+    torch.manual_seed(0)
+    save_roadnet(RoadNet(), tmp_path / "start.safetensors")
     given = {"train": [], "validation": [], "sizes_px": [[96, 64]], "learns": "boxes", "settings": {"batch_size": 4}}
-    config = DetectorTraining.model_validate(given)
+    for wrong in ({}, {"start": "start.safetensors", "keep_features": "start.safetensors"}):
+        with pytest.raises(ValueError, match="learns: boxes goes on from weights"):
+            DetectorTraining.model_validate({**given, **wrong})
+    config = DetectorTraining.model_validate({**given, "start": "start.safetensors"})
     data = DetectorData([bright_box_image((10, 10, 60, 60), zoom=(1.0, 1.0))], {})
     task = detector_task(config, data, [], tmp_path, torch.device("cpu"))
     before = copy.deepcopy(task.model).eval()
