@@ -18,7 +18,7 @@ from perception.benchmarks import BENCHMARKS
 from perception.cli import run
 from perception.forecasting import GruConfig, TrajectoryGRU, save_gru
 from perception.training.configuration import read_training_config
-from perception.training.detector import DetectorTraining
+from perception.training.detector_settings import DetectorTraining
 from perception.training.forecaster import ForecasterTraining
 
 ROOT = Path(__file__).parents[1]

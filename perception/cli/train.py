@@ -32,7 +32,7 @@ from perception.errors import UsageError
 if TYPE_CHECKING:
     import torch
 
-    from perception.training.detector import DetectorTraining
+    from perception.training.detector_settings import DetectorTraining
     from perception.training.loop import History
     from perception.training.processes import Processes
 
@@ -66,7 +66,7 @@ def detector(
     """
     from perception.assembly import choose_device, prepare_processor
     from perception.training.configuration import read_training_config
-    from perception.training.detector import DetectorTraining
+    from perception.training.detector_settings import DetectorTraining
     from perception.training.processes import device_of_this_process, joined
 
     prepare_processor()
@@ -81,7 +81,7 @@ def detector(
 
 def _named(teacher: Path) -> Path:
     """As a configuration names it. Raises ``UsageError``."""
-    from perception.training.detector import BUNDLED
+    from perception.training.detector_settings import BUNDLED
 
     if teacher != BUNDLED and not teacher.is_file():
         raise UsageError(f"--teacher {teacher}: there is no such file; name a detector's file, or {BUNDLED}.")
@@ -95,7 +95,8 @@ def _train_detector(
     from perception.detection.roadnet import RoadNet
     from perception.training.calibration import calibrate
     from perception.training.configuration import write_training_config
-    from perception.training.detector import TEACHER_SETTINGS, detector_task, load_data, open_all_imitated, weights_path
+    from perception.training.detector import detector_task, load_data, open_all_imitated
+    from perception.training.detector_settings import TEACHER_SETTINGS, weights_path
     from perception.training.feature_space import keep_features
     from perception.training.loop import train
 

@@ -15,12 +15,12 @@ from perception.errors import UsageError
 from perception.training.detection_data import LabelledImage
 from perception.training.detector import (
     DetectorData,
-    DetectorTraining,
     detector_task,
     load_data,
     sampling_weights,
     thin_out_afterwards,
 )
+from perception.training.detector_settings import DetectorTraining
 from perception.training.pasting import Cutout
 
 
