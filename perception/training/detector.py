@@ -110,7 +110,12 @@ def detector_task(
     torch.manual_seed(config.settings.seed)
     size = replace(SIZES[config.size], dropout=config.dropout)
     if config.start is not None:
-        model = resized(read_roadnet(weights_path(root, config.start))[0], size)
+        started = read_roadnet(weights_path(root, config.start))[0]
+        if config.learns == "boxes" and replace(started.config, dropout=size.dropout) != size:
+            raise UsageError(
+                f"learns: boxes keeps a network as it is, and {config.start} is not of size {config.size}."
+            )
+        model = resized(started, size)
     else:
         model = RoadNet(size)
         if config.backbone is not None:

@@ -157,6 +157,8 @@ def test_only_boxes_learn_where_it_is_asked_for(tmp_path):
             DetectorTraining.model_validate({**given, **wrong})
     config = DetectorTraining.model_validate({**given, "start": "start.safetensors"})
     data = DetectorData([bright_box_image((10, 10, 60, 60), zoom=(1.0, 1.0))], {})
+    with pytest.raises(UsageError, match="is not of size nano"):
+        detector_task(config.model_copy(update={"size": "nano"}), data, [], tmp_path, torch.device("cpu"))
     task = detector_task(config, data, [], tmp_path, torch.device("cpu"))
     before = copy.deepcopy(task.model).eval()
     learning = [p for p in task.model.parameters() if p.requires_grad]
