@@ -115,7 +115,10 @@ def choose_device(name: str) -> torch.device:
     """ "auto" is the first GPU that torch can use, else the CPU. Raises ``UsageError`` for a GPU that is not there."""
     if name == AUTO:
         return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
-    device = torch.device(name)
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise UsageError(f"--device {name}: there is no such device; use auto, cpu or cuda:0.") from error
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise UsageError(f"--device {name}: torch finds {torch.cuda.device_count()} GPUs here; use cpu or auto.")
     return device

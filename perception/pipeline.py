@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import islice, pairwise
 from time import perf_counter
 
 from perception.ahead import Ahead
@@ -44,14 +44,16 @@ class Pipeline:
             stage_ms=dict(zip(("detect", "track", "forecast"), elapsed_ms, strict=True)),
         )
 
-    def run(self, source: Source, *, side_by_side: bool = False) -> Generator[Scene, None, None]:
-        """A scene for each instant of ``source``, which stays open.
+    def run(
+        self, source: Source, *, most: int | None = None, side_by_side: bool = False
+    ) -> Generator[Scene, None, None]:
+        """A scene for each instant of ``source``, or for the first ``most`` of them; the source stays open.
 
         A recording's scenes have the stage ``decode``; that of a live camera would be mostly waiting and is left out.
         ``side_by_side`` decodes the next instant of a recording while the networks work on this one; the scenes are
         the same. A live camera reads in threads of its own.
         """
-        instants = _timed(source)
+        instants = islice(_timed(source), most)
         with Ahead(instants) if side_by_side and not source.is_live else nullcontext(instants) as decoded:
             for decode_ms, frame_set in decoded:
                 scene = self.step(frame_set)

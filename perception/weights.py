@@ -58,9 +58,20 @@ def save_weights(
     if broken:
         raise PerceptionError(f"{path}: not written, because {broken[0]} holds NaN or infinity; train again.")
     metadata = {"format": _format_of(kind), "config": json.dumps(dict(config)), **extras}
-    content = save(tensors, metadata)
+    content = _in_fixed_order(save(tensors, metadata))
     with whole_file(path) as temporary:
         temporary.write_bytes(content)
+
+
+def _in_fixed_order(content: bytes) -> bytes:
+    """The same safetensors file with its metadata sorted: safetensors writes them in an order that chance decides, and
+    the same weights are to have the same hash."""
+    size = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + size])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)  # as the format wants it
+    return len(text).to_bytes(8, "little") + text + content[8 + size :]
 
 
 def read_weights(path: Path, *, kind: str) -> WeightsFile:
@@ -172,6 +183,12 @@ class BundledWeights:
 def bundled_folder() -> Path:
     """Where the project's own weights lie. Raises ``PerceptionError`` when they are missing."""
     return bundled("data/weights")
+
+
+def bundled_weights(name: str) -> Path | None:
+    """The file of the bundled weights of that name, such as "roadnet"; None when none are called so."""
+    path = bundled_folder() / f"{name}{WEIGHTS_SUFFIX}"
+    return path if Path(name).name == name and path.is_file() else None
 
 
 def bundled_cards(folder: Path | None = None) -> list[BundledWeights]:

@@ -21,6 +21,8 @@ def test_auto_is_a_gpu_where_there_is_one() -> None:
 def test_a_gpu_that_is_not_there_is_an_error_that_names_the_option() -> None:
     with pytest.raises(UsageError, match="--device cuda:99: "):
         choose_device("cuda:99")
+    with pytest.raises(UsageError, match="--device foo: there is no such device"):
+        choose_device("foo")
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,23 @@ def test_decoding_side_by_side_gives_the_same_scenes(tmp_path: Path) -> None:
         assert list(scene.stage_ms) == list(other.stage_ms)
 
 
+def test_no_instant_is_decoded_beyond_those_that_are_asked_for(tmp_path: Path) -> None:
+    taken = []
+
+    class Counted:
+        is_live = False
+
+        def __iter__(self) -> Iterator[FrameSet]:
+            for number in range(9):
+                taken.append(number)
+                yield street_frame_set(number)
+
+    for side_by_side in (False, True):
+        taken.clear()
+        scenes = list(box_pipeline().run(Counted(), most=4, side_by_side=side_by_side))  # type: ignore[arg-type]
+        assert len(scenes) == 4 and taken == [0, 1, 2, 3]
+
+
 def test_reset_forgets_so_that_a_second_run_is_like_the_first(tmp_path: Path) -> None:
     video = write_street(tmp_path / "street.mp4", frames=6)
     pipeline = box_pipeline()

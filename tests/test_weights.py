@@ -21,6 +21,7 @@ from perception.files import sha256
 from perception.weights import (
     bundled_cards,
     bundled_folder,
+    bundled_weights,
     fingerprint,
     load_into,
     read_card,
@@ -67,6 +68,18 @@ def test_disk_holds_half_precision_and_says_what_it_is(tmp_path: Path) -> None:
         assert stream.get_tensor("weight").dtype == torch.float16
         assert stream.metadata()["format"] == "perception.detector.v1"
         assert json.loads(stream.metadata()["config"]) == CONFIG
+
+
+def test_the_same_weights_have_the_same_hash(tmp_path: Path) -> None:
+    extras = {f"key {number}": str(number) for number in range(8)}
+    hashes = {sha256(saved(tmp_path / f"{number}.safetensors", extras=extras)) for number in range(6)}
+    assert len(hashes) == 1
+
+
+def test_bundled_weights_go_by_their_names(tmp_path: Path) -> None:
+    assert bundled_weights("roadnet") == bundled_folder() / "roadnet.safetensors"
+    for name in ("no-such", "roadnet.safetensors", "../weights/roadnet", str(bundled_folder() / "roadnet")):
+        assert bundled_weights(name) is None
 
 
 def test_numbers_beyond_half_precision_are_kept(tmp_path: Path) -> None:

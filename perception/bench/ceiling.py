@@ -52,13 +52,15 @@ def measure_ceiling(device: torch.device, dtype: torch.dtype = torch.float32) ->
     return Ceiling(2 * size**3 / product_s, 2 * _COPIED_BYTES / copy_s)
 
 
-def work_of(model: nn.Module, inputs: Tensor) -> Work:
-    """Counted over one forward of a copy of ``model`` on the CPU; values are taken to have 4 bytes."""
+def work_of(model: nn.Module, inputs: Tensor, dtype: torch.dtype = torch.float32) -> Work:
+    """Counted over one forward of a copy of ``model`` on the CPU, for values of ``dtype``."""
     moved = 0
 
     def count_bytes(module: nn.Module, given: tuple[Tensor, ...], output: Tensor) -> None:
         nonlocal moved
-        moved += 4 * (given[0].numel() + output.numel() + sum(weights.numel() for weights in module.parameters()))
+        moved += dtype.itemsize * (
+            given[0].numel() + output.numel() + sum(weights.numel() for weights in module.parameters())
+        )
 
     model = copy.deepcopy(model).cpu().float().eval()
     for module in model.modules():

@@ -89,7 +89,7 @@ def run_benchmark(config: EvaluateConfig) -> None:
             "folds": [each.to_json() for each in scores],
         },
     )
-    console.print(str(folder), highlight=False, soft_wrap=True)
+    console.print(str(folder), highlight=False, soft_wrap=True, markup=False)
 
 
 def _trained(name: str, benchmark: Benchmark) -> list[Trained]:

@@ -22,11 +22,14 @@ app = typer.Typer(help="Write a network as an ONNX file, for runtimes without Py
 
 
 Output = Annotated[Path | None, typer.Option("--output", help="The file; by default the weights' name in this folder.")]
+Format = Annotated[Literal["onnx"], typer.Option("--format", help="The kind of file.")]
 
 
 @app.command()
 def detector(
-    weights: Annotated[str, typer.Option("--detector", help="roadnet (the bundled one), or a weights file.")] = ROADNET,
+    weights: Annotated[
+        str, typer.Option("--detector", help="The name of bundled weights, or a weights file.")
+    ] = ROADNET,
     int8: Annotated[bool, typer.Option("--int8", help="With 8-bit integers, if as good and faster.")] = False,
     half: Annotated[
         bool, typer.Option("--half", help="With 16-bit numbers, if as good: for runtimes on GPUs.")
@@ -36,16 +39,16 @@ def detector(
         typer.Option("--images", help="For --int8 and --half: COCO files or frames.json, to measure on."),
     ] = None,
     output: Output = None,
+    kind: Format = "onnx",
 ) -> None:
     """RoadNet: pictures of any size in; scores, boxes and embeddings at every place out."""
     from perception.assembly import prepare_processor
     from perception.detection import read_roadnet
-    from perception.weights import WEIGHTS_SUFFIX, bundled_folder
+    from perception.weights import bundled_weights
 
     if int8 + half != bool(images):
         raise UsageError("--int8 or --half, and --images: go together; name labelled pictures that look like yours.")
-    bundled = bundled_folder() / f"{weights}{WEIGHTS_SUFFIX}"
-    path = bundled if bundled.is_file() else Path(weights)
+    path = bundled_weights(weights) or Path(weights)
     target = _target(output, path, "-int8" if int8 else "-half" if half else "")
     prepare_processor()
     console, (model, feature_space) = Console(), read_roadnet(path)
@@ -53,7 +56,7 @@ def detector(
         _export_fewer_bits(model, feature_space, images, target, console, bits=8 if int8 else 16)
     else:
         _export_detector(model, feature_space, target, console)
-    console.print(str(target), highlight=False, soft_wrap=True)
+    console.print(str(target), highlight=False, soft_wrap=True, markup=False)
 
 
 def _export_detector(model: RoadNet, feature_space: str, target: Path, console: Console) -> None:
@@ -123,6 +126,7 @@ def forecaster(
     ] = "auto",
     frame: Annotated[str, typer.Option("--frame", help="image or ground: which bundled one.")] = "image",
     output: Output = None,
+    kind: Format = "onnx",
 ) -> None:
     """TrajectoryGRU: one step and the decoding of all tracks; what it remembers goes in and comes out."""
     import numpy as np
@@ -151,7 +155,7 @@ def forecaster(
         f"95 % within {np.percentile(taken, 95):.1f} ms.",
         highlight=False,
     )
-    console.print(str(target), highlight=False, soft_wrap=True)
+    console.print(str(target), highlight=False, soft_wrap=True, markup=False)
 
 
 def _target(output: Path | None, weights: Path, addition: str = "") -> Path:

@@ -46,6 +46,9 @@ from perception.types import BoxTable
 TOGETHER = "all"
 """The folder, below ``--output``, of the report of several recordings."""
 
+_OF_RECORDINGS = ("truth", "stride", "rig", "road_height", "frame", "min_visible", "forecaster")
+"""What has no meaning for single images."""
+
 OPERATING_SCORE = TrackerSettings().birth_score
 """Precision and recall are those of the detections that may start a track."""
 
@@ -207,6 +210,10 @@ def _evaluate_results(config: EvaluateConfig, folder: Path) -> None:
 
 
 def _evaluate_images(config: EvaluateConfig) -> None:
+    for key in _OF_RECORDINGS:
+        if getattr(config, key) != EvaluateConfig.model_fields[key].default:
+            option = key.replace("_", "-")
+            raise UsageError(f"--{option}: belongs to a recording, and --images are single pictures; leave it out.")
     console = Console(stderr=True, highlight=False)
     labelled = read_labelled_images(config.images)
     choice = choose_detector(config)

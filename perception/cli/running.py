@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, field, replace
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -27,7 +27,7 @@ from perception.evaluation import Hindsight
 from perception.evaluation.latency import TOTAL, StageTimes
 from perception.outputs import Window, next_run_folder, output_folder
 from perception.sources import open_source, read_rig
-from perception.tracking import GroundTracker, ImageTracker
+from perception.tracking import GroundTracker, ImageTracker, TrackerCounts
 from perception.types import Scene, Source
 
 RUNS = Path("runs")
@@ -124,10 +124,11 @@ def execute(
     progress = RunProgress(console, total=total)
     # A camera is waited for: its instants are no work that could be done ahead.
     side_by_side = side_by_side and not source.is_live
-    computed = _first(assembly.pipeline.run(source, side_by_side=side_by_side), config.max_frames)
+    computed = assembly.pipeline.run(source, most=config.max_frames, side_by_side=side_by_side)
     with StopRequest(on_stop=source.close, after_s=duration_s) as stop, ExitStack() as threads:
         started_s = monotonic()
-        scenes = _started(threads.enter_context(Ahead(computed)) if side_by_side else computed, source, stop)
+        ended_with = Ahead(computed) if side_by_side else closing(computed)
+        scenes = _started(threads.enter_context(ended_with), source, stop)
         folder = _prepared_folder(command, config, source, assembly) if config.save else None
         window = open_window(console) if config.show else None
         last_s = started_s
@@ -158,14 +159,10 @@ def execute(
     source.close()
     outcome.dropped, outcome.warnings = source.dropped, list(source.warnings)
     tracker = assembly.pipeline.tracker
-    outcome.left_out = asdict(tracker.counts) if isinstance(tracker, ImageTracker | GroundTracker) else {}
+    if isinstance(tracker, ImageTracker | GroundTracker):
+        outcome.left_out = asdict(tracker.counts)
+        outcome.warnings += _pose_warnings(tracker.counts, source.name, outcome.instants)
     return Finished(assembly, folder, outcome)
-
-
-def _first(scenes: Generator[Scene, None, None], count: int | None) -> Iterator[Scene]:
-    """The first ``count`` scenes, all when None; what computes them ends with them."""
-    with closing(scenes):
-        yield from islice(scenes, count)
 
 
 def _started(scenes: Iterator[Scene], source: Source, stop: StopRequest) -> Iterator[Scene]:
@@ -189,6 +186,21 @@ def _prepared_folder(command: str, config: RunConfig, source: Source, assembly: 
         weights=assembly.weights,
     )
     return folder
+
+
+def _pose_warnings(counts: TrackerCounts, name: str, instants: int) -> list[str]:
+    """What was wrong with the vehicle's poses; that some are missing the source tells."""
+    warnings = []
+    if counts.wrong_poses:
+        warnings.append(
+            f"{name}: at {counts.wrong_poses} of {instants} instants the vehicle's pose cannot be true; the car "
+            "was taken to go on as before."
+        )
+    if counts.pose_restarts:
+        warnings.append(
+            f"{name}: the vehicle's poses went on somewhere else; all tracks ended {counts.pose_restarts} x."
+        )
+    return warnings
 
 
 def say(console: Console, text: str) -> None:

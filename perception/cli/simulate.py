@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -81,16 +82,18 @@ def simulate(
         Drive(settings, rig, processes=sensible_processes(settings.instants)) as drive,
         RunProgress(console, total=settings.instants, unit="instants") as progress,
     ):
+        instants = iter(drive)
+        first = next(instants)  # what goes wrong before it leaves no folder
         folder = next_run_folder(RUNS, "simulate", f"drive-{seed}") if output is None else output_folder(output)
         with drive.recorder(folder, crf=quality) as recorder:
-            for instant in drive:
+            for instant in chain([first], instants):
                 recorder.write(instant.state, instant.views)
                 progress.update(instant.stage_ms, objects=len(instant.state.road_users))
                 if stop.reason is not None:
                     break
     if stop.reason is not None:
         say(console, f"Ended early: {stop.reason}; the first {recorder.written} instants are there.")
-    Console(highlight=False).print(str(folder), soft_wrap=True)
+    Console(highlight=False).print(str(folder), soft_wrap=True, markup=False)
 
 
 def _parsed_size(text: str) -> tuple[int, int]:

@@ -95,7 +95,7 @@ def study_features(
         f"Targets: {'; '.join(counts.values())}.",
         style="dim",
     )
-    console.print(str(folder), highlight=False, soft_wrap=True)
+    console.print(str(folder), highlight=False, soft_wrap=True, markup=False)
 
 
 def _trained(

@@ -110,7 +110,7 @@ def run_bench(config: BenchConfig) -> None:
     }
     write_json(folder / REPORT_FILE, report)
     draw_growths(growths, folder / PLOT_FILE, title=f"Time per instant, {machine}")
-    Console(highlight=False).print(str(folder), soft_wrap=True)
+    Console(highlight=False).print(str(folder), soft_wrap=True, markup=False)
 
 
 def _contenders(config: BenchConfig, frame_set: FrameSet, assembly: Assembly) -> list[Contender]:
@@ -121,17 +121,23 @@ def _contenders(config: BenchConfig, frame_set: FrameSet, assembly: Assembly) ->
         contenders = [Contender(ours.name, ours)]
     else:
         inputs = to_input(torch.as_tensor(ours.prepare(frame_set.frames).images).cpu())
-        work = work_of(read_roadnet(assembly.weights[0])[0], inputs)
-        half_dtype = torch.float16 if device.type == "cuda" else torch.bfloat16
-        ceilings = {half: measure_ceiling(device, half_dtype if half else torch.float32) for half in (False, True)}
+        model = read_roadnet(assembly.weights[0])[0]
+        dtypes = {False: torch.float32, True: torch.float16 if device.type == "cuda" else torch.bfloat16}
+        works = {half: work_of(model, inputs, dtype) for half, dtype in dtypes.items()}
+        ceilings = {half: measure_ceiling(device, dtype) for half, dtype in dtypes.items()}
         contenders = []
         for engine, half in ways:
             detector = load_roadnet(assembly.weights[0], ours.settings, device=device, half=half, engine=engine)
-            contenders.append(Contender(detector.engine.title, detector, work, ceilings[half]))
-    for name in config.peers:
-        peer, _ = open_detector(name, DetectionSettings(confidence=config.conf), device=device)
-        contenders.append(Contender(peer.name, peer))
-    return contenders
+            contenders.append(Contender(detector.engine.title, detector, works[half], ceilings[half]))
+    peers = {
+        name: open_detector(name, DetectionSettings(confidence=config.conf), device=device)[0]
+        for name in dict.fromkeys(config.peers)
+    }
+    names = [peer.name for peer in peers.values()] + [contender.title for contender in contenders]
+    # Files of one name in several folders, as trainings write them, are called by their paths.
+    return contenders + [
+        Contender(peer.name if names.count(peer.name) == 1 else name, peer) for name, peer in peers.items()
+    ]
 
 
 def _measure_whole_ways(

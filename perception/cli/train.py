@@ -21,11 +21,12 @@ from perception.cli.training import (
     Seed,
     Steps,
     WeightDecay,
-    config_and_folder,
     data_folder,
     progress_bar,
+    read_configuration,
     tell_end,
     train_behind_bar,
+    training_folder,
 )
 from perception.errors import UsageError
 
@@ -65,36 +66,41 @@ def detector(
     On several GPUs: torchrun --nproc-per-node 4 --no-python perception train detector ...
     """
     from perception.assembly import choose_device, prepare_processor
-    from perception.training.configuration import read_training_config
     from perception.training.detector_settings import DetectorTraining
     from perception.training.processes import device_of_this_process, joined
 
     prepare_processor()
     root, chosen = data_folder(data), device_of_this_process(choose_device(device))
     settings = {"seed": seed, "steps": steps, "weight_decay": weight_decay, "patience": patience}
+    training = read_configuration(DetectorTraining, config, output, resume, settings, dropout=dropout)
+    training = training.with_teachers([_named(teacher) for teacher in teachers or ()])
     with joined(chosen) as processes:
-        path, folder = processes.told_by_first(lambda: config_and_folder(config, output, resume, "detector"))
-        training = read_training_config(DetectorTraining, path, settings, dropout=dropout)
-        training = training.with_teachers([_named(teacher) for teacher in teachers or ()])
-        _train_detector(training, root, folder, chosen, processes)
+        _train_detector(
+            training, root, lambda: training_folder(training, output, resume, "detector"), chosen, processes
+        )
 
 
 def _named(teacher: Path) -> Path:
     """As a configuration names it. Raises ``UsageError``."""
-    from perception.training.detector_settings import BUNDLED
+    from perception.weights import bundled_weights
 
-    if teacher != BUNDLED and not teacher.is_file():
-        raise UsageError(f"--teacher {teacher}: there is no such file; name a detector's file, or {BUNDLED}.")
-    return teacher if teacher == BUNDLED else teacher.absolute()
+    if bundled_weights(str(teacher)) is not None:
+        return teacher
+    if not teacher.is_file():
+        raise UsageError(f"--teacher {teacher}: there is no such file; name a detector's file, or roadnet.")
+    return teacher.absolute()
 
 
 def _train_detector(
-    training: DetectorTraining, root: Path, folder: Path, device: torch.device, processes: Processes
+    training: DetectorTraining,
+    root: Path,
+    make_folder: Callable[[], Path],
+    device: torch.device,
+    processes: Processes,
 ) -> None:
     from perception.detection import DetectionSettings, open_detector, read_roadnet, save_roadnet
     from perception.detection.roadnet import RoadNet
     from perception.training.calibration import calibrate
-    from perception.training.configuration import write_training_config
     from perception.training.detector import detector_task, load_data, open_all_imitated
     from perception.training.detector_settings import TEACHER_SETTINGS, weights_path
     from perception.training.feature_space import keep_features
@@ -115,8 +121,7 @@ def _train_detector(
     held_out = sum(len(part) for part in images.validation.values())
     where = f"{device}" if processes.count == 1 else f"{processes.count} processes"
     console.print(f"{len(images.train)} images to learn from, {held_out} to choose by, on {where}.")
-    if processes.is_first:
-        write_training_config(training, folder)
+    folder = processes.told_by_first(make_folder)
 
     def run(on_step: Callable[[int, History], None]) -> tuple[torch.nn.Module, History]:
         task = detector_task(training, images, imitated, root, device)

@@ -21,10 +21,11 @@ from perception.cli.training import (
     Seed,
     Steps,
     WeightDecay,
-    config_and_folder,
     data_folder,
+    read_configuration,
     tell_end,
     train_behind_bar,
+    training_folder,
 )
 from perception.errors import UsageError
 
@@ -72,7 +73,6 @@ def forecaster(
     """Train TrajectoryGRU on JAAD's tracks, on recordings tracked by our own detector, or on a public benchmark."""
     from perception.assembly import choose_device, prepare_processor
     from perception.detection import DetectionSettings, open_detector
-    from perception.training.configuration import read_training_config, write_training_config
     from perception.training.forecaster import ForecasterTraining
     from perception.training.processes import was_started_by_torchrun
 
@@ -86,16 +86,15 @@ def forecaster(
         raise UsageError("torchrun: only perception train detector shares its work; start this one without it.")
     prepare_processor()
     console, root = Console(), data_folder(data)
-    path, folder = config_and_folder(config, output, resume, "forecaster")
     settings = {"seed": seed, "steps": steps, "weight_decay": weight_decay, "patience": patience}
-    training = read_training_config(ForecasterTraining, path, settings, dropout=dropout)
-    write_training_config(training, folder)
+    training = read_configuration(ForecasterTraining, config, output, resume, settings, dropout=dropout)
     chosen = choose_device(device)
+    folder = training_folder(training, output, resume, "forecaster")
     if study == FEATURES:
         from perception.cli.study_features import study_features
-        from perception.weights import bundled_folder
+        from perception.weights import bundled_weights
 
-        weights = bundled_folder() / "roadnet.safetensors" if features_from == "roadnet" else Path(features_from)
+        weights = bundled_weights(features_from) or Path(features_from)
         study_features(training, root, weights, folder, console, seeds=seeds, device=chosen)
         return
     observer, reason = open_detector(
@@ -133,7 +132,7 @@ class Trainer:
             settings = training.settings.model_copy(update={"seed": seed})
             self.train(training.model_copy(update={"settings": settings}), folder / name, fold, title=name)
         if len(runs) > 1:
-            self._console.print(str(folder), highlight=False, soft_wrap=True)
+            self._console.print(str(folder), highlight=False, soft_wrap=True, markup=False)
 
     def train(
         self,
@@ -218,7 +217,7 @@ def _study_overfitting(trainer: Trainer, training: ForecasterTraining, folder: P
         "without dropout; early stopping keeps the weights of the best validation.",
         style="dim",
     )
-    console.print(str(folder), highlight=False, soft_wrap=True)
+    console.print(str(folder), highlight=False, soft_wrap=True, markup=False)
 
 
 def _study_table(found: list[Outcome]) -> Table:

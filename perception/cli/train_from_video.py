@@ -85,7 +85,7 @@ def study_videos(
         "futures, and its ratio to constant velocity.",
         style="dim",
     )
-    console.print(str(folder), highlight=False, soft_wrap=True)
+    console.print(str(folder), highlight=False, soft_wrap=True, markup=False)
 
 
 def _labelled(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
@@ -13,8 +13,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from perception.errors import UsageError
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from perception.training.detector_settings import DetectorTraining
+    from perception.training.forecast_settings import ForecasterTraining
     from perception.training.loop import History
 
+TrainingT = TypeVar("TrainingT", "DetectorTraining", "ForecasterTraining")
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="YAML file that says what is learnt from what.")]
 Data = Annotated[Path | None, typer.Option("--data", help="Folder that the paths in the configuration start from.")]
 Output = Annotated[Path | None, typer.Option("--output", help="Folder for the weights, instead of runs/train/.")]
@@ -35,22 +40,48 @@ def data_folder(data: Path | None) -> Path:
     return root
 
 
-def config_and_folder(config: Path | None, output: Path | None, resume: Path | None, name: str) -> tuple[Path, Path]:
-    """The configuration's file, and the folder that is written to. Raises ``UsageError``."""
+def read_configuration(
+    kind: type[TrainingT],
+    config: Path | None,
+    output: Path | None,
+    resume: Path | None,
+    settings: Mapping[str, Any],
+    *,
+    dropout: float | None,
+) -> TrainingT:
+    """What is learnt, as file and options say it; ``kind`` knows the keys. Raises ``UsageError``."""
+    from perception.training.configuration import CONFIG_NAME, read_training_config
+    from perception.training.loop import CHECKPOINT_NAME, check_same_settings
+
+    if resume is None:
+        if config is None:
+            raise UsageError("--config: say what to learn from; configs/train-*.yaml are examples.")
+        if not config.is_file():
+            raise UsageError(f"--config {config}: there is no such file.")
+        return read_training_config(kind, config, settings, dropout=dropout)
+    if output is not None:
+        raise UsageError("--resume and --output: give only one; a resumed training goes on in its own folder.")
+    kept = resume / CONFIG_NAME
+    if not kept.is_file():
+        raise UsageError(f"--resume {resume}: holds no {CONFIG_NAME} of a training.")
+    training = read_training_config(kind, config or kept, settings, dropout=dropout)
+    if any(resume.rglob(CHECKPOINT_NAME)):
+        before = read_training_config(kind, kept, {})
+        check_same_settings(before.settings.model_dump(), training.settings, f"--resume {resume}")
+    return training
+
+
+def training_folder(training: BaseModel, output: Path | None, resume: Path | None, name: str) -> Path:
+    """The folder that is written to, with the whole configuration in it. Raises ``UsageError``."""
     from perception.outputs import next_run_folder, output_folder
-    from perception.training.configuration import CONFIG_NAME
+    from perception.training.configuration import write_training_config
 
     if resume is not None:
-        if output is not None:
-            raise UsageError("--resume and --output: give only one; a resumed training goes on in its own folder.")
-        if not (resume / CONFIG_NAME).is_file():
-            raise UsageError(f"--resume {resume}: holds no {CONFIG_NAME} of a training.")
-        return config or resume / CONFIG_NAME, resume
-    if config is None:
-        raise UsageError(f"--config: say what to learn from; configs/train-{name}.yaml is an example.")
-    if not config.is_file():
-        raise UsageError(f"--config {config}: there is no such file.")
-    return config, output_folder(output) if output is not None else next_run_folder(Path("runs"), "train", name)
+        folder = resume
+    else:
+        folder = output_folder(output) if output is not None else next_run_folder(Path("runs"), "train", name)
+    write_training_config(training, folder)
+    return folder
 
 
 def progress_bar(console: Console) -> Progress:
@@ -91,4 +122,4 @@ def tell_end(history: History, weights: Path, console: Console) -> None:
         f"Ended: {why}. Best weights: step {history.best_step}, score {history.best_score:.4f}.", highlight=False
     )
     console.print(f"sha256 {sha256(weights)}", highlight=False)
-    console.print(str(weights.parent), highlight=False, soft_wrap=True)
+    console.print(str(weights.parent), highlight=False, soft_wrap=True, markup=False)

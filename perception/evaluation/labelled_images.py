@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -55,6 +56,9 @@ class _Rows:
     unlabelled: int = 0
 
     def add(self, key: ImageKey, name: str, box_xyxy_px: Sequence[float]) -> None:
+        x1, y1, x2, y2 = box_xyxy_px
+        if not (math.isfinite(x1 + y1 + x2 + y2) and x1 <= x2 and y1 <= y2):
+            raise ValueError(f"box {[x1, y1, x2, y2]}")
         label = _label(name)
         if label is None:
             self.other_classes[name] += 1
@@ -118,7 +122,7 @@ def _read_frames(path: Path, content: Any, rows: _Rows, *, scope: str) -> list[t
         for camera, entry in frame["cameras"].items():
             key = (f"{scope}/{camera}", index)
             batch.append(LabelledImage(_existing(path, entry["image"]), key))
-            for item in entry["objects"]:
+            for item in entry.get("objects", ()):
                 rows.add(key, item["class"], [float(value) for value in item["box_xyxy"]])
         batches.append(tuple(batch))
     return batches

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import numpy as np
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 from perception.camera import Camera, check_rigid
 from perception.errors import UsageError
@@ -21,6 +21,17 @@ Point3 = Annotated[list[Finite], _Three]
 Matrix3 = Annotated[list[Annotated[list[Finite], _Three]], _Three]
 Matrix4 = Annotated[list[Annotated[list[Finite], _Four]], _Four]
 WholePixels = Annotated[int, Field(strict=True, gt=0)]
+RoadHeight = Annotated[float, Field(ge=-5, le=5)]
+"""Of the road above the vehicle's origin, in metres."""
+
+
+def _file_name(name: str) -> str:
+    if name in ("", ".", "..") or not name.isprintable() or any(mark in name for mark in "/\\"):
+        raise ValueError("a camera's name becomes that of files; choose one without slashes")
+    return name
+
+
+CameraName = Annotated[str, AfterValidator(_file_name)]
 
 _START = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -33,8 +44,12 @@ def checked(model: type[Model], content: Any, path: Path) -> Model:
         return model.model_validate(content)
     except ValidationError as error:
         fault = error.errors()[0]
-        key = ".".join(str(part) for part in fault["loc"]) or "the file"
-        reasons = {"extra_forbidden": "unknown key", "missing": "is missing"}
+        key = ".".join(str(part) for part in fault["loc"] if part != "[key]") or "the file"
+        reasons = {
+            "extra_forbidden": "unknown key",
+            "missing": "is missing",
+            "model_type": "expected a table of entries",
+        }
         reason = reasons.get(fault["type"], fault["msg"].removeprefix("Value error, "))
         raise UsageError(f"{path}: {key}: {reason}; correct this entry.") from error
 

@@ -22,10 +22,12 @@ from pydantic import BaseModel, Field, model_validator
 from perception.camera import Camera, inverse_rigid
 from perception.errors import UsageError
 from perception.sources.calibration import (
+    CameraName,
     Finite,
     Matrix3,
     Matrix4,
     Point3,
+    RoadHeight,
     WholePixels,
     checked,
     make_camera,
@@ -86,14 +88,14 @@ class ImageEntry(BaseModel):
 class InstantEntry(BaseModel):
     """What belongs together."""
 
-    cameras: Annotated[dict[str, ImageEntry], Field(min_length=1)]
+    cameras: Annotated[dict[CameraName, ImageEntry], Field(min_length=1)]
     world_from_vehicle: Matrix4 | None = None
 
 
 class FramesFile(BaseModel):
     """The content of ``frames.json``."""
 
-    road_height_m: Finite = 0.0
+    road_height_m: RoadHeight = 0.0
     frames: Annotated[list[InstantEntry], Field(min_length=1)]
 
 

@@ -184,8 +184,10 @@ def _read(folder: Path, scene_name: str | None) -> _Drive:
     assert tables is not None, "is_here was asked before"
     try:
         return _read_tables(folder, tables, scene_name)
-    except (KeyError, TypeError) as error:
+    except KeyError as error:
         raise UsageError(f"{tables}: the tables do not fit together ({error} is missing); copy them again.") from error
+    except (TypeError, ValueError, IndexError) as error:
+        raise UsageError(f"{tables}: a row holds what cannot be right ({error}); copy the tables again.") from error
 
 
 def _read_tables(folder: Path, tables: Path, scene_name: str | None) -> _Drive:

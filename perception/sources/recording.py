@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from perception.camera import Camera
 from perception.errors import UsageError
 from perception.files import read_yaml
-from perception.sources.calibration import Finite, Matrix3, Matrix4, WholePixels, checked, make_camera
+from perception.sources.calibration import CameraName, Matrix3, Matrix4, RoadHeight, WholePixels, checked, make_camera
 from perception.sources.images import ImageSeries, images_in, natural_order
 from perception.sources.pending import RecordedCamera
 from perception.sources.poses import Poses
@@ -69,8 +69,8 @@ class RecordingFile(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    road_height_m: Finite = 0.0
-    cameras: Annotated[dict[str, CameraEntry], Field(min_length=1)]
+    road_height_m: RoadHeight = 0.0
+    cameras: Annotated[dict[CameraName, CameraEntry], Field(min_length=1)]
 
     @model_validator(mode="after")
     def _one_clock(self) -> RecordingFile:

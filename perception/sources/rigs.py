@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from perception.camera import Rig
 from perception.errors import UsageError
 from perception.files import bundled, read_yaml
-from perception.sources.calibration import Finite, Matrix3, Matrix4, WholePixels, checked, make_camera
+from perception.sources.calibration import CameraName, Matrix3, Matrix4, RoadHeight, WholePixels, checked, make_camera
 from perception.types import Frame
 
 RIG_SUFFIX = ".yaml"
@@ -34,8 +34,8 @@ class RigFile(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    road_height_m: Finite = 0.0
-    cameras: Annotated[dict[str, RigCamera], Field(min_length=1)]
+    road_height_m: RoadHeight = 0.0
+    cameras: Annotated[dict[CameraName, RigCamera], Field(min_length=1)]
 
 
 def bundled_rigs() -> dict[str, Path]:
@@ -47,7 +47,8 @@ def read_rig(spec: str | Path) -> Rig:
     """The rig of a YAML file, or a bundled one by its name, such as "surround-six".
 
     Raises ``UsageError`` naming file, camera and field: a missing or unknown key, a camera twice, a size that is no
-    whole number, NaN, a singular matrix, a ``vehicle_from_camera`` that is no rotation and translation.
+    whole number, NaN, a singular matrix, a ``vehicle_from_camera`` that is no rotation and translation or lies below
+    the road.
     """
     bundled = bundled_rigs()
     path = bundled.get(str(spec), Path(spec))
@@ -58,6 +59,13 @@ def read_rig(spec: str | Path) -> Rig:
         name: make_camera(name, (entry.width, entry.height), entry.intrinsics, entry.vehicle_from_camera, path=path)
         for name, entry in content.cameras.items()
     }
+    for name, camera in cameras.items():
+        height_m = camera.vehicle_from_camera[2, 3] - content.road_height_m
+        if height_m <= 0:
+            raise UsageError(
+                f"{path}: cameras.{name}.vehicle_from_camera: the camera would be {-height_m:.2f} m below the road; z "
+                "points up; correct this entry."
+            )
     return Rig(cameras, content.road_height_m)
 
 

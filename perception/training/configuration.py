@@ -29,7 +29,10 @@ def read_training_config(kind: type[ConfigT], path: Path, settings: Mapping[str,
         raise UsageError(f"--config {path}: is not a YAML file.") from error
     if not isinstance(content, dict):
         raise UsageError(f"--config {path}: expected a table of options.")
-    content["settings"] = {**(content.get("settings") or {}), **_given(settings)}
+    kept = content.get("settings") or {}
+    if not isinstance(kept, dict):
+        raise UsageError(f"--config {path}: settings: expected a table of options.")
+    content["settings"] = {**kept, **_given(settings)}
     content |= _given(options)
     try:
         return kind.model_validate(content)

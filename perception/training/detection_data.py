@@ -55,9 +55,18 @@ def read_coco(annotations_path: Path, *, zoom: tuple[float, float], weight: floa
     """Images of a COCO file; they lie in ``images/`` beside it.
 
     Optional per-image fields: ``annotated_for`` and ``exhaustive_for`` name classes (all, where absent); ``labelled``
-    false leaves the image out. Crowd boxes become regions to ignore.
+    false leaves the image out. Crowd boxes become regions to ignore. Raises ``UsageError`` naming what is wrong.
     """
     content = _read_json(annotations_path)
+    try:
+        return _coco_images(annotations_path, content, zoom=zoom, weight=weight)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UsageError(f"{annotations_path}: {error!r} is missing or wrong; give a COCO file.") from error
+
+
+def _coco_images(
+    annotations_path: Path, content: dict[str, Any], *, zoom: tuple[float, float], weight: float
+) -> list[LabelledImage]:
     names = {category["id"]: category["name"] for category in content["categories"]}
     unknown = sorted(set(names.values()) - set(_LABEL_OF_NAME))
     if unknown:
@@ -71,6 +80,8 @@ def read_coco(annotations_path: Path, *, zoom: tuple[float, float], weight: floa
             continue
         annotations = by_image.get(entry["id"], [])
         boxes = np.array([a["bbox"] for a in annotations], np.float32).reshape(-1, 4)
+        if not (np.isfinite(boxes).all() and (boxes[:, 2:] >= 0).all()):
+            raise UsageError(f"{annotations_path}: {entry['file_name']}: a bbox is no x, y, width, height; correct it.")
         boxes[:, 2:] += boxes[:, :2]
         labels = np.array([_LABEL_OF_NAME[names[a["category_id"]]] for a in annotations], np.int64)
         crowd = np.array([bool(a.get("iscrowd", 0)) for a in annotations], bool)
@@ -100,6 +111,8 @@ def read_recording(
 
     Where the truth knows what can be seen, objects that are mostly hidden are regions to ignore.
     """
+    if not path.exists():
+        raise UsageError(f"{path}: there is no such recording; correct the configuration, or give another --data.")
     truth = read_truth(path)
     if truth is None:
         raise UsageError(f"{path}: has no ground truth to learn from; list it under 'unlabelled'.")

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from perception.detection.roadnet import SIDE_MULTIPLE_PX
 from perception.training.loop import TrainingSettings
 from perception.types import CLASSES
-from perception.weights import WEIGHTS_SUFFIX, bundled_folder
+from perception.weights import bundled_weights
 
-BUNDLED = Path("roadnet")
+Zoom = Annotated[float, Field(gt=0, le=100)]
+Side = Annotated[int, Field(ge=SIDE_MULTIPLE_PX, multiple_of=SIDE_MULTIPLE_PX)]
 
 TEACHER_SETTINGS: dict[str, Any] = {"confidence": 0.1, "iou": 0.5, "image_size_px": 640}
 """How the teachers look: their weak detections mark what must not be learnt as background."""
@@ -26,7 +28,7 @@ class DataSet(BaseModel):
     kind: Literal["recording", "coco", "unlabelled"]
     path: Path
     stride: int = Field(1, gt=0)
-    zoom: tuple[float, float] = (0.5, 2.0)
+    zoom: tuple[Zoom, Zoom] = (0.5, 2.0)
     weight: float = Field(1.0, gt=0, description="how often an image is drawn, beside the others'")
     hold_out: float = Field(0.0, ge=0, lt=1, description="share of the images that is kept for validation")
     paste: float = Field(0.0, ge=0, le=1, description="share of an image's views into which cutouts are pasted")
@@ -34,10 +36,17 @@ class DataSet(BaseModel):
         True, description="the imitated detectors whose answers count here, and for which classes; all, none"
     )
 
+    @field_validator("zoom")
+    @classmethod
+    def _rises(cls, zoom: tuple[float, float]) -> tuple[float, float]:
+        if zoom[0] > zoom[1]:
+            raise ValueError("expected the smaller magnification first")
+        return zoom
+
 
 class DetectorTraining(BaseModel):
     """The file behind ``perception train detector --config``; paths are relative to the ``--data`` folder, and
-    "roadnet" is the bundled one."""
+    bundled weights go by their names."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -55,10 +64,10 @@ class DetectorTraining(BaseModel):
     )
     keep_features: Path | None = Field(None, description="RoadNet weights whose features objects are to keep")
     rare_share: float = Field(0.3, ge=0, le=1, description="classes in fewer images are drawn more often; 0 is off")
-    train: tuple[DataSet, ...]
-    validation: tuple[DataSet, ...]
+    train: Annotated[tuple[DataSet, ...], Field(min_length=1)]
+    validation: Annotated[tuple[DataSet, ...], Field(min_length=1)]
     cutouts: Path | None = Field(None, description="recordings with masks, whose road users are cut out and pasted")
-    sizes_px: tuple[tuple[int, int], ...] = ((448, 256),)
+    sizes_px: Annotated[tuple[tuple[Side, Side], ...], Field(min_length=1)] = ((448, 256),)
     mosaic: float = Field(0.4, ge=0, le=1)
     dropout: float = Field(0.05, ge=0, lt=1)
     settings: TrainingSettings = TrainingSettings()
@@ -93,4 +102,4 @@ class DetectorTraining(BaseModel):
 
 def weights_path(root: Path, path: Path) -> Path:
     """Where the weights lie that a configuration names."""
-    return bundled_folder() / f"{path}{WEIGHTS_SUFFIX}" if path == BUNDLED else root / path
+    return bundled_weights(str(path)) or root / path

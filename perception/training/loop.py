@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -211,6 +211,13 @@ def _save(path: Path, state: dict[str, Any], settings: TrainingSettings, step: i
         torch.save({**content, "step": step, "history": asdict(history), "settings": settings.model_dump()}, temporary)
 
 
+def check_same_settings(before: Mapping[str, Any], now: TrainingSettings, what: str) -> None:
+    """Raise ``UsageError`` naming ``what`` was trained, where training cannot go on with the settings of now."""
+    changed = [key for key, value in now.model_dump().items() if before.get(key) != value and key not in _MAY_CHANGE]
+    if changed:
+        raise UsageError(f"{what}: was trained with other settings ({', '.join(changed)}); give another --output.")
+
+
 def _load(path: Path, state: dict[str, Any], settings: TrainingSettings, device: torch.device) -> tuple[int, History]:
     try:
         content = torch.load(path, map_location=device, weights_only=True)
@@ -218,7 +225,5 @@ def _load(path: Path, state: dict[str, Any], settings: TrainingSettings, device:
             part.load_state_dict(content[name])
     except Exception as error:  # a cut-off or foreign file raises many types
         raise UsageError(f"{path}: not a checkpoint of this network; give another --output or remove it.") from error
-    changed = [k for k, v in settings.model_dump().items() if content["settings"].get(k) != v and k not in _MAY_CHANGE]
-    if changed:
-        raise UsageError(f"{path}: was trained with other settings ({', '.join(changed)}); give another --output.")
+    check_same_settings(content["settings"], settings, str(path))
     return int(content["step"]), History(**content["history"])

@@ -33,6 +33,8 @@ def test_the_work_of_a_convolution_is_counted_as_by_hand() -> None:
     assert work.flops == 2 * (2 * 100 * 8 * 27 + 2 * 100 * 4 * 8)
     first, second = 600 + 1600 + 8 * 27, 1600 + 800 + 4 * 8 + 4
     assert work.bytes == 4 * (first + second)
+    half = work_of(network, torch.zeros(2, 3, 10, 10), torch.float16)
+    assert (half.flops, half.bytes) == (work.flops, work.bytes / 2)
 
 
 def test_the_ceiling_that_is_lower_decides() -> None:

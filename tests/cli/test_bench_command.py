@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
 from support.commands import Command
+
+from perception.cli import timing
+from perception.config import BenchConfig
 
 
 def test_engines_and_growths_are_measured_and_written(command: Command) -> None:
@@ -55,6 +60,22 @@ def test_bad_options_are_named(command: Command, arguments: tuple[str, ...], wor
     assert ran.code == 2
     assert all(word in ran.sentence for word in words), ran.sentence
     assert not Path("measured").exists()
+
+
+def test_peers_of_one_name_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Peer:
+        name = "roadnet"
+
+    monkeypatch.setattr(timing, "ways_of", lambda *_: [])
+    monkeypatch.setattr(timing, "open_detector", lambda *_, **__: (Peer(), "as asked"))
+    pipeline = SimpleNamespace(detector=SimpleNamespace(name="ours"))
+    assembly = SimpleNamespace(pipeline=pipeline, device=torch.device("cpu"), weights=())
+    for peers, titles in (
+        (["a/roadnet.onnx"], ["ours", "roadnet"]),
+        (["a/roadnet.onnx", "b/roadnet.onnx", "a/roadnet.onnx"], ["ours", "a/roadnet.onnx", "b/roadnet.onnx"]),
+    ):
+        contenders = timing._contenders(BenchConfig(peers=peers), None, assembly)  # type: ignore[arg-type]
+        assert [contender.title for contender in contenders] == titles
 
 
 def test_cameras_must_be_calibrated(command: Command, street: Path) -> None:

@@ -260,7 +260,7 @@ def test_side_by_side_writes_what_one_after_the_other_does(
         ran = boxes_command("demo", "--source", street, "--max-frames", 15, "--output", tmp_path / name)
         assert ran.code == 0, ran.err
         assert decoded_frames(ran.folder / "scene.mp4") == 15
-        return [(ran.folder / name).read_bytes() for name in ("tracks.txt", "detections.json")]
+        return [(ran.folder / name).read_bytes() for name in ("tracks.txt", "detections.json", "forecasts.jsonl")]
 
     side_by_side = run_and_read("side-by-side")
     monkeypatch.setattr(

@@ -135,6 +135,15 @@ def test_a_surround_view_is_one_batch_with_its_own_spellings(boxes_command: Comm
     assert lowest["overall"]["ignored_truth_count"] == 2
 
 
+def test_a_true_box_that_is_none_is_said(boxes_command: Command, tmp_path: Path) -> None:
+    content = json.loads((path := coco_file(tmp_path)).read_text())
+    for wrong in (float("nan"), -5):
+        content["annotations"][0]["bbox"][2] = wrong
+        path.write_text(json.dumps(content))
+        ran = boxes_command("evaluate", "--images", path)
+        assert ran.code == 2 and str(path) in ran.sentence and "box" in ran.sentence
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -146,6 +155,8 @@ def test_a_surround_view_is_one_batch_with_its_own_spellings(boxes_command: Comm
         (["--results", "{folder}"], "has no forecasts.jsonl"),
         (["--images", "{folder}/none.json"], "none.json: cannot be read"),
         (["--images", "{street}"], "street.mp4: is no JSON"),
+        (["--images", "x.json", "--min-visible", "0.9"], "--min-visible: belongs to a recording"),
+        (["--images", "x.json", "--rig", "front"], "--rig: belongs to a recording"),
     ],
 )
 def test_wrong_questions(

@@ -27,7 +27,7 @@ def test_a_forecaster_is_exported_and_read_again(command: Command, tmp_path):
 
 
 def test_the_bundled_detector_is_exported(command: Command, tmp_path):
-    ran = command("export", "detector", "--output", tmp_path / "r.onnx")
+    ran = command("export", "detector", "--output", tmp_path / "r.onnx", "--format", "onnx")
     assert ran.code == 0, ran.err
     assert "on 12 pictures" in ran.out
     assert "of PyTorch's" in ran.out
@@ -49,6 +49,7 @@ def test_wrong_use_of_the_detectors_export_is_said(command: Command, options):
         (["--forecaster", "missing.safetensors"], "missing.safetensors"),
         (["--frame", "moon"], "moon"),
         (["--output", "f.txt"], "f.txt"),
+        (["--format", "engine"], "engine"),
     ],
 )
 def test_wrong_use_is_said(command: Command, options, named):

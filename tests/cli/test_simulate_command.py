@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from support.commands import Command, names_in
 from support.simulators import needs_simulators
 
+from perception.errors import PerceptionError
 from perception.sources import open_source, read_objects, read_truth
 from perception.sources.masks import read_mask
 
@@ -38,6 +40,23 @@ def test_a_rig_of_another_shape_than_the_size(command: Command) -> None:
     ran = command("simulate", "--output", "drive", "--size", "640x640")
     assert ran.code == 2
     assert "1600x900" in ran.sentence and "640x640" in ran.sentence
+    assert not Path("drive").exists()
+
+
+def test_a_drive_that_never_starts_leaves_nothing_behind(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    class NoDrive:
+        def __init__(self, *_: object, **__: object) -> None: ...
+        def __enter__(self) -> NoDrive:
+            return self
+
+        def __exit__(self, *_: object) -> None: ...
+        def __iter__(self) -> Iterator[object]:
+            raise PerceptionError("No car stays on the road; give another --seed.")
+            yield
+
+    monkeypatch.setattr("perception.simulation.Drive", NoDrive)
+    ran = command("simulate", "--output", "drive", *SMALL)
+    assert ran.code == 1 and "No car stays on the road" in ran.sentence
     assert not Path("drive").exists()
 
 

@@ -84,6 +84,34 @@ def test_a_detector_is_trained_and_goes_on_after_a_stop(command: Command, data, 
     assert [entry["step"] for entry in history["validation"]] == [2, 4, 6]
     assert yaml.safe_load((ran.folder / "training.yaml").read_text())["settings"]["steps"] == 6
 
+    kept = (ran.folder / "training.yaml").read_text()
+    refused = command("train", "detector", "--resume", ran.folder, "--data", data, "--seed", 9, "--device", "cpu")
+    assert refused.code == 2 and "was trained with other settings (seed)" in refused.sentence
+    assert (ran.folder / "training.yaml").read_text() == kept
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"settings": [1]}, "settings: expected a table"),
+        ({"train": []}, "train: "),
+        ({"validation": []}, "validation: "),
+        ({"sizes_px": [[100, 64]]}, "sizes_px.0.0: "),
+        ({"train": [{"kind": "coco", "path": "coco/train.json", "zoom": [0, 1]}]}, "train.0.zoom.0: "),
+        ({"train": [{"kind": "coco", "path": "coco/train.json", "zoom": [2, 1]}]}, "smaller magnification first"),
+        ({"train": [{"kind": "coco", "path": "../detector.json"}]}, "give a COCO file"),
+        ({"train": [{"kind": "recording", "path": "nosuch"}]}, "there is no such recording"),
+    ],
+)
+def test_a_configuration_that_cannot_be_learnt_from_leaves_no_folder(
+    command: Command, data, detector_config, change, words
+):
+    (data.parent / "detector.json").write_text("{}")
+    detector_config.write_text(yaml.safe_dump({**yaml.safe_load(detector_config.read_text()), **change}))
+    ran = command("train", "detector", "--config", detector_config, "--data", data, "--device", "cpu")
+    assert ran.code == 2 and words in ran.sentence, ran.err
+    assert not (data.parent / "runs").exists() and not Path("runs").exists()
+
 
 def test_what_fails_in_several_processes_is_one_sentence(data, detector_config, tmp_path):
     perception = Path(sys.executable).with_name("perception")

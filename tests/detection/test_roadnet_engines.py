@@ -59,5 +59,7 @@ def test_a_gpu_keeps_the_graphs_of_a_few_sizes() -> None:
     engine = TorchEngine(lively_roadnet(), device=torch.device("cuda"), half=True)
     first = engine(PIXELS)
     for height in range(32, 32 * 8, 32):
-        engine(np.zeros((1, height, 64, 3), np.uint8))
+        for _ in range(2):  # what comes again is captured
+            engine(np.zeros((1, height, 64, 3), np.uint8))
+    assert len(engine._captured) == 4
     torch.testing.assert_close(engine(PIXELS).scores, first.scores)

@@ -174,6 +174,20 @@ def test_faults_name_the_table(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"v1\.0-mini: the tables do not fit together"):
         open_source([written(tmp_path / "c", incomplete)])
 
+    for number, (table, key, wrong) in enumerate(
+        [
+            ("sample_data", "timestamp", "noon"),
+            ("calibrated_sensor", "rotation", [0, 0, 0, 0]),
+            ("ego_pose", "rotation", [1, 0, 0]),
+            ("ego_pose", "translation", [1, 2]),
+        ]
+    ):
+        odd = tables()
+        for row in odd[table]:
+            row[key] = wrong
+        with pytest.raises(UsageError, match=r"v1\.0-mini: a row holds what cannot be right"):
+            open_source([written(tmp_path / f"odd-{number}", odd)])
+
     lost = Path(written(tmp_path / "d", tables()))
     (lost / "samples" / "CAM_BACK" / "0-1.jpg").unlink()
     with pytest.raises(UsageError, match="instant 1, camera CAM_BACK: no such image"):

@@ -23,6 +23,8 @@ from perception.training.detector import (
 from perception.training.detector_settings import DetectorTraining
 from perception.training.pasting import Cutout
 
+SOMETHING = {key: [{"kind": "coco", "path": "x.json"}] for key in ("train", "validation")}
+
 
 def test_thinning_out_afterwards_changes_neither_answers_nor_gradients():
     torch.manual_seed(0)
@@ -142,7 +144,7 @@ def test_cutouts_are_pasted_into_the_images_of_those_sets_that_say_so(monkeypatc
 
 
 def test_a_teacher_that_is_listed_already_does_not_agree_with_itself():
-    config = DetectorTraining.model_validate({"train": [], "validation": [], "teachers": ["a.onnx"]})
+    config = DetectorTraining.model_validate({**SOMETHING, "teachers": ["a.onnx"]})
     more = config.with_teachers([Path("b.onnx"), Path("a.onnx"), Path("b.onnx")])
     assert more.teachers == (Path("b.onnx"), Path("a.onnx"))
     assert more.imitate == (Path("b.onnx"),)
@@ -151,7 +153,7 @@ def test_a_teacher_that_is_listed_already_does_not_agree_with_itself():
 def test_only_boxes_learn_where_it_is_asked_for(tmp_path):
     torch.manual_seed(0)
     save_roadnet(RoadNet(), tmp_path / "start.safetensors")
-    given = {"train": [], "validation": [], "sizes_px": [[96, 64]], "learns": "boxes", "settings": {"batch_size": 4}}
+    given = {**SOMETHING, "sizes_px": [[96, 64]], "learns": "boxes", "settings": {"batch_size": 4}}
     for wrong in ({}, {"start": "start.safetensors", "keep_features": "start.safetensors"}):
         with pytest.raises(ValueError, match="learns: boxes goes on from weights"):
             DetectorTraining.model_validate({**given, **wrong})
@@ -173,7 +175,7 @@ def test_only_boxes_learn_where_it_is_asked_for(tmp_path):
 
 def test_a_backbone_of_another_width_is_said(tmp_path):
     torch.save(mobilenet_v2(weights=None).state_dict(), tmp_path / "wide.pth")
-    given = {"train": [], "validation": [], "backbone": "wide.pth", "size": "nano"}
+    given = {**SOMETHING, "backbone": "wide.pth", "size": "nano"}
     config = DetectorTraining.model_validate(given)
     data = DetectorData([bright_box_image((10, 10, 60, 60))], {})
     with pytest.raises(UsageError, match="is no MobileNetV2 of width"):
