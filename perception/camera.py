@@ -1,7 +1,7 @@
 """Calibrated cameras: where each one sits on the car, and which ray every pixel looks along.
 
 Axes: image x right, y down, pixels, a pixel's centre at +0.5; camera z forward, x right, y down; vehicle x forward,
-y left, z up, origin on the road under the rear axle. Lenses are taken as free of distortion.
+y left, z up, origin on the road under the rear axle. What a lens bends, ``lens`` takes out of the pictures.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ _SAME_SHAPE_TOLERANCE = 0.02
 class Camera:
     """A pinhole camera: ``size_px`` (width, height), ``intrinsics`` (3, 3) in pixels, ``vehicle_from_camera`` (4, 4).
 
+    ``distortion`` are the 4, 5 or 8 coefficients of OpenCV's model (k1, k2, p1, p2, k3, k4, k5, k6) that the camera's
+    raw pictures have, none where they have none; the pixels of this class are those of straightened pictures.
+
     Raises ``ValueError`` naming the field that cannot be right, such as a singular matrix.
     """
 
@@ -29,6 +32,7 @@ class Camera:
     size_px: tuple[int, int]
     intrinsics: FloatArray
     vehicle_from_camera: FloatArray
+    distortion: tuple[float, ...] = ()
     camera_from_vehicle: FloatArray = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -36,6 +40,7 @@ class Camera:
             raise ValueError(f"width, height: expected at least {_MIN_SIZE_PX} pixels, got {self.size_px}")
         _check_intrinsics(self.intrinsics)
         check_rigid("vehicle_from_camera", self.vehicle_from_camera)
+        _check_distortion(self.distortion, self.intrinsics, self.size_px)
         object.__setattr__(self, "camera_from_vehicle", inverse_rigid(self.vehicle_from_camera))
 
     @property
@@ -77,7 +82,7 @@ class Camera:
             was, now = ("{}x{}".format(*size) for size in (self.size_px, size_px))
             raise ValueError(f"width, height: the calibration is for {was} pixels, the images have {now}")
         intrinsics = np.diag([*scale, 1.0]) @ self.intrinsics
-        return Camera(self.name, size_px, intrinsics, self.vehicle_from_camera)
+        return Camera(self.name, size_px, intrinsics, self.vehicle_from_camera, self.distortion)
 
 
 @dataclass(frozen=True)
@@ -155,3 +160,15 @@ def _check_intrinsics(intrinsics: FloatArray) -> None:
         )
     if not np.allclose(intrinsics[2], [0, 0, 1], atol=1e-6) or abs(intrinsics[1, 0]) > 1e-6:
         raise ValueError("intrinsics: expected the rows [fx, skew, cx], [0, fy, cy], [0, 0, 1]")
+
+
+def _check_distortion(distortion: Sequence[float], intrinsics: FloatArray, size_px: tuple[int, int]) -> None:
+    if len(distortion) not in (0, 4, 5, 8) or not np.isfinite(distortion).all():
+        raise ValueError(f"distortion: expected 4, 5 or 8 finite numbers, got {list(distortion)}")
+    k1, k2, _, _, k3, k4, k5, k6 = (*distortion, *(0.0,) * (8 - len(distortion)))
+    corners = np.array([[x, y, 1.0] for x in (0, size_px[0]) for y in (0, size_px[1])])
+    reach = np.linalg.norm((corners @ np.linalg.inv(intrinsics).T)[:, :2], axis=1).max()
+    r2 = np.linspace(0, reach, 64) ** 2
+    bent = np.sqrt(r2) * (1 + r2 * (k1 + r2 * (k2 + r2 * k3))) / (1 + r2 * (k4 + r2 * (k5 + r2 * k6)))
+    if not (np.isfinite(bent).all() and (np.diff(bent) > 0).all()):
+        raise ValueError("distortion: folds the picture before its corners; it cannot be that of this lens")

@@ -18,6 +18,7 @@ from perception.types import PEDESTRIAN_LABEL, FloatArray
 
 _RATE_FPS = 2.5
 _FRAMES_PER_STEP = 10
+_FRAMES_PER_SCENE = 100_000
 _OBSERVED, _HORIZON = 8, 12
 _TESTED: Mapping[str, tuple[str, ...]] = {
     "eth": ("biwi_eth",),
@@ -58,8 +59,10 @@ def read(path: Path, split: SplitName, fold: str) -> Split:
         ends = np.flatnonzero((tracks.rows_before >= 1) & (ahead >= _HORIZON // 2))
     else:
         ends = np.flatnonzero((tracks.rows_before >= _OBSERVED - 1) & (ahead >= _HORIZON))
-    # Windows of one time overlap; those of one instant are drawn together.
-    return Split(tracks, ends, _OBSERVED, tracks.instants[ends], np.ones((len(ends), 2)))
+    instants = tracks.instants[ends]
+    # Windows of one time overlap: those that begin within the length of one are drawn together.
+    groups = instants // (_FRAMES_PER_STEP * (_OBSERVED + _HORIZON))
+    return Split(tracks, ends, _OBSERVED, groups, np.ones((len(ends), 2)), scenes=instants // _FRAMES_PER_SCENE)
 
 
 def _rows(columns: Mapping[str, FloatArray], name: str, index: int, split: SplitName) -> dict[str, FloatArray]:
@@ -67,9 +70,9 @@ def _rows(columns: Mapping[str, FloatArray], name: str, index: int, split: Split
     later = frames >= int(columns[f"{name}_val_from"])
     part = np.flatnonzero({"train": ~later, "val": later, "test": np.ones(len(frames), bool)}[split])
     return {
-        "objects": index * 100_000 + ids[part],
+        "objects": index * _FRAMES_PER_SCENE + ids[part],
         "steps": frames[part] // _FRAMES_PER_STEP,
-        "instants": index * 100_000 + frames[part],
+        "instants": index * _FRAMES_PER_SCENE + frames[part],
         "places_m": columns[f"{name}_xy"][part] * 1e-4,
     }
 
@@ -86,7 +89,7 @@ ETHUCY = Benchmark(
     unit="m",
     reference_frame="ground",
     grid=Grid(_RATE_FPS, tuple(range(1, _HORIZON + 1))),
-    group="instant",
+    group="8 seconds",
     read=read,
     errors=errors,
     chosen_by=("ADE best of 20", "FDE best of 20", "FDE one"),

@@ -23,6 +23,7 @@ class Split:
 
     At most ``history`` observations are read. ``groups`` (w,) says which targets belong together (a video, a scene):
     those are drawn as one where an interval is asked for. ``units`` (w, D) turns places into the unit of the errors.
+    ``scenes`` (w,) says where each was filmed; None where that is its group.
     """
 
     tracks: TrackSet
@@ -30,6 +31,16 @@ class Split:
     history: int
     groups: IntArray
     units: FloatArray
+    scenes: IntArray | None = None
+
+    @property
+    def even_weights(self) -> FloatArray:
+        """(w,): by these, scenes count alike, however many targets each has."""
+        _, index, counts = np.unique(
+            self.groups if self.scenes is None else self.scenes, return_inverse=True, return_counts=True
+        )
+        weights: FloatArray = 1 / (len(counts) * counts[index])
+        return weights
 
     def __len__(self) -> int:
         return len(self.ends)
@@ -39,7 +50,13 @@ class Split:
         groups = np.unique(self.groups)
         kept = rng.permutation(groups)[: max(1, round(share * len(groups)))]
         is_kept = np.isin(self.groups, kept)
-        return replace(self, ends=self.ends[is_kept], groups=self.groups[is_kept], units=self.units[is_kept])
+        return replace(
+            self,
+            ends=self.ends[is_kept],
+            groups=self.groups[is_kept],
+            units=self.units[is_kept],
+            scenes=None if self.scenes is None else self.scenes[is_kept],
+        )
 
     def futures(self, steps: int) -> FloatArray:
         """(w, steps, D): what happened, in the unit of the errors."""
@@ -91,6 +108,16 @@ class Benchmark:
     published: Mapping[str, Mapping[str, float]]
     folds: tuple[str, ...] = ("",)
     notes: tuple[str, ...] = field(default=())
+
+    def targets(self, path: Path, split: SplitName, fold: str = "") -> Split:
+        """What ``read`` gives. Raises ``UsageError`` also for a file whose columns do not fit together."""
+        try:
+            found = self.read(path, split, fold)
+        except (ValueError, IndexError, TypeError) as error:
+            raise UsageError(f"{path}: its columns do not fit together ({error}); make the file again.") from error
+        if not np.isfinite(found.tracks.observations).all():
+            raise UsageError(f"{path}: holds places that are no numbers; make the file again.")
+        return found
 
     @property
     def steps(self) -> int:

@@ -51,7 +51,7 @@ def run_benchmark(config: EvaluateConfig) -> None:
     for fold in folds:
         models = [one.model for one in trained if one.fold == fold]
         with console.status(f"{benchmark.title} {fold}: {len(models)} trainings"):
-            split = benchmark.read(config.data, config.split, fold)
+            split = benchmark.targets(config.data, config.split, fold)
             if not len(split):
                 raise UsageError(f"{config.data}: has no target in the {config.split} split; choose another --split.")
             scores.append(
@@ -119,7 +119,21 @@ def _trained(name: str, benchmark: Benchmark) -> list[Trained]:
         if any(fold not in benchmark.folds for fold in folds):
             raise UsageError(f"{path}: was trained for the fold {folds[0]!r}, which {benchmark.name} does not have.")
         found += [Trained(model, fold, path) for fold in folds]
+    _check_once(found)
     return found
+
+
+def _check_once(trained: Sequence[Trained]) -> None:
+    """Raises ``UsageError`` where one training would count twice, or networks of several kinds as one's seeds."""
+    hashes: dict[tuple[str, str], Path] = {}
+    for one in trained:
+        first = hashes.setdefault((one.fold, sha256(one.path)), one.path)
+        if first is not one.path:
+            raise UsageError(f"{one.path}: is {first} once more; take one of them away.")
+    kinds = {one.model.config: one.path for one in trained}
+    if len(kinds) > 1:
+        first, second, *_ = kinds.values()
+        raise UsageError(f"{first} and {second}: are networks of different kinds, no seeds of one; measure them apart.")
 
 
 def _table(benchmark: Benchmark, scores: FoldScores, split: str) -> Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -35,7 +36,6 @@ def study_features(
     folder: Path,
     console: Console,
     *,
-    seeds: int,
     device: torch.device,
 ) -> None:
     """A table, ``study.json`` and ``study.png``; goes on where it was stopped.
@@ -56,12 +56,14 @@ def study_features(
         to_json,
         worths,
     )
+    from perception.training.forecaster import check_apart
     from perception.training.looks import looking_detector
 
     if training.reference_frame != "ground" or not training.train or not training.validation:
         raise UsageError(
             "--study features: needs reference_frame ground, and drives with truth as train and as validation."
         )
+    check_apart(root, training)
     model, _ = read_roadnet(weights)
     detector = looking_detector(model, DetectionSettings(image_size_px=training.image_size_px), device=device)
     learnt, held_out = (
@@ -72,7 +74,7 @@ def study_features(
     for feature in FEATURES:
         errors[feature] = []
         known, new = (given_features(feature, tracks, model) for tracks in (learnt, held_out))
-        for seed in range(training.settings.seed, training.settings.seed + seeds):
+        for seed in range(training.settings.seed, training.settings.seed + training.seeds):
             name = f"{feature.lower().removesuffix(_POSSESSIVE)}-seed{seed}"
             console.rule(name, style="dim")
             measured = folder / name / "errors.npy"
@@ -86,7 +88,7 @@ def study_features(
             errors[feature].append(np.load(measured, allow_pickle=False))
     found = worths(errors, examined, np.random.default_rng(0))
     draw_worths(found, folder / "study.png")
-    write_json(folder / "study.json", {"ahead_s": 3, "seeds": seeds, "worths": to_json(found)})
+    write_json(folder / "study.json", {"ahead_s": 3, "seeds": training.seeds, "worths": to_json(found)})
     console.print(_table(found))
     counts = {worth.group: f"{worth.group}: {worth.targets:,} of {worth.objects:,} objects" for worth in found}
     console.print(
@@ -111,6 +113,7 @@ def _trained(
         folder,
         console,
         title="TrajectoryGRU",
+        again=f"{folder.parent} --study features",
     )
     return network  # type: ignore[no-any-return]
 
@@ -130,7 +133,9 @@ def _tracked(
     kept.mkdir(exist_ok=True)
     sets = []
     for path, drive in folders_of(root, drives):
-        file = kept / f"{path.name}.npz"
+        # Drives of one name in two folders are two; so are those of one folder at other rates.
+        origin = hashlib.sha256(f"{path.resolve()} {drive.strides}".encode()).hexdigest()[:8]
+        file = kept / f"{path.name}-{origin}.npz"
         if not file.is_file():
             with console.status(f"tracking {path.name}"):
                 tracks = join(observe_drive(path, detector, strides=drive.strides))

@@ -51,8 +51,9 @@ def forecaster(
     device: Device = "auto",
     seed: Seed = None,
     seeds: Annotated[
-        int, typer.Option("--seeds", min=1, help="Train so many times, from --seed on, each into a folder of its own.")
-    ] = 1,
+        int | None,
+        typer.Option("--seeds", min=1, help="Train so many times, from --seed on, each into a folder of its own."),
+    ] = None,
     study: Annotated[
         str | None,
         typer.Option(
@@ -78,16 +79,16 @@ def forecaster(
 
     if study not in (None, OVERFITTING, FEATURES):
         raise UsageError(f"--study {study}: the studies that there are are named {OVERFITTING} and {FEATURES}.")
-    if sum((study is not None, bool(from_video), seeds > 1 and study != FEATURES)) > 1:
-        raise UsageError(
-            "--study, --from-video and --seeds: give only one of them; --study features takes --seeds, too."
-        )
     if was_started_by_torchrun():
         raise UsageError("torchrun: only perception train detector shares its work; start this one without it.")
     prepare_processor()
     console, root = Console(), data_folder(data)
     settings = {"seed": seed, "steps": steps, "weight_decay": weight_decay, "patience": patience}
-    training = read_configuration(ForecasterTraining, config, output, resume, settings, dropout=dropout)
+    training = read_configuration(ForecasterTraining, config, output, resume, settings, dropout=dropout, seeds=seeds)
+    if sum((study is not None, bool(from_video), training.seeds > 1 and study != FEATURES)) > 1:
+        raise UsageError(
+            "--study, --from-video and --seeds: give only one of them; --study features takes --seeds, too."
+        )
     chosen = choose_device(device)
     folder = training_folder(training, output, resume, "forecaster")
     if study == FEATURES:
@@ -95,14 +96,19 @@ def forecaster(
         from perception.weights import bundled_weights
 
         weights = bundled_weights(features_from) or Path(features_from)
-        study_features(training, root, weights, folder, console, seeds=seeds, device=chosen)
+        study_features(training, root, weights, folder, console, device=chosen)
         return
     observer, reason = open_detector(
         features_from, DetectionSettings(image_size_px=training.image_size_px), device=chosen
     )
     if training.train:
         console.print(reason)
-    trainer = Trainer(root, observer, console, chosen)
+    again = [
+        str(folder),
+        *(["--study", study] if study else []),
+        *(f"--from-video {path}" for path in from_video or ()),
+    ]
+    trainer = Trainer(root, observer, console, chosen, again=" ".join(again))
     if from_video:
         from perception.cli.train_from_video import study_videos
 
@@ -111,22 +117,24 @@ def forecaster(
     if study is not None:
         _study_overfitting(trainer, training, folder, console)
         return
-    trainer.train_all(training, folder, seeds)
+    trainer.train_all(training, folder)
 
 
 class Trainer:
-    """Trains what a configuration says; data that were read last are kept for the next training."""
+    """Trains what a configuration says; data that were read last are kept for the next training. ``again`` is what to
+    resume, and how, after a stop."""
 
-    def __init__(self, root: Path, observer: Detector, console: Console, device: torch.device) -> None:
+    def __init__(self, root: Path, observer: Detector, console: Console, device: torch.device, *, again: str) -> None:
         self.root, self._observer, self._console, self._device = root, observer, console, device
+        self._again = again
         self._read: tuple[str, float] | None = None
         self._data: ForecasterData | None = None
 
-    def train_all(self, training: ForecasterTraining, folder: Path, seeds: int) -> None:
+    def train_all(self, training: ForecasterTraining, folder: Path) -> None:
         """Each fold with each seed; one alone goes right into ``folder``, several into folders below it."""
         from perception.training.forecaster import folds_of
 
-        runs = [(fold, training.settings.seed + more) for fold in folds_of(training) for more in range(seeds)]
+        runs = [(fold, training.settings.seed + more) for fold in folds_of(training) for more in range(training.seeds)]
         for fold, seed in runs:
             name = "-".join(part for part in (fold, f"seed{seed}" if len(runs) > 1 else "") if part)
             settings = training.settings.model_copy(update={"seed": seed})
@@ -170,7 +178,9 @@ class Trainer:
 
         model: torch.nn.Module
         history: History
-        model, history = train_behind_bar(run, training.settings.steps, folder, self._console, title="TrajectoryGRU")
+        model, history = train_behind_bar(
+            run, training.settings.steps, folder, self._console, title="TrajectoryGRU", again=self._again
+        )
         assert isinstance(model, TrajectoryGRU)
         for name, (before, after) in calibrate(training, data, model).items():
             self._console.print(

@@ -25,7 +25,7 @@ Data = Annotated[Path | None, typer.Option("--data", help="Folder that the paths
 Output = Annotated[Path | None, typer.Option("--output", help="Folder for the weights, instead of runs/train/.")]
 Resume = Annotated[Path | None, typer.Option("--resume", help="Folder of a training that was interrupted: go on.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda:0.")]
-Seed = Annotated[int | None, typer.Option("--seed", help="Start of all randomness.")]
+Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Start of all randomness.")]
 Steps = Annotated[int | None, typer.Option("--steps", help="Steps of gradient descent.")]
 Dropout = Annotated[float | None, typer.Option("--dropout", help="Share of activations dropped; 0 is off.")]
 WeightDecay = Annotated[float | None, typer.Option("--weight-decay", help="Pull of the weights to zero; 0 is off.")]
@@ -46,10 +46,12 @@ def read_configuration(
     output: Path | None,
     resume: Path | None,
     settings: Mapping[str, Any],
-    *,
-    dropout: float | None,
+    **options: Any,
 ) -> TrainingT:
-    """What is learnt, as file and options say it; ``kind`` knows the keys. Raises ``UsageError``."""
+    """What is learnt, as the file says it but for ``settings`` and ``options`` that are given; ``kind`` knows the keys.
+
+    Raises ``UsageError``, also for a ``resume`` with settings that a training cannot go on with.
+    """
     from perception.training.configuration import CONFIG_NAME, read_training_config
     from perception.training.loop import CHECKPOINT_NAME, check_same_settings
 
@@ -58,13 +60,13 @@ def read_configuration(
             raise UsageError("--config: say what to learn from; configs/train-*.yaml are examples.")
         if not config.is_file():
             raise UsageError(f"--config {config}: there is no such file.")
-        return read_training_config(kind, config, settings, dropout=dropout)
+        return read_training_config(kind, config, settings, **options)
     if output is not None:
         raise UsageError("--resume and --output: give only one; a resumed training goes on in its own folder.")
     kept = resume / CONFIG_NAME
     if not kept.is_file():
         raise UsageError(f"--resume {resume}: holds no {CONFIG_NAME} of a training.")
-    training = read_training_config(kind, config or kept, settings, dropout=dropout)
+    training = read_training_config(kind, config or kept, settings, **options)
     if any(resume.rglob(CHECKPOINT_NAME)):
         before = read_training_config(kind, kept, {})
         check_same_settings(before.settings.model_dump(), training.settings, f"--resume {resume}")
@@ -90,8 +92,13 @@ def progress_bar(console: Console) -> Progress:
     return Progress(*columns, TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), console=console)
 
 
-def train_behind_bar(run: Callable[[Any], Any], steps: int, folder: Path, console: Console, *, title: str) -> Any:
-    """Run the training behind a progress bar, draw its curves at each validation and at its end."""
+def train_behind_bar(
+    run: Callable[[Any], Any], steps: int, folder: Path, console: Console, *, title: str, again: str = ""
+) -> Any:
+    """Run the training behind a progress bar, draw its curves at each validation and at its end.
+
+    ``again`` is what to resume, and how, where that is more than this ``folder``.
+    """
     from perception.training.curves import draw_curves
 
     try:
@@ -109,7 +116,8 @@ def train_behind_bar(run: Callable[[Any], Any], steps: int, folder: Path, consol
 
             return run(on_step)
     except KeyboardInterrupt:
-        console.print(f"Stopped; go on with --resume {folder}", highlight=False)
+        again = again or str(folder)
+        console.print(f"Stopped; go on with --resume {again}", highlight=False, markup=False, soft_wrap=True)
         raise
 
 

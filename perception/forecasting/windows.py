@@ -105,18 +105,30 @@ class TrackSet:
         inside = columns < count[:, None]
         return np.where(inside, order[np.where(inside, first[:, None] + columns, 0)], -1)
 
-    def sample(self, ends: IntArray, count: int, rng: np.random.Generator, *, together: bool) -> IntArray:
-        """About ``count`` of the ``ends``; with ``together`` those of few instants, for they are one another's
-        neighbours."""
-        chosen = rng.choice(ends, size=count)
+    def sample(
+        self,
+        ends: IntArray,
+        count: int,
+        rng: np.random.Generator,
+        *,
+        together: bool,
+        weights: FloatArray | None = None,
+    ) -> IntArray:
+        """About ``count`` of the ``ends``, each as often as any other, or as its weight (n,) says.
+
+        With ``together`` those of few instants, for they are one another's neighbours: instants are drawn, so that one
+        row comes as often in a crowd as alone.
+        """
         if not together:
-            return chosen
-        is_end = np.zeros(len(self.observations), bool)
-        is_end[ends] = True
-        instants = self._by_instant[2][chosen]
-        first_of_each = np.sort(np.unique(instants, return_index=True)[1])
-        rows = self.rows_together(chosen[first_of_each])
-        return rows[(rows >= 0) & is_end[rows]][:count]
+            return rng.choice(ends, size=count, p=None if weights is None else weights / weights.sum())
+        instants, index = np.unique(self._by_instant[2][ends], return_inverse=True)
+        shares = np.bincount(index, weights) / np.bincount(index) if weights is not None else np.ones(len(instants))
+        drawn = rng.choice(len(instants), size=count, p=shares / shares.sum())
+        drawn = drawn[np.sort(np.unique(drawn, return_index=True)[1])]
+        order, starts = np.argsort(index, kind="stable"), np.append(0, np.cumsum(np.bincount(index)))
+        rows = [ends[order[starts[one] : starts[one + 1]]] for one in drawn[:count]]
+        enough = np.searchsorted(np.cumsum([len(part) for part in rows]), count) + 1
+        return np.concatenate(rows[:enough])[:count]
 
     def neighbours_of(self, rows: IntArray, count: int) -> IntArray:
         """(n, count): the nearest rows of the same instant, nearest first; -1 fills up."""

@@ -119,6 +119,7 @@ def recording_file(rig: Rig, *, fps: float) -> dict[str, Any]:
                 "fps": float(fps),
                 "intrinsics": np.round(camera.intrinsics, 4).tolist(),
                 "vehicle_from_camera": np.round(camera.vehicle_from_camera, 6).tolist(),
+                **({"distortion": list(camera.distortion)} if camera.distortion else {}),
             }
             for name, camera in rig.cameras.items()
         },

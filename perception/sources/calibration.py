@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -20,6 +21,7 @@ _Four = Field(min_length=4, max_length=4)
 Point3 = Annotated[list[Finite], _Three]
 Matrix3 = Annotated[list[Annotated[list[Finite], _Three]], _Three]
 Matrix4 = Annotated[list[Annotated[list[Finite], _Four]], _Four]
+Distortion = list[Finite]
 WholePixels = Annotated[int, Field(strict=True, gt=0)]
 RoadHeight = Annotated[float, Field(ge=-5, le=5)]
 """Of the road above the vehicle's origin, in metres."""
@@ -59,12 +61,14 @@ def make_camera(
     size_px: tuple[int, int],
     intrinsics: list[list[float]],
     vehicle_from_camera: list[list[float]],
+    distortion: Sequence[float] = (),
     *,
     path: Path,
 ) -> Camera:
     """The camera of rows of numbers. Raises ``UsageError`` naming the file ``path``, the camera and the field."""
     try:
-        return Camera(name, size_px, np.array(intrinsics, float), np.array(vehicle_from_camera, float))
+        placed = np.array(vehicle_from_camera, float)
+        return Camera(name, size_px, np.array(intrinsics, float), placed, tuple(distortion))
     except ValueError as error:
         raise UsageError(f"{path}: cameras.{name}.{error}; correct this entry.") from error
 

@@ -13,7 +13,7 @@ from perception.camera import Rig
 from perception.errors import PerceptionError
 from perception.sources.pending import RgbImage
 from perception.sources.readers import Reader
-from perception.sources.rigs import check_size, fit_rig
+from perception.sources.rigs import fit_rig, seen_by_pinhole
 from perception.types import Frame, FrameSet
 
 QUEUE_FRAMES = 16
@@ -256,9 +256,7 @@ class LiveSource:
             self._undecoded[name] += 1
             return None
         frame = Frame(image=image, camera=name, timestamp_ns=pending.timestamp_ns, index=pending.index)
-        if self._rig is not None:
-            check_size(frame, self._rig)
-        return frame
+        return frame if self._rig is None else seen_by_pinhole(frame, self._rig)
 
     def _next_instant(self) -> dict[str, LivePicture] | None:
         """Wait for a frame, give the other cameras one period, take what is there; None at the end."""

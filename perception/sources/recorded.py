@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from perception.camera import Rig
 from perception.sources.pending import PendingFrame, RecordedCamera
 from perception.sources.poses import Poses
-from perception.sources.rigs import check_size
+from perception.sources.rigs import seen_by_pinhole
 from perception.types import Frame, FrameSet, IntArray
 
 
@@ -122,9 +122,7 @@ class RecordedSource:
 
     def _frame(self, camera: str, pending: PendingFrame) -> Frame:
         frame = pending.frame(camera)
-        if self._rig is not None:
-            check_size(frame, self._rig)
-        return frame
+        return frame if self._rig is None else seen_by_pinhole(frame, self._rig)
 
     def _merged(self) -> Iterator[dict[str, PendingFrame]]:
         """Frames of each instant by camera name, holding one frame ahead for each camera."""

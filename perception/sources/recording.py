@@ -14,7 +14,16 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from perception.camera import Camera
 from perception.errors import UsageError
 from perception.files import read_yaml
-from perception.sources.calibration import CameraName, Matrix3, Matrix4, RoadHeight, WholePixels, checked, make_camera
+from perception.sources.calibration import (
+    CameraName,
+    Distortion,
+    Matrix3,
+    Matrix4,
+    RoadHeight,
+    WholePixels,
+    checked,
+    make_camera,
+)
 from perception.sources.images import ImageSeries, images_in, natural_order
 from perception.sources.pending import RecordedCamera
 from perception.sources.poses import Poses
@@ -32,7 +41,8 @@ class CameraEntry(BaseModel):
     Exactly one of ``video`` (a file) and ``images`` (a glob) says where the frames are. ``fps`` or ``timestamps`` (a
     CSV file with the column timestamp_ns, one row for each frame) say when they were taken; without them a video's
     own time stamps count. ``intrinsics`` is the 3x3 camera matrix in pixels, ``vehicle_from_camera`` 4x4; they hold for
-    images of ``width`` and ``height``, without them for the images as they are.
+    images of ``width`` and ``height``, without them for the images as they are. ``distortion`` is what the lens bends,
+    by OpenCV's coefficients; true boxes are those of straightened images.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -43,6 +53,7 @@ class CameraEntry(BaseModel):
     timestamps: str | None = None
     intrinsics: Matrix3 | None = None
     vehicle_from_camera: Matrix4 | None = None
+    distortion: Distortion = []
     width: WholePixels | None = None
     height: WholePixels | None = None
 
@@ -53,6 +64,8 @@ class CameraEntry(BaseModel):
         if self.fps is not None and self.timestamps is not None:
             raise ValueError("give either fps or timestamps")
         _both_or_neither(intrinsics=self.intrinsics, vehicle_from_camera=self.vehicle_from_camera)
+        if self.distortion and self.intrinsics is None:
+            raise ValueError("distortion is given, but intrinsics is missing; give both or neither")
         _both_or_neither(width=self.width, height=self.height)
         return self
 
@@ -132,7 +145,7 @@ def _calibrated(camera: RecordedCamera, entry: CameraEntry, path: Path) -> Camer
         return None
     is_sized = entry.width is not None and entry.height is not None
     size_px = (int(entry.width or 0), int(entry.height or 0)) if is_sized else camera.size_px
-    return make_camera(camera.name, size_px, entry.intrinsics, entry.vehicle_from_camera, path=path)
+    return make_camera(camera.name, size_px, entry.intrinsics, entry.vehicle_from_camera, entry.distortion, path=path)
 
 
 def _open_entry(folder: Path, name: str, entry: CameraEntry) -> RecordedCamera:

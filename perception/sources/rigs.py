@@ -12,14 +12,25 @@ from pydantic import BaseModel, ConfigDict, Field
 from perception.camera import Rig
 from perception.errors import UsageError
 from perception.files import bundled, read_yaml
-from perception.sources.calibration import CameraName, Matrix3, Matrix4, RoadHeight, WholePixels, checked, make_camera
+from perception.lens import straightened
+from perception.sources.calibration import (
+    CameraName,
+    Distortion,
+    Matrix3,
+    Matrix4,
+    RoadHeight,
+    WholePixels,
+    checked,
+    make_camera,
+)
 from perception.types import Frame
 
 RIG_SUFFIX = ".yaml"
 
 
 class RigCamera(BaseModel):
-    """One camera of a rig file: the size of its images, ``intrinsics`` in pixels, its place on the car."""
+    """One camera of a rig file: the size of its images, ``intrinsics`` in pixels, its place on the car, and what its
+    lens bends."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -27,6 +38,7 @@ class RigCamera(BaseModel):
     height: WholePixels
     intrinsics: Matrix3
     vehicle_from_camera: Matrix4
+    distortion: Distortion = []
 
 
 class RigFile(BaseModel):
@@ -56,7 +68,14 @@ def read_rig(spec: str | Path) -> Rig:
         raise UsageError(f"{spec}: no such rig file; give a YAML file or one of {', '.join(bundled)}.")
     content = checked(RigFile, read_yaml(path), path)
     cameras = {
-        name: make_camera(name, (entry.width, entry.height), entry.intrinsics, entry.vehicle_from_camera, path=path)
+        name: make_camera(
+            name,
+            (entry.width, entry.height),
+            entry.intrinsics,
+            entry.vehicle_from_camera,
+            entry.distortion,
+            path=path,
+        )
         for name, entry in content.cameras.items()
     }
     for name, camera in cameras.items():
@@ -106,12 +125,16 @@ def fit_rig(rig: Rig, sizes_px: Mapping[str, tuple[int, int]]) -> Rig:
     return Rig(cameras, rig.road_height_m)
 
 
-def check_size(frame: Frame, rig: Rig) -> None:
-    """Raise ``UsageError`` where an image has not the size that its camera's calibration is for."""
-    expected_px = rig.cameras[frame.camera].size_px
-    if frame.size_px != expected_px:
-        was, now = ("{}x{}".format(*size) for size in (expected_px, frame.size_px))
+def seen_by_pinhole(frame: Frame, rig: Rig) -> Frame:
+    """The frame as a pinhole would have taken it: what the lens bends is straightened.
+
+    Raises ``UsageError`` where the image has not the size that its camera's calibration is for.
+    """
+    camera = rig.cameras[frame.camera]
+    if frame.size_px != camera.size_px:
+        was, now = ("{}x{}".format(*size) for size in (camera.size_px, frame.size_px))
         raise UsageError(
             f"camera {frame.camera}, image {frame.index}: has {now} pixels, the images before had {was}; "
             "give images of one size with a rig."
         )
+    return replace(frame, image=straightened(frame.image, camera)) if camera.distortion else frame

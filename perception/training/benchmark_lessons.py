@@ -39,13 +39,15 @@ class BenchmarkLessons:
         self._config, self._benchmark = config, benchmark
         self._train, self._validation = train, validation
         self._neighbours = NEIGHBOURS if config.social_size else 0
+        self._weights = train.even_weights if config.even_scenes else None
         self.grid = benchmark.grid
 
     def draw(self, rng: np.random.Generator) -> Windows:
         """One batch: about ``batch_size`` targets, mirrored, larger or smaller."""
         tracks, history = self._train.tracks, self._train.history
         wanted = self._config.settings.batch_size
-        rows = tracks.sample(self._train.ends, wanted, rng, together=bool(self._neighbours))
+        together = bool(self._neighbours)
+        rows = tracks.sample(self._train.ends, wanted, rng, together=together, weights=self._weights)
         seen = history if rng.random() < _WHOLE_PAST_SHARE else int(rng.integers(2, history + 1))
         windows = windows_at(tracks, rows, length=seen, neighbours=self._neighbours)
         scale = float(np.exp(rng.uniform(-1, 1) * self._config.scale_spread))
@@ -61,7 +63,8 @@ class BenchmarkLessons:
         split, benchmark = self._validation, self._benchmark
         predicted = predict(model, split, benchmark, neighbours=True)
         errors = benchmark.errors(predicted, split.futures(benchmark.steps))
-        figures = {name: float(values.mean()) for name, values in errors.items()}
+        weights = split.even_weights if self._config.even_scenes else None
+        figures = {name: float(np.average(values, weights=weights)) for name, values in errors.items()}
         score = -float(np.mean([math.log(figures[name]) for name in benchmark.chosen_by]))
         figures[LEARNT_LOSS] = self._loss_on(model, self._train)
         return Validation(self._loss_on(model, split), score, figures)

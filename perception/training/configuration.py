@@ -32,7 +32,9 @@ def read_training_config(kind: type[ConfigT], path: Path, settings: Mapping[str,
     kept = content.get("settings") or {}
     if not isinstance(kept, dict):
         raise UsageError(f"--config {path}: settings: expected a table of options.")
-    content["settings"] = {**kept, **_given(settings)}
+    # What is not given is as this kind of training has it, not as the settings of any.
+    usual = kind.model_fields["settings"].default.model_dump()
+    content["settings"] = {**usual, **kept, **_given(settings)}
     content |= _given(options)
     try:
         return kind.model_validate(content)

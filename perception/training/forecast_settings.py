@@ -67,9 +67,15 @@ class ForecasterTraining(BaseModel):
     scale_spread: float = Field(
         0.2, ge=0, description="of a benchmark's batches, whose lengths are all magnified by up to e to this, or shrunk"
     )
+    even_scenes: bool = Field(
+        False, description="of a benchmark: each scene or drive counts alike, in what is learnt from and chosen by"
+    )
     exact_share: float = Field(0.15, ge=0, le=1, description="share of the traffic's batches with pasts without errors")
     mirror_share: float = Field(
-        0.5, ge=0, le=1, description="on the ground: share of the windows whose left and right are swapped"
+        0.5,
+        ge=0,
+        le=1,
+        description="on the ground: share of the windows whose left and right are swapped; their features are taken",
     )
     feature_dropout: float = Field(0.3, ge=0, le=1, description="share of the windows that lose their features")
     dropout: float = Field(0.1, ge=0, lt=1)
@@ -77,6 +83,7 @@ class ForecasterTraining(BaseModel):
     modes: int = Field(6, gt=0, description="futures of each object")
     social_size: int = Field(0, ge=0, description="width of what is heard of the neighbours; 0 is off")
     neighbour_dropout: float = Field(0.3, ge=0, le=1, description="share of the batches in which nobody is heard")
+    seeds: int = Field(1, gt=0, description="trainings, from the seed of the settings on, each in a folder of its own")
     loss: LossWeights = LossWeights()
     image_size_px: int | None = Field(None, description="the detector's input while tracking the recordings")
     settings: TrainingSettings = TrainingSettings(
@@ -91,6 +98,8 @@ class ForecasterTraining(BaseModel):
 
     @model_validator(mode="after")
     def _fits_the_frame(self) -> ForecasterTraining:
+        if self.reference_frame == "image" and self.benchmark is not None:
+            raise ValueError(f"benchmark {self.benchmark.name} is in metres; set reference_frame to ground")
         if self.reference_frame == "ground" and self.jaad is not None:
             raise ValueError("jaad has boxes in images; leave it out where reference_frame is ground")
         if self.reference_frame == "image" and (self.traffic is not None or self.traffic_validation is not None):

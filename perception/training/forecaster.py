@@ -106,6 +106,8 @@ def folds_of(config: ForecasterTraining) -> tuple[str, ...]:
         return ("",)
     known = BENCHMARKS[config.benchmark.name].folds
     unknown = [fold for fold in config.benchmark.folds if fold not in known]
+    if unknown and known == ("",):
+        raise UsageError(f"benchmark.folds: {config.benchmark.name} has none; leave them out.")
     if unknown:
         raise UsageError(f"benchmark.folds: {unknown[0]!r} is none of {', '.join(known)}.")
     return config.benchmark.folds or known
@@ -119,14 +121,12 @@ def load_forecaster_data(config: ForecasterTraining, root: Path, observer: Detec
     rng = np.random.default_rng([config.settings.seed, 1])
     if config.benchmark is not None:
         benchmark, path = BENCHMARKS[config.benchmark.name], root / config.benchmark.path
-        train, validation = benchmark.read(path, "train", fold), benchmark.read(path, "val", fold)
+        train, validation = benchmark.targets(path, "train", fold), benchmark.targets(path, "val", fold)
         return ForecasterData(benchmark=(benchmark, train.share(config.data_share, rng), validation))
     jaad = root / config.jaad if config.jaad is not None else None
     observe = observe_recording if config.reference_frame == "image" else observe_drive
 
-    shared = {path for path, _ in folders_of(root, config.train)} & {p for p, _ in folders_of(root, config.validation)}
-    if shared:
-        raise UsageError(f"{min(shared)}: is among train and validation; what is learnt cannot judge.")
+    check_apart(root, config)
 
     def observed(recordings: tuple[RecordingData, ...], share: float) -> TrackSet | None:
         paths = folders_of(root, recordings)
@@ -195,6 +195,15 @@ def calibrate(config: ForecasterTraining, data: ForecasterData, model: Trajector
     """Make the spreads of a trained ``model`` mean what they say; see ``calibrate_spreads``."""
     lessons = data.lessons(config)
     return calibrate_spreads(model.cpu(), lessons.unlearnt(), lessons.grid)
+
+
+def check_apart(root: Path, config: ForecasterTraining) -> None:
+    """Raises ``UsageError`` where a recording is to be learnt from and to judge."""
+    learnt, judging = (
+        {path.resolve() for path, _ in folders_of(root, part)} for part in (config.train, config.validation)
+    )
+    if shared := learnt & judging:
+        raise UsageError(f"{min(shared)}: is among train and validation; what is learnt cannot judge.")
 
 
 def folders_of(root: Path, recordings: Sequence[RecordingData]) -> list[tuple[Path, RecordingData]]:

@@ -175,7 +175,8 @@ def _joined(seen: Tensor, true: Tensor) -> Tensor:
 def _augment(windows: Windows, rng: np.random.Generator, mirror_share: float, feature_dropout: float) -> Windows:
     """Mirror a share of the windows, shake a third, change some classes, take the features or the car from some.
 
-    Where neighbours are heard, all windows of the batch are mirrored or none.
+    Where neighbours are heard, all windows of the batch are mirrored or none. Mirrored ones lose their features, which
+    tell left from right: an indicator, a heading.
     """
     count = len(windows.labels)
     seen = windows.observations.numpy().copy()
@@ -191,7 +192,7 @@ def _augment(windows: Windows, rng: np.random.Generator, mirror_share: float, fe
     seen[lost, :, CAR_PLACE.start : CAR_IS_KNOWN + 1] = 0
     features = windows.features
     if features is not None:
-        features = features * torch.from_numpy(rng.random(count) >= feature_dropout)[:, None, None]
+        features = features * torch.from_numpy((rng.random(count) >= feature_dropout) & ~mirror)[:, None, None]
     other = torch.from_numpy(rng.integers(len(CLASSES), size=count))
     labels = torch.where(torch.from_numpy(rng.random(count) < 0.1), other, windows.labels)
     return replace(

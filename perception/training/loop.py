@@ -35,19 +35,21 @@ class TrainingSettings(BaseModel):
 
     steps: int = Field(10_000, gt=0)
     batch_size: int = Field(8, gt=0)
-    learning_rate: float = Field(1e-3, gt=0)
+    learning_rate: float = Field(1e-3, gt=0, allow_inf_nan=False)
     final_learning_rate_share: float = Field(0.02, ge=0, le=1)
     warmup_steps: int = Field(300, ge=0)
-    weight_decay: float = Field(0.02, ge=0, description="regularisation: pulls weights towards zero; 0 is off")
+    weight_decay: float = Field(
+        0.02, ge=0, allow_inf_nan=False, description="regularisation: pulls weights towards zero; 0 is off"
+    )
     average_decay: float = Field(0.9995, ge=0, lt=1, description="moving average of the weights; 0 is off")
-    clip_norm: float = Field(10.0, gt=0)
+    clip_norm: float = Field(10.0, gt=0, allow_inf_nan=False)
     validate_every: int = Field(500, gt=0)
     save_every: int = Field(200, gt=0, description="steps that a kill can cost at most")
     patience: int | None = Field(
         None, gt=0, description="early stopping: validations without a better one; off when null"
     )
     half: bool = Field(True, description="forward in bfloat16")
-    seed: int = 0
+    seed: int = Field(0, ge=0)
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -95,6 +97,7 @@ def test_each_fold_is_tested_with_what_has_not_seen_it(command: Command, tmp_pat
         (["--benchmark", "kitti", "--data", "{data}", "--forecaster", "{short}"], "looks 3 s ahead"),
         (["--benchmark", "kitti", "--data", "{data}", "--forecaster", "{image}"], "image frame"),
         (["--benchmark", "ethucy", "--data", "{data}", "--forecaster", "{fold}"], "'mars'"),
+        (["--benchmark", "kitti", "--data", "{cut}", "--forecaster", "{weights}"], "do not fit together"),
         (
             ["--benchmark", "kitti", "--data", "{data}", "--forecaster", "{weights}", "--references", "{data}"],
             "JAAD's test split",
@@ -111,6 +114,9 @@ def test_wrong_questions(command: Command, tmp_path: Path, arguments: list[str],
         "empty": tmp_path / "empty",
     }
     places["empty"].mkdir()
+    places["cut"] = tmp_path / "cut.npz"
+    columns = dict(np.load(places["data"]))
+    np.savez(places["cut"], **{**columns, "xy_mm": columns["xy_mm"][:-5]})
     ran = command("evaluate", "forecaster", *(text.format(**places) for text in arguments))
     assert ran.code == 2, ran.err
     assert words in ran.sentence
@@ -138,7 +144,7 @@ def test_seeds_are_trained_one_by_one_and_not_again(
         assert dict(read_origin(weights)) == {"benchmark": "kitti", "fold": "", "seed": name[-1]}
         states.append(read_gru(weights).state_dict())
     assert not torch.equal(states[0]["gru.weight_hh_l0"], states[1]["gru.weight_hh_l0"])
-    again = command("train", "forecaster", "--resume", "run", "--data", tmp_path / "data", "--seeds", 2, "--seed", 5)
+    again = command("train", "forecaster", "--resume", "run", "--data", tmp_path / "data")
     assert again.code == 0, again.err
     assert again.out.count("Trained already") == 2
     scored = command(
@@ -146,6 +152,37 @@ def test_seeds_are_trained_one_by_one_and_not_again(
     )
     assert scored.code == 0, scored.err
     assert _report(scored.folder)["folds"][0]["seeds"] == 2
+    shutil.copytree(ran.folder / "seed5", ran.folder / "copy")
+    twice = command(
+        "evaluate", "forecaster", "--benchmark", "kitti", "--data", tmp_path / "data" / "k.npz", "--forecaster", "run"
+    )
+    assert twice.code == 2 and "once more" in twice.sentence
+
+
+def test_a_stopped_training_of_seeds_tells_what_to_resume(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("perception.detection.open_detector", lambda *_, **__: (BoxDetector(), "Detector: red boxes."))
+    (tmp_path / "data").mkdir()
+    write_kitti(tmp_path / "data" / "k.npz")
+    config = tmp_path / "c.yaml"
+    content = {
+        "reference_frame": "ground", "benchmark": {"name": "kitti", "path": "k.npz"}, "hidden_size": 6, "modes": 2,
+        "loss": {"nested": [1, 2]}, "settings": SETTINGS, "seeds": 2,
+    }  # fmt: skip
+    config.write_text(yaml.safe_dump(content))
+
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("perception.training.loop.train", stop)
+        ran = command("train", "forecaster", "--config", config, "--data", tmp_path / "data", "--output", "run")
+    assert ran.code == 130
+    assert "Stopped; go on with --resume run" in ran.out.splitlines()
+    again = command("train", "forecaster", "--resume", "run", "--data", tmp_path / "data")
+    assert again.code == 0, again.err
+    assert names_in(Path("run")) == ["seed0", "seed1", "training.yaml"]
 
 
 def test_a_split_without_targets_is_said(command: Command, tmp_path: Path) -> None:

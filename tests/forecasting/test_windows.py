@@ -202,6 +202,39 @@ def test_rows_are_drawn_together_with_all_of_their_instant(crowd):
     np.testing.assert_array_equal(first, rows)
 
 
+def _crowds(*sizes: int) -> TrackSet:
+    """At each instant so many objects, each seen twice and known ahead."""
+    count = sum(sizes)
+    instants = np.repeat(np.arange(len(sizes)), sizes)
+    return TrackSet(
+        observations=np.zeros((2 * count, 14)),
+        times_s=np.tile([0.0, 0.1], count),
+        unseen_s=np.zeros(2 * count),
+        features=np.zeros((2 * count, 0)),
+        starts=np.arange(0, 2 * count + 1, 2),
+        labels=np.zeros(count, int),
+        instants=np.stack([2 * instants, 2 * instants + 1], axis=1).reshape(-1),
+        truth=np.zeros((2 * count, 2)),
+        known=np.ones(2 * count, bool),
+        truth_rows=np.arange(2 * count),
+        truth_ends=np.full(2 * count, 10**6),
+        grid=GROUND_GRID,
+    )
+
+
+def test_a_row_is_drawn_as_often_in_a_crowd_as_alone():
+    tracks = _crowds(*[30] * 10, *[1] * 300)
+    ends = tracks.ends(2, 1)
+    is_crowded = ends < 2 * 300
+    rng = np.random.default_rng(0)
+    for weights, expected in ((None, 0.5), (np.where(is_crowded, 3.0, 1.0), 0.75)):
+        for together in (False, True):
+            drawn = np.concatenate(
+                [tracks.sample(ends, 64, rng, together=together, weights=weights) for _ in range(150)]
+            )
+            assert (drawn < 2 * 300).mean() == pytest.approx(expected, abs=0.06), (together, expected)
+
+
 def test_rows_that_are_drawn_alone_are_ends(crowd):
     ends = crowd.ends(2, 1)
     rows = crowd.sample(ends, 500, np.random.default_rng(0), together=False)

@@ -9,9 +9,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from simulation.rendering_world import camera, small_town, users, world
+from support.simulators import needs_simulators
 
 from perception.camera import Rig
 from perception.errors import UsageError
+from perception.lens import straightened
 from perception.simulation.rendering import Look, Renderer
 from perception.simulation.world import CameraView, RoadUsers
 
@@ -52,6 +54,22 @@ def test_an_object_in_the_open_is_wholly_visible_where_the_camera_projects_it(re
     assert view.visible_shares[0] == pytest.approx(1.0, abs=0.02)
     # The id buffer's box is whole pixels, of which at least half the area is covered.
     assert np.abs(view.full_xyxy_px - view.visible_xyxy_px).max() <= 1.5
+
+
+@needs_simulators
+def test_a_lens_bends_the_picture_and_nothing_else() -> None:
+    state = world(users(("bus", 14.0, 3.0, 20.0), ("sedan", 12.0, -3.0, 0.0)))
+    bending = replace(camera(), distortion=(-0.2, 0.03, 0.0, 0.0))
+    views = []
+    for one in (camera(), bending):
+        with Renderer(small_town(), Rig({"front": one}), seed=3, look=CLEAN) as other:
+            views.append(other.render(state)["front"])
+    view, bent_view = views
+    np.testing.assert_array_equal(bent_view.full_xyxy_px, view.full_xyxy_px)
+    inside = (slice(30, -30), slice(50, -50))
+    truth = view.image[inside].astype(int)
+    straight = np.abs(straightened(bent_view.image, bending)[inside] - truth).mean()
+    assert straight < 0.5 * np.abs(bent_view.image[inside] - truth).mean()
 
 
 def test_masks_are_made_where_they_are_asked_for(renderer: Renderer) -> None:

@@ -6,6 +6,7 @@ from support.media import SIZE_PX, numbered_image, write_image, write_video
 
 from perception.camera import Camera, Rig
 from perception.errors import UsageError
+from perception.lens import straightened
 from perception.sources import open_source
 
 FORWARD = "[[0, 0, 1, 2], [-1, 0, 0, 0], [0, -1, 0, 1.5], [0, 0, 0, 1]]"
@@ -49,6 +50,18 @@ def test_a_recording_with_all_cameras_calibrated_is_a_rig(tmp_path: Path) -> Non
     assert len(list(source)) == 4 and source.warnings == []
 
 
+def test_what_a_lens_bends_is_straightened_when_it_is_read(tmp_path: Path) -> None:
+    image = np.random.default_rng(0).integers(0, 255, (64, 96, 3), dtype=np.uint8)
+    write_image(tmp_path / "0.png", image)
+    entry = f"{{images: 0.png, {CALIBRATION}, distortion: [-0.2, 0.02, 0, 0]}}"
+    (tmp_path / "recording.yaml").write_text(f"cameras: {{front: {entry}}}")
+    source = open_source([str(tmp_path)])
+    assert source.rig is not None and source.rig.cameras["front"].distortion == (-0.2, 0.02, 0, 0)
+    ((frame,),) = source
+    assert (frame.image != image).mean() > 0.5
+    np.testing.assert_array_equal(frame.image, straightened(image, source.rig.cameras["front"]))
+
+
 def test_one_camera_without_calibration_is_named_and_there_is_no_rig(tmp_path: Path) -> None:
     source = open_source(
         [
@@ -69,6 +82,7 @@ def test_one_camera_without_calibration_is_named_and_there_is_no_rig(tmp_path: P
     [
         (f"intrinsics: {INTRINSICS}", "cameras.front: intrinsics is given, but vehicle_from_camera is missing"),
         (f"vehicle_from_camera: {FORWARD}", "cameras.front: vehicle_from_camera is given, but intrinsics is missing"),
+        ("distortion: [0.1, 0, 0, 0]", "cameras.front: distortion is given, but intrinsics is missing"),
         (f"{CALIBRATION}, width: 96", "cameras.front: width is given, but height is missing"),
         (CALIBRATION.replace("100", "0"), "cameras.front.intrinsics: is singular"),
         (CALIBRATION.replace("100", ".nan"), "cameras.front.intrinsics.0.0: "),

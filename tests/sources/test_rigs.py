@@ -84,6 +84,7 @@ def test_six_cameras_see_all_around_and_mirror_each_other() -> None:
         ("cameras:" + FRONT.replace("[0, 0, 1, 2]", "[0, 0, -1, 2]"), "front.vehicle_from_camera: its upper left 3x3"),
         ("cameras:" + FRONT.replace("[0, 0, 0, 1]]", "]"), "cameras.front.vehicle_from_camera: "),
         ("road_height_m: .inf\ncameras:" + FRONT, "road_height_m: "),
+        ("cameras:" + FRONT + "    distortion: [0.1]\n", "cameras.front.distortion: expected 4, 5 or 8"),
         ("road_height_m: 9\ncameras:" + FRONT, "road_height_m: "),
         ("road_height_m: 2\ncameras:" + FRONT, "front.vehicle_from_camera: the camera would be 0.50 m below the road"),
         ("cameras:" + FRONT.replace("front:", "../evil:"), "cameras.../evil: a camera's name becomes that of files"),

@@ -50,6 +50,23 @@ def _lessons(config: ForecasterTraining, root: Path, fold: str = "") -> Benchmar
     return lessons
 
 
+def test_scenes_count_alike_where_it_is_asked_for(root):
+    write_ethucy(root / "b.npz")
+    data = load_forecaster_data(_config("ethucy"), root, observer=None, fold="eth")  # type: ignore[arg-type]
+    assert data.benchmark is not None
+    split = data.benchmark[1]
+    weights = split.even_weights
+    assert split.scenes is not None and len(set(split.scenes)) > 1
+    assert weights.sum() == pytest.approx(1)
+    for scene in set(split.scenes):
+        assert weights[split.scenes == scene].sum() == pytest.approx(1 / len(set(split.scenes)))
+    # Windows of one time overlap: a group holds all that begin within eight seconds, of one scene.
+    for group in set(split.groups):
+        assert np.ptp(split.tracks.instants[split.ends][split.groups == group]) < 200
+    even = _lessons(_config("ethucy", even_scenes=True), root, "eth")
+    assert len(even.draw(np.random.default_rng(0)).labels) > 0
+
+
 def test_batches_are_the_same_for_the_same_seed_and_of_training_scenes(root):
     lessons = _lessons(_config("nuscenes", social_size=4), root)
     batches = [lessons.draw(np.random.default_rng(seed)) for seed in (1, 1, 2)]

@@ -10,6 +10,7 @@ import numpy as np
 
 from perception.camera import Rig
 from perception.errors import UsageError
+from perception.lens import bent
 from perception.simulation.rendering.buildings import HOUSE_VERTEX, house_triangles
 from perception.simulation.rendering.context import open_context
 from perception.simulation.rendering.ground import detail_triangles, ground_triangles, surface_map
@@ -126,7 +127,7 @@ class Renderer:
         shares = self._meter.shares(views, crowd, seen)
         return {
             name: CameraView(
-                image=images[name],
+                image=bent(images[name], self.rig.cameras[name]),
                 ids=state.road_users.ids[part.users],
                 full_xyxy_px=part.full_px,
                 visible_xyxy_px=part.shown_px,
