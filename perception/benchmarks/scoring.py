@@ -13,7 +13,7 @@ from perception.benchmarks.predicting import constant_velocity, kalman, predict
 from perception.benchmarks.split import Benchmark, Errors, Predicted, Split
 from perception.errors import UsageError
 from perception.evaluation.bootstrap import PairedComparison, compare_paired
-from perception.evaluation.displacement import central_shares
+from perception.evaluation.reliability import SHARES, inside_middles
 from perception.forecasting.gru import TrajectoryGRU
 
 
@@ -118,11 +118,11 @@ def _spreads(predicted: Sequence[Predicted]) -> Spreads | None:
     if not levels:
         return None
     together: NDArray[np.float64] = np.concatenate(levels)
-    shares = central_shares(together.reshape(-1, together.shape[-1]))
+    shares = inside_middles(together.reshape(-1, together.shape[-1]))
     if shares is None:
         return None
     return Spreads(
-        middle_50=float(np.mean(shares[0])),
-        middle_90=float(np.mean(shares[1])),
+        middle_50=float(np.mean(shares[SHARES.index(0.5)])),
+        middle_90=float(np.mean(shares[SHARES.index(0.9)])),
         negative_log_likelihood=-float(np.mean(np.concatenate(likelihoods))),
     )

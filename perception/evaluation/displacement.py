@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
-from scipy.special import ndtr
 
 from perception.evaluation.boxes import ImageKey, box_iou, rows_by_image
 from perception.evaluation.forecast_types import ForecastRecord, Setting
 from perception.evaluation.futures import TruthFutures, constant_velocity_futures, kalman_velocity_futures
-from perception.types import BoxTable, FloatArray, Forecasts, IntArray
+from perception.evaluation.reliability import judged_by_truth
+from perception.types import BoxTable, Forecasts, IntArray
 
 MATCH_IOU = 0.5
 """The overlap from which a track at one instant is taken to be a true object."""
@@ -23,7 +23,6 @@ METHODS = ("expected", "last difference", "Kalman", "best of K")
 EXPECTED, DIFFERENCE, KALMAN, BEST = range(4)
 
 _TOLERANCE_S = 1e-6
-_SMALLEST_STD = 1e-9
 
 Float64 = NDArray[np.float64]
 
@@ -63,10 +62,12 @@ class Truth:
 @dataclass(frozen=True)
 class Targets:
     """N targets: ``errors_px`` (N, H, methods, ADE and FDE), NaN without a future; ``levels`` (N, H, axes), how much of
-    the forecast's probability lies before the truth; true object and image width of each, both (N,)."""
+    the forecast's probability lies before the truth, ``log_densities`` (N, H), how likely that was, per square pixel;
+    true object and image width of each, both (N,)."""
 
     errors_px: Float64
     levels: Float64
+    log_densities: Float64
     objects: NDArray[np.int64]
     widths_px: Float64
 
@@ -78,6 +79,7 @@ class Targets:
                 [np.zeros((0, horizon_count, len(METHODS), 2)), *(part.errors_px for part in parts)]
             ),
             levels=np.concatenate([np.zeros((0, horizon_count, 2)), *(part.levels for part in parts)]),
+            log_densities=np.concatenate([np.zeros((0, horizon_count)), *(part.log_densities for part in parts)]),
             objects=np.concatenate([np.zeros(0, np.int64), *(part.objects for part in parts)]),
             widths_px=np.concatenate([np.zeros(0), *(part.widths_px for part in parts)]),
         )
@@ -160,12 +162,13 @@ def score_record(
     )
     single_px = np.einsum("nk,nked->ned", forecasts.probabilities, means_px)
     lone_px = [single_px, *_constant_velocities_px(record, chosen, previous_boxes_xyxy_px, elapsed_s, plan)]
-    levels = probability_levels(
+    levels, log_densities = judged_by_truth(
         forecasts.probabilities, means_px[:, :, plan.at], stds_px[:, :, plan.at], future_px[:, plan.at]
     )
     return Targets(
         errors_px=displacement_errors(np.stack(lone_px, axis=1), means_px, future_px, plan),
         levels=levels,
+        log_densities=log_densities,
         objects=objects,
         widths_px=sizes_px[:, 0].astype(np.float64),
     )
@@ -239,24 +242,3 @@ def displacement_errors(lone: Float64, modes: Float64, future: Float64, plan: Pl
     # A gap before the horizon leaves out the FDE too: both metrics then speak of the same targets.
     has_gap = np.isnan(result[:, :, 0, 0])
     return np.where(has_gap[:, :, None, None], np.nan, result)
-
-
-def probability_levels(probabilities: FloatArray, means: Float64, stds: Float64, future: Float64) -> Float64:
-    """The mixture's cumulative probability at the truth, per axis (N, H, 2); NaN where no spread is claimed.
-
-    ``means`` and ``stds`` (N, K, H, 2), ``future`` (N, H, 2), in any unit.
-    """
-    deviations = (future[:, None] - means) / np.maximum(stds, _SMALLEST_STD)
-    levels: Float64 = np.einsum("nk,nkha->nha", probabilities, ndtr(deviations))
-    return np.where((stds > 0).any(axis=1), levels, np.nan)
-
-
-def central_shares(levels: Float64) -> tuple[list[float], list[float]] | None:
-    """The shares of ``probability_levels`` (N, A) inside the middle 50 % and 90 %, each for the A axes.
-
-    None as soon as one forecast claims no spread: a share over the others would flatter.
-    """
-    if np.isnan(levels).any():
-        return None
-    from_middle = np.abs(levels - 0.5)
-    return (from_middle <= 0.25).mean(axis=0).tolist(), (from_middle <= 0.45).mean(axis=0).tolist()

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perception.evaluation.bootstrap import PairedComparison
+from perception.evaluation.reliability import Reliability
 from perception.types import FloatArray, Forecasts, IntArray, Tracks
 
 Setting = Literal["tracked", "true tracks"]
@@ -105,6 +106,7 @@ class HorizonScores:
     ade_comparison: PairedComparison | None = None
     fde_comparison: PairedComparison | None = None
     coverage: Coverage | None = None
+    reliability: Reliability | None = None
 
 
 @dataclass(frozen=True)

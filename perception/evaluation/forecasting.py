@@ -24,7 +24,6 @@ from perception.evaluation.displacement import (
     Tally,
     Targets,
     Truth,
-    central_shares,
     plan_comparison,
     score_record,
 )
@@ -38,6 +37,7 @@ from perception.evaluation.forecast_types import (
     Setting,
 )
 from perception.evaluation.futures import previous_rows
+from perception.evaluation.reliability import SHARES, Reliability, reliability_of
 from perception.types import BoxTable, IntArray
 
 Float64 = NDArray[np.float64]
@@ -184,6 +184,7 @@ def _score_horizon(
         )
         for metric, baseline in ((0, ade_baseline), (1, fde_baseline))
     )
+    reliability = reliability_of(targets.levels[is_target, index], targets.log_densities[is_target, index])
     return replace(
         scores,
         expected=_mean_errors(errors[:, EXPECTED], widths),
@@ -194,7 +195,8 @@ def _score_horizon(
         stronger_fde=names[fde_baseline],
         ade_comparison=ade_comparison,
         fde_comparison=fde_comparison,
-        coverage=_coverage(targets.levels[is_target, index]),
+        coverage=_coverage(reliability),
+        reliability=reliability,
     )
 
 
@@ -204,9 +206,9 @@ def _mean_errors(errors_px: Float64, widths_px: Float64) -> DisplacementErrors:
     return DisplacementErrors(ade_px=ade_px, fde_px=fde_px, ade_per_width=ade_per_width, fde_per_width=fde_per_width)
 
 
-def _coverage(levels: Float64) -> Coverage | None:
-    shares = central_shares(levels)
-    if shares is None:
+def _coverage(reliability: Reliability | None) -> Coverage | None:
+    if reliability is None:
         return None
-    (x_50, y_50), (x_90, y_90) = shares
+    middles = [SHARES.index(share) for share in (0.5, 0.9)]
+    (x_50, x_90), (y_50, y_90) = ([axis[at] for at in middles] for axis in reliability.inside)
     return Coverage(x_50=x_50, x_90=x_90, y_50=y_50, y_90=y_90)

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from perception.evaluation.displacement import Plan, displacement_errors, forecasts_of, probability_levels
+from perception.evaluation.displacement import Plan, displacement_errors, forecasts_of
 from perception.evaluation.forecast_types import ForecastRecord
 from perception.evaluation.futures import TruthFutures, straight_futures
+from perception.evaluation.reliability import judged_by_truth
 from perception.types import FloatArray
 
 METHODS = ("expected", "most probable", "constant velocity", "best of K")
@@ -23,11 +24,12 @@ Float64 = NDArray[np.float64]
 @dataclass(frozen=True)
 class GroundTargets:
     """N targets: ``errors_m`` (N, H, methods, ADE and FDE), NaN without a future; ``levels`` (N, H, 2), how much of the
-    forecast's probability lies before the truth along and across its axis; ``moved_m`` (N, H), how far the object
-    truly went; true object (N,)."""
+    forecast's probability lies before the truth along and across its axis, ``log_densities`` (N, H), how likely that
+    was, per square metre; ``moved_m`` (N, H), how far the object truly went; true object (N,)."""
 
     errors_m: Float64
     levels: Float64
+    log_densities: Float64
     moved_m: Float64
     objects: NDArray[np.int64]
 
@@ -39,6 +41,7 @@ class GroundTargets:
                 [np.zeros((0, horizon_count, len(METHODS), 2)), *(part.errors_m for part in parts)]
             ),
             levels=np.concatenate([np.zeros((0, horizon_count, 2)), *(part.levels for part in parts)]),
+            log_densities=np.concatenate([np.zeros((0, horizon_count)), *(part.log_densities for part in parts)]),
             moved_m=np.concatenate([np.zeros((0, horizon_count)), *(part.moved_m for part in parts)]),
             objects=np.concatenate([np.zeros(0, np.int64), *(part.objects for part in parts)]),
         )
@@ -69,15 +72,19 @@ def score_ground_record(
     )
     axes_rad = np.zeros(len(rows)) if forecasts.axes_rad is None else forecasts.axes_rad
     at_m = future_m[:, plan.at]
+    levels, log_densities = judged_by_truth(
+        forecasts.probabilities,
+        _turned(means_m[:, :, plan.at], axes_rad),
+        stds_m[:, :, plan.at],
+        _turned(at_m[:, None], axes_rad)[:, 0],
+    )
     return GroundTargets(
         errors_m=displacement_errors(np.stack(lone_m, axis=1), means_m, future_m, plan),
-        levels=probability_levels(
-            forecasts.probabilities, _turned(means_m[:, :, plan.at], axes_rad), stds_m[:, :, plan.at],
-            _turned(at_m[:, None], axes_rad)[:, 0],
-        ),
+        levels=levels,
+        log_densities=log_densities,
         moved_m=np.linalg.norm(at_m - now_m, axis=2),
         objects=objects,
-    )  # fmt: skip
+    )
 
 
 def _turned(places_m: Float64, axes_rad: FloatArray) -> Float64:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from perception.errors import UsageError
 from perception.evaluation.bootstrap import PairedComparison, compare_paired
-from perception.evaluation.displacement import central_shares, plan_comparison
+from perception.evaluation.displacement import plan_comparison
 from perception.evaluation.forecast_types import ForecastRecord, Setting
 from perception.evaluation.futures import previous_rows
 from perception.evaluation.ground import GroundTable, paths_of
@@ -28,6 +28,7 @@ from perception.evaluation.ground_displacement import (
     score_ground_record,
 )
 from perception.evaluation.ground_tracking import nearness
+from perception.evaluation.reliability import SHARES, Reliability, reliability_of
 from perception.evaluation.tracking_counts import assigned_rows
 from perception.types import ObjectTable
 
@@ -88,6 +89,7 @@ class GroundHorizonScores:
     miss_rate: float | None = None
     constant_velocity_miss_rate: float | None = None
     coverage: GroundCoverage | None = None
+    reliability: Reliability | None = None
 
 
 @dataclass(frozen=True)
@@ -249,6 +251,7 @@ def _score_horizon(
         for method in (EXPECTED, BEST)
         for metric in (_ADE, _FDE)
     )
+    reliability = reliability_of(targets.levels[is_target, index], targets.log_densities[is_target, index])
     return replace(
         scores,
         expected=_mean_errors(errors[:, EXPECTED]),
@@ -261,7 +264,8 @@ def _score_horizon(
         best_fde_comparison=best_fde,
         miss_rate=float((errors[:, BEST, _FDE] > MISS_M).mean()),
         constant_velocity_miss_rate=float((errors[:, CONSTANT_VELOCITY, _FDE] > MISS_M).mean()),
-        coverage=_coverage(targets.levels[is_target, index]),
+        coverage=_coverage(reliability),
+        reliability=reliability,
     )
 
 
@@ -270,9 +274,9 @@ def _mean_errors(errors_m: Float64) -> GroundErrors:
     return GroundErrors(ade_m=ade_m, fde_m=fde_m)
 
 
-def _coverage(levels: Float64) -> GroundCoverage | None:
-    shares = central_shares(levels)
-    if shares is None:
+def _coverage(reliability: Reliability | None) -> GroundCoverage | None:
+    if reliability is None:
         return None
-    (along_50, across_50), (along_90, across_90) = shares
+    middles = [SHARES.index(share) for share in (0.5, 0.9)]
+    (along_50, along_90), (across_50, across_90) = ([axis[at] for at in middles] for axis in reliability.inside)
     return GroundCoverage(along_50=along_50, along_90=along_90, across_50=across_50, across_90=across_90)

@@ -21,6 +21,7 @@ from perception.evaluation.printing_layout import (
     print_table,
     print_unreached,
 )
+from perception.evaluation.reliability import reliability_note
 from perception.evaluation.report import headline_horizon
 
 _CV_NOTE = (
@@ -93,11 +94,12 @@ def _headline_note(scores: HorizonScores) -> str:
         "image's width."
     )
     spread = scores.coverage
-    if spread is None:
+    if spread is None or scores.reliability is None:
         return said
     return (
         f"{said} Inside the forecast's 50% region lie {spread.x_50:.0%} (x) and {spread.y_50:.0%} (y) of the targets, "
-        f"inside its 90% region {spread.x_90:.0%} and {spread.y_90:.0%}."
+        f"inside its 90% region {spread.x_90:.0%} and {spread.y_90:.0%}. "
+        + reliability_note(scores.reliability, ("x", "y"), "pixel")
     )
 
 

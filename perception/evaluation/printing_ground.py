@@ -33,6 +33,7 @@ from perception.evaluation.printing_layout import (
     short_ratio,
 )
 from perception.evaluation.printing_tracking import print_ground_tracking
+from perception.evaluation.reliability import reliability_note
 from perception.evaluation.report import ground_headline_horizon
 
 _LEGEND = (
@@ -171,11 +172,12 @@ def _headline_note(scores: GroundHorizonScores) -> str:
             f"{scores.constant_velocity_miss_rate:.0%} at constant velocity."
         )
     spread = scores.coverage
-    if spread is None:
+    if spread is None or scores.reliability is None:
         return said
     return (
         f"{said} Inside the forecast's 50% region lie {spread.along_50:.0%} (along) and {spread.across_50:.0%} "
-        f"(across) of the targets, inside its 90% region {spread.along_90:.0%} and {spread.across_90:.0%}."
+        f"(across) of the targets, inside its 90% region {spread.along_90:.0%} and {spread.across_90:.0%}. "
+        + reliability_note(scores.reliability, ("along", "across"), "metre")
     )
 
 
