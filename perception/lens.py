@@ -32,11 +32,11 @@ def straightened(image: NDArray[np.uint8], camera: Camera) -> NDArray[np.uint8]:
 
 def bent(image: NDArray[np.uint8], camera: Camera) -> NDArray[np.uint8]:
     """The picture (H, W, 3) that the camera's lens makes of what a pinhole sees; ``image`` itself where it bends
-    nothing. What the pinhole does not see is made up of what lies inside its border."""
+    nothing. What the pinhole does not see is black."""
     if not camera.distortion:
         return image
     maps = _bending(camera.size_px, camera.intrinsics.tobytes(), camera.distortion)
-    return np.asarray(cv2.remap(image, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT), np.uint8)
+    return np.asarray(cv2.remap(image, *maps, cv2.INTER_LINEAR), np.uint8)
 
 
 @lru_cache(maxsize=64)
