@@ -40,7 +40,8 @@ def read(path: Path, split: SplitName, fold: str = "") -> Split:
     except KeyError as error:
         raise missing_column(path, "KITTI's tracks from above", error) from error
     is_test, held_out = np.isin(drives, _TEST_DRIVES), np.isin(drives, _HELD_OUT_DRIVES)
-    wanted = np.repeat({"train": ~is_test & ~held_out, "val": held_out, "test": is_test}[split], lengths)
+    parts = {"train": ~is_test & ~held_out, "val": held_out, "train and val": ~is_test, "test": is_test}
+    wanted = np.repeat(parts[split], lengths)
     in_track = np.arange(len(places_m)) - np.repeat(columns["offset"][:-1], lengths)
     steps = in_track + np.repeat(first_steps, lengths)
     part = np.flatnonzero(wanted)
@@ -57,7 +58,7 @@ def read(path: Path, split: SplitName, fold: str = "") -> Split:
         _HORIZON,
     )
     ahead = tracks.truth_ends - 1 - np.arange(len(part))
-    if split == "train":
+    if split.startswith("train"):
         ends = np.flatnonzero((tracks.rows_before >= 1) & (ahead >= _HORIZON // 2))
     else:
         ends = np.flatnonzero((tracks.rows_before >= _OBSERVED - 1) & (ahead > _HORIZON))
