@@ -55,7 +55,7 @@ def read(path: Path, split: SplitName, fold: str) -> Split:
     )
     tracks, _ = track_set(rows, _HORIZON)
     ahead = tracks.truth_ends - 1 - np.arange(count)
-    if split.startswith("train"):  # any past of two places or more teaches, and half of the future
+    if split == "train":  # any past of two places or more teaches, and half of the future
         ends = np.flatnonzero((tracks.rows_before >= 1) & (ahead >= _HORIZON // 2))
     else:
         ends = np.flatnonzero((tracks.rows_before >= _OBSERVED - 1) & (ahead >= _HORIZON))
@@ -68,7 +68,7 @@ def read(path: Path, split: SplitName, fold: str) -> Split:
 def _rows(columns: Mapping[str, FloatArray], name: str, index: int, split: SplitName) -> dict[str, FloatArray]:
     frames, ids = columns[f"{name}_frame"].astype(int), columns[f"{name}_id"].astype(int)
     later = frames >= int(columns[f"{name}_val_from"])
-    part = np.flatnonzero({"train": ~later, "val": later}.get(split, np.ones(len(frames), bool)))
+    part = np.flatnonzero({"train": ~later, "val": later, "test": np.ones(len(frames), bool)}[split])
     return {
         "objects": index * _FRAMES_PER_SCENE + ids[part],
         "steps": frames[part] // _FRAMES_PER_STEP,

@@ -8,7 +8,6 @@ Errors are squared pixels of x1, y1, x2, y2, averaged over coordinates and frame
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +23,7 @@ FRAME_RATE_FPS = 30.0
 OBSERVED, PREDICTED = 15, 45
 PROTOCOL_STRIDE = 7
 _MIN_TRACK_BOXES = 61
-_SPLITS: Mapping[SplitName, tuple[int, ...]] = {"train": (0,), "val": (1,), "train and val": (0, 1), "test": (2,)}
+_SPLITS = {"train": 0, "val": 1, "test": 2}
 _WHAT = "JAAD's tracks"
 _PREDICTED_GRID = Grid(FRAME_RATE_FPS, tuple(range(1, PREDICTED + 1)))
 
@@ -76,7 +75,7 @@ def read_jaad(path: Path, split: SplitName) -> JaadTracks:
         has_group_id = np.char.find(columns["track_pid"].astype(str), "p") >= 0
         videos = columns["track_video"].astype(np.int64)
         # The published loader walks the pedestrians of a video in the order of their ids as strings.
-        wanted = np.isin(video_split[videos], _SPLITS[split]) & ~has_group_id & (lengths >= _MIN_TRACK_BOXES)
+        wanted = (video_split[videos] == _SPLITS[split]) & ~has_group_id & (lengths >= _MIN_TRACK_BOXES)
         order = np.lexsort((columns["track_pid"], videos))
         order = order[wanted[order]]
         rows = np.concatenate([np.arange(offsets[i], offsets[i + 1]) for i in order] + [np.zeros(0, int)])

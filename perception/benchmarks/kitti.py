@@ -40,8 +40,7 @@ def read(path: Path, split: SplitName, fold: str = "") -> Split:
     except KeyError as error:
         raise missing_column(path, "KITTI's tracks from above", error) from error
     is_test, held_out = np.isin(drives, _TEST_DRIVES), np.isin(drives, _HELD_OUT_DRIVES)
-    parts = {"train": ~is_test & ~held_out, "val": held_out, "train and val": ~is_test, "test": is_test}
-    wanted = np.repeat(parts[split], lengths)
+    wanted = np.repeat({"train": ~is_test & ~held_out, "val": held_out, "test": is_test}[split], lengths)
     in_track = np.arange(len(places_m)) - np.repeat(columns["offset"][:-1], lengths)
     steps = in_track + np.repeat(first_steps, lengths)
     part = np.flatnonzero(wanted)
@@ -58,7 +57,7 @@ def read(path: Path, split: SplitName, fold: str = "") -> Split:
         _HORIZON,
     )
     ahead = tracks.truth_ends - 1 - np.arange(len(part))
-    if split.startswith("train"):
+    if split == "train":
         ends = np.flatnonzero((tracks.rows_before >= 1) & (ahead >= _HORIZON // 2))
     else:
         ends = np.flatnonzero((tracks.rows_before >= _OBSERVED - 1) & (ahead > _HORIZON))

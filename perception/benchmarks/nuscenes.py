@@ -37,8 +37,7 @@ def read(path: Path, split: SplitName, fold: str = "") -> Split:
         is_test = columns["split"] == 1
         numbers = np.array([int(name) for name in np.char.rpartition(columns["scenes"], "-")[:, 2]])[scenes]
         held_out = ~is_test & (numbers % _HELD_OUT == 0)
-        parts = {"train": ~is_test & ~held_out, "val": held_out, "train and val": ~is_test, "test": is_test}
-        wanted = parts[split]
+        wanted = {"train": ~is_test & ~held_out, "val": held_out, "test": is_test}[split]
         is_target = (columns["flag"] == 1) & (ids != _CAR_ID)
         instants = scenes * 256 + frames
         cars = np.full((len(ids), 3), np.nan)
@@ -66,7 +65,7 @@ def read(path: Path, split: SplitName, fold: str = "") -> Split:
     part = np.flatnonzero(wanted)
     tracks, order = track_set(rows[part], _HORIZON)
     source = part[order]
-    if split.startswith("train"):  # those that stand and the recording car teach, too
+    if split == "train":  # those that stand and the recording car teach, too
         ends = np.arange(len(source))
         ends = ends[tracks.truth_ends[ends] - ends > _HORIZON // 2]
     else:

@@ -14,8 +14,7 @@ from perception.errors import UsageError
 from perception.forecasting.windows import Grid, TrackSet
 from perception.types import FloatArray, IntArray, ReferenceFrame
 
-SplitName = Literal["train", "val", "train and val", "test"]
-"""What is learnt from, what weights are chosen by, both together, and what is measured on in the end."""
+SplitName = Literal["train", "val", "test"]
 
 
 @dataclass(frozen=True)

@@ -48,10 +48,6 @@ class BenchmarkData(BaseModel):
     name: Literal["nuscenes", "ethucy", "kitti"]
     path: Path
     folds: tuple[str, ...] = ()
-    learn_from: Literal["train", "train and val"] = Field(
-        "train",
-        description="with val what is otherwise held out is learnt, too: for the last training, when all is chosen",
-    )
 
 
 class ForecasterTraining(BaseModel):

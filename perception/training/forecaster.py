@@ -121,10 +121,7 @@ def load_forecaster_data(config: ForecasterTraining, root: Path, observer: Detec
     rng = np.random.default_rng([config.settings.seed, 1])
     if config.benchmark is not None:
         benchmark, path = BENCHMARKS[config.benchmark.name], root / config.benchmark.path
-        train, validation = (
-            benchmark.targets(path, config.benchmark.learn_from, fold),
-            benchmark.targets(path, "val", fold),
-        )
+        train, validation = benchmark.targets(path, "train", fold), benchmark.targets(path, "val", fold)
         return ForecasterData(benchmark=(benchmark, train.share(config.data_share, rng), validation))
     jaad = root / config.jaad if config.jaad is not None else None
     observe = observe_recording if config.reference_frame == "image" else observe_drive

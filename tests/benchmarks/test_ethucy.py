@@ -48,7 +48,7 @@ def test_the_scene_that_is_tested_is_left_out_of_the_others(path):
     assert ETHUCY.folds == tuple(own)
     for fold, tested in own.items():
         assert _scenes(ETHUCY.read(path, "test", fold)) == tested
-        for name in ("train", "val", "train and val"):
+        for name in ("train", "val"):
             assert _scenes(ETHUCY.read(path, name, fold)) == everywhere - tested
 
 
@@ -59,8 +59,6 @@ def test_the_last_part_of_a_scene_is_for_choosing_and_no_window_crosses_the_cut(
     assert len(val) == 7 * (22 - 19)
     # To learn from, two places and half of the future are enough: 22, 21, 10 and 11 instants.
     assert len(train) == 7 * sum(n - 1 - 6 for n in (22, 21, 10, 11))
-    both = ETHUCY.read(path, "train and val", "eth")
-    assert len(both) > len(train) and both.tracks.times_s.max() == val.tracks.times_s.max()
 
 
 def test_targets_that_overlap_in_time_belong_together(path):

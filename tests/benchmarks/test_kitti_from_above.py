@@ -41,8 +41,6 @@ def test_drives_are_tested_on_held_out_or_learnt_from(path):
     assert set(val.groups) == {5}
     assert len(val) == 22
     assert len(train) == sum(n - 1 - 20 for n in (62, 60, 80))
-    both = KITTI.read(path, "train and val", "")
-    assert set(both.groups) == {3, 5} and (both.groups == 3).sum() == len(train)
 
 
 def test_objects_of_the_same_step_of_the_same_drive_see_one_another(path):
