@@ -46,7 +46,7 @@ class GroundMotion:
     dimensions = 2
     candidates = len(TIME_CONSTANTS_S) + 1
     relation_size = 9
-    input_size = 2 + 3 * len(TIME_CONSTANTS_S) + 2 + 2 + 2 + _CAR_INPUTS + TIME_INPUTS
+    input_size = 2 + 2 * (2 * candidates - 1) + len(TIME_CONSTANTS_S) + 2 + 2 + _CAR_INPUTS + TIME_INPUTS
 
     def observe(self, tracks: Tracks, world_from_vehicle: FloatArray | None) -> FloatArray:
         observations = np.zeros((len(tracks), OBSERVATION_SIZE))
@@ -84,9 +84,12 @@ class GroundMotion:
         moved = torch.where(is_first, torch.zeros_like(moved), moved)
         new = state.after(observations, moved, dt_s)
         rates = new.mean_rates()
+        velocities = self.velocities(new)
         inputs = [
             squash(_turned(moved[..., :2], -axes_rad) * 2),
-            squash(self.velocities(new) / 3).flatten(-2),
+            squash(velocities / 3).flatten(-2),
+            # How the velocity changes: squashed apart, for at 20 m/s the squashed velocities hardly differ.
+            squash((velocities[..., :-1, :] - velocities[..., 1:, :]) * 2).flatten(-2),
             squash(rates[..., 2] * 2),
             observations[..., SIZE].clamp(min=0.1).log(),
             _stds_along_axes(observations).log() * 0.5,

@@ -20,6 +20,8 @@ MOTION = GroundMotion()
 CPU = torch.device("cpu")
 CONFIG = GruConfig(hidden_size=16, input_size=12, feature_size=2, reference_frame="ground", horizon_s=4.0)
 CAR_INPUTS = slice(-12, -3)
+CHANGES = slice(2 + 2 * (len(TIME_CONSTANTS_S) + 1), 2 + 2 * (2 * len(TIME_CONSTANTS_S) + 1))
+"""How the velocity changes, along and across."""
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +82,25 @@ def test_every_time_constant_sees_the_speed_along_the_heading_at_any_rate(times_
     expected = torch.tensor([8.0, 0.0]).expand(len(TIME_CONSTANTS_S) + 1, 2)
     torch.testing.assert_close(MOTION.velocities(state)[0], expected, atol=1e-4, rtol=1e-4)
     assert inputs[-1].shape == (1, MOTION.input_size)
+
+
+def test_braking_looks_the_same_at_any_speed():
+    def changes(speed_mps: float, braking_mps2: float) -> torch.Tensor:
+        times_s = np.arange(20) / 10
+        instants = []
+        for time in times_s:
+            place = np.array([[speed_mps * time - 0.5 * braking_mps2 * time**2, 0.0]])
+            velocity = np.array([[speed_mps - braking_mps2 * time, 0.0]])
+            tracks = make_ground_tracks(place, [1], velocities_mps=velocity, headings_rad=np.zeros(1))
+            instants.append((time, tracks, None))
+        _, inputs = _run(instants)
+        return inputs[-1][0, CHANGES].sinh().view(-1, 2)
+
+    fast, slow = changes(20.0, 3.0), changes(8.0, 3.0)
+    torch.testing.assert_close(fast, slow, atol=0.02, rtol=0.02)
+    # Short averages lag behind less than long ones, and the tracker's own velocity not at all.
+    assert (fast[:2, 0] < -1).all() and fast[2, 0] > 1
+    assert changes(20.0, 0.0).abs().max() < 0.01
 
 
 def test_a_future_goes_along_the_heading():
