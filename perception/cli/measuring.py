@@ -46,7 +46,7 @@ from perception.types import BoxTable
 TOGETHER = "all"
 """The folder, below ``--output``, of the report of several recordings."""
 
-_OF_RECORDINGS = ("truth", "stride", "rig", "road_height", "frame", "min_visible", "forecaster")
+_OF_RECORDINGS = ("truth", "stride", "rig", "road_height", "frame", "min_visible")
 """What has no meaning for single images."""
 
 OPERATING_SCORE = TrackerSettings().birth_score

@@ -118,6 +118,12 @@ def _trained(
     return network  # type: ignore[no-any-return]
 
 
+def tracks_file(path: Path, drive: RecordingData) -> str:
+    """The name of the file with a drive's tracks: drives of one name in two folders are two, as are other rates."""
+    origin = hashlib.sha256(f"{path.resolve()} {drive.strides}".encode()).hexdigest()[:8]
+    return f"{path.name}-{origin}.npz"
+
+
 def _tracked(
     drives: Sequence[RecordingData], root: Path, detector: RoadNetDetector, folder: Path, console: Console
 ) -> TrackSet:
@@ -133,9 +139,7 @@ def _tracked(
     kept.mkdir(exist_ok=True)
     sets = []
     for path, drive in folders_of(root, drives):
-        # Drives of one name in two folders are two; so are those of one folder at other rates.
-        origin = hashlib.sha256(f"{path.resolve()} {drive.strides}".encode()).hexdigest()[:8]
-        file = kept / f"{path.name}-{origin}.npz"
+        file = kept / tracks_file(path, drive)
         if not file.is_file():
             with console.status(f"tracking {path.name}"):
                 tracks = join(observe_drive(path, detector, strides=drive.strides))

@@ -72,9 +72,13 @@ def detector(
     prepare_processor()
     root, chosen = data_folder(data), device_of_this_process(choose_device(device))
     settings = {"seed": seed, "steps": steps, "weight_decay": weight_decay, "patience": patience}
-    training = read_configuration(DetectorTraining, config, output, resume, settings, dropout=dropout)
-    training = training.with_teachers([_named(teacher) for teacher in teachers or ()])
+
+    def read() -> DetectorTraining:
+        training = read_configuration(DetectorTraining, config, output, resume, settings, dropout=dropout)
+        return training.with_teachers([_named(teacher) for teacher in teachers or ()])
+
     with joined(chosen) as processes:
+        training = processes.told_by_first(read)
         _train_detector(
             training, root, lambda: training_folder(training, output, resume, "detector"), chosen, processes
         )

@@ -22,7 +22,7 @@ class LossWeights(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    nested: Annotated[tuple[Annotated[int, Field(gt=0)], ...], Field(min_length=1)] = (1, 3, 6)
+    nested: tuple[Annotated[int, Field(gt=0)], ...] = (1, 3, 6)
     relaxation: float = Field(0.05, ge=0, le=1, description="weight of the error of all futures")
     mean: float = Field(0.5, ge=0, description="weight of the error of the mean over the futures")
     choice: float = Field(0.1, ge=0, description="weight of the probabilities")

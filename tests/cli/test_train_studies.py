@@ -13,6 +13,8 @@ from support.commands import Command
 from support.crossing_car import KnowingDetector, write_crossing
 from support.ground_tracks import synthetic_drive
 
+from perception.cli.study_features import tracks_file
+from perception.training.forecast_settings import RecordingData
 from perception.training.ground_forecast_data import from_drive
 from perception.training.track_files import write_tracks
 
@@ -56,7 +58,8 @@ def test_the_study_of_features_is_a_table_a_file_and_a_picture(command: Command,
         tracks = from_drive(*synthetic_drive(np.random.default_rng(seed), objects=6, duration_s=8))
         looks = rng.normal(size=(len(tracks.features), 96 * 25 + 3)).astype(np.float16)
         looks[:, -3:] = np.eye(3)[rng.integers(3, size=len(looks))]
-        write_tracks(tmp_path / "run" / "tracks" / f"{name}.npz", replace(tracks, features=looks))
+        file = tracks_file(tmp_path / "drives" / name, RecordingData(path=Path("drives") / name))
+        write_tracks(tmp_path / "run" / "tracks" / file, replace(tracks, features=looks))
     config = _write(
         tmp_path / "run" / "training.yaml",
         reference_frame="ground",

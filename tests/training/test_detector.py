@@ -87,7 +87,13 @@ def test_each_data_set_says_whom_it_imitates_and_a_batch_asks_those_that_take_it
     sources = {"all": True, "none": False, "cars": {"square.onnx": ["car"]}}
     sets = [{"kind": "coco", "path": name, "imitate": imitate} for name, imitate in sources.items()]
     config = DetectorTraining.model_validate(
-        {"train": sets, "validation": [], "imitate": list(teachers), "sizes_px": [[64, 64], [96, 64]], "mosaic": 0}
+        {
+            "train": sets,
+            "validation": SOMETHING["validation"],
+            "imitate": list(teachers),
+            "sizes_px": [[64, 64], [96, 64]],
+            "mosaic": 0,
+        }
     )
     data = load_data(config, tmp_path, [])
     assert [image.imitate.sum(axis=1).tolist() for image in data.train] == [[6, 6], [0, 0], [1, 0]]
@@ -112,7 +118,7 @@ def test_imitating_an_unlisted_detector_or_an_unknown_class_is_refused(imitate, 
         DetectorTraining.model_validate(
             {
                 "train": [{"kind": "coco", "path": "a.json", "imitate": imitate}],
-                "validation": [],
+                "validation": SOMETHING["validation"],
                 "imitate": ["square.onnx"],
             }
         )
@@ -125,7 +131,13 @@ def test_cutouts_are_pasted_into_the_images_of_those_sets_that_say_so(monkeypatc
     bus = Cutout(np.full((40, 40, 4), 255, np.uint8), 2, 7)
     monkeypatch.setattr("perception.training.detector.read_cutouts", lambda path: [bus])
     sets = [{"kind": "coco", "path": "plain"}, {"kind": "coco", "path": "pasted", "paste": 0.5}]
-    given = {"train": sets, "validation": [], "sizes_px": [[96, 64]], "mosaic": 0, "cutouts": "drive"}
+    given = {
+        "train": sets,
+        "validation": SOMETHING["validation"],
+        "sizes_px": [[96, 64]],
+        "mosaic": 0,
+        "cutouts": "drive",
+    }
     for change in ({"cutouts": None}, {"train": sets[:1]}):
         with pytest.raises(ValueError, match="cutouts and the paste"):
             DetectorTraining.model_validate({**given, **change})
