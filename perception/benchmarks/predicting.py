@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from scipy.special import logsumexp, ndtr
 
 from perception.benchmarks.split import Benchmark, Predicted, Split
+from perception.evaluation.reliability import judged_by_truth
 from perception.forecasting.gru import TrajectoryGRU
 from perception.forecasting.offline import predict_windows
 from perception.forecasting.social import NEIGHBOURS
@@ -51,10 +51,7 @@ def likelihoods_of(
     if axes_rad is not None:
         cos, sin = np.cos(axes_rad)[:, None, None], np.sin(axes_rad)[:, None, None]
         away = np.stack([cos * away[..., 0] + sin * away[..., 1], cos * away[..., 1] - sin * away[..., 0]], axis=-1)
-    deviations = away / stds
-    levels = np.einsum("wk,wktd->wtd", probabilities, ndtr(deviations))
-    gaussians = (-0.5 * deviations**2 - np.log(stds) - 0.5 * np.log(2 * np.pi)).sum(axis=-1)
-    return levels, logsumexp(gaussians, axis=1, b=probabilities[..., None])
+    return judged_by_truth(probabilities, -away, stds, np.zeros_like(actual))  # seen from the truth
 
 
 def constant_velocity(split: Split, steps: int) -> Predicted:

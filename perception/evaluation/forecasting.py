@@ -37,7 +37,7 @@ from perception.evaluation.forecast_types import (
     Setting,
 )
 from perception.evaluation.futures import previous_rows
-from perception.evaluation.reliability import SHARES, Reliability, reliability_of
+from perception.evaluation.reliability import Reliability, reliability_of
 from perception.types import BoxTable, IntArray
 
 Float64 = NDArray[np.float64]
@@ -209,6 +209,5 @@ def _mean_errors(errors_px: Float64, widths_px: Float64) -> DisplacementErrors:
 def _coverage(reliability: Reliability | None) -> Coverage | None:
     if reliability is None:
         return None
-    middles = [SHARES.index(share) for share in (0.5, 0.9)]
-    (x_50, x_90), (y_50, y_90) = ([axis[at] for at in middles] for axis in reliability.inside)
+    (x_50, y_50), (x_90, y_90) = reliability.within(0.5), reliability.within(0.9)
     return Coverage(x_50=x_50, x_90=x_90, y_50=y_50, y_90=y_90)

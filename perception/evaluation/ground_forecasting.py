@@ -28,7 +28,7 @@ from perception.evaluation.ground_displacement import (
     score_ground_record,
 )
 from perception.evaluation.ground_tracking import nearness
-from perception.evaluation.reliability import SHARES, Reliability, reliability_of
+from perception.evaluation.reliability import Reliability, reliability_of
 from perception.evaluation.tracking_counts import assigned_rows
 from perception.types import ObjectTable
 
@@ -277,6 +277,5 @@ def _mean_errors(errors_m: Float64) -> GroundErrors:
 def _coverage(reliability: Reliability | None) -> GroundCoverage | None:
     if reliability is None:
         return None
-    middles = [SHARES.index(share) for share in (0.5, 0.9)]
-    (along_50, along_90), (across_50, across_90) = ([axis[at] for at in middles] for axis in reliability.inside)
+    (along_50, across_50), (along_90, across_90) = reliability.within(0.5), reliability.within(0.9)
     return GroundCoverage(along_50=along_50, along_90=along_90, across_50=across_50, across_90=across_90)

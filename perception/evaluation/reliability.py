@@ -27,18 +27,23 @@ class Reliability:
     inside: tuple[tuple[float, ...], tuple[float, ...]]
     nll: float
 
+    def within(self, share: float) -> tuple[float, float]:
+        """The shares of the truth inside that one of the middle ``SHARES``, along both axes."""
+        first, second = (axis[SHARES.index(share)] for axis in self.inside)
+        return first, second
+
 
 def judged_by_truth(
-    probabilities: FloatArray, means: Float64, stds: Float64, future: Float64
+    probabilities: FloatArray, means: FloatArray, stds: FloatArray, future: FloatArray
 ) -> tuple[Float64, Float64]:
-    """The mixture's cumulative probability at the truth, per axis (N, H, 2), and the logarithm of its density (N, H).
+    """The mixture's cumulative probability at the truth, per axis (N, H, A), and the logarithm of its density (N, H).
 
-    ``means`` and ``stds`` (N, K, H, 2), ``future`` (N, H, 2), in any unit; NaN where no spread is claimed.
+    ``means`` and ``stds`` (N, K, H, A), ``future`` (N, H, A), in any unit; NaN where no spread is claimed.
     """
     safe = np.maximum(stds, _SMALLEST_STD)
     deviations = (future[:, None] - means) / safe
     levels: Float64 = np.einsum("nk,nkha->nha", probabilities, ndtr(deviations))
-    each = -(0.5 * deviations**2 + np.log(safe)).sum(axis=-1) - np.log(2 * np.pi)
+    each = -(0.5 * deviations**2 + np.log(safe) + 0.5 * np.log(2 * np.pi)).sum(axis=-1)
     density: Float64 = logsumexp(each, b=np.asarray(probabilities)[:, :, None], axis=1)
     claims = (stds > 0).any(axis=1)
     return np.where(claims, levels, np.nan), np.where(claims.all(axis=-1), density, np.nan)

@@ -121,14 +121,18 @@ class TrackSet:
         """
         if not together:
             return rng.choice(ends, size=count, p=None if weights is None else weights / weights.sum())
-        instants, index = np.unique(self._by_instant[2][ends], return_inverse=True)
-        shares = np.bincount(index, weights) / np.bincount(index) if weights is not None else np.ones(len(instants))
-        drawn = rng.choice(len(instants), size=count, p=shares / shares.sum())
+        order, starts, instant_of_row = self._by_instant
+        instant_of_end, is_end = instant_of_row[ends], np.zeros(len(order), bool)
+        is_end[ends] = True
+        counts = np.bincount(instant_of_end)
+        instants = np.flatnonzero(counts)
+        shares = np.ones(len(instants))
+        if weights is not None:
+            shares = np.bincount(instant_of_end, weights)[instants] / counts[instants]
+        drawn = rng.choice(instants, size=count, p=shares / shares.sum())
         drawn = drawn[np.sort(np.unique(drawn, return_index=True)[1])]
-        order, starts = np.argsort(index, kind="stable"), np.append(0, np.cumsum(np.bincount(index)))
-        rows = [ends[order[starts[one] : starts[one + 1]]] for one in drawn[:count]]
-        enough = np.searchsorted(np.cumsum([len(part) for part in rows]), count) + 1
-        return np.concatenate(rows[:enough])[:count]
+        rows = self.rows_together(order[starts[drawn]])
+        return rows[(rows >= 0) & is_end[rows]][:count]
 
     def neighbours_of(self, rows: IntArray, count: int) -> IntArray:
         """(n, count): the nearest rows of the same instant, nearest first; -1 fills up."""

@@ -122,18 +122,24 @@ def test_wrong_questions(command: Command, tmp_path: Path, arguments: list[str],
     assert words in ran.sentence
 
 
-def test_seeds_are_trained_one_by_one_and_not_again(
-    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def _training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **more: Any) -> Path:
+    """The configuration of a short training on KITTI's tracks, which lie in ``data`` beside it."""
     monkeypatch.setattr("perception.detection.open_detector", lambda *_, **__: (BoxDetector(), "Detector: red boxes."))
     (tmp_path / "data").mkdir()
     write_kitti(tmp_path / "data" / "k.npz")
-    config = tmp_path / "c.yaml"
     content = {
         "reference_frame": "ground", "benchmark": {"name": "kitti", "path": "k.npz"}, "hidden_size": 6, "modes": 2,
-        "loss": {"nested": [1, 2]}, "settings": SETTINGS,
+        "loss": {"nested": [1, 2]}, "settings": SETTINGS, **more,
     }  # fmt: skip
+    config = tmp_path / "c.yaml"
     config.write_text(yaml.safe_dump(content))
+    return config
+
+
+def test_seeds_are_trained_one_by_one_and_not_again(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = _training(tmp_path, monkeypatch)
     arguments = ("train", "forecaster", "--config", config, "--data", tmp_path / "data", "--device", "cpu")
     ran = command(*arguments, "--seeds", 2, "--seed", 5, "--output", "run")
     assert ran.code == 0, ran.err
@@ -162,15 +168,7 @@ def test_seeds_are_trained_one_by_one_and_not_again(
 def test_a_stopped_training_of_seeds_tells_what_to_resume(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("perception.detection.open_detector", lambda *_, **__: (BoxDetector(), "Detector: red boxes."))
-    (tmp_path / "data").mkdir()
-    write_kitti(tmp_path / "data" / "k.npz")
-    config = tmp_path / "c.yaml"
-    content = {
-        "reference_frame": "ground", "benchmark": {"name": "kitti", "path": "k.npz"}, "hidden_size": 6, "modes": 2,
-        "loss": {"nested": [1, 2]}, "settings": SETTINGS, "seeds": 2,
-    }  # fmt: skip
-    config.write_text(yaml.safe_dump(content))
+    config = _training(tmp_path, monkeypatch, seeds=2)
 
     def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
