@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from perception.benchmarks.split import Benchmark, Predicted, Split
-from perception.evaluation.reliability import judged_by_truth
+from perception.evaluation.reliability import Judged, judged_by_truth
 from perception.forecasting.gru import TrajectoryGRU
 from perception.forecasting.offline import predict_windows
 from perception.forecasting.social import NEIGHBOURS
@@ -20,7 +20,8 @@ def predict(model: TrajectoryGRU, split: Split, benchmark: Benchmark, *, neighbo
     """The futures of all targets, in the unit of the errors. Without ``neighbours`` each object is alone."""
     times_s = torch.from_numpy(benchmark.grid.times_s).float()
     count = NEIGHBOURS if neighbours and model.config.social_size else 0
-    parts: list[tuple[FloatArray, ...]] = []
+    parts: list[tuple[FloatArray, FloatArray]] = []
+    judged = []
     for start in range(0, len(split), _BATCH):
         batch = slice(start, start + _BATCH)
         windows = windows_at(split.tracks, split.ends[batch], length=split.history, neighbours=count)
@@ -29,21 +30,26 @@ def predict(model: TrajectoryGRU, split: Split, benchmark: Benchmark, *, neighbo
         axes_rad = model.motion.axes_rad(state)
         probabilities = futures.log_probabilities[:targets].exp().numpy()
         means = futures.means[:targets].numpy()
-        likelihoods = likelihoods_of(
-            probabilities,
-            means,
-            futures.stds[:targets].numpy(),
-            split.tracks.truth[split.tracks.truth_rows[split.ends[batch]][:, None] + np.array(benchmark.grid.steps)],
-            None if axes_rad is None else axes_rad[:targets].numpy(),
+        judged.append(
+            judged_along(
+                probabilities,
+                means,
+                futures.stds[:targets].numpy(),
+                split.tracks.truth[
+                    split.tracks.truth_rows[split.ends[batch]][:, None] + np.array(benchmark.grid.steps)
+                ],
+                None if axes_rad is None else axes_rad[:targets].numpy(),
+            )
         )
-        parts.append((probabilities, means * split.units[batch][:, None, None], *likelihoods))
-    return Predicted(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+        parts.append((probabilities, means * split.units[batch][:, None, None]))
+    probabilities, means = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return Predicted(probabilities, means, Judged.join(judged, times=means.shape[2], axes=means.shape[3]))
 
 
-def likelihoods_of(
+def judged_along(
     probabilities: FloatArray, means: FloatArray, stds: FloatArray, actual: FloatArray, axes_rad: FloatArray | None
-) -> tuple[FloatArray, FloatArray]:
-    """Cumulative probabilities (w, T, D) at what happened (w, T, D), and logarithmic likelihoods (w, T).
+) -> Judged:
+    """``judged_by_truth`` of what happened (w, T, D).
 
     ``stds`` (w, K, T, D) lie along and across ``axes_rad`` (w,) where that is given.
     """

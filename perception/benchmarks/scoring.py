@@ -7,13 +7,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from perception.benchmarks.predicting import constant_velocity, kalman, predict
 from perception.benchmarks.split import Benchmark, Errors, Predicted, Split
 from perception.errors import UsageError
 from perception.evaluation.bootstrap import PairedComparison, compare_paired
-from perception.evaluation.reliability import SHARES, inside_middles
+from perception.evaluation.reliability import SHARES, Judged, inside_middles
 from perception.forecasting.gru import TrajectoryGRU
 
 
@@ -34,11 +33,14 @@ class Figure:
 @dataclass(frozen=True)
 class Spreads:
     """Shares of the truth inside the middle 50 % and 90 %, over times and axes, and the mean likelihood (negative, per
-    time; in the units of the tracks)."""
+    time; in the units of the tracks); how probable the most probable future was called, and how often it came nearest,
+    over times."""
 
     middle_50: float
     middle_90: float
     negative_log_likelihood: float
+    first_said: float
+    first_came: float
 
 
 @dataclass(frozen=True)
@@ -113,16 +115,19 @@ def score(
 
 
 def _spreads(predicted: Sequence[Predicted]) -> Spreads | None:
-    levels = [one.levels for one in predicted if one.levels is not None]
-    likelihoods = [one.log_likelihoods for one in predicted if one.log_likelihoods is not None]
-    if not levels:
+    parts = [one.judged for one in predicted if one.judged is not None]
+    if not parts:
         return None
-    together: NDArray[np.float64] = np.concatenate(levels)
-    shares = inside_middles(together.reshape(-1, together.shape[-1]))
+    _, times, axes = parts[0].levels.shape
+    judged = Judged.join(parts, times=times, axes=axes)
+    shares = inside_middles(judged.levels.reshape(-1, axes))
     if shares is None:
         return None
+    said, came = judged.firsts.mean(axis=(0, 1)).tolist()
     return Spreads(
         middle_50=float(np.mean(shares[SHARES.index(0.5)])),
         middle_90=float(np.mean(shares[SHARES.index(0.9)])),
-        negative_log_likelihood=-float(np.mean(np.concatenate(likelihoods))),
+        negative_log_likelihood=-float(np.mean(judged.log_densities)),
+        first_said=said,
+        first_came=came,
     )

@@ -11,6 +11,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from perception.errors import UsageError
+from perception.evaluation.reliability import Judged
 from perception.forecasting.windows import Grid, TrackSet
 from perception.types import FloatArray, IntArray, ReferenceFrame
 
@@ -69,14 +70,13 @@ class Split:
 class Predicted:
     """K futures of w targets: ``probabilities`` (w, K), ``means`` (w, K, T, D) in the unit of the errors.
 
-    ``levels`` (w, T, D) are the mixture's cumulative probabilities at what happened, ``log_likelihoods`` (w, T) those
-    of what happened; None where no spread is claimed.
+    ``judged`` by what happened, along and across where spreads lie so, in the unit of the tracks; None where no spread
+    is claimed.
     """
 
     probabilities: FloatArray
     means: FloatArray
-    levels: FloatArray | None = None
-    log_likelihoods: FloatArray | None = None
+    judged: Judged | None = None
 
     @property
     def expected(self) -> FloatArray:

@@ -182,7 +182,14 @@ class Trainer:
             run, training.settings.steps, folder, self._console, title="TrajectoryGRU", again=self._again
         )
         assert isinstance(model, TrajectoryGRU)
-        for name, (before, after) in calibrate(training, data, model).items():
+        choices, spreads = calibrate(training, data, model)
+        for name, first in choices.items():
+            self._console.print(
+                f"Probabilities calibrated: of {name}, the first future comes nearest in {first.came_true:.0%} of the "
+                f"cases and said so of {first.said_before:.0%} before, of {first.said_after:.0%} after.",
+                highlight=False,
+            )
+        for name, (before, after) in spreads.items():
             self._console.print(
                 f"Spreads calibrated: of {name}, the middle 50 and 90 % hold {before.middle_50:.0%} and "
                 f"{before.middle_90:.0%} before, {after.middle_50:.0%} and {after.middle_90:.0%} after.",

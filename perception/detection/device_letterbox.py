@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from perception.detection.letterbox import PADDING_GREY, Letterbox, fit
+from perception.detection.letterbox import PADDING_GREY, Letterbox, fit, takes_area
 
 
 def letterbox_on(
@@ -29,7 +29,8 @@ def letterbox_on(
         rows = np.flatnonzero((sizes_px == size).all(axis=1))
         scales[rows], new_width, new_height = fit(tuple(size.tolist()), width=width, height=height)
         pixels = _upload([images[row] for row in rows.tolist()], device)
-        canvas[torch.from_numpy(rows).to(device), :new_height, :new_width] = _resample(pixels, new_width, new_height)
+        resampled = _resample(pixels, new_width, new_height, takes_area(scales[rows[0]]))
+        canvas[torch.from_numpy(rows).to(device), :new_height, :new_width] = resampled
     return Letterbox(canvas, scales, sizes_px)
 
 
@@ -41,16 +42,15 @@ def _upload(images: Sequence[NDArray[np.uint8]], device: torch.device) -> Tensor
     return on_host.to(device, non_blocking=True)
 
 
-def _resample(pixels: Tensor, width: int, height: int) -> Tensor:
+def _resample(pixels: Tensor, width: int, height: int, by_area: bool) -> Tensor:
     """(b, h, w, 3) to (b, height, width, 3) uint8."""
     count, old_height, old_width, _ = pixels.shape
     if (old_width, old_height) == (width, height):
         return pixels
-    shrinks = width < old_width or height < old_height
     # 16 bits hold every grey level and err by less than one.
     dtype = torch.float16 if pixels.device.type == "cuda" else torch.float32
-    columns = _weights_on(pixels.device, dtype, old_width, width, shrinks)
-    rows = _weights_on(pixels.device, dtype, old_height, height, shrinks)
+    columns = _weights_on(pixels.device, dtype, old_width, width, by_area)
+    rows = _weights_on(pixels.device, dtype, old_height, height, by_area)
     narrow = columns @ pixels.to(dtype)  # (b, h, width, 3)
     small = rows @ narrow.reshape(count, old_height, width * 3)
     return small.round().clamp(0, 255).to(torch.uint8).reshape(count, height, width, 3)

@@ -14,7 +14,7 @@ from torch import Tensor
 from perception.types import FloatArray
 
 PADDING_GREY = 114
-
+_NONE_IS_MISSED_FROM = 0.5
 
 PixelsT = TypeVar("PixelsT", NDArray[np.uint8], Tensor, covariant=True)
 
@@ -52,17 +52,23 @@ def fit(size_px: tuple[int, int], *, width: int, height: int) -> tuple[float, in
     return scale, max(1, min(width, round(size_px[0] * scale))), max(1, min(height, round(size_px[1] * scale)))
 
 
+def takes_area(scale: float) -> bool:
+    """Whether a picture shrinks so much that each new pixel has to be the mean of those that it covers.
+
+    Between half and whole size two neighbours in each axis miss none, and take a seventh of the time; public detectors
+    scale so, too.
+    """
+    return scale < _NONE_IS_MISSED_FROM
+
+
 def letterbox(images: Sequence[NDArray[np.uint8]], *, width: int, height: int) -> Letterbox[NDArray[np.uint8]]:
     """Scale each image (H, W, 3) into a canvas of ``width`` x ``height`` pixels; the rest is grey."""
     canvas = np.full((len(images), height, width, 3), PADDING_GREY, np.uint8)
     scales = np.empty(len(images))
     for index, image in enumerate(images):
         scale, new_width, new_height = fit((image.shape[1], image.shape[0]), width=width, height=height)
-        shrinks = scale < 1
-        resized = cv2.resize(
-            image, (new_width, new_height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        )
-        canvas[index, :new_height, :new_width] = resized
+        how = cv2.INTER_AREA if takes_area(scale) else cv2.INTER_LINEAR
+        canvas[index, :new_height, :new_width] = cv2.resize(image, (new_width, new_height), interpolation=how)
         scales[index] = scale
     sizes_px = np.array([(image.shape[1], image.shape[0]) for image in images], dtype=np.int64).reshape(-1, 2)
     return Letterbox(canvas, scales, sizes_px)

@@ -12,7 +12,7 @@ from scipy.optimize import linear_sum_assignment
 from perception.evaluation.boxes import ImageKey, box_iou, rows_by_image
 from perception.evaluation.forecast_types import ForecastRecord, Setting
 from perception.evaluation.futures import TruthFutures, constant_velocity_futures, kalman_velocity_futures
-from perception.evaluation.reliability import judged_by_truth
+from perception.evaluation.reliability import Judged, judged_by_truth
 from perception.types import BoxTable, Forecasts, IntArray
 
 MATCH_IOU = 0.5
@@ -61,13 +61,11 @@ class Truth:
 
 @dataclass(frozen=True)
 class Targets:
-    """N targets: ``errors_px`` (N, H, methods, ADE and FDE), NaN without a future; ``levels`` (N, H, axes), how much of
-    the forecast's probability lies before the truth, ``log_densities`` (N, H), how likely that was, per square pixel;
-    true object and image width of each, both (N,)."""
+    """N targets: ``errors_px`` (N, H, methods, ADE and FDE), NaN without a future; ``judged`` at the horizons, in
+    pixels; true object and image width of each, both (N,)."""
 
     errors_px: Float64
-    levels: Float64
-    log_densities: Float64
+    judged: Judged
     objects: NDArray[np.int64]
     widths_px: Float64
 
@@ -78,8 +76,7 @@ class Targets:
             errors_px=np.concatenate(
                 [np.zeros((0, horizon_count, len(METHODS), 2)), *(part.errors_px for part in parts)]
             ),
-            levels=np.concatenate([np.zeros((0, horizon_count, 2)), *(part.levels for part in parts)]),
-            log_densities=np.concatenate([np.zeros((0, horizon_count)), *(part.log_densities for part in parts)]),
+            judged=Judged.join([part.judged for part in parts], times=horizon_count),
             objects=np.concatenate([np.zeros(0, np.int64), *(part.objects for part in parts)]),
             widths_px=np.concatenate([np.zeros(0), *(part.widths_px for part in parts)]),
         )
@@ -162,13 +159,12 @@ def score_record(
     )
     single_px = np.einsum("nk,nked->ned", forecasts.probabilities, means_px)
     lone_px = [single_px, *_constant_velocities_px(record, chosen, previous_boxes_xyxy_px, elapsed_s, plan)]
-    levels, log_densities = judged_by_truth(
+    judged = judged_by_truth(
         forecasts.probabilities, means_px[:, :, plan.at], stds_px[:, :, plan.at], future_px[:, plan.at]
     )
     return Targets(
         errors_px=displacement_errors(np.stack(lone_px, axis=1), means_px, future_px, plan),
-        levels=levels,
-        log_densities=log_densities,
+        judged=judged,
         objects=objects,
         widths_px=sizes_px[:, 0].astype(np.float64),
     )

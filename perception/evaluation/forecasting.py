@@ -184,7 +184,7 @@ def _score_horizon(
         )
         for metric, baseline in ((0, ade_baseline), (1, fde_baseline))
     )
-    reliability = reliability_of(targets.levels[is_target, index], targets.log_densities[is_target, index])
+    reliability = reliability_of(targets.judged[is_target], index)
     return replace(
         scores,
         expected=_mean_errors(errors[:, EXPECTED], widths),

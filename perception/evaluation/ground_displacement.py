@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from perception.evaluation.displacement import Plan, displacement_errors, forecasts_of
 from perception.evaluation.forecast_types import ForecastRecord
 from perception.evaluation.futures import TruthFutures, straight_futures
-from perception.evaluation.reliability import judged_by_truth
+from perception.evaluation.reliability import Judged, judged_by_truth
 from perception.types import FloatArray
 
 METHODS = ("expected", "most probable", "constant velocity", "best of K")
@@ -23,13 +23,11 @@ Float64 = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class GroundTargets:
-    """N targets: ``errors_m`` (N, H, methods, ADE and FDE), NaN without a future; ``levels`` (N, H, 2), how much of the
-    forecast's probability lies before the truth along and across its axis, ``log_densities`` (N, H), how likely that
-    was, per square metre; ``moved_m`` (N, H), how far the object truly went; true object (N,)."""
+    """N targets: ``errors_m`` (N, H, methods, ADE and FDE), NaN without a future; ``judged`` at the horizons, along
+    and across, in metres; ``moved_m`` (N, H), how far the object truly went; true object (N,)."""
 
     errors_m: Float64
-    levels: Float64
-    log_densities: Float64
+    judged: Judged
     moved_m: Float64
     objects: NDArray[np.int64]
 
@@ -40,8 +38,7 @@ class GroundTargets:
             errors_m=np.concatenate(
                 [np.zeros((0, horizon_count, len(METHODS), 2)), *(part.errors_m for part in parts)]
             ),
-            levels=np.concatenate([np.zeros((0, horizon_count, 2)), *(part.levels for part in parts)]),
-            log_densities=np.concatenate([np.zeros((0, horizon_count)), *(part.log_densities for part in parts)]),
+            judged=Judged.join([part.judged for part in parts], times=horizon_count),
             moved_m=np.concatenate([np.zeros((0, horizon_count)), *(part.moved_m for part in parts)]),
             objects=np.concatenate([np.zeros(0, np.int64), *(part.objects for part in parts)]),
         )
@@ -72,7 +69,7 @@ def score_ground_record(
     )
     axes_rad = np.zeros(len(rows)) if forecasts.axes_rad is None else forecasts.axes_rad
     at_m = future_m[:, plan.at]
-    levels, log_densities = judged_by_truth(
+    judged = judged_by_truth(
         forecasts.probabilities,
         _turned(means_m[:, :, plan.at], axes_rad),
         stds_m[:, :, plan.at],
@@ -80,8 +77,7 @@ def score_ground_record(
     )
     return GroundTargets(
         errors_m=displacement_errors(np.stack(lone_m, axis=1), means_m, future_m, plan),
-        levels=levels,
-        log_densities=log_densities,
+        judged=judged,
         moved_m=np.linalg.norm(at_m - now_m, axis=2),
         objects=objects,
     )

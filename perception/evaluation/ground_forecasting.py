@@ -251,7 +251,7 @@ def _score_horizon(
         for method in (EXPECTED, BEST)
         for metric in (_ADE, _FDE)
     )
-    reliability = reliability_of(targets.levels[is_target, index], targets.log_densities[is_target, index])
+    reliability = reliability_of(targets.judged[is_target], index)
     return replace(
         scores,
         expected=_mean_errors(errors[:, EXPECTED]),

@@ -72,6 +72,8 @@ class TrajectoryGRU(nn.Module):
     spread_basis: Tensor
     spread_correction: Tensor
     """(C, P, D): what calibration adds to the logarithms of a class's spreads, as a curve in time."""
+    choice_correction: Tensor
+    """(2,): what calibration does to the probabilities: a temperature's logarithm, and the first future's lead."""
 
     def __init__(self, config: GruConfig | None = None) -> None:
         super().__init__()
@@ -97,6 +99,7 @@ class TrajectoryGRU(nn.Module):
         self.register_buffer("spread_basis", _orthonormal_powers(config.spread_degree, start=0), persistent=False)
         correction = torch.zeros(len(CLASSES), config.spread_degree + 1, motion.dimensions)
         self.register_buffer("spread_correction", correction)
+        self.register_buffer("choice_correction", torch.zeros(2))
 
     def embed(self, motion: Tensor, labels: Tensor, features: Tensor | None) -> Tensor:
         """(..., motion.input_size), (...,), and (..., F) or None to (..., config.input_size).
@@ -160,8 +163,14 @@ class TrajectoryGRU(nn.Module):
         # Each future is at most as probable as the one before it: the first is the best guess by construction, and the
         # first few are what the loss makes good together.
         falls = nn.functional.softplus(logits[:, 1:, 0]).cumsum(dim=1)
-        ordered = torch.cat([torch.zeros_like(logits[:, :1, 0]), -falls], dim=1)
-        return Futures(ordered.log_softmax(dim=-1), motion.place(state, moved), stds)
+        return Futures(self.log_probabilities(falls, self.choice_correction), motion.place(state, moved), stds)
+
+    @staticmethod
+    def log_probabilities(falls: Tensor, correction: Tensor) -> Tensor:
+        """(N, K): falling; ``falls`` (N, K - 1) say how far each logit is below the first's, ``correction`` is
+        ``choice_correction``."""
+        lower = -falls * (-correction[0]).exp() - correction[1]
+        return torch.cat([falls.new_zeros(len(falls), 1), lower], dim=1).log_softmax(dim=-1)
 
     def spread_curves(self, times_s: Tensor) -> Tensor:
         """(T, P): the curves of which the logarithms of spreads are made, at ``times_s`` (T,)."""

@@ -94,6 +94,7 @@ def read_gru(path: Path) -> TrajectoryGRU:
     if frame not in BUNDLED_NAMES:
         raise UsageError(f"{path}: forecasts in an unknown frame ({frame}); give weights of this version.")
     model = TrajectoryGRU(GruConfig(**weights.config))
-    weights.state.setdefault("spread_correction", model.spread_correction)  # files of before had none
+    for calibration in ("spread_correction", "choice_correction"):  # files of before had none
+        weights.state.setdefault(calibration, getattr(model, calibration))
     load_into(model, weights, path)
     return model.eval()

@@ -1,7 +1,8 @@
 """What the CNN's feature is worth to the forecaster: without it, with RoadNet's, and learnt together with the forecast.
 
-In the last case the loss of the forecast flows back through time, through the GRU, into the convolutions that make the
-embedding: the network may say what the future depends on, instead of what tells one object from another.
+In that case the loss of the forecast flows back through time, through the GRU, into the convolutions that make the
+embedding: the network may say what the future depends on, instead of what tells one object from another. How far that
+could lead at best is measured, too: with the lamps and the heading that the simulator knows, in place of a feature.
 """
 
 from __future__ import annotations
@@ -30,9 +31,10 @@ from perception.training.forecast_settings import ForecasterTraining
 from perception.training.ground_lessons import ERRORS_AT_S, GroundLessons, ground_errors_m
 from perception.training.looks import ObjectLook
 from perception.training.loop import Task, Validation
+from perception.training.told import TOLD
 from perception.types import FloatArray, IntArray
 
-Feature = Literal["none", "RoadNet's", "joint"]
+Feature = Literal["none", "RoadNet's", "joint", "told"]
 FEATURES: tuple[Feature, ...] = get_args(Feature)
 AHEAD_S = 3
 
@@ -41,7 +43,9 @@ _MOVING_MPS, _NEAR_M = 1.0, 20.0
 _LOOKS_AT_ONCE = 4096
 _EXAMINED_ROWS = 40_000
 _WATCHED_ROWS, _WATCHED_LENGTH = 500, 16
-_COLOURS: Mapping[Feature, str] = {"none": "#718096", "RoadNet's": "#3366cc", "joint": "#2f855a"}
+_COLOURS: Mapping[Feature, str] = {"none": "#718096", "RoadNet's": "#3366cc", "joint": "#2f855a", "told": "#c05621"}
+_TOWERS_PACE = 0.1
+"""RoadNet's convolutions have learnt already; at the rate of the recurrent network they forget what they know."""
 
 
 class SeeingForecaster(nn.Module):
@@ -57,10 +61,14 @@ class SeeingForecaster(nn.Module):
 
 
 def given_features(feature: Feature, tracks: TrackSet, model: RoadNet) -> TrackSet:
-    """``tracks`` with looks as they are learnt from: without features, with ``model``'s embeddings, or as they are."""
+    """``tracks`` as they are learnt from: without features, with ``model``'s embeddings, with looks, or with what the
+    truth tells. Their features are looks and, in the last columns, ``TOLD``."""
     if feature == "none":
         return replace(tracks, features=np.zeros((len(tracks.features), 0), np.float32))
-    return tracks if feature == "joint" else _embedded(tracks, ObjectLook(model))
+    if feature == "told":
+        return replace(tracks, features=tracks.features[:, -len(TOLD) :])
+    looks = replace(tracks, features=tracks.features[:, : -len(TOLD)])
+    return looks if feature == "joint" else _embedded(looks, ObjectLook(model))
 
 
 def seeing_task(
@@ -81,7 +89,7 @@ def seeing_task(
         GruConfig(
             hidden_size=config.hidden_size,
             dropout=config.dropout,
-            feature_size=model.config.embedding_size,
+            feature_size=len(TOLD) if feature == "told" else model.config.embedding_size,
             horizon_s=HORIZONS_S["ground"],
             modes=config.modes,
             social_size=config.social_size,
@@ -107,7 +115,7 @@ def seeing_task(
         # Later ones are always better, those of a training that was resumed, too: what counts are the last weights.
         return Validation(float(loss_of(network, watched)["total"]), time.time(), {})
 
-    return Task(network, draw_batch, loss_of, validate)
+    return Task(network, draw_batch, loss_of, validate, paces={"look.": _TOWERS_PACE})
 
 
 @dataclass(frozen=True)
@@ -201,7 +209,7 @@ def draw_worths(found: Sequence[Worth], path: Path) -> None:
     groups = list(dict.fromkeys(worth.group for worth in found))
     for worth in found:
         none = next(w for w in found if w.group == worth.group and w.feature == "none")
-        place = groups.index(worth.group) + 0.22 * (FEATURES.index(worth.feature) - 1)
+        place = groups.index(worth.group) + 0.2 * (FEATURES.index(worth.feature) - 1.5)
         colour = _COLOURS[worth.feature]
         label = worth.feature if worth.group == groups[0] else None
         ratio, interval = worth.against_none.ratio or 1.0, worth.against_none.ratio_interval

@@ -20,6 +20,7 @@ from perception.forecasting.motion import MotionState
 from perception.forecasting.offline import encode_windows
 from perception.forecasting.windows import Grid, TrackSet, Windows, join
 from perception.training.benchmark_lessons import BenchmarkLessons
+from perception.training.choice_calibration import FirstFuture, calibrate_choice
 from perception.training.forecast_settings import ForecasterTraining, RecordingData, TrafficData
 from perception.training.ground_lessons import EXACT, GroundLessons
 from perception.training.image_lessons import ImageLessons
@@ -191,10 +192,15 @@ def forecaster_task(
     return Task(model, draw_batch, loss_of, validate)
 
 
-def calibrate(config: ForecasterTraining, data: ForecasterData, model: TrajectoryGRU) -> dict[str, Calibrated]:
-    """Make the spreads of a trained ``model`` mean what they say; see ``calibrate_spreads``."""
+def calibrate(
+    config: ForecasterTraining, data: ForecasterData, model: TrajectoryGRU
+) -> tuple[dict[str, FirstFuture], dict[str, Calibrated]]:
+    """Make probabilities and spreads of a trained ``model`` mean what they say; see ``calibrate_choice`` and
+    ``calibrate_spreads``, whose results are returned."""
     lessons = data.lessons(config)
-    return calibrate_spreads(model.cpu(), lessons.unlearnt(), lessons.grid)
+    unlearnt, model = lessons.unlearnt(), model.cpu()
+    chosen = calibrate_choice(model, unlearnt, lessons.grid)  # first, for spreads are those of the weighted mixture
+    return chosen, calibrate_spreads(model, unlearnt, lessons.grid)
 
 
 def check_apart(root: Path, config: ForecasterTraining) -> None:

@@ -79,12 +79,14 @@ class History:
 @dataclass
 class Task(Generic[BatchT]):
     """What is learnt: ``draw_batch(step)`` (the same for the same step), ``loss_of(model, batch)`` returning named
-    scalars with ``total`` among them, and ``validate(model)``."""
+    scalars with ``total`` among them, and ``validate(model)``. Parts of the model, by the start of their parameters'
+    names, may learn at a share of the rate: ``paces``, as where what is trained already meets what is new."""
 
     model: nn.Module
     draw_batch: Callable[[int], BatchT]
     loss_of: Callable[[nn.Module, BatchT], dict[str, Tensor]]
     validate: Callable[[nn.Module], Validation]
+    paces: Mapping[str, float] = field(default_factory=dict)
 
 
 def train(
@@ -105,7 +107,9 @@ def train(
     model = task.model.to(device)
     average = copy.deepcopy(model).eval().requires_grad_(False)
     best = copy.deepcopy(average)
-    optimizer = torch.optim.AdamW(_parameter_groups(model, settings.weight_decay), lr=settings.learning_rate)
+    optimizer = torch.optim.AdamW(
+        _parameter_groups(model, settings.weight_decay, task.paces), lr=settings.learning_rate
+    )
     history, first_step = History(), 0
     state = {"model": model, "average": average, "best": best, "optimizer": optimizer}
     checkpoint = folder / CHECKPOINT_NAME
@@ -122,7 +126,7 @@ def train(
         for step, batch in _prefetched(draw_batch, first_step, settings.steps):
             model.train()
             for group in optimizer.param_groups:
-                group["lr"] = learning_rate_at(step, settings)
+                group["lr"] = group.get("pace", 1.0) * learning_rate_at(step, settings)
             with torch.autocast(device.type, dtype=torch.bfloat16, enabled=settings.half):
                 losses = task.loss_of(model, batch)
             optimizer.zero_grad(set_to_none=True)
@@ -193,11 +197,16 @@ def _prefetched(draw: Callable[[int], BatchT], first: int, end: int) -> Iterator
             yield step, batch
 
 
-def _parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+def _parameter_groups(model: nn.Module, weight_decay: float, paces: Mapping[str, float]) -> list[dict[str, Any]]:
     """Weight decay for matrices and kernels, not for biases and norms."""
-    decayed = [p for p in model.parameters() if p.ndim > 1]
-    free = [p for p in model.parameters() if p.ndim <= 1]
-    return [{"params": decayed, "weight_decay": weight_decay}, {"params": free, "weight_decay": 0.0}]
+    groups: dict[tuple[float, bool], list[nn.Parameter]] = {(1.0, True): [], (1.0, False): []}
+    for name, parameter in model.named_parameters():
+        pace = next((pace for start, pace in paces.items() if name.startswith(start)), 1.0)
+        groups.setdefault((pace, parameter.ndim > 1), []).append(parameter)
+    return [
+        {"params": parameters, "weight_decay": weight_decay * is_decayed, "pace": pace}
+        for (pace, is_decayed), parameters in groups.items()
+    ]
 
 
 @torch.no_grad()

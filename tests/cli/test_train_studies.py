@@ -16,6 +16,7 @@ from support.ground_tracks import synthetic_drive
 from perception.cli.study_features import tracks_file
 from perception.training.forecast_settings import RecordingData
 from perception.training.ground_forecast_data import from_drive
+from perception.training.told import TOLD
 from perception.training.track_files import write_tracks
 
 SETTINGS = {"steps": 4, "batch_size": 4, "validate_every": 2, "save_every": 1, "warmup_steps": 1}
@@ -56,8 +57,8 @@ def test_the_study_of_features_is_a_table_a_file_and_a_picture(command: Command,
     for seed, name in enumerate(("drive-1", "held-out-1")):
         (tmp_path / "drives" / name).mkdir(parents=True)
         tracks = from_drive(*synthetic_drive(np.random.default_rng(seed), objects=6, duration_s=8))
-        looks = rng.normal(size=(len(tracks.features), 96 * 25 + 3)).astype(np.float16)
-        looks[:, -3:] = np.eye(3)[rng.integers(3, size=len(looks))]
+        looks = rng.normal(size=(len(tracks.features), 96 * 25 + 3 + len(TOLD))).astype(np.float16)
+        looks[:, -3 - len(TOLD) : -len(TOLD)] = np.eye(3)[rng.integers(3, size=len(looks))]
         file = tracks_file(tmp_path / "drives" / name, RecordingData(path=Path("drives") / name))
         write_tracks(tmp_path / "run" / "tracks" / file, replace(tracks, features=looks))
     config = _write(
@@ -72,7 +73,7 @@ def test_the_study_of_features_is_a_table_a_file_and_a_picture(command: Command,
     ran = command(*asked, "--seeds", 2)
     assert ran.code == 0, ran.err
     study = json.loads((tmp_path / "run" / "study.json").read_text())
-    assert [worth["feature"] for worth in study["worths"][:3]] == ["none", "RoadNet's", "joint"]
+    assert [worth["feature"] for worth in study["worths"][:4]] == ["none", "RoadNet's", "joint", "told"]
     assert all(len(worth["by_seed_m"]) == 2 and worth["min_fde_m"] > 0 for worth in study["worths"])
     assert (tmp_path / "run" / "study.png").is_file()
     assert "joint" in ran.out

@@ -20,8 +20,8 @@ def picture(width: int, height: int, seed: int = 0) -> NDArray[np.uint8]:
 
 @pytest.mark.parametrize(
     "sizes",
-    [[(320, 192)], [(160, 96)], [(333, 181)], [(100, 60)], [(320, 192), (90, 160), (320, 192), (1, 300)]],
-    ids=["half", "as it is", "odd", "magnified", "mixed"],
+    [[(320, 192)], [(160, 96)], [(250, 150)], [(333, 181)], [(100, 60)], [(320, 192), (90, 160), (320, 192), (1, 300)]],
+    ids=["half", "as it is", "by less than two", "odd", "magnified", "mixed"],
 )
 def test_it_is_opencvs_letterbox(sizes: list[tuple[int, int]]) -> None:
     images = [picture(*size, seed) for seed, size in enumerate(sizes)]

@@ -180,6 +180,8 @@ def test_a_class_is_calibrated_for_itself_and_its_spreads_alone(model, tmp_path)
 
 
 def test_weights_without_a_calibration_are_read(model, tmp_path):
-    state = {name: value for name, value in model.state_dict().items() if name != "spread_correction"}
+    calibrations = ("spread_correction", "choice_correction")
+    state = {name: value for name, value in model.state_dict().items() if name not in calibrations}
     save_weights(tmp_path / "old.safetensors", state, kind="forecaster", config=asdict(CONFIG))
-    assert not read_gru(tmp_path / "old.safetensors").spread_correction.any()
+    read = read_gru(tmp_path / "old.safetensors")
+    assert not read.spread_correction.any() and not read.choice_correction.any()

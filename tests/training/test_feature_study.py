@@ -29,6 +29,7 @@ from perception.training.feature_study import (
 from perception.training.forecast_settings import ForecasterTraining
 from perception.training.ground_forecast_data import from_drive
 from perception.training.loop import TrainingSettings, train
+from perception.training.told import TOLD
 
 SETTINGS = TrainingSettings(steps=3, batch_size=16, learning_rate=0.01, warmup_steps=0, validate_every=2, half=False)
 CONFIG = ForecasterTraining(reference_frame="ground", hidden_size=16, mirror_share=0, settings=SETTINGS)
@@ -42,17 +43,19 @@ def model() -> RoadNet:
 
 @pytest.fixture(scope="module")
 def tracks() -> TrackSet:
-    """With random looks: squares of 3x3 cells and 8 channels, and which of three heads reads them."""
+    """With random looks, squares of 3x3 cells and 8 channels and which of three heads reads them, and what is told."""
     rng = np.random.default_rng(0)
     drives = join([from_drive(*synthetic_drive(np.random.default_rng(seed))) for seed in range(2)])
-    looks = rng.normal(size=(len(drives.features), 8 * 9 + 3))
-    looks[:, -3:] = np.eye(3)[rng.integers(3, size=len(looks))]
-    return replace(drives, features=looks.astype(np.float16))
+    count = len(drives.features)
+    looks, told = rng.normal(size=(count, 8 * 9)), rng.uniform(0.1, 1, (count, len(TOLD)))
+    heads = np.eye(3)[rng.integers(3, size=count)]
+    return replace(drives, features=np.concatenate([looks, heads, told], axis=1).astype(np.float16))
 
 
-def test_features_are_nothing_embeddings_or_looks(tracks, model):
+def test_features_are_nothing_embeddings_looks_or_what_is_told(tracks, model):
     given = {feature: given_features(feature, tracks, model) for feature in FEATURES}
-    assert [part.feature_size for part in given.values()] == [0, 16, 75]
+    assert [part.feature_size for part in given.values()] == [0, 16, 75, len(TOLD)]
+    assert given["told"].features.min() >= 0.1  # and neither looks nor heads, of which some are less
     lengths = np.linalg.norm(given["RoadNet's"].features, axis=1)
     np.testing.assert_allclose(lengths, 1, atol=1e-3)
 

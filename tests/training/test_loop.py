@@ -98,3 +98,16 @@ def test_a_resumed_training_may_not_change_its_settings(tmp_path):
     train(_task(), _settings(), folder=tmp_path, device=CPU)
     with pytest.raises(UsageError, match="learning_rate"):
         train(_task(), _settings(learning_rate=0.01), folder=tmp_path, device=CPU)
+
+
+def test_a_part_may_learn_at_a_share_of_the_rate(tmp_path):
+    moved = {}
+    for pace in (1.0, 0.1, 0.0):
+        folder = tmp_path / str(pace)
+        folder.mkdir()
+        task = _task(seed=3)
+        task.paces = {"weight": pace}
+        start = task.model.weight.item()
+        model, _ = train(task, _settings(steps=10, average_decay=0, weight_decay=0), folder=folder, device=CPU)
+        moved[pace] = abs(model.weight.item() - start)
+    assert moved[0.0] == 0 < moved[0.1] < 0.3 * moved[1.0]
