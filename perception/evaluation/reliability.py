@@ -118,5 +118,5 @@ def reliability_note(found: Reliability, axes: tuple[str, str], unit: str) -> st
     )
     return (
         f"Inside the middle {named} % of the forecast lie {curves}; NLL {found.nll:.2f} nats per square {unit}. "
-        f"The most probable future is given {found.first_said:.0%}; it comes nearest in {found.first_came:.0%} of cases."
+        f"The most probable future is given {found.first_said:.0%}; it is nearest in {found.first_came:.0%} of cases."
     )
