@@ -21,19 +21,20 @@ def from_recording(
     observed: Sequence[tuple[float, Tracks]],
     *,
     max_gap_s: float = 0.25,
+    same_ids: bool = False,
 ) -> TrackSet:
     """One camera's recording: ``observed`` pairs of time and the tracks that our tracker had then.
 
-    A track takes the future of the truth box that it overlaps by an IoU of at least 0.5 at that instant. Between
-    frames at most ``max_gap_s`` apart the truth is interpolated.
+    A track takes the future of the truth box that it overlaps by an IoU of at least 0.5 at that instant; with
+    ``same_ids``, where the truth was made of the tracks themselves, its own. Between frames at most ``max_gap_s`` apart
+    the truth is interpolated.
     """
     boxes = to_centre_size(truth.boxes_xyxy_px, np.tile(image_size_px, (len(truth), 1)))
     truth_times = np.array([frame_times_s[int(i)] for i in truth.frame_indices])
     instants = []
     for time_s, tracks in observed:
         present = truth[np.abs(truth_times - time_s) < 1e-6]
-        matched = _match(tracks.boxes_xyxy_px, present.boxes_xyxy_px)
-        objects = np.where(matched >= 0, present.ids[matched], -1) if len(present) else np.full(len(tracks), -1)
+        objects = tracks.ids if same_ids else _true_ids(tracks.boxes_xyxy_px, present)
         instants.append(Instant(time_s, tracks, ImageMotion().observe(tracks, None), objects))
     futures = TrueFutures.on_grid(IMAGE_GRID, truth.ids, truth_times, boxes, max_gap_s=max_gap_s)
     return with_futures(instants, futures)
@@ -136,10 +137,9 @@ def with_futures(instants: Sequence[Instant], futures: TrueFutures) -> TrackSet:
     )
 
 
-def _match(boxes: FloatArray, truth: FloatArray) -> IntArray:
-    """For each box the truth box that overlaps it best, -1 below an IoU of 0.5."""
-    if not len(boxes) or not len(truth):
+def _true_ids(boxes: FloatArray, present: BoxTable) -> IntArray:
+    """For each box the id of the truth box that overlaps it best, -1 below an IoU of 0.5."""
+    if not len(boxes) or not len(present):
         return np.full(len(boxes), -1)
-    iou = box_iou(boxes, truth)
-    best: IntArray = iou.argmax(axis=1)
-    return np.where(iou.max(axis=1) >= 0.5, best, -1)
+    iou = box_iou(boxes, present.boxes_xyxy_px)
+    return np.where(iou.max(axis=1) >= 0.5, present.ids[iou.argmax(axis=1)], -1)

@@ -21,11 +21,14 @@ _NEAREST_M, _NEAREST_SHARE = 2.0, 0.15
 _SAME_INSTANT_S = 0.01
 
 
-def from_drive(objects: ObjectTable, observed: Sequence[ObservedInstant], *, max_gap_s: float = 0.6) -> TrackSet:
+def from_drive(
+    objects: ObjectTable, observed: Sequence[ObservedInstant], *, max_gap_s: float = 0.6, same_ids: bool = False
+) -> TrackSet:
     """``observed`` instants of a drive whose true ``objects`` are known in the same world.
 
     A track takes the future of the nearest true object of its group of classes, if that is at most 2 m, or 15 % of its
-    distance from the car, away at that instant. Between rows at most ``max_gap_s`` apart the truth is interpolated.
+    distance from the car, away at that instant; with ``same_ids``, where the objects were made of the tracks
+    themselves, its own. Between rows at most ``max_gap_s`` apart the truth is interpolated.
     """
     start_ns = min([int(objects.timestamps_ns.min())] if len(objects) else [observed[0][0]])
     truth_times = (objects.timestamps_ns - start_ns) * 1e-9
@@ -35,9 +38,8 @@ def from_drive(objects: ObjectTable, observed: Sequence[ObservedInstant], *, max
         time_s = (timestamp_ns - start_ns) * 1e-9
         present = objects[np.abs(truth_times - time_s) < _SAME_INSTANT_S]
         car_m = np.zeros(2) if world_from_vehicle is None else world_from_vehicle[:2, 3]
-        instants.append(
-            Instant(time_s, tracks, motion.observe(tracks, world_from_vehicle), true_objects(tracks, present, car_m))
-        )
+        true_ids = tracks.ids if same_ids else true_objects(tracks, present, car_m)
+        instants.append(Instant(time_s, tracks, motion.observe(tracks, world_from_vehicle), true_ids))
     ids, centres_m = objects.ids, objects.centres_m[:, :2]
     futures = TrueFutures.on_grid(GROUND_GRID, ids, truth_times, centres_m, max_gap_s=max_gap_s)
     return with_futures(instants, futures)

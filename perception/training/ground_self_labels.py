@@ -65,7 +65,7 @@ def label_drive(drive: WatchedDrive, gate: Gate, *, share: float = 1.0) -> SelfL
     if not kept:
         return SelfLabelled(None, 0, counts, seconds)
     pasts = [(now_ns, tracks[np.isin(tracks.ids, kept)], pose) for now_ns, tracks, pose in observed]
-    return SelfLabelled(from_drive(tracks_as_objects(pasts), pasts), len(kept), counts, seconds)
+    return SelfLabelled(from_drive(tracks_as_objects(pasts), pasts, same_ids=True), len(kept), counts, seconds)
 
 
 def tracks_as_objects(observed: Sequence[tuple[int, Tracks, FloatArray]]) -> ObjectTable:

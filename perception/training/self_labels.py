@@ -112,7 +112,7 @@ def label(instants: Sequence[Instant], gate: Gate, settings: TrackerSettings | N
     seen = [(i.index, t[np.isin(t.ids, kept) & (t.unseen_s == 0)]) for i, t in observed]
     times_s = {instant.index: instant.timestamp_ns * 1e-9 for instant in instants}
     pasts = [(times_s[instant.index], tracks[np.isin(tracks.ids, kept)]) for instant, tracks in observed]
-    tracks = from_recording(tracks_as_truth(seen), times_s, instants[0].size_px, pasts)
+    tracks = from_recording(tracks_as_truth(seen), times_s, instants[0].size_px, pasts, same_ids=True)
     return SelfLabelled(tracks, len(kept), counts, seconds)
 
 
