@@ -231,7 +231,8 @@ def _study_overfitting(trainer: Trainer, training: ForecasterTraining, folder: P
     console.print(_study_table(found))
     console.print(
         "Loss on new data (validation), and the gap to the loss on a part of the data that was learnt from, both "
-        "without dropout; early stopping keeps the weights of the best validation.",
+        "without dropout; early stopping keeps the weights of the best validation, and is measured where it chose: a "
+        "little too well.",
         style="dim",
     )
     console.print(str(folder), highlight=False, soft_wrap=True, markup=False)
