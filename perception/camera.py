@@ -85,6 +85,10 @@ class Camera:
         return Camera(self.name, size_px, intrinsics, self.vehicle_from_camera, self.distortion)
 
 
+ROAD_HEIGHTS_M = (-5.0, 5.0)
+"""Between these the road can lie above a vehicle's origin; what is beyond was given in another unit."""
+
+
 @dataclass(frozen=True)
 class Rig:
     """The cameras of a car by name; the road lies ``road_height_m`` above the vehicle's origin, usually 0.
@@ -106,6 +110,12 @@ class Rig:
 
     def __len__(self) -> int:
         return len(self.cameras)
+
+    @property
+    def below_road_m(self) -> dict[str, float]:
+        """How far below the road the cameras lie that cannot see it."""
+        heights = {name: camera.position_m[2] - self.road_height_m for name, camera in self.cameras.items()}
+        return {name: -float(height) for name, height in heights.items() if height <= 0}
 
     def only(self, names: Sequence[str]) -> Rig:
         """The rig with these cameras alone; raises ``KeyError`` for one that it does not have."""

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
+from perception.camera import ROAD_HEIGHTS_M
 from perception.errors import UsageError, without_credentials
 
 Config = TypeVar("Config", bound="RunConfig")
@@ -53,7 +54,7 @@ class RunConfig(BaseModel):
 
     source: Annotated[list[str], BeforeValidator(_listed)] = []
     rig: str | None = None
-    road_height: float | None = Field(default=None, ge=-5, le=5)
+    road_height: float | None = Field(default=None, ge=ROAD_HEIGHTS_M[0], le=ROAD_HEIGHTS_M[1])
     frame: Literal["auto", "image", "ground"] = "auto"
     detector: str = "auto"
     weights: Path | None = None

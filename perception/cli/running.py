@@ -27,6 +27,7 @@ from perception.evaluation import Hindsight
 from perception.evaluation.latency import TOTAL, StageTimes
 from perception.outputs import Window, next_run_folder, output_folder
 from perception.sources import open_source, read_rig
+from perception.sources.calibration import above_road
 from perception.tracking import GroundTracker, ImageTracker, TrackerCounts
 from perception.types import Scene, Source
 
@@ -85,7 +86,9 @@ def open_configured(config: RunConfig) -> Source:
     """The source that ``config`` names, with its rig; raises as ``open_source`` and ``read_rig`` do."""
     rig = None if config.rig is None else read_rig(config.rig)
     if config.road_height is not None:
-        rig = replace(rig or _own_rig(config), road_height_m=config.road_height)
+        rig = above_road(
+            replace(rig or _own_rig(config), road_height_m=config.road_height), f"--road-height {config.road_height}"
+        )
     return open_source(config.source, stride=config.stride, newest_only=True, rig=rig)
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 import numpy as np
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
-from perception.camera import Camera, check_rigid
+from perception.camera import ROAD_HEIGHTS_M, Camera, Rig, check_rigid
 from perception.errors import UsageError
 from perception.types import FloatArray
 
@@ -23,7 +23,7 @@ Matrix3 = Annotated[list[Annotated[list[Finite], _Three]], _Three]
 Matrix4 = Annotated[list[Annotated[list[Finite], _Four]], _Four]
 Distortion = list[Finite]
 WholePixels = Annotated[int, Field(strict=True, gt=0)]
-RoadHeight = Annotated[float, Field(ge=-5, le=5)]
+RoadHeight = Annotated[float, Field(ge=ROAD_HEIGHTS_M[0], le=ROAD_HEIGHTS_M[1])]
 """Of the road above the vehicle's origin, in metres."""
 
 
@@ -102,3 +102,13 @@ def nanoseconds(timestamp: float | str, place: str) -> int:
         raise UsageError(f"{place}: {timestamp!r} is no time; give seconds or a date and time in ISO 8601.") from error
     since = (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)) - _START
     return (since // timedelta(microseconds=1)) * 1000
+
+
+def above_road(rig: Rig, where: str) -> Rig:
+    """``rig`` itself, which comes from ``where``; raises ``UsageError`` when a camera lies below the road."""
+    for name, depth_m in rig.below_road_m.items():
+        raise UsageError(
+            f"{where}: cameras.{name}.vehicle_from_camera: the camera would be {depth_m:.2f} m below the road; z "
+            "points up; correct this entry, or the height of the road."
+        )
+    return rig

@@ -12,6 +12,7 @@ from pathlib import Path
 from perception.camera import Camera, Rig
 from perception.errors import UsageError
 from perception.sources.addresses import open_address, split_address, within
+from perception.sources.calibration import above_road
 from perception.sources.images import IMAGE_SUFFIXES, ImageSeries, images_in, natural_order
 from perception.sources.layouts import find_layout
 from perception.sources.live import LiveSource
@@ -78,7 +79,9 @@ class _Opened:
                 f"Without calibration: camera {', '.join(lacking)}; so there is no rig, and all cameras count as "
                 "uncalibrated."
             )
-        return Rig(self.calibration, self.road_height_m) if self.calibration and not lacking else None
+        if not self.calibration or lacking:
+            return None
+        return above_road(Rig(self.calibration, self.road_height_m), self.name or "--source")
 
 
 def open_source(

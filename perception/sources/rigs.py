@@ -20,6 +20,7 @@ from perception.sources.calibration import (
     Matrix4,
     RoadHeight,
     WholePixels,
+    above_road,
     checked,
     make_camera,
 )
@@ -78,14 +79,7 @@ def read_rig(spec: str | Path) -> Rig:
         )
         for name, entry in content.cameras.items()
     }
-    for name, camera in cameras.items():
-        height_m = camera.vehicle_from_camera[2, 3] - content.road_height_m
-        if height_m <= 0:
-            raise UsageError(
-                f"{path}: cameras.{name}.vehicle_from_camera: the camera would be {-height_m:.2f} m below the road; z "
-                "points up; correct this entry."
-            )
-    return Rig(cameras, content.road_height_m)
+    return above_road(Rig(cameras, content.road_height_m), str(path))
 
 
 def match_rig(rig: Rig, names: Sequence[str]) -> tuple[Rig, list[str]]:

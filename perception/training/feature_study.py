@@ -44,8 +44,8 @@ _LOOKS_AT_ONCE = 4096
 _EXAMINED_ROWS = 40_000
 _WATCHED_ROWS, _WATCHED_LENGTH = 500, 16
 _COLOURS: Mapping[Feature, str] = {"none": "#718096", "RoadNet's": "#3366cc", "joint": "#2f855a", "told": "#c05621"}
-_TOWERS_PACE = 0.1
-"""RoadNet's convolutions have learnt already; at the rate of the recurrent network they forget what they know."""
+_TOWERS_PACE = 0.03
+"""RoadNet's convolutions have learnt already; at the rate of the recurrent network they learn few drives by heart."""
 
 
 class SeeingForecaster(nn.Module):

@@ -59,6 +59,11 @@ def an_unreadable_image(folder: Path) -> list[str]:
     return ["demo", "--source", str(folder / "bad.png")]
 
 
+def a_road_above_the_camera(folder: Path) -> list[str]:
+    video = write_street(folder / "street.mp4")
+    return ["demo", "--source", str(video), "--rig", "dashboard", "--road-height", "4"]
+
+
 def an_absent_webcam(folder: Path) -> list[str]:
     return ["stream", "--source", "97"]
 
@@ -174,6 +179,7 @@ CASES: list[tuple[Make, int, str]] = [
     (a_text_file, 2, "text.mp4"),
     (a_folder_without_images, 2, "nothing"),
     (an_unreadable_image, 2, "bad.png"),
+    (a_road_above_the_camera, 2, "--road-height 4.0: cameras."),
     (an_absent_webcam, 2, "97"),
     (an_address_that_refuses, 1, "127.0.0.1"),
     (truth_without_a_column, 2, "y2"),

@@ -50,6 +50,12 @@ def test_a_recording_with_all_cameras_calibrated_is_a_rig(tmp_path: Path) -> Non
     assert len(list(source)) == 4 and source.warnings == []
 
 
+def test_a_camera_below_the_road_is_refused(tmp_path: Path) -> None:
+    text = f"road_height_m: 2\ncameras: {{front: {{video: front.mp4, {CALIBRATION}}}}}"
+    with pytest.raises(UsageError, match=r"drive: cameras\.front\.vehicle_from_camera: .* 0\.50 m below the road"):
+        open_source([recording(tmp_path / "drive", text)])
+
+
 def test_what_a_lens_bends_is_straightened_when_it_is_read(tmp_path: Path) -> None:
     image = np.random.default_rng(0).integers(0, 255, (64, 96, 3), dtype=np.uint8)
     write_image(tmp_path / "0.png", image)
