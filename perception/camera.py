@@ -85,10 +85,6 @@ class Camera:
         return Camera(self.name, size_px, intrinsics, self.vehicle_from_camera, self.distortion)
 
 
-ROAD_HEIGHTS_M = (-5.0, 5.0)
-"""Between these the road can lie above a vehicle's origin; what is beyond was given in another unit."""
-
-
 @dataclass(frozen=True)
 class Rig:
     """The cameras of a car by name; the road lies ``road_height_m`` above the vehicle's origin, usually 0.

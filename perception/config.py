@@ -10,10 +10,12 @@ from typing import Annotated, Any, Literal, TypeVar
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
-from perception.camera import ROAD_HEIGHTS_M
 from perception.errors import UsageError, without_credentials
 
 Config = TypeVar("Config", bound="RunConfig")
+
+ROAD_HEIGHTS_M = (-5.0, 5.0)
+"""Between these the road can lie above a vehicle's origin; what is beyond was given in another unit."""
 
 
 def _listed(value: object) -> object:

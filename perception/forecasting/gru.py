@@ -170,7 +170,7 @@ class TrajectoryGRU(nn.Module):
         """(N, K): falling; ``falls`` (N, K - 1) say how far each logit is below the first's, ``correction`` is
         ``choice_correction``."""
         lower = -falls * (-correction[0]).exp() - correction[1]
-        return torch.cat([falls.new_zeros(len(falls), 1), lower], dim=1).log_softmax(dim=-1)
+        return nn.functional.pad(lower, (1, 0)).log_softmax(dim=-1)
 
     def spread_curves(self, times_s: Tensor) -> Tensor:
         """(T, P): the curves of which the logarithms of spreads are made, at ``times_s`` (T,)."""

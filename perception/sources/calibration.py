@@ -11,7 +11,8 @@ from typing import Annotated, Any, TypeVar
 import numpy as np
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
-from perception.camera import ROAD_HEIGHTS_M, Camera, Rig, check_rigid
+from perception.camera import Camera, Rig, check_rigid
+from perception.config import ROAD_HEIGHTS_M
 from perception.errors import UsageError
 from perception.types import FloatArray
 
