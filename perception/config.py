@@ -14,9 +14,6 @@ from perception.errors import UsageError, without_credentials
 
 Config = TypeVar("Config", bound="RunConfig")
 
-ROAD_HEIGHTS_M = (-5.0, 5.0)
-"""Between these the road can lie above a vehicle's origin; what is beyond was given in another unit."""
-
 
 def _listed(value: object) -> object:
     """One item stands for a list of one, and a webcam's number for its name."""
@@ -56,7 +53,7 @@ class RunConfig(BaseModel):
 
     source: Annotated[list[str], BeforeValidator(_listed)] = []
     rig: str | None = None
-    road_height: float | None = Field(default=None, ge=ROAD_HEIGHTS_M[0], le=ROAD_HEIGHTS_M[1])
+    road_height: float | None = Field(default=None, ge=-5, le=5)
     frame: Literal["auto", "image", "ground"] = "auto"
     detector: str = "auto"
     weights: Path | None = None

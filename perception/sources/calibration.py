@@ -12,7 +12,6 @@ import numpy as np
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 from perception.camera import Camera, Rig, check_rigid
-from perception.config import ROAD_HEIGHTS_M
 from perception.errors import UsageError
 from perception.types import FloatArray
 
@@ -24,7 +23,7 @@ Matrix3 = Annotated[list[Annotated[list[Finite], _Three]], _Three]
 Matrix4 = Annotated[list[Annotated[list[Finite], _Four]], _Four]
 Distortion = list[Finite]
 WholePixels = Annotated[int, Field(strict=True, gt=0)]
-RoadHeight = Annotated[float, Field(ge=ROAD_HEIGHTS_M[0], le=ROAD_HEIGHTS_M[1])]
+RoadHeight = Annotated[float, Field(ge=-5, le=5)]
 """Of the road above the vehicle's origin, in metres."""
 
 
