@@ -25,6 +25,7 @@ _OWN: Colour = (236, 240, 246)
 _GLASS: Colour = (44, 52, 66)
 _LEGEND_PX = 28
 _PERCENT_OBJECTS = 4
+_PERCENTS = 3
 _MIN_PERCENT = 0.1
 _MIN_PERCENT_M = 8.0
 _FAINT: Colour = (84, 94, 110)
@@ -184,11 +185,15 @@ def _place_ids(labels: LabelLayer, boxes_px: FloatArray, around: Surroundings, u
 def _place_percents(
     labels: LabelLayer, view: BirdsEye, around: Surroundings, futures: GroundFutures, unit: float
 ) -> None:
-    """How probable each future of the nearest moving objects is, at its end."""
+    """How probable the first few futures of the nearest moving objects are, at their ends."""
     lengths_m = np.linalg.norm(futures.paths_m[:, -1] - futures.paths_m[:, 0], axis=1)
     ends, _ = view.projection.pixels(futures.paths_m[:, -1])
     owners = np.unique(futures.rows[futures.best & (lengths_m >= _MIN_PERCENT_M)])[-_PERCENT_OBJECTS:]
-    for row in np.flatnonzero(np.isin(futures.rows, owners) & (futures.probabilities >= _MIN_PERCENT)).tolist()[::-1]:
+    order = np.lexsort((-futures.probabilities, futures.rows))
+    ranks = np.empty(len(order), int)
+    ranks[order] = np.arange(len(order)) - np.searchsorted(futures.rows[order], futures.rows[order])
+    is_told = np.isin(futures.rows, owners) & (futures.probabilities >= _MIN_PERCENT) & (ranks < _PERCENTS)
+    for row in np.flatnonzero(is_told).tolist()[::-1]:
         box = np.concatenate([ends[row] - 3 * unit, ends[row] + 3 * unit])
         text = f"{100 * float(futures.probabilities[row]):.0f}%"
         labels.place(Label(text, box, around.colours[int(futures.rows[row])], 7 * unit, bare=True))
