@@ -59,7 +59,7 @@ def forecaster(
         typer.Option(
             "--study",
             help="overfitting: with and without its remedies, with 5, 25 and 100 % of the data; features: without the "
-            "CNN's, with RoadNet's, with one learnt for the forecast.",
+            "CNN's, with RoadNet's, with one learnt for the forecast, with lamps and heading told by the truth.",
         ),
     ] = None,
     from_video: Annotated[
@@ -185,8 +185,8 @@ class Trainer:
         choices, spreads = calibrate(training, data, model)
         for name, first in choices.items():
             self._console.print(
-                f"Probabilities calibrated: of {name}, the first future comes nearest in {first.came_true:.0%} of the "
-                f"cases and said so of {first.said_before:.0%} before, of {first.said_after:.0%} after.",
+                f"Probabilities calibrated: of {name}, the most probable future is given {first.said_before:.0%} "
+                f"before, {first.said_after:.0%} after; it comes nearest in {first.came_true:.0%} of cases.",
                 highlight=False,
             )
         for name, (before, after) in spreads.items():

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.optimize import minimize
 from torch import Tensor
 
@@ -47,27 +48,24 @@ def calibrate_choice(model: TrajectoryGRU, sets: Mapping[str, Sequence[Windows]]
     if not found or model.config.modes == 1:
         return {}
 
-    def surprise(correction: np.ndarray) -> float:  # type: ignore[type-arg]
+    def surprise(correction: NDArray[np.float64]) -> float:
         """The mean negative logarithm of the probability of what came nearest."""
-        values = torch.from_numpy(np.asarray(correction))
-        parts = [_corrected(falls, values).gather(1, nearest[:, None]).mean() for falls, nearest in found.values()]
-        return -float(torch.stack(parts).mean())
+        of_sets = [
+            model.log_probabilities(falls, torch.from_numpy(correction)).gather(1, nearest[:, None]).mean()
+            for falls, nearest in found.values()
+        ]
+        return -float(torch.stack(of_sets).mean())
 
-    fitted = minimize(surprise, x0=(0.0, 0.1), method="Nelder-Mead", bounds=_BOUNDS).x
-    model.choice_correction.copy_(torch.from_numpy(fitted))
     nothing = torch.zeros(2, dtype=torch.float64)
+    fitted = torch.from_numpy(minimize(surprise, x0=(0.0, 0.1), method="Nelder-Mead", bounds=_BOUNDS).x)
+    model.choice_correction.copy_(fitted)
     return {
         name: FirstFuture(
             float((nearest == 0).double().mean()),
-            *(float(_corrected(falls, values)[:, 0].exp().mean()) for values in (nothing, torch.from_numpy(fitted))),
+            *(float(model.log_probabilities(falls, by)[:, 0].exp().mean()) for by in (nothing, fitted)),
         )
         for name, (falls, nearest) in found.items()
     }
-
-
-def _corrected(falls: Tensor, correction: Tensor) -> Tensor:
-    """(n, K): the logarithms of the probabilities, as ``TrajectoryGRU.decode`` makes them."""
-    return TrajectoryGRU.log_probabilities(falls, correction)
 
 
 def _nearest(model: TrajectoryGRU, windows: Sequence[Windows], times_s: Tensor) -> tuple[Tensor, Tensor]:
