@@ -18,6 +18,10 @@ from perception.detection.settings import USUAL_IMAGE_SIZE_PX, DetectionSettings
 from perception.detection.suppression import suppress
 from perception.types import Detections, FloatArray, Frame
 
+BLEND_IOU = 0.7
+"""Boxes of neighbouring places that overlap more are averaged: on simulated drives the lower edge, from which a
+distance is read, errs less, and nothing is lost on real validation pictures."""
+
 
 class RoadNetDetector:
     """All cameras in one batched forward, one batched suppression, features read where the objects are.
@@ -74,6 +78,7 @@ class RoadNetDetector:
             answers.boxes_xyxy,
             score_threshold=self.settings.confidence,
             iou_threshold=self.settings.iou,
+            blend_iou=BLEND_IOU,
             allowed_labels=self._allowed,
         )
         image_indices = kept.image_indices.cpu().numpy()

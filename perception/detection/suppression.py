@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -33,6 +33,7 @@ def suppress(
     *,
     score_threshold: float,
     iou_threshold: float,
+    blend_iou: float | None = None,
     allowed_labels: Tensor | None = None,
     max_places: int = 1000,
     max_objects: int = 300,
@@ -44,6 +45,8 @@ def suppress(
         boxes_xyxy: (B, A, 4).
         score_threshold: places below it are no objects.
         iou_threshold: boxes of one suppression group that overlap more are one object.
+        blend_iou: those that overlap an object's best box more have a say in it, by the squares of their scores (box
+            voting, Gidaris and Komodakis 2015): places err apart, and their mean less. None keeps the best box.
         allowed_labels: (C,) bool; other classes are never reported.
         max_places: per image, the best places that enter the suppression.
         max_objects: per image, the most objects that leave it.
@@ -66,4 +69,30 @@ def suppress(
     first_of_image = torch.searchsorted(rows[keep].contiguous(), rows[keep].contiguous())
     rank = torch.arange(len(keep), device=keep.device) - first_of_image
     keep = keep[rank < max_objects]
-    return Kept(rows[keep], place_indices[keep], candidate_scores[keep], candidate_labels[keep], candidate_boxes[keep])
+    kept = Kept(rows[keep], place_indices[keep], candidate_scores[keep], candidate_labels[keep], candidate_boxes[keep])
+    if blend_iou is None or not len(keep):
+        return kept
+    # The columns are by falling score: those that no image needs are left out.
+    entered = int(columns.max()) + 1
+    places, top_scores = places[:, :entered], top_scores[:, :entered]
+    votes = top_scores.square() * (top_scores > score_threshold)
+    at = torch.arange(len(places), device=scores.device)[:, None]
+    return replace(
+        kept, boxes_xyxy=_blended(kept, boxes_xyxy[at, places].float(), votes, best_labels[at, places], blend_iou)
+    )
+
+
+def _blended(kept: Kept, boxes_xyxy: Tensor, votes: Tensor, labels: Tensor, least_iou: float) -> Tensor:
+    """(N, 4): the mean of the boxes (B, P, 4) that overlap each kept one enough, by their ``votes`` (B, P)."""
+    groups = torch.tensor(SUPPRESSION_GROUPS, device=labels.device)
+    own, images = kept.boxes_xyxy[:, None], kept.image_indices
+    others = boxes_xyxy[images]
+    shared = torch.minimum(own[..., 2:], others[..., 2:]) - torch.maximum(own[..., :2], others[..., :2])
+    overlap = shared.clamp(min=0).prod(dim=-1)
+    union = (own[..., 2:] - own[..., :2]).prod(dim=-1) + (others[..., 2:] - others[..., :2]).prod(dim=-1) - overlap
+    is_same = (overlap > least_iou * union) & (groups[labels[images]] == groups[kept.labels][:, None])
+    weights = votes[images] * is_same
+    sums = (weights[..., None] * others).sum(dim=1)
+    # An empty box overlaps nothing, not even itself.
+    total = weights.sum(dim=1, keepdim=True)
+    return torch.where(total > 0, sums / total.clamp(min=1e-12), kept.boxes_xyxy)

@@ -32,7 +32,9 @@ def lively_roadnet() -> RoadNet:
 @functools.cache
 def _lively_roadnet() -> RoadNet:
     torch.manual_seed(0)
-    model = RoadNet(RoadNetConfig(channels=16, tower_depth=1, embedding_size=8))
+    model = RoadNet(RoadNetConfig(channels=16, tower_depth=1, embedding_size=8, detail=True))
+    assert model.pyramid.detail is not None
+    model.pyramid.detail.reset_parameters()
     hooks = [
         module.register_forward_hook(_scale_to_unit_spread)
         for part in (model.backbone, model.pyramid)

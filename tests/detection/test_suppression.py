@@ -91,3 +91,34 @@ def test_only_the_best_places_enter() -> None:
 def test_nothing_above_the_threshold_is_an_empty_answer() -> None:
     kept = suppress(torch.zeros(2, 7, len(CLASSES)), torch.zeros(2, 7, 4), score_threshold=0.1, iou_threshold=0.5)
     assert len(kept.scores) == 0 and kept.boxes_xyxy.shape == (0, 4)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_blended_boxes_are_the_means_of_those_that_overlap_enough(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    scores = generator.uniform(0, 1, (2, 120, 6)).astype(np.float32) ** 3
+    boxes = random_boxes(generator, 2, 120)
+    arguments = {"score_threshold": 0.2, "iou_threshold": 0.6}
+    plain = suppress(torch.from_numpy(scores), torch.from_numpy(boxes), **arguments)
+    kept = suppress(torch.from_numpy(scores), torch.from_numpy(boxes), blend_iou=0.4, **arguments)
+    for name in ("image_indices", "place_indices", "scores", "labels"):
+        torch.testing.assert_close(getattr(kept, name), getattr(plain, name), rtol=0, atol=0)
+    groups = np.array(SUPPRESSION_GROUPS)
+    moved = 0
+    for image, place, label, box in zip(
+        kept.image_indices.tolist(), kept.place_indices.tolist(), kept.labels.tolist(), kept.boxes_xyxy, strict=True
+    ):
+        best, labels = scores[image].max(axis=1), scores[image].argmax(axis=1)
+        agrees = (iou_matrix(boxes[image, place][None], boxes[image])[0] > 0.4) & (best > 0.2)
+        agrees &= groups[labels] == groups[label]
+        expected = np.average(boxes[image][agrees], axis=0, weights=best[agrees] ** 2)
+        np.testing.assert_allclose(box.numpy(), expected, atol=1e-3)
+        moved += agrees.sum() > 1
+    assert moved > 20
+
+
+def test_an_empty_box_stays_where_it_is() -> None:
+    scores = torch.zeros(1, 1, len(CLASSES))
+    scores[0, 0, 0] = 0.9
+    kept = suppress(scores, torch.full((1, 1, 4), 7.0), score_threshold=0.1, iou_threshold=0.5, blend_iou=0.5)
+    assert kept.boxes_xyxy.tolist() == [[7.0, 7.0, 7.0, 7.0]]
