@@ -78,6 +78,23 @@ def read_yaml(path: Path) -> Any:
         raise UsageError(f"{path}: cannot be read as YAML ({reason}); correct the file.") from error
 
 
+def read_json(path: Path) -> Any:
+    """The content of a JSON file; raises ``UsageError`` when it cannot be read, or has a key twice in one object."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_unique_keys)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path}: cannot be read as JSON ({error}); correct the file.") from error
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    seen: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in seen:
+            raise ValueError(f"{key} occurs twice")
+        seen[key] = value
+    return seen
+
+
 def sha256(path: Path) -> str:
     """Hex digest of the file's content."""
     digest = hashlib.sha256()

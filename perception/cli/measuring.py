@@ -139,7 +139,7 @@ def _measures(config: RunConfig) -> Measures:
 
 
 def _evaluate_recording(config: EvaluateConfig, recording: str) -> None:
-    truth = _truth_of(str(config.truth or recording))
+    truth = _truth_of(recording, config.truth)
     finished, run, name = _run_over(config)
     if finished.outcome.failure is not None:
         finish(finished, latency_report(name, finished.outcome))
@@ -274,8 +274,11 @@ def _write_pictures(studies: Sequence[FailureStudy], folder: Path | None) -> Non
             study.album.write(folder)
 
 
-def _truth_of(recording: str) -> BoxTable:
-    truth = read_truth(recording)
+def _truth_of(recording: str, elsewhere: Path | None = None) -> BoxTable:
+    """Raises ``UsageError`` for a fault in it, or in what is known of objects: before a run, not at its end."""
+    place = str(elsewhere or recording)
+    truth = read_truth(place)
+    read_objects(recording)
     if truth is None:
-        raise UsageError(f"{recording}: has no ground truth (gt.txt or objects.csv); run it with perception demo.")
+        raise UsageError(f"{place}: has no ground truth (gt.txt or objects.csv); run it with perception demo.")
     return truth

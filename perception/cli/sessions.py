@@ -11,7 +11,7 @@ from perception.config import Config, RunConfig, StreamConfig
 from perception.errors import UsageError, without_credentials
 from perception.evaluation import RunRecorder
 from perception.files import bundled
-from perception.sources import read_truth
+from perception.sources import read_objects, read_truth
 
 BUNDLED_RECORDING = "data/recording"
 
@@ -25,6 +25,8 @@ def run_demo(config: RunConfig) -> None:
     recorder = RunRecorder()
     with closing(open_configured(config)) as source:
         truth = read_truth(config.source[0]) if len(config.source) == 1 and not source.is_live else None
+        if truth is not None:
+            read_objects(config.source[0])  # a fault in it is told now, not after the run
         on_scene = None if truth is None else recorder.add
         finished = execute("demo", config, source, on_scene=on_scene, side_by_side=True)
     report = latency_report(source.name, finished.outcome)

@@ -82,7 +82,7 @@ def study_features(
                 settings = training.settings.model_copy(update={"seed": seed})
                 config = training.model_copy(update={"settings": settings})
                 task = seeing_task(feature, config, known, new, model, device)
-                network = _trained(task, config, folder / name, console, device)
+                network = _trained(task, config, folder / name, console, device, root)
                 with whole_file(measured) as temporary, temporary.open("wb") as stream:
                     np.save(stream, errors_m(network.cpu(), new, examined))
             errors[feature].append(np.load(measured, allow_pickle=False))
@@ -102,7 +102,12 @@ def study_features(
 
 
 def _trained(
-    task: Task[Windows], training: ForecasterTraining, folder: Path, console: Console, device: torch.device
+    task: Task[Windows],
+    training: ForecasterTraining,
+    folder: Path,
+    console: Console,
+    device: torch.device,
+    root: Path,
 ) -> SeeingForecaster:
     """Goes on where a training was stopped."""
     from perception.training.loop import train
@@ -114,6 +119,7 @@ def _trained(
         folder,
         console,
         title="TrajectoryGRU",
+        root=root,
         again=f"{folder.parent} --study features",
     )
     return network  # type: ignore[no-any-return]

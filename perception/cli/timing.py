@@ -49,7 +49,7 @@ from perception.evaluation.latency import LatencyReport
 from perception.evaluation.printing_layout import print_note
 from perception.files import write_json
 from perception.processors import available_processors
-from perception.types import FrameSet
+from perception.types import Detector, FrameSet
 
 PLOT_FILE = "growth.png"
 _MOST_FRAMES = 48
@@ -129,15 +129,20 @@ def _contenders(config: BenchConfig, frame_set: FrameSet, assembly: Assembly) ->
         for engine, half in ways:
             detector = load_roadnet(assembly.weights[0], ours.settings, device=device, half=half, engine=engine)
             contenders.append(Contender(detector.engine.title, detector, works[half], ceilings[half]))
-    peers = {
-        name: open_detector(name, DetectionSettings(confidence=config.conf), device=device)[0]
-        for name in dict.fromkeys(config.peers)
-    }
+    settings = DetectionSettings(confidence=config.conf, image_size_px=config.imgsz)
+    peers = {name: _peer(name, settings, device) for name in dict.fromkeys(config.peers)}
     names = [peer.name for peer in peers.values()] + [contender.title for contender in contenders]
     # Files of one name in several folders, as trainings write them, are called by their paths.
     return contenders + [
         Contender(peer.name if names.count(peer.name) == 1 else name, peer) for name, peer in peers.items()
     ]
+
+
+def _peer(name: str, settings: DetectionSettings, device: torch.device) -> Detector:
+    try:
+        return open_detector(name, settings, device=device)[0]
+    except UsageError as error:
+        raise UsageError(f"--peer {name}: {error}") from error
 
 
 def _measure_whole_ways(

@@ -131,7 +131,7 @@ def _train_detector(
         task = detector_task(training, images, imitated, root, device)
         return train(task, training.settings, folder=folder, device=device, on_step=on_step, processes=processes)
 
-    model, history = train_behind_bar(run, training.settings.steps, folder, console, title="RoadNet")
+    model, history = train_behind_bar(run, training.settings.steps, folder, console, title="RoadNet", root=root)
     if not processes.is_first:
         return
     assert isinstance(model, RoadNet)

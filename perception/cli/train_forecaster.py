@@ -179,7 +179,13 @@ class Trainer:
         model: torch.nn.Module
         history: History
         model, history = train_behind_bar(
-            run, training.settings.steps, folder, self._console, title="TrajectoryGRU", again=self._again
+            run,
+            training.settings.steps,
+            folder,
+            self._console,
+            title="TrajectoryGRU",
+            root=self.root,
+            again=self._again,
         )
         assert isinstance(model, TrajectoryGRU)
         choices, spreads = calibrate(training, data, model)

@@ -93,11 +93,11 @@ def progress_bar(console: Console) -> Progress:
 
 
 def train_behind_bar(
-    run: Callable[[Any], Any], steps: int, folder: Path, console: Console, *, title: str, again: str = ""
+    run: Callable[[Any], Any], steps: int, folder: Path, console: Console, *, title: str, root: Path, again: str = ""
 ) -> Any:
     """Run the training behind a progress bar, draw its curves at each validation and at its end.
 
-    ``again`` is what to resume, and how, where that is more than this ``folder``.
+    ``root`` is what --data named; ``again`` is what to resume, and how, where that is more than this ``folder``.
     """
     from perception.training.curves import draw_curves
 
@@ -116,7 +116,7 @@ def train_behind_bar(
 
             return run(on_step)
     except KeyboardInterrupt:
-        again = again or str(folder)
+        again = (again or str(folder)) + ("" if root == Path() else f" --data {root}")
         console.print(f"Stopped; go on with --resume {again}", highlight=False, markup=False, soft_wrap=True)
         raise
 

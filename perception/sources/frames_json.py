@@ -10,7 +10,6 @@ instants). ``road_height_m`` stands at the top. Further keys are left alone.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from perception.camera import Camera, inverse_rigid
 from perception.errors import UsageError
+from perception.files import read_json
 from perception.sources.calibration import (
     CameraName,
     Finite,
@@ -189,11 +189,7 @@ def _direction(yaw_rad: float) -> tuple[float, float, float]:
 
 def _read(folder: Path) -> _Drive:
     path = folder / FRAMES_FILE
-    try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise UsageError(f"{path}: cannot be read as JSON ({error}); correct the file.") from error
-    content = checked(FramesFile, raw, path)
+    content = checked(FramesFile, read_json(path), path)
     shots = []
     for number, instant in enumerate(content.frames):
         place = f"{path}: frames.{number}"

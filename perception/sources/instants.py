@@ -78,12 +78,24 @@ def recording_of(
     return Recording(
         cameras,
         poses=poses_of(shots),
-        notes=list(notes),
+        notes=[*notes, *_unposed(shots, listed_in)],
         calibration=calibration,
         road_height_m=road_height_m,
         instants={camera: np.array([shot.instant for shot in own]) for camera, own in by_camera.items()},
         name=name,
     )
+
+
+def _unposed(shots: Sequence[Shot], listed_in: Path) -> list[str]:
+    """What to say of instants without a pose, where others have one."""
+    posed = {shot.instant for shot in shots if shot.world_from_vehicle is not None}
+    lacking = sorted({shot.instant for shot in shots} - posed)
+    if not posed or not lacking:
+        return []
+    return [
+        f"{listed_in}: {len(lacking)} instants have no pose of the vehicle, the first is number {lacking[0]}; in a "
+        "short gap it is taken from those before and after."
+    ]
 
 
 def from_start(shots: Sequence[Shot]) -> tuple[list[Shot], FloatArray]:

@@ -43,7 +43,7 @@ class RecordedSource:
         self._rig = rig
         self._notes = list(notes)
         self._instant_numbers = instants
-        self._unposed = 0
+        self._unposed: list[int] = []
         self._lacking = {camera.name: 0 for camera in cameras}
         self._passed = 0
         self._closed = False
@@ -92,7 +92,10 @@ class RecordedSource:
             for camera, count in self._lacking.items()
             if count
         ]
-        unposed = [f"{self._name}: {self._unposed} instants have no pose of the vehicle."] if self._unposed else []
+        unposed = []
+        if self._unposed:
+            first = f"the first is number {self._unposed[0]}"
+            unposed = [f"{self._name}: {len(self._unposed)} instants have no pose of the vehicle, {first}."]
         return self._notes + [text for camera in self._cameras for text in camera.warnings] + lacking + unposed
 
     def __iter__(self) -> Iterator[FrameSet]:
@@ -100,7 +103,7 @@ class RecordedSource:
 
         Raises ``UsageError`` or ``PerceptionError`` when a file cannot be read or an image's size is not the rig's.
         """
-        self._unposed = self._passed = 0
+        self._unposed, self._passed = [], 0
         self._lacking = dict.fromkeys(self._lacking, 0)
         for index, pending in enumerate(self._merged()):
             if self._closed:
@@ -109,7 +112,8 @@ class RecordedSource:
                 continue
             timestamp_ns = min(frame.timestamp_ns for frame in pending.values())
             world_from_vehicle = None if self._poses is None else self._poses.at(timestamp_ns)
-            self._unposed += self._poses is not None and world_from_vehicle is None
+            if self._poses is not None and world_from_vehicle is None:
+                self._unposed.append(index)
             yield FrameSet(
                 frames=tuple(self._frame(camera, frame) for camera, frame in pending.items()),
                 timestamp_ns=timestamp_ns,

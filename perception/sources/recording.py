@@ -137,6 +137,13 @@ def open_recording(folder: Path) -> Recording:
 
 def open_cameras(folder: Path, content: RecordingFile) -> list[RecordedCamera]:
     """The cameras of a recording alone. Raises ``UsageError`` naming the file or key that is wrong."""
+    owners: dict[Path, str] = {}
+    for name, entry in content.cameras.items():
+        if entry.video is not None and (owner := owners.setdefault((folder / entry.video).resolve(), name)) != name:
+            raise UsageError(
+                f"{folder / RECORDING_FILE}: cameras.{name}.video: {entry.video} is that of camera {owner} already; "
+                "name each camera's own."
+            )
     return [_open_entry(folder, name, entry) for name, entry in content.cameras.items()]
 
 

@@ -120,9 +120,15 @@ def _frame_indices(table: CsvTable, cameras: dict[str, RecordedCamera], names: N
     """(M,) frame of each row in its own camera, from ``frame_index`` or, without it, ``timestamp_ns``."""
     if "frame_index" in table.columns:
         indices = table.integers("frame_index")
-        lengths = np.array([cameras[name].length for name in names.tolist()], np.int64)
         table.reject(indices < 0, "frame_index", "frames count from 0")
-        table.reject(indices >= lengths, "frame_index", "past the end of the camera's frames")
+        for name, camera in cameras.items():
+            is_past = (indices >= camera.length) & (names == name)
+            if is_past.any():
+                raise UsageError(
+                    f"{table.path}, line {table.lines[int(np.argmax(is_past))]}, column frame_index: "
+                    f"past the end of the {camera.length} frames of camera {name}, as {is_past.sum()} rows in all are; "
+                    "complete its video, or take these rows away."
+                )
         return indices
     if "timestamp_ns" not in table.columns:
         raise UsageError(

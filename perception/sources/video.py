@@ -125,13 +125,14 @@ class VideoFile:
 
     def _readable(self, container: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame]:
         """Undamaged frames up to the first damage; damage before the first good frame is passed over."""
-        delivered = skipped_at_start = discarded = 0
+        delivered = skipped_at_start = discarded = backwards = 0
         last_pts: int | None = None
         damaged = False
         for packet in self._packets(container, stream):
             discarded += packet is not None and packet.is_discard
             for frame in self._decoded(stream, packet):
                 if frame is not None and not frame.is_corrupt:
+                    backwards += None not in (frame.pts, last_pts) and frame.pts <= last_pts  # type: ignore[operator]
                     delivered, last_pts = delivered + 1, frame.pts
                     yield frame
                 elif delivered:
@@ -145,7 +146,14 @@ class VideoFile:
             raise UsageError(f"{self._label}: not one frame can be decoded; check the file or convert it again.")
         if skipped_at_start:
             self.warnings.append(f"{self._label}: {skipped_at_start} damaged frames at the start were left out.")
-        if damaged or self._is_cut_off(container, stream, delivered + skipped_at_start + discarded, last_pts):
+        if backwards and self._given_timestamps_ns is None and self._given_rate_fps is None:
+            self.warnings.append(
+                f"{self._label}: its time stamps run backwards {backwards} times; until they are later again, frames "
+                f"follow one another at {self.rate_fps:g} per second."
+            )
+        seen = delivered + skipped_at_start + discarded
+        # The container's end means nothing where the clock was set back.
+        if damaged or (not backwards and self._is_cut_off(container, stream, seen, last_pts)):
             of_total = f" of {stream.frames - discarded}" if stream.frames else ""
             self.warnings.append(
                 f"{self._label}: reading stopped after {delivered}{of_total} frames, "

@@ -12,6 +12,7 @@ from support.commands import Command
 
 from perception.cli import timing
 from perception.config import BenchConfig
+from perception.detection import RoadNetDetector
 
 
 def test_engines_and_growths_are_measured_and_written(command: Command) -> None:
@@ -51,7 +52,7 @@ def test_engines_and_growths_are_measured_and_written(command: Command) -> None:
         (("--objects", ""), ["--objects"]),
         (("--instants", "0"), ["--instants"]),
         (("--sizes", "8"), ["--sizes"]),
-        (("--peer", "no-such-detector", "--imgsz", "64"), ["no-such-detector"]),
+        (("--peer", "no-such-detector", "--imgsz", "64"), ["--peer no-such-detector"]),
         (("--source", "no-such-recording"), ["no-such-recording"]),
     ],
 )
@@ -76,6 +77,15 @@ def test_peers_of_one_name_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> No
     ):
         contenders = timing._contenders(BenchConfig(peers=peers), None, assembly)  # type: ignore[arg-type]
         assert [contender.title for contender in contenders] == titles
+
+
+def test_a_peer_gets_the_size_that_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timing, "ways_of", lambda *_: [])
+    pipeline = SimpleNamespace(detector=SimpleNamespace(name="ours"))
+    assembly = SimpleNamespace(pipeline=pipeline, device=torch.device("cpu"), weights=())
+    config = BenchConfig(peers=["roadnet-nano"], imgsz=128)
+    _, peer = timing._contenders(config, None, assembly)  # type: ignore[arg-type]
+    assert isinstance(peer.detector, RoadNetDetector) and peer.detector.settings.image_size_px == 128
 
 
 def test_cameras_must_be_calibrated(command: Command, street: Path) -> None:

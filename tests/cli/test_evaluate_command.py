@@ -67,6 +67,17 @@ def test_a_part_of_a_recording_is_compared_with_that_part_of_the_truth(
     assert true_tracks["horizons"][0]["target_count"] == true_tracks["candidate_count"] == 8
 
 
+@pytest.mark.parametrize("use", ["evaluate", "demo"])
+def test_a_fault_in_what_is_known_of_objects_is_told_before_the_run(
+    boxes_command: Command, street_recording: Path, use: str
+) -> None:
+    header = "timestamp_ns,id,class,x,y,z,length,width,height,yaw,speed_mps"
+    (street_recording / "objects3d.csv").write_text(f"{header}\n0,1,car,0,none,0,4,2,1.5,0,0\n")
+    ran = boxes_command(use, "--source", street_recording, "--output", "results")
+    assert ran.code == 2 and "objects3d.csv, line 2, column y: not a number" in ran.sentence
+    assert not Path("results").exists()
+
+
 @pytest.mark.parametrize(("option", "expected"), [("--vehicles", ["vehicle"]), ("--each", ["each"])])
 def test_one_way_of_counting_classes(
     boxes_command: Command, street_recording: Path, option: str, expected: list[str]

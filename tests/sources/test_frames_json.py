@@ -231,6 +231,23 @@ def test_no_json_and_no_drive_of_that_name(tmp_path: Path) -> None:
         open_source([folder])
 
 
+def test_a_camera_twice_in_an_instant_is_refused(tmp_path: Path) -> None:
+    folder = written(tmp_path / "drive", content())
+    path = tmp_path / "drive" / "frames.json"
+    path.write_text(path.read_text().replace('"right": {', '"left": {', 1))
+    with pytest.raises(UsageError, match=r"frames\.json: cannot be read as JSON \(left occurs twice\)"):
+        open_source([folder])
+
+
+def test_an_instant_without_a_pose_is_told(tmp_path: Path) -> None:
+    value = content()
+    for frame in value["frames"]:
+        frame["world_from_vehicle"] = np.eye(4).tolist()
+    del value["frames"][1]["world_from_vehicle"]
+    source = open_source([written(tmp_path / "drive", value)])
+    assert any("1 instants have no pose of the vehicle, the first is number 1" in said for said in source.warnings)
+
+
 @pytest.mark.shared
 @pytest.mark.parametrize(
     ("name", "instants", "cameras", "boxes", "objects"),

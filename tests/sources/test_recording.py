@@ -66,7 +66,7 @@ def test_poses_are_interpolated_to_the_instant(tmp_path: Path) -> None:
     assert sets[3].world_from_vehicle is None
     assert source.warnings == [
         "drive: camera rear has no image at 1 of 4 instants.",
-        "drive: 1 instants have no pose of the vehicle.",
+        "drive: 1 instants have no pose of the vehicle, the first is number 3.",
     ]
 
 
@@ -181,3 +181,10 @@ def test_a_real_stereo_pair_is_in_step(shared_dir: Path) -> None:
     folder = shared_dir / "real" / "stereo_drive"
     sets = list(open_source([str(folder / "left.mp4"), str(folder / "right.mp4")], stride=10))
     assert [[(f.camera, f.index) for f in s] for s in sets] == [[("left", n), ("right", n)] for n in range(0, 51, 10)]
+
+
+def test_two_cameras_do_not_share_a_video(tmp_path: Path) -> None:
+    text = "cameras: {front: {video: front.mp4}, back: {video: ./front.mp4}}"
+    folder = make_recording(tmp_path / "drive", text)
+    with pytest.raises(UsageError, match=r"cameras\.back\.video: \./front\.mp4 is that of camera front already"):
+        open_source([str(folder)])

@@ -178,3 +178,16 @@ def test_real_dash_cam_clips(shared_dir: Path, clip: str, count: int, size_px: t
     assert {s.frames[0].size_px for s in sets} == {size_px}
     assert [s.timestamp_ns for s in sets] == [n * 400_000_000 for n in range(len(sets))]
     assert source.warnings == []
+
+
+def test_a_clock_that_was_set_back_is_told_and_nothing_is_lost(tmp_path: Path) -> None:
+    parts = [write_video(tmp_path / f"{n}.ts", [numbered_image(n + m) for m in range(6)]) for n in (0, 6)]
+    (tmp_path / "both.ts").write_bytes(b"".join(part.read_bytes() for part in parts))
+    source = open_source([str(tmp_path / "both.ts")])
+    sets = list(source)
+    assert [number_of(s.frames[0].image) for s in sets] == list(range(12))
+    assert (np.diff([s.timestamp_ns for s in sets]) > 0).all()
+    (said,) = source.warnings
+    assert "both.ts: its time stamps run backwards 1 times" in said
+    regular = open_source([str(tmp_path / "both.ts")], rate_fps=5)
+    assert len(list(regular)) == 12 and regular.warnings == []

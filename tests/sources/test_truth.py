@@ -105,7 +105,10 @@ def test_objects_of_a_recording_by_frame_and_by_time(recording: Path) -> None:
         (OBJECTS_HEADER + "0,left,1,car,5,0,5,1\n", "line 2, column x2"),
         (OBJECTS_HEADER + "0,left,1,car,0,5,1,4\n", "line 2, column y2"),
         (OBJECTS_HEADER + "0,left,one,car,0,0,1,1\n", "line 2, column id: not a number"),
-        (OBJECTS_HEADER + "1,right,1,car,0,0,1,1\n2,right,1,car,0,0,1,1\n", "line 3, column frame_index: past the end"),
+        (
+            OBJECTS_HEADER + "1,right,1,car,0,0,1,1\n2,right,1,car,0,0,1,1\n",
+            "line 3, column frame_index: past the end of the 2 frames of camera right, as 1",
+        ),
         (OBJECTS_HEADER + "-1,left,1,car,0,0,1,1\n", "line 2, column frame_index: frames count from 0"),
         (OBJECTS_HEADER + "0,left,1,car,0,0,1,1\n" * 2, "column id: occurs twice"),
         (
