@@ -104,7 +104,7 @@ def run_bench(config: BenchConfig) -> None:
             {"detector": title, "image_size_px": size_px, "latency": asdict(latency)}
             for (title, size_px), latency in whole.items()
         ],
-        "engines": [one.to_json() for one in engines],
+        "engines": [one.to_json() | {"times_first": one.median_ms / engines[0].median_ms} for one in engines],
         "growth": [growth.to_json() for growth in growths],
         "peak_memory_bytes": memory_bytes,
     }

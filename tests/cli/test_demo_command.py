@@ -253,14 +253,23 @@ def _png(number: int) -> bytes:
     return cv2.imencode(".png", cv2.cvtColor(street_image(number), cv2.COLOR_RGB2BGR))[1].tobytes()
 
 
+@pytest.mark.parametrize("is_rig", [False, True])
 def test_side_by_side_writes_what_one_after_the_other_does(
-    boxes_command: Command, street: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_rig: bool
 ) -> None:
-    def run_and_read(name: str) -> list[bytes]:
-        ran = boxes_command("demo", "--source", street, "--max-frames", 15, "--output", tmp_path / name)
+    """One camera with boxes that are easy, and the bundled drive with the bundled weights."""
+    command: Command = request.getfixturevalue("command" if is_rig else "boxes_command")
+    if is_rig:
+        request.getfixturevalue("bundled_weights")
+    source, frames = ([], 6) if is_rig else (["--source", request.getfixturevalue("street")], 15)
+    # All others tell times, the picture too.
+    kinds = ("tracks*", "detections*", "forecasts.jsonl")
+
+    def run_and_read(name: str) -> dict[str, bytes]:
+        ran = command("demo", *source, "--max-frames", frames, "--device", "cpu", "--output", tmp_path / name)
         assert ran.code == 0, ran.err
-        assert decoded_frames(ran.folder / "scene.mp4") == 15
-        return [(ran.folder / name).read_bytes() for name in ("tracks.txt", "detections.json", "forecasts.jsonl")]
+        assert decoded_frames(ran.folder / "scene.mp4") == frames
+        return {path.name: path.read_bytes() for kind in kinds for path in ran.folder.glob(kind)}
 
     side_by_side = run_and_read("side-by-side")
     monkeypatch.setattr(
@@ -269,4 +278,4 @@ def test_side_by_side_writes_what_one_after_the_other_does(
         lambda *given, **options: perception.cli.running.execute(*given, **{**options, "side_by_side": False}),
     )
     assert side_by_side == run_and_read("in-turn")
-    assert all(side_by_side)
+    assert len(side_by_side) == (14 if is_rig else 3) and all(side_by_side.values())
