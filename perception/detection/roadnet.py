@@ -53,8 +53,8 @@ class RoadNetConfig:
 
 SIZES = {
     "nano": RoadNetConfig(width=0.5, channels=48, detail=True),
-    "small": RoadNetConfig(detail=True),
-    "base": RoadNetConfig(channels=160, tower_depth=3, detail=True),
+    "small": RoadNetConfig(),
+    "base": RoadNetConfig(channels=160, tower_depth=3),
 }
 """The ladder, and the operations of each: 0.3, 1 and 1.7 times those of the bundled ``small``."""
 

@@ -18,7 +18,7 @@ from perception.detection.settings import USUAL_IMAGE_SIZE_PX, DetectionSettings
 from perception.detection.suppression import suppress
 from perception.types import Detections, FloatArray, Frame
 
-BLEND_IOU = 0.7
+BLEND_IOU = 0.65
 """Boxes of neighbouring places that overlap more are averaged: on simulated drives the lower edge, from which a
 distance is read, errs less, and nothing is lost on real validation pictures."""
 

@@ -98,7 +98,7 @@ class GroundSettings(LifeSettings):
         default=0.2, ge=0, description="tracks that a camera should have seen for up to this long are still returned"
     )
     blind_coast_s: float = Field(
-        default=0.5,
+        default=0.3,
         ge=0,
         description="tracks that no camera can see are returned for up to this long; remembered they are for "
         "max_unseen_s, so that another camera finds them again, but where they are then is a guess",

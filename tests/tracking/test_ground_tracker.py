@@ -121,12 +121,12 @@ def test_one_id_all_around_the_car(rate_fps: int, seed: int) -> None:
 @pytest.mark.parametrize("label", [CAR, PEDESTRIAN])
 def test_a_blind_gap_of_a_second_and_a_half_keeps_the_id(label: int) -> None:
     rig = Rig({yaw: camera_towards(yaw, float(yaw), view_deg=60) for yaw in ("-40", "40")})
-    speed = 6.0 if label == CAR else 2.0
+    speed = 4.0 if label == CAR else 1.7
     # Across the dead angle straight ahead.
     traffic = Traffic.of([(label, 18.0 if label == CAR else 9.0, -3.6 * speed, 90, speed)])
     run = drive(traffic, seconds=7, rig=rig, eye=Eye(edge_px=0.5, edge_share=0.01))
-    unseen_s = max(float(tracks.unseen_s.max(initial=0)) for _, tracks in run)
-    assert 0.5 <= unseen_s <= 2.0
+    seen_s = [time_s for time_s, tracks in run if (tracks.unseen_s == 0).any()]
+    assert 1.3 <= np.diff(seen_s).max() <= 2.0
     assert ids_of(run, traffic, 0, within_m=4.0) == [1]
     final = run[-1][1]
     assert final.cameras.tolist() == ["40"]
@@ -187,9 +187,9 @@ def test_a_heading_stays_when_the_object_stops() -> None:
 def test_a_missing_camera_lets_its_tracks_coast_and_find_back() -> None:
     traffic = Traffic.of([(CAR, 25, 0, 0, 3.0), (CAR, -15, 0, 0, 0.0)])
     run = drive(traffic, seconds=4, skip=lambda t, found: found.camera == "front" and 1.0 <= t < 2.2)
-    during = dict(run)[1.4]
-    assert during.unseen_s[row_near(during, traffic.at(1.4)[0][0])] == pytest.approx(0.5)
-    assert during.unseen_s[row_near(during, traffic.at(1.4)[0][1])] == 0.0
+    during = dict(run)[1.2]
+    assert during.unseen_s[row_near(during, traffic.at(1.2)[0][0])] == pytest.approx(0.3)
+    assert during.unseen_s[row_near(during, traffic.at(1.2)[0][1])] == 0.0
     assert len(dict(run)[2.1]) == 1  # after a while nobody can say where it is; its id waits for it
     for row in range(2):
         assert len(ids_of(run, traffic, row)) == 1
