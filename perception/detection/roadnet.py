@@ -1,7 +1,6 @@
 """RoadNet: a convolutional network that finds road users and describes each by an embedding.
 
     image (B, 3, H, W) -> MobileNetV2 -> maps of strides 8, 16, 32, and a coarser one of 64 -> feature pyramid
-                                         (its finest level may be told what the map of stride 4 saw)
         -> at each place of each map: class scores, distances to the four sides of a box, an embedding
 
 Anchor-free heads after FCOS (Tian et al. 2019) and YOLOX (Ge et al. 2021); MobileNetV2 (Sandler et al. 2018);
@@ -28,9 +27,6 @@ STRIDES = (8, 16, 32, 64)
 SIDE_MULTIPLE_PX = 32
 """Height and width of the input are multiples of it; the coarsest map rounds up."""
 
-DETAIL_END = 4
-"""The slice of MobileNetV2's features that ends at stride 4."""
-
 BACKBONE_ENDS = (7, 14, 18)  # slices of MobileNetV2's features that end at strides 8, 16 and 32
 LARGEST_LOG_SIDE = 5.0
 """A box reaches at most e to this power strides from its place."""
@@ -47,12 +43,10 @@ class RoadNetConfig:
     classes: tuple[str, ...] = CLASSES
     width: float = 1.0
     """Of the backbone: MobileNetV2's multiplier of its channels."""
-    detail: bool = False
-    """Whether the finest level is told what the map of stride 4 saw: where edges are, to a pixel."""
 
 
 SIZES = {
-    "nano": RoadNetConfig(width=0.5, channels=48, detail=True),
+    "nano": RoadNetConfig(width=0.5, channels=48),
     "small": RoadNetConfig(),
     "base": RoadNetConfig(channels=160, tower_depth=3),
 }
@@ -106,12 +100,9 @@ class FeaturePyramid(nn.Module):
 
     An object that fills the picture is one object in the coarsest map, where finer ones see its parts. Nothing comes
     down from there, as in RetinaNet (Lin et al. 2017).
-
-    MobileNetV2's map of stride 8 has 32 channels, too few to say where in its 8 pixels an edge lies; how far an object
-    stands is read from its lower edge. A map of stride 4 (``detail_channels`` deep) is added where there is one.
     """
 
-    def __init__(self, backbone_channels: Sequence[int], channels: int, *, detail_channels: int = 0) -> None:
+    def __init__(self, backbone_channels: Sequence[int], channels: int) -> None:
         super().__init__()
         deepest = backbone_channels[-1]
         self.lateral = nn.ModuleList(nn.Conv2d(size, channels, 1) for size in backbone_channels)
@@ -119,13 +110,9 @@ class FeaturePyramid(nn.Module):
         self.coarsest = nn.Sequential(
             nn.Conv2d(deepest, deepest, 3, stride=2, padding=1, groups=deepest), nn.Conv2d(deepest, channels, 1)
         )
-        self.detail = nn.Conv2d(detail_channels, channels, 2, stride=2) if detail_channels else None
-        if self.detail is not None:  # a network that learns it late begins with the answers that it has
-            nn.init.zeros_(self.detail.weight)
-            nn.init.zeros_(self.detail.bias)  # type: ignore[arg-type]
 
-    def forward(self, maps: list[Tensor], detail: Tensor) -> list[Tensor]:
-        """Finest map first; one more comes back than was given. ``detail`` is the map of stride 4."""
+    def forward(self, maps: list[Tensor]) -> list[Tensor]:
+        """Finest map first; one more comes back than was given."""
         levels = [self.coarsest(maps[-1])]
         above: Tensor | None = None
         for lateral, smooth, features in zip(
@@ -134,8 +121,6 @@ class FeaturePyramid(nn.Module):
             level = lateral(features)
             if above is not None:
                 level = level + nn.functional.interpolate(above, scale_factor=2.0, mode="nearest")
-            if features is maps[0] and self.detail is not None:
-                level = level + self.detail(detail)
             levels.insert(0, smooth(level))
             above = level
         return levels
@@ -177,8 +162,7 @@ class RoadNet(nn.Module):
         features = mobilenet_v2(weights=None, width_mult=self.config.width).features[: BACKBONE_ENDS[-1]]
         ends = [features[end - 1].out_channels for end in BACKBONE_ENDS]
         self.backbone = fold_batch_norms(features)
-        detail_channels = features[DETAIL_END - 1].out_channels if self.config.detail else 0
-        self.pyramid = FeaturePyramid(ends, self.config.channels, detail_channels=detail_channels)
+        self.pyramid = FeaturePyramid(ends, self.config.channels)
         self.heads = nn.ModuleList(LevelHead(self.config) for _ in ends)
 
     def load_backbone(self, state: dict[str, Tensor]) -> None:
@@ -199,13 +183,12 @@ class RoadNet(nn.Module):
 
     def forward(self, images: Tensor) -> RoadNetOutput:
         levels: list[Tensor] = []
-        detail = self.backbone[:DETAIL_END](images)  # type: ignore[index]
-        features, start = detail, DETAIL_END
+        features, start = images, 0
         for end in BACKBONE_ENDS:
             features = self.backbone[start:end](features)  # type: ignore[index]
             levels.append(features)
             start = end
-        maps = self.pyramid(levels, detail)
+        maps = self.pyramid(levels)
 
         logits, boxes, embeddings, points, strides = [], [], [], [], []
         for stride, head, level in zip(STRIDES, self.level_heads, maps, strict=True):

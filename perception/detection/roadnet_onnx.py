@@ -26,7 +26,6 @@ from torchvision.models.mobilenetv2 import InvertedResidual
 
 from perception.detection.roadnet import (
     BACKBONE_ENDS,
-    DETAIL_END,
     LARGEST_LOG_SIDE,
     STRIDES,
     FeaturePyramid,
@@ -66,17 +65,14 @@ def roadnet_graph(model: RoadNet, *, feature_space: str, half: bool = False) -> 
     pixels = graph.add("Cast", graph.add("Transpose", "images", perm=[0, 3, 1, 2]), to=TensorProto.FLOAT)
     features = graph.add("Sub", graph.add("Div", pixels, graph.constant(127.5)), graph.constant(1.0))
     features = graph.narrowed(features)
-    detail = features = graph.layers(model.backbone[:DETAIL_END], features)  # type: ignore[index]
-    levels, start = [], DETAIL_END
+    levels, start = [], 0
     for end in BACKBONE_ENDS:
         features = graph.layers(model.backbone[start:end], features)  # type: ignore[index]
         levels.append(features)
         start = end
     answers = [
         graph.answers(head, level, stride)
-        for head, level, stride in zip(
-            model.level_heads, graph.pyramid(model.pyramid, levels, detail), STRIDES, strict=True
-        )
+        for head, level, stride in zip(model.level_heads, graph.pyramid(model.pyramid, levels), STRIDES, strict=True)
     ]
     for name, parts in zip(OUTPUTS, zip(*answers, strict=True), strict=True):
         graph.add("Concat", *parts, output=name, axis=1)
@@ -199,8 +195,8 @@ class _Graph:
             group=module.groups,
         )
 
-    def pyramid(self, module: FeaturePyramid, maps: list[str], detail: str) -> list[str]:
-        """``FeaturePyramid.forward``: coarse maps doubled and added to finer ones, details to the finest."""
+    def pyramid(self, module: FeaturePyramid, maps: list[str]) -> list[str]:
+        """``FeaturePyramid.forward``: coarse maps doubled and added to finer ones."""
         levels, above = [self.layers(module.coarsest, maps[-1])], ""
         for lateral, smooth, features in zip(
             reversed(module.lateral), reversed(module.smooth), reversed(maps), strict=True
@@ -217,8 +213,6 @@ class _Graph:
                     nearest_mode="floor",
                 )
                 level = self.add("Add", level, doubled)
-            if features is maps[0] and module.detail is not None:
-                level = self.add("Add", level, self.layers(module.detail, detail))
             levels.insert(0, self.layers(smooth, level))
             above = level
         return levels

@@ -86,7 +86,7 @@ def _derived_feature_space(state: Mapping[str, torch.Tensor]) -> str:
 
 
 def _config(values: Mapping[str, Any], path: Path) -> RoadNetConfig:
-    values = {"width": 1.0, "detail": False, **values}  # files of before there was a choice do not name it
+    values = {"width": 1.0, **values}  # files of before there was a choice do not name it
     names = {field.name for field in fields(RoadNetConfig)}
     unknown, missing = set(values) - names, names - set(values)
     if unknown or missing:
@@ -100,7 +100,6 @@ def _config(values: Mapping[str, Any], path: Path) -> RoadNetConfig:
     dropout = values["dropout"]
     sizes_fit = all(type(size) is int and 0 < size <= 4096 for size in sizes)
     width_fits = isinstance(values["width"], (int, float)) and 0.1 <= values["width"] <= 4
-    is_sound = sizes_fit and width_fits and type(values["detail"]) is bool
-    if not is_sound or not isinstance(dropout, (int, float)) or not 0 <= dropout <= 1:
+    if not sizes_fit or not width_fits or not isinstance(dropout, (int, float)) or not 0 <= dropout <= 1:
         raise UsageError(f"{path}: its config holds a size that no RoadNet has; give weights of this version.")
     return RoadNetConfig(**{**values, "classes": classes})

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.models.mobilenetv2 import InvertedResidual
 
-from perception.detection.roadnet import BACKBONE_ENDS, DETAIL_END, LevelHead, RoadNet, RoadNetConfig, fold_batch_norms
+from perception.detection.roadnet import BACKBONE_ENDS, LevelHead, RoadNet, RoadNetConfig, fold_batch_norms
 
 
 def resized(source: RoadNet, config: RoadNetConfig) -> RoadNet:
@@ -49,8 +49,6 @@ def _slim(source: RoadNet, target: RoadNet) -> None:
             seen = _slim_chain(old, new, seen)
         if index in BACKBONE_ENDS:
             ends.append(seen)
-        if index == DETAIL_END:
-            detail = seen
     # All levels keep the same channels: they are added to one another, and the two coarsest share a head.
     channels = target.config.channels
     laterals, smooths = ([*layers] for layers in (source.pyramid.lateral, source.pyramid.smooth))
@@ -58,8 +56,6 @@ def _slim(source: RoadNet, target: RoadNet) -> None:
     for level, end in enumerate(ends):
         _copy(source.pyramid.lateral[level], target.pyramid.lateral[level], end, kept)
         _copy(source.pyramid.smooth[level], target.pyramid.smooth[level], kept, smooth_kept)
-    if source.pyramid.detail is not None and target.pyramid.detail is not None:
-        _copy(source.pyramid.detail, target.pyramid.detail, detail, kept)
     _slim_chain(source.pyramid.coarsest, target.pyramid.coarsest, ends[-1], last=smooth_kept)
     for old_head, new_head in zip(source.heads, target.heads, strict=True):
         assert isinstance(old_head, LevelHead) and isinstance(new_head, LevelHead)

@@ -32,9 +32,7 @@ def lively_roadnet() -> RoadNet:
 @functools.cache
 def _lively_roadnet() -> RoadNet:
     torch.manual_seed(0)
-    model = RoadNet(RoadNetConfig(channels=16, tower_depth=1, embedding_size=8, detail=True))
-    assert model.pyramid.detail is not None
-    model.pyramid.detail.reset_parameters()
+    model = RoadNet(RoadNetConfig(channels=16, tower_depth=1, embedding_size=8))
     hooks = [
         module.register_forward_hook(_scale_to_unit_spread)
         for part in (model.backbone, model.pyramid)

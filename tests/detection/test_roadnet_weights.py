@@ -11,7 +11,7 @@ import torch
 from detection_cases import CPU, assert_same, detector_of, lively_roadnet, random_frame
 
 from perception.detection import DetectionSettings, load_roadnet, read_roadnet, save_roadnet
-from perception.detection.roadnet import RoadNet, RoadNetConfig, fold_batch_norms
+from perception.detection.roadnet import RoadNetConfig, fold_batch_norms
 from perception.errors import UsageError
 from perception.weights import save_weights
 
@@ -44,7 +44,7 @@ def test_round_trip_finds_the_same(tmp_path: Path, folded: bool) -> None:
 def test_reading_gives_the_network_that_goes_on_learning(tmp_path: Path) -> None:
     save_roadnet(rounded_to_half(), tmp_path / "w.safetensors")
     model, _ = read_roadnet(tmp_path / "w.safetensors")
-    assert model.config == RoadNetConfig(channels=16, tower_depth=1, embedding_size=8, detail=True)
+    assert model.config == RoadNetConfig(channels=16, tower_depth=1, embedding_size=8)
     assert model.state_dict().keys() == lively_roadnet().state_dict().keys()
 
 
@@ -63,15 +63,6 @@ def test_feature_space_is_the_stored_one_or_names_the_tensors(tmp_path: Path) ->
     assert read_roadnet(tmp_path / "d.safetensors")[1] == derived
 
 
-def test_a_file_of_before_there_were_widths_and_details(tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    model = RoadNet(RoadNetConfig(channels=16)).eval()
-    config = {name: value for name, value in asdict(model.config).items() if name not in ("width", "detail")}
-    save_weights(tmp_path / "old.safetensors", model.state_dict(), kind="detector", config=config)
-    read, _ = read_roadnet(tmp_path / "old.safetensors")
-    assert read.config == model.config and read.pyramid.detail is None
-
-
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
@@ -79,7 +70,6 @@ def test_a_file_of_before_there_were_widths_and_details(tmp_path: Path) -> None:
         ({"channels": "16"}, "no RoadNet has"),
         ({"channels": 10**9}, "no RoadNet has"),
         ({"dropout": 2}, "no RoadNet has"),
-        ({"detail": "yes"}, "no RoadNet has"),
         ({"classes": ["car"]}, "finds car; give weights for car, truck"),
         ({"depth": 3}, r"not built like RoadNet \(config depth\)"),
     ],

@@ -9,7 +9,7 @@ from torch import nn
 from torchvision.models import mobilenet_v2
 from training_images import bright_box_image
 
-from perception.detection.roadnet import SIZES, RoadNet, to_input
+from perception.detection.roadnet import RoadNet, to_input
 from perception.detection.roadnet_weights import save_roadnet
 from perception.errors import UsageError
 from perception.training.detection_data import LabelledImage
@@ -164,7 +164,7 @@ def test_a_teacher_that_is_listed_already_does_not_agree_with_itself():
 
 def test_only_boxes_learn_where_it_is_asked_for(tmp_path):
     torch.manual_seed(0)
-    save_roadnet(RoadNet(SIZES["small"]), tmp_path / "start.safetensors")
+    save_roadnet(RoadNet(), tmp_path / "start.safetensors")
     given = {**SOMETHING, "sizes_px": [[96, 64]], "learns": "boxes", "settings": {"batch_size": 4}}
     for wrong in ({}, {"start": "start.safetensors", "keep_features": "start.safetensors"}):
         with pytest.raises(ValueError, match="learns: boxes goes on from weights"):

@@ -44,18 +44,6 @@ def test_channels_that_say_nothing_are_left_out_first() -> None:
         torch.testing.assert_close(before, after, atol=1e-5, rtol=1e-5)
 
 
-def test_details_are_learnt_from_where_a_network_without_them_stood(small: RoadNet) -> None:
-    detailed = resized(small, replace(small.config, detail=True)).eval()
-    for before, after in zip(small(IMAGES), detailed(IMAGES), strict=True):
-        torch.testing.assert_close(before, after, atol=1e-4, rtol=1e-4)
-    assert detailed.pyramid.detail is not None
-    torch.nn.init.normal_(detailed.pyramid.detail.weight)
-    same = resized(detailed, detailed.config).eval()
-    torch.testing.assert_close(detailed(IMAGES).boxes_xyxy, same(IMAGES).boxes_xyxy, atol=1e-4, rtol=1e-4)
-    narrow = resized(detailed, SIZES["nano"]).pyramid.detail
-    assert narrow is not None and narrow.weight.abs().min() > 0
-
-
 @pytest.mark.parametrize("name", ["nano", "base"])
 def test_each_size_of_the_ladder_starts_from_the_bundled_one(small: RoadNet, name: str) -> None:
     config = replace(SIZES[name], dropout=0.1)
