@@ -28,6 +28,17 @@ def test_arrays_and_tensors_are_the_same_to_every_engine() -> None:
             torch.testing.assert_close(answers.embeddings, expected.embeddings, atol=1e-3, rtol=1e-3)
 
 
+@pytest.mark.parametrize("count", [1, 4, 5])
+def test_batches_of_any_size_come_back_in_order(count: int) -> None:
+    pixels = np.random.default_rng(1).integers(0, 255, (count, 32, 64, 3), dtype=np.uint8)
+    engine = OnnxEngine(roadnet_graph(lively_roadnet(), feature_space="s"))
+    together = engine(pixels)
+    for image in range(count):
+        for answers, alone in zip(together, engine(pixels[image : image + 1]), strict=True):
+            assert answers.shape[0] == count
+            torch.testing.assert_close(answers[image : image + 1], alone, atol=1e-4, rtol=1e-4)
+
+
 def test_half_precision_rounds_the_network_but_not_its_answers() -> None:
     model = lively_roadnet()
     full = TorchEngine(copy.deepcopy(model), device=CPU)(PIXELS)
