@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
@@ -14,6 +15,9 @@ Name = TypeVar("Name")
 
 WARM_UP_INSTANTS = 8
 """In these kernels are loaded, caches filled and the first tracks born."""
+
+_REST_S = 0.05
+"""The threads of one runtime spin for a while after their work, on the cores that the next one wants."""
 
 
 @dataclass(frozen=True)
@@ -75,11 +79,12 @@ def measure_in_turns(
     on_instant: Callable[[Mapping[str, float]], None] = lambda stage_ms: None,
 ) -> dict[Name, LatencyReport]:
     """``instants`` of each step, after a warm-up, taken in turns over ``rounds``: what else the machine does in the
-    meantime then meets all alike. A step returns milliseconds per stage, which ``on_instant`` is told."""
+    meantime then meets all alike; a rest before each turn keeps what one left running from the next. A step returns milliseconds per stage, which ``on_instant`` is told."""
     stage_ms: dict[Name, list[Mapping[str, float]]] = {name: [] for name in steps}
     turns = [WARM_UP_INSTANTS, *np.bincount(np.arange(instants) % rounds, minlength=rounds).tolist()]
     for turn in turns:
         for name, step in steps.items():
+            time.sleep(_REST_S)
             for _ in range(turn):
                 times = step()
                 stage_ms[name].append(times)
