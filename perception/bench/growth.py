@@ -79,7 +79,10 @@ def measure_in_turns(
     on_instant: Callable[[Mapping[str, float]], None] = lambda stage_ms: None,
 ) -> dict[Name, LatencyReport]:
     """``instants`` of each step, after a warm-up, taken in turns over ``rounds``: what else the machine does in the
-    meantime then meets all alike; a rest before each turn keeps what one left running from the next. A step returns milliseconds per stage, which ``on_instant`` is told."""
+    meantime then meets all alike, and a rest before each turn keeps what one left running from the next.
+
+    A step returns milliseconds per stage, which ``on_instant`` is told.
+    """
     stage_ms: dict[Name, list[Mapping[str, float]]] = {name: [] for name in steps}
     turns = [WARM_UP_INSTANTS, *np.bincount(np.arange(instants) % rounds, minlength=rounds).tolist()]
     for turn in turns:
