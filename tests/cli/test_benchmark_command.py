@@ -177,7 +177,7 @@ def test_a_stopped_training_of_seeds_tells_what_to_resume(
         patched.setattr("perception.training.loop.train", stop)
         ran = command("train", "forecaster", "--config", config, "--data", tmp_path / "data", "--output", "run")
     assert ran.code == 130
-    assert "Stopped; go on with --resume run" in ran.out.splitlines()
+    assert f"Stopped; go on with --resume run --data {tmp_path / 'data'}" in ran.out.splitlines()
     again = command("train", "forecaster", "--resume", "run", "--data", tmp_path / "data")
     assert again.code == 0, again.err
     assert names_in(Path("run")) == ["seed0", "seed1", "training.yaml"]
