@@ -81,12 +81,13 @@ def read_yaml(path: Path) -> Any:
 def read_json(path: Path) -> Any:
     """The content of a JSON file; raises ``UsageError`` when it cannot be read, or has a key twice in one object."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_unique_keys)
+        return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=unique_keys)
     except (OSError, ValueError) as error:
         raise UsageError(f"{path}: cannot be read as JSON ({error}); correct the file.") from error
 
 
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An ``object_pairs_hook``: JSON takes the last of two equal keys without a word; this is a ``ValueError``."""
     seen: dict[str, Any] = {}
     for key, value in pairs:
         if key in seen:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from rich.console import Console
@@ -41,7 +42,7 @@ from perception.outputs.results import FORECASTS_FILE
 from perception.sources import open_source, read_objects, read_rig, read_truth
 from perception.sources.images import read_rgb
 from perception.tracking import TrackerSettings
-from perception.types import BoxTable
+from perception.types import BoxTable, ObjectTable
 
 TOGETHER = "all"
 """The folder, below ``--output``, of the report of several recordings."""
@@ -89,9 +90,25 @@ def run_evaluation(config: EvaluateConfig, *, recordings: Sequence[Path] = ()) -
         _evaluate_recordings(config, config.source)
 
 
+class Truth(NamedTuple):
+    """True ``boxes`` in the images and, where a recording knows them, true ``objects`` in the world."""
+
+    boxes: BoxTable
+    objects: ObjectTable | None
+
+
+def truth_of(recording: str, elsewhere: Path | None = None) -> Truth | None:
+    """The truth of a recording, its boxes from ``elsewhere`` where that is given; None where there are none.
+
+    Read before a run, so that a fault is told then and not at its end: raises ``UsageError``.
+    """
+    boxes = read_truth(str(elsewhere or recording))
+    return None if boxes is None else Truth(boxes, read_objects(recording))
+
+
 def report_of(
     run: RunTables,
-    truth: BoxTable,
+    truth: Truth,
     recording: str,
     *,
     title: str,
@@ -106,15 +123,15 @@ def report_of(
 
 
 def measured_run(
-    run: RunTables, truth: BoxTable, recording: str, *, title: str, config: RunConfig, assembly: Assembly | None = None
+    run: RunTables, truth: Truth, recording: str, *, title: str, config: RunConfig, assembly: Assembly | None = None
 ) -> MeasuredRun:
     """A run with the truth of ``recording``, and with forecasts on true tracks by the ``assembly`` that ran."""
     measured = MeasuredRun.of(
         title=title,
         run=run,
-        truth=truth,
+        truth=truth.boxes,
         timeline=Timeline.of(open_source([recording])),
-        objects=read_objects(recording),
+        objects=truth.objects,
     )
     if assembly is None:
         return measured
@@ -139,7 +156,7 @@ def _measures(config: RunConfig) -> Measures:
 
 
 def _evaluate_recording(config: EvaluateConfig, recording: str) -> None:
-    truth = _truth_of(recording, config.truth)
+    truth = _needed_truth_of(recording, config.truth)
     finished, run, name = _run_over(config)
     if finished.outcome.failure is not None:
         finish(finished, latency_report(name, finished.outcome))
@@ -159,7 +176,7 @@ def _evaluate_recordings(config: EvaluateConfig, recordings: Sequence[str]) -> N
         raise UsageError(
             f"--truth {config.truth}: belongs to one recording, {len(recordings)} are given; leave it out."
         )
-    truths = [_truth_of(recording) for recording in recordings]
+    truths = [_needed_truth_of(recording) for recording in recordings]
     measured: list[MeasuredRun] = []
     studies: list[FailureStudy] = []
     notes: tuple[str, ...] = ()
@@ -199,7 +216,8 @@ def _evaluate_results(config: EvaluateConfig, folder: Path) -> None:
     if recording is None:
         raise UsageError(f"--results {folder}: does not say of which recording it is; name it with --truth.")
     notes = () if results.objects is None else (SAVED_VELOCITIES,)
-    measured = measured_run(saved_tables(results), _truth_of(recording), recording, title=str(folder), config=config)
+    truth = _needed_truth_of(recording)
+    measured = measured_run(saved_tables(results), truth, recording, title=str(folder), config=config)
     studies = _studies(config, measured, recording)
     report = report_together([measured], title=str(folder), config=config, notes=notes)
     report = with_failures(report, studies, _measures(config))
@@ -274,11 +292,9 @@ def _write_pictures(studies: Sequence[FailureStudy], folder: Path | None) -> Non
             study.album.write(folder)
 
 
-def _truth_of(recording: str, elsewhere: Path | None = None) -> BoxTable:
-    """Raises ``UsageError`` for a fault in it, or in what is known of objects: before a run, not at its end."""
-    place = str(elsewhere or recording)
-    truth = read_truth(place)
-    read_objects(recording)
+def _needed_truth_of(recording: str, elsewhere: Path | None = None) -> Truth:
+    truth = truth_of(recording, elsewhere)
     if truth is None:
+        place = elsewhere or recording
         raise UsageError(f"{place}: has no ground truth (gt.txt or objects.csv); run it with perception demo.")
     return truth

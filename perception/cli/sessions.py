@@ -5,13 +5,12 @@ from __future__ import annotations
 from contextlib import closing
 
 from perception.cli.ending import finish, latency_report
-from perception.cli.measuring import report_of
+from perception.cli.measuring import report_of, truth_of
 from perception.cli.running import execute, open_configured
 from perception.config import Config, RunConfig, StreamConfig
 from perception.errors import UsageError, without_credentials
 from perception.evaluation import RunRecorder
 from perception.files import bundled
-from perception.sources import read_objects, read_truth
 
 BUNDLED_RECORDING = "data/recording"
 
@@ -24,9 +23,7 @@ def run_demo(config: RunConfig) -> None:
     config = with_bundled_source(config)
     recorder = RunRecorder()
     with closing(open_configured(config)) as source:
-        truth = read_truth(config.source[0]) if len(config.source) == 1 and not source.is_live else None
-        if truth is not None:
-            read_objects(config.source[0])  # a fault in it is told now, not after the run
+        truth = truth_of(config.source[0]) if len(config.source) == 1 and not source.is_live else None
         on_scene = None if truth is None else recorder.add
         finished = execute("demo", config, source, on_scene=on_scene, side_by_side=True)
     report = latency_report(source.name, finished.outcome)

@@ -14,6 +14,7 @@ import numpy as np
 
 from perception.errors import UsageError
 from perception.evaluation.boxes import ImageKey
+from perception.files import unique_keys
 from perception.types import CLASSES, BoxTable
 
 _OTHER_SPELLINGS = {
@@ -175,7 +176,7 @@ def _existing(annotations_path: Path, name: str) -> Path:
 
 def _read_json(path: Path) -> Any:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=unique_keys)
     except OSError as error:
         raise UsageError(f"--images {path}: cannot be read ({error.strerror}); check the name.") from error
     except ValueError as error:

@@ -47,13 +47,13 @@ class CsvTable:
         self.reject((values != np.round(values)) | (np.abs(values) > 2.0**53), column, "not a whole number")
         return values.astype(np.int64)
 
-    def reject(self, faulty: NDArray[np.bool_], column: str, fault: str) -> None:
+    def reject(self, faulty: NDArray[np.bool_], column: str, fault: str, *, remedy: str = "correct this row") -> None:
         """Raise ``UsageError`` for the first row where ``faulty`` (M,) is true."""
         if faulty.any():
             row = int(np.argmax(faulty))
             raise UsageError(
                 f"{self.path}, line {self.lines[row]}, column {column}: {fault} "
-                f"({self.columns[column][row]!r}); correct this row."
+                f"({self.columns[column][row]!r}); {remedy}."
             )
 
 

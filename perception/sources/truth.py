@@ -67,7 +67,7 @@ def _read_mot(path: Path, camera: RecordedCamera) -> BoxTable:
     table = read_csv(path, required=MOT_COLUMNS, header=False)
     frames = table.integers("frame")
     table.reject(frames < 1, "frame", "frames count from 1")
-    table.reject(frames > camera.length, "frame", f"past the end of the {camera.length} frames")
+    _reject_past_end(table, frames > camera.length, "frame", camera)
     ids = table.integers("id")
     x, y, width, height = (table.numbers(column) for column in ("x", "y", "w", "h"))
     table.reject(width <= 0, "w", "a width must be positive")
@@ -100,6 +100,12 @@ def _read_objects(path: Path, recorded: Sequence[RecordedCamera]) -> BoxTable:
     return replace(truth, visible_shares=visible_shares)
 
 
+def _reject_past_end(table: CsvTable, is_past: NDArray[np.bool_], column: str, camera: RecordedCamera) -> None:
+    """Where many rows are, the video was cut, not the table mistyped."""
+    fault = f"past the end of the {camera.length} frames of camera {camera.name}, as {is_past.sum()} rows in all are"
+    table.reject(is_past, column, fault, remedy="complete its video, or take these rows away")
+
+
 def _labels(table: CsvTable) -> IntArray:
     """(M,) the column ``class`` as indices into ``CLASSES``."""
     classes = np.array(table.columns["class"], dtype=np.str_)
@@ -122,13 +128,7 @@ def _frame_indices(table: CsvTable, cameras: dict[str, RecordedCamera], names: N
         indices = table.integers("frame_index")
         table.reject(indices < 0, "frame_index", "frames count from 0")
         for name, camera in cameras.items():
-            is_past = (indices >= camera.length) & (names == name)
-            if is_past.any():
-                raise UsageError(
-                    f"{table.path}, line {table.lines[int(np.argmax(is_past))]}, column frame_index: "
-                    f"past the end of the {camera.length} frames of camera {name}, as {is_past.sum()} rows in all are; "
-                    "complete its video, or take these rows away."
-                )
+            _reject_past_end(table, (indices >= camera.length) & (names == name), "frame_index", camera)
         return indices
     if "timestamp_ns" not in table.columns:
         raise UsageError(

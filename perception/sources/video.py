@@ -132,7 +132,8 @@ class VideoFile:
             discarded += packet is not None and packet.is_discard
             for frame in self._decoded(stream, packet):
                 if frame is not None and not frame.is_corrupt:
-                    backwards += None not in (frame.pts, last_pts) and frame.pts <= last_pts  # type: ignore[operator]
+                    if frame.pts is not None and last_pts is not None:
+                        backwards += frame.pts < last_pts
                     delivered, last_pts = delivered + 1, frame.pts
                     yield frame
                 elif delivered:

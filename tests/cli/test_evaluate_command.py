@@ -166,6 +166,7 @@ def test_a_true_box_that_is_none_is_said(boxes_command: Command, tmp_path: Path)
         (["--results", "{folder}"], "has no forecasts.jsonl"),
         (["--images", "{folder}/none.json"], "none.json: cannot be read"),
         (["--images", "{street}"], "street.mp4: is no JSON"),
+        (["--images", "{folder}/twice.json"], "twice.json: is no JSON (front occurs twice)"),
         (["--images", "x.json", "--min-visible", "0.9"], "--min-visible: belongs to a recording"),
         (["--images", "x.json", "--rig", "front"], "--rig: belongs to a recording"),
     ],
@@ -173,6 +174,7 @@ def test_a_true_box_that_is_none_is_said(boxes_command: Command, tmp_path: Path)
 def test_wrong_questions(
     boxes_command: Command, street: Path, tmp_path: Path, arguments: list[str], words: str
 ) -> None:
+    (tmp_path / "twice.json").write_text('{"frames": [{"cameras": {"front": {}, "front": {}}}]}')
     ran = boxes_command("evaluate", *(text.format(street=street, folder=tmp_path) for text in arguments))
     assert ran.code == 2
     assert words in ran.sentence
