@@ -3,7 +3,7 @@
 import argparse
 
 from perception import RunConfig, assemble, open_source
-from perception.types import CLASSES
+from perception.taxonomy import CLASSES
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ import torch
 from torchvision.models.detection import ssdlite320_mobilenet_v3_large
 
 from perception import RunConfig, assemble, open_source
-from perception.outputs import TrackHistory, draw_scene
+from perception.visualization import TrackHistory, draw_scene
 
 
 def main() -> None:

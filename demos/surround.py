@@ -6,9 +6,10 @@ from itertools import islice
 import numpy as np
 
 from perception import RunConfig, assemble, open_source
-from perception.camera import inverse_rigid
 from perception.files import bundled
-from perception.types import CLASSES, Scene
+from perception.geometry.cameras import inverse_rigid
+from perception.taxonomy import CLASSES
+from perception.types import Scene
 
 
 def main() -> None:

@@ -14,9 +14,9 @@ import torch
 
 from perception.benchmarks import JAAD, Predicted, constant_velocity, predict
 from perception.benchmarks.jaad import JaadTracks, from_jaad, protocol
-from perception.training.curves import draw_curves
-from perception.training.forecaster import ForecasterData, ForecasterTraining, forecaster_task
-from perception.training.loop import TrainingSettings, train
+from perception.training.engine.plots import draw_curves
+from perception.training.engine.trainer import TrainingSettings, train
+from perception.training.forecaster.task import ForecasterData, ForecasterTraining, forecaster_task
 
 
 def circling_objects(count: int, rng: np.random.Generator, boxes: int = 120) -> JaadTracks:

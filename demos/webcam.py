@@ -3,7 +3,7 @@
 import argparse
 
 from perception import RunConfig, assemble, open_source
-from perception.outputs import TrackHistory, Window, draw_scene
+from perception.visualization import TrackHistory, Window, draw_scene
 
 
 def main() -> None:

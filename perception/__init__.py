@@ -13,10 +13,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from perception.assembly import Assembly, assemble
-    from perception.config import RunConfig
     from perception.errors import PerceptionError, UsageError
-    from perception.pipeline import Pipeline
+    from perception.pipeline.build import Assembly, assemble
+    from perception.pipeline.config import RunConfig
+    from perception.pipeline.pipeline import Pipeline
     from perception.sources import open_source, read_objects, read_rig, read_truth
     from perception.types import Detections, Forecasts, Frame, FrameSet, Scene, Tracks
 
@@ -40,10 +40,10 @@ __all__ = [
 ]
 
 _MODULES = {
-    "perception.assembly": ("Assembly", "assemble"),
-    "perception.config": ("RunConfig",),
+    "perception.pipeline.build": ("Assembly", "assemble"),
+    "perception.pipeline.config": ("RunConfig",),
     "perception.errors": ("PerceptionError", "UsageError"),
-    "perception.pipeline": ("Pipeline",),
+    "perception.pipeline.pipeline": ("Pipeline",),
     "perception.sources": ("open_source", "read_objects", "read_rig", "read_truth"),
     "perception.types": ("Detections", "Forecasts", "Frame", "FrameSet", "Scene", "Tracks"),
 }

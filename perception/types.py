@@ -10,83 +10,19 @@ Time is integer nanoseconds; durations are seconds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, runtime_checkable
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from perception.camera import Rig
-
-CLASSES: tuple[str, ...] = ("car", "truck", "bus", "motorcycle", "bicycle", "pedestrian")
-"""Road users, in the order of the integer labels. Vehicles with four wheels or more come first."""
-
-VEHICLE_LABELS: tuple[int, ...] = (0, 1, 2)
-"""Labels of car, truck and bus, which several benchmarks count as one class."""
-
-TWO_WHEELED_LABELS: tuple[int, ...] = (3, 4)
-"""Labels of motorcycle and bicycle; their riders belong to them."""
-
-PEDESTRIAN_LABEL = 5
-
-USUAL_SIZES_LWH_M: tuple[tuple[float, float, float], ...] = (
-    (4.5, 1.85, 1.55),
-    (7.5, 2.5, 3.0),
-    (11.5, 2.55, 3.1),
-    (2.1, 0.8, 1.5),
-    (1.75, 0.6, 1.65),
-    (0.6, 0.6, 1.72),
-)
-"""Length, width and height of a usual member of each class, riders included; what a single camera cannot measure."""
+from perception.arrays import FloatArray, IntArray, StructOfArrays, check_array
 
 NO_FEATURE_SPACE = ""
 """The ``feature_space`` of objects that carry no CNN feature."""
 
 ReferenceFrame = Literal["image", "ground"]
-
-FloatArray = NDArray[np.floating[Any]]
-IntArray = NDArray[np.integer[Any]]
-SelfStruct = TypeVar("SelfStruct", bound="StructOfArrays")
-
-
-def _check(name: str, value: object, shape: tuple[int | str, ...], kind: str) -> None:
-    """Raise when ``value`` is not an array of ``shape`` (names stand for any size) and dtype ``kind``."""
-    expected = "(" + ", ".join(str(size) for size in shape) + ")"
-    if not isinstance(value, np.ndarray):
-        raise TypeError(f"{name}: expected an array of shape {expected}, got {type(value).__name__}")
-    sizes_match = value.ndim == len(shape) and all(
-        isinstance(want, str) or want == got for want, got in zip(shape, value.shape, strict=True)
-    )
-    if not sizes_match:
-        raise ValueError(f"{name}: expected shape {expected}, got {value.shape}")
-    if value.dtype.kind not in kind:
-        raise ValueError(f"{name}: expected dtype kind {kind!r}, got {value.dtype}")
-    if value.dtype.kind == "f" and not np.isfinite(value).all():
-        raise ValueError(f"{name}: expected finite numbers, got NaN or infinity")
-
-
-class StructOfArrays:
-    """Objects as columns. Fields that are arrays share their first axis; the rest holds for all objects."""
-
-    def __len__(self) -> int:
-        for column in fields(self):  # type: ignore[arg-type]
-            value = getattr(self, column.name)
-            if isinstance(value, np.ndarray):
-                return len(value)
-        raise TypeError(f"{type(self).__name__} has no array field")
-
-    def __getitem__(self: SelfStruct, index: Any) -> SelfStruct:
-        """Select objects by mask, integer array, slice, or one integer (which keeps the first axis)."""
-        if isinstance(index, (int, np.integer)):
-            index = [int(index)]
-        columns = {
-            column.name: value[index]
-            for column in fields(self)  # type: ignore[arg-type]
-            if isinstance(value := getattr(self, column.name), np.ndarray)
-        }
-        return replace(self, **columns)  # type: ignore[type-var]
 
 
 @dataclass(frozen=True)
@@ -99,7 +35,7 @@ class Frame:
     index: int
 
     def __post_init__(self) -> None:
-        _check("Frame.image", self.image, ("H", "W", 3), "u")
+        check_array("Frame.image", self.image, ("H", "W", 3), "u")
         if self.image.dtype != np.uint8:
             raise ValueError(f"Frame.image: expected uint8, got {self.image.dtype}")
 
@@ -126,7 +62,7 @@ class FrameSet:
         if len(set(names)) != len(names):
             raise ValueError(f"FrameSet.frames: expected at most one frame per camera, got {names}")
         if self.world_from_vehicle is not None:
-            _check("FrameSet.world_from_vehicle", self.world_from_vehicle, (4, 4), "f")
+            check_array("FrameSet.world_from_vehicle", self.world_from_vehicle, (4, 4), "f")
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -154,10 +90,10 @@ class Detections(StructOfArrays):
 
     def __post_init__(self) -> None:
         count = len(self.boxes_xyxy_px)
-        _check("Detections.boxes_xyxy_px", self.boxes_xyxy_px, (count, 4), "f")
-        _check("Detections.scores", self.scores, (count,), "f")
-        _check("Detections.labels", self.labels, (count,), "iu")
-        _check("Detections.features", self.features, (count, "F"), "f")
+        check_array("Detections.boxes_xyxy_px", self.boxes_xyxy_px, (count, 4), "f")
+        check_array("Detections.scores", self.scores, (count,), "f")
+        check_array("Detections.labels", self.labels, (count,), "iu")
+        check_array("Detections.features", self.features, (count, "F"), "f")
 
     @classmethod
     def empty(cls, camera: str, image_size_px: tuple[int, int], feature_size: int = 0) -> Detections:
@@ -185,10 +121,10 @@ class Sightings(StructOfArrays):
 
     def __post_init__(self) -> None:
         count = len(self.track_ids)
-        _check("Sightings.track_ids", self.track_ids, (count,), "iu")
-        _check("Sightings.cameras", self.cameras, (count,), "U")
-        _check("Sightings.boxes_xyxy_px", self.boxes_xyxy_px, (count, 4), "f")
-        _check("Sightings.scores", self.scores, (count,), "f")
+        check_array("Sightings.track_ids", self.track_ids, (count,), "iu")
+        check_array("Sightings.cameras", self.cameras, (count,), "U")
+        check_array("Sightings.boxes_xyxy_px", self.boxes_xyxy_px, (count, 4), "f")
+        check_array("Sightings.scores", self.scores, (count,), "f")
 
 
 @dataclass(frozen=True)
@@ -230,21 +166,28 @@ class Tracks(StructOfArrays):
     def __post_init__(self) -> None:
         count = len(self.ids)
         state = self.means.shape[-1] if isinstance(self.means, np.ndarray) else 0
-        _check("Tracks.ids", self.ids, (count,), "iu")
-        _check("Tracks.labels", self.labels, (count,), "iu")
-        _check("Tracks.scores", self.scores, (count,), "f")
-        _check("Tracks.means", self.means, (count, state), "f")
-        _check("Tracks.covariances", self.covariances, (count, state, state), "f")
-        _check("Tracks.boxes_xyxy_px", self.boxes_xyxy_px, (count, 4), "f")
-        _check("Tracks.cameras", self.cameras, (count,), "U")
-        _check("Tracks.image_sizes_px", self.image_sizes_px, (count, 2), "iu")
-        _check("Tracks.ages_s", self.ages_s, (count,), "f")
-        _check("Tracks.unseen_s", self.unseen_s, (count,), "f")
-        _check("Tracks.features", self.features, (count, "F"), "f")
+        check_array("Tracks.ids", self.ids, (count,), "iu")
+        check_array("Tracks.labels", self.labels, (count,), "iu")
+        check_array("Tracks.scores", self.scores, (count,), "f")
+        check_array("Tracks.means", self.means, (count, state), "f")
+        check_array("Tracks.covariances", self.covariances, (count, state, state), "f")
+        check_array("Tracks.boxes_xyxy_px", self.boxes_xyxy_px, (count, 4), "f")
+        check_array("Tracks.cameras", self.cameras, (count,), "U")
+        check_array("Tracks.image_sizes_px", self.image_sizes_px, (count, 2), "iu")
+        check_array("Tracks.ages_s", self.ages_s, (count,), "f")
+        check_array("Tracks.unseen_s", self.unseen_s, (count,), "f")
+        check_array("Tracks.features", self.features, (count, "F"), "f")
         if self.headings_rad is not None:
-            _check("Tracks.headings_rad", self.headings_rad, (count,), "f")
+            check_array("Tracks.headings_rad", self.headings_rad, (count,), "f")
         if len(np.unique(self.ids)) != count:
             raise ValueError("Tracks.ids: expected each id once, got a repeated id")
+
+    @property
+    def yaws_rad(self) -> FloatArray:
+        """(N,) in the ground frame: where objects point in the world, by their motion where no heading is known."""
+        if self.headings_rad is not None:
+            return self.headings_rad
+        return np.asarray(np.arctan2(self.means[:, 5], self.means[:, 4]))
 
     @classmethod
     def empty(cls, state_size: int = 8, feature_size: int = 0) -> Tracks:
@@ -283,13 +226,13 @@ class Forecasts(StructOfArrays):
 
     def __post_init__(self) -> None:
         count = len(self.track_ids)
-        _check("Forecasts.track_ids", self.track_ids, (count,), "iu")
-        _check("Forecasts.probabilities", self.probabilities, (count, "K"), "f")
+        check_array("Forecasts.track_ids", self.track_ids, (count,), "iu")
+        check_array("Forecasts.probabilities", self.probabilities, (count, "K"), "f")
         modes = self.probabilities.shape[1]
-        _check("Forecasts.means", self.means, (count, modes, "T", "D"), "f")
-        _check("Forecasts.stds", self.stds, self.means.shape, "f")
+        check_array("Forecasts.means", self.means, (count, modes, "T", "D"), "f")
+        check_array("Forecasts.stds", self.stds, self.means.shape, "f")
         if self.reference_frame == "ground":
-            _check("Forecasts.axes_rad", self.axes_rad, (count,), "f")
+            check_array("Forecasts.axes_rad", self.axes_rad, (count,), "f")
         if self.dt_s <= 0:
             raise ValueError(f"Forecasts.dt_s: expected a positive number, got {self.dt_s}")
         if count and not np.allclose(self.probabilities.sum(axis=1), 1.0, atol=1e-3):
@@ -341,14 +284,14 @@ class BoxTable(StructOfArrays):
 
     def __post_init__(self) -> None:
         count = len(self.frame_indices)
-        _check("BoxTable.frame_indices", self.frame_indices, (count,), "iu")
-        _check("BoxTable.ids", self.ids, (count,), "iu")
-        _check("BoxTable.labels", self.labels, (count,), "iu")
-        _check("BoxTable.scores", self.scores, (count,), "f")
-        _check("BoxTable.boxes_xyxy_px", self.boxes_xyxy_px, (count, 4), "f")
-        _check("BoxTable.cameras", self.cameras, (count,), "U")
+        check_array("BoxTable.frame_indices", self.frame_indices, (count,), "iu")
+        check_array("BoxTable.ids", self.ids, (count,), "iu")
+        check_array("BoxTable.labels", self.labels, (count,), "iu")
+        check_array("BoxTable.scores", self.scores, (count,), "f")
+        check_array("BoxTable.boxes_xyxy_px", self.boxes_xyxy_px, (count, 4), "f")
+        check_array("BoxTable.cameras", self.cameras, (count,), "U")
         if self.visible_shares is not None:
-            _check("BoxTable.visible_shares", self.visible_shares, (count,), "f")
+            check_array("BoxTable.visible_shares", self.visible_shares, (count,), "f")
 
 
 @dataclass(frozen=True)
@@ -371,89 +314,11 @@ class ObjectTable(StructOfArrays):
 
     def __post_init__(self) -> None:
         count = len(self.timestamps_ns)
-        _check("ObjectTable.timestamps_ns", self.timestamps_ns, (count,), "iu")
-        _check("ObjectTable.ids", self.ids, (count,), "iu")
-        _check("ObjectTable.labels", self.labels, (count,), "iu")
-        _check("ObjectTable.scores", self.scores, (count,), "f")
-        _check("ObjectTable.centres_m", self.centres_m, (count, 3), "f")
-        _check("ObjectTable.sizes_lwh_m", self.sizes_lwh_m, (count, 3), "f")
-        _check("ObjectTable.yaws_rad", self.yaws_rad, (count,), "f")
-        _check("ObjectTable.speeds_mps", self.speeds_mps, (count,), "f")
-
-
-@runtime_checkable
-class Source(Protocol):
-    """Frame sets in order of time. A file has a length, a live source has None."""
-
-    @property
-    def cameras(self) -> tuple[str, ...]: ...
-    @property
-    def rig(self) -> Rig | None:
-        """Where the cameras sit and what they see; None unless all of them are calibrated."""
-        ...
-
-    @property
-    def name(self) -> str:
-        """A short name for the run's folder, without passwords."""
-        ...
-
-    @property
-    def rate_fps(self) -> float:
-        """Nominal instants per second; the time stamps are the truth."""
-        ...
-
-    @property
-    def is_live(self) -> bool: ...
-    @property
-    def length(self) -> int | None: ...
-    @property
-    def dropped(self) -> int:
-        """Frames that were captured but never handed out."""
-        ...
-
-    @property
-    def warnings(self) -> list[str]:
-        """What was skipped or went wrong without ending the stream, one sentence each."""
-        ...
-
-    def __iter__(self) -> Iterator[FrameSet]: ...
-    def close(self) -> None: ...
-
-
-@runtime_checkable
-class Detector(Protocol):
-    """Finds road users in several images in one batch."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def feature_space(self) -> str: ...
-    @property
-    def feature_size(self) -> int: ...
-    def detect(self, frames: Sequence[Frame]) -> list[Detections]:
-        """One ``Detections`` per frame, in the order of the frames."""
-        ...
-
-
-@runtime_checkable
-class Tracker(Protocol):
-    """Gives detections an identity over time."""
-
-    def update(
-        self, detections: Sequence[Detections], timestamp_ns: int, world_from_vehicle: FloatArray | None = None
-    ) -> Tracks:
-        """Take the detections of one instant, at most one ``Detections`` per camera; return the live tracks.
-
-        ``world_from_vehicle`` (4, 4) is the car's pose where it is known; only the ground frame needs it.
-        """
-        ...
-
-    def reset(self) -> None: ...
-
-
-@runtime_checkable
-class Forecaster(Protocol):
-    """Says where each track will go; called once per instant, keeps its memory per track id."""
-
-    def step(self, tracks: Tracks, timestamp_ns: int, world_from_vehicle: FloatArray | None = None) -> Forecasts: ...
-    def reset(self) -> None: ...
+        check_array("ObjectTable.timestamps_ns", self.timestamps_ns, (count,), "iu")
+        check_array("ObjectTable.ids", self.ids, (count,), "iu")
+        check_array("ObjectTable.labels", self.labels, (count,), "iu")
+        check_array("ObjectTable.scores", self.scores, (count,), "f")
+        check_array("ObjectTable.centres_m", self.centres_m, (count, 3), "f")
+        check_array("ObjectTable.sizes_lwh_m", self.sizes_lwh_m, (count, 3), "f")
+        check_array("ObjectTable.yaws_rad", self.yaws_rad, (count,), "f")
+        check_array("ObjectTable.speeds_mps", self.speeds_mps, (count,), "f")

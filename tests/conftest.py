@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["support.scenes"]
+
 SHARED = Path(__file__).parents[1].parent / "shared"
 
 

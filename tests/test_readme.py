@@ -17,9 +17,9 @@ from support.simulators import needs_simulators
 from perception.benchmarks import BENCHMARKS
 from perception.cli import run
 from perception.forecasting import GruConfig, TrajectoryGRU, save_gru
-from perception.training.configuration import read_training_config
-from perception.training.detector_settings import DetectorTraining
-from perception.training.forecaster import ForecasterTraining
+from perception.training.detector.config import DetectorTraining
+from perception.training.engine.config import read_training_config
+from perception.training.forecaster.task import ForecasterTraining
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -147,7 +147,7 @@ def test_measuring_commands(line, shared_dir, working_folder, weights, capsys, m
     """On a few frames: the whole sets are for people."""
     line = line.replace("$DATA", str(shared_dir))
     # No test depends on how fast this machine multiplies integers.
-    monkeypatch.setattr("perception.bench.fewer_bits.MOST_TIME_SHARE", float("inf"))
+    monkeypatch.setattr("perception.profiling.quantization.MOST_TIME_SHARE", float("inf"))
     if "--forecaster runs/" in line:
         _write_untrained(Path("runs") / line.split("--benchmark ")[1].split()[0])
     if "--images" not in line and "--benchmark" not in line:

@@ -4,7 +4,7 @@ from perception.benchmarks.ethucy import ETHUCY
 from perception.benchmarks.jaad import JAAD
 from perception.benchmarks.kitti import KITTI
 from perception.benchmarks.nuscenes import NUSCENES
-from perception.benchmarks.predicting import constant_velocity, kalman, predict
+from perception.benchmarks.prediction import constant_velocity, kalman, predict
 from perception.benchmarks.references import read_references
 from perception.benchmarks.scoring import FoldScores, score
 from perception.benchmarks.split import Benchmark, Predicted, Split

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from perception.benchmarks.ground import GroundRows, best_of, distances_m, one_output_m, track_set
+from perception.arrays import FloatArray
+from perception.benchmarks.ground_tracks import GroundRows, best_of, distances_m, one_output_m, track_set
 from perception.benchmarks.split import Benchmark, Errors, Predicted, Split, SplitName, missing_column, read_columns
-from perception.forecasting.windows import Grid
-from perception.types import PEDESTRIAN_LABEL, FloatArray
+from perception.forecasting.track_dataset import Grid
+from perception.taxonomy import PEDESTRIAN_LABEL
 
 _RATE_FPS = 2.5
 _FRAMES_PER_STEP = 10

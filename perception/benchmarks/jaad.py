@@ -14,10 +14,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from perception.arrays import FloatArray
 from perception.benchmarks.split import Benchmark, Errors, Predicted, Split, SplitName, missing_column, read_columns
-from perception.forecasting.image_motion import to_centre_size
-from perception.forecasting.windows import IMAGE_GRID, Grid, TrackSet
-from perception.types import PEDESTRIAN_LABEL, FloatArray
+from perception.forecasting.features.image_motion import to_centre_size
+from perception.forecasting.track_dataset import IMAGE_GRID, Grid, TrackSet
+from perception.taxonomy import PEDESTRIAN_LABEL
 
 FRAME_RATE_FPS = 30.0
 OBSERVED, PREDICTED = 15, 45

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from perception.benchmarks.ground import GroundRows, distances_m, one_output_m, track_set
+from perception.arrays import FloatArray
+from perception.benchmarks.ground_tracks import GroundRows, distances_m, one_output_m, track_set
 from perception.benchmarks.split import Benchmark, Errors, Predicted, Split, SplitName, missing_column, read_columns
 from perception.errors import UsageError
-from perception.forecasting.windows import Grid
-from perception.types import CLASSES, FloatArray
+from perception.forecasting.track_dataset import Grid
+from perception.taxonomy import CLASSES
 
 _CAR_ID = 99
 _RATE_FPS = 2.0

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from perception.benchmarks.predicting import constant_velocity, kalman, predict
+from perception.benchmarks.prediction import constant_velocity, kalman, predict
 from perception.benchmarks.split import Benchmark, Errors, Predicted, Split
 from perception.errors import UsageError
-from perception.evaluation.bootstrap import PairedComparison, compare_paired
-from perception.evaluation.reliability import SHARES, Judged, inside_middles
-from perception.forecasting.gru import TrajectoryGRU
+from perception.evaluation.core.bootstrap import PairedComparison, compare_paired
+from perception.evaluation.core.calibration import SHARES, Judged, inside_middles
+from perception.forecasting.trajectory_gru import TrajectoryGRU
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,11 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from perception.arrays import FloatArray, IntArray
 from perception.errors import UsageError
-from perception.evaluation.reliability import Judged
-from perception.forecasting.windows import Grid, TrackSet
-from perception.types import FloatArray, IntArray, ReferenceFrame
+from perception.evaluation.core.calibration import Judged
+from perception.forecasting.track_dataset import Grid, TrackSet
+from perception.types import ReferenceFrame
 
 SplitName = Literal["train", "val", "test"]
 

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from perception.cli.failures import report_failure
+from perception.cli.error_reporting import report_failure
 
 _DEBUG = "--debug"
 _HELP = "Find road users in video, keep their identity, predict where they will go."

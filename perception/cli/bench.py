@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from perception.cli import options
-from perception.config import BenchConfig, load_config
+from perception.pipeline.config import BenchConfig, load_config
 
 _SIZES = "Sizes"
 
@@ -52,6 +52,6 @@ def bench(
     output: options.Output = None,
 ) -> None:
     """Measure the pipeline: its engines side by side, then more and more cameras, and more and more objects."""
-    from perception.cli.timing import run_bench
+    from perception.profiling.run import run_bench
 
     run_bench(load_config(BenchConfig, path=config, options=options.given_options(context)))

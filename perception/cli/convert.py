@@ -48,7 +48,7 @@ def kitti(source: Source, output: Output) -> None:
 def _convert(name: str, source: Path, output: Path) -> None:
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-    from perception.benchmarks.converting import convert
+    from perception.benchmarks.conversion import convert
 
     if output.suffix != _SUFFIX:
         raise UsageError(f"--output {output}: give a name that ends in {_SUFFIX}.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from perception.cli import options
-from perception.config import RunConfig, load_config
+from perception.pipeline.config import RunConfig, load_config
 
 
 def demo(
@@ -33,6 +33,6 @@ def demo(
     output: options.Output = None,
 ) -> None:
     """Find, follow and forecast the road users in a recording; writes video, tables and a report."""
-    from perception.cli.sessions import run_demo
+    from perception.runtime.sessions import run_demo
 
     run_demo(load_config(RunConfig, path=config, options=options.given_options(context)))

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from perception.cli import options
-from perception.config import EvaluateConfig, load_config
+from perception.pipeline.config import EvaluateConfig, load_config
 
 _TRUTH = "Ground truth"
 _BENCHMARK = "Forecasting benchmark"
@@ -116,7 +116,7 @@ def evaluate(
     output: options.Output = None,
 ) -> None:
     """Measure detection, tracking, forecasting and speed; prints the report and writes report.json."""
-    from perception.cli.measuring import run_evaluation
+    from perception.runtime.evaluate import run_evaluation
 
     given = options.given_options(context, without=("config", "recording", "vehicles"))
     if vehicles is not None:

@@ -12,7 +12,7 @@ from rich.console import Console
 from perception.errors import UsageError
 
 if TYPE_CHECKING:
-    from perception.detection.roadnet import RoadNet
+    from perception.detection.roadnet.network import RoadNet
 
 _TIMED_TRACKS = 1000
 ROADNET = "roadnet"
@@ -42,8 +42,8 @@ def detector(
     kind: Format = "onnx",
 ) -> None:
     """RoadNet: pictures of any size in; scores, boxes and embeddings at every place out."""
-    from perception.assembly import prepare_processor
     from perception.detection import read_roadnet
+    from perception.pipeline.build import prepare_processor
     from perception.weights import bundled_weights
 
     if int8 + half != bool(images):
@@ -64,9 +64,9 @@ def _export_detector(model: RoadNet, feature_space: str, target: Path, console: 
 
     import torch
 
-    from perception.bench.detector import example_batches, median_ms
-    from perception.detection.roadnet_engines import OnnxEngine, TorchEngine
-    from perception.detection.roadnet_onnx import export_roadnet
+    from perception.detection.roadnet.engines import OnnxEngine, TorchEngine
+    from perception.detection.roadnet.onnx_graph import export_roadnet
+    from perception.profiling.detector import example_batches, median_ms
 
     with console.status("exporting"):
         batches = example_batches()
@@ -88,12 +88,12 @@ def _export_detector(model: RoadNet, feature_space: str, target: Path, console: 
 def _export_fewer_bits(
     model: RoadNet, feature_space: str, images: Sequence[Path], target: Path, console: Console, *, bits: Literal[8, 16]
 ) -> None:
-    from perception.bench.fewer_bits import compare, quantised
-    from perception.detection.roadnet_onnx import roadnet_graph
+    from perception.detection.roadnet.onnx_graph import roadnet_graph
     from perception.errors import PerceptionError
     from perception.evaluation import read_labelled_images
     from perception.files import whole_file
-    from perception.sources.images import read_rgb
+    from perception.profiling.quantization import compare, quantised
+    from perception.sources.files.images import read_rgb
 
     labelled = read_labelled_images(images)
     graph = roadnet_graph(model, feature_space=feature_space)
@@ -131,10 +131,10 @@ def forecaster(
     """TrajectoryGRU: one step and the decoding of all tracks; what it remembers goes in and comes out."""
     import numpy as np
 
-    from perception.bench.forecaster import step_ms
     from perception.forecasting import BUNDLED_NAMES, read_gru
     from perception.forecasting.onnx_engine import OnnxEngine, export_gru
-    from perception.forecasting.opening import STEP_S
+    from perception.forecasting.registry import STEP_S
+    from perception.profiling.forecaster import step_ms
     from perception.weights import WEIGHTS_SUFFIX, bundled_folder
 
     names = {str(name): path for name, path in BUNDLED_NAMES.items()}

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from perception.config import EvaluateConfig, RunConfig
+from perception.pipeline.config import EvaluateConfig, RunConfig
 
 _INPUT, _MODELS, _RESULTS = "Input", "Models", "Results"
 

@@ -59,10 +59,10 @@ def simulate(
     ] = False,
 ) -> None:
     """Make a recording with ground truth: traffic in a town, filmed by each camera of a rig."""
-    from perception.cli.progress import RunProgress
-    from perception.cli.running import RUNS, say
-    from perception.cli.stopping import StopRequest
-    from perception.outputs import next_run_folder, output_folder
+    from perception.results import next_run_folder, output_folder
+    from perception.runtime.progress import RunProgress
+    from perception.runtime.runner import RUNS, say
+    from perception.runtime.shutdown import StopRequest
     from perception.simulation import Drive, DriveSettings, sensible_processes
     from perception.sources import read_rig
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from perception.cli import options
-from perception.config import StreamConfig, load_config
+from perception.pipeline.config import StreamConfig, load_config
 
 
 def stream(
@@ -39,6 +39,6 @@ def stream(
     output: options.Output = None,
 ) -> None:
     """Find, follow and forecast what a live camera sees now; frames that come too fast are dropped and counted."""
-    from perception.cli.sessions import run_stream
+    from perception.runtime.sessions import run_stream
 
     run_stream(load_config(StreamConfig, path=config, options=options.given_options(context)))

@@ -25,7 +25,7 @@ from perception.files import sha256
 
 # The commands import what needs torch when they run, so that `perception --help` need not wait for it.
 if TYPE_CHECKING:
-    from perception.detection.catalogue import FetchableWeights
+    from perception.detection.model_zoo import FetchableWeights
     from perception.weights import BundledWeights
 
 app = typer.Typer(help="List, fetch and check network weights.", invoke_without_command=True)
@@ -42,7 +42,7 @@ def _without_command(context: typer.Context) -> None:
 @app.command("list")
 def list_weights() -> None:
     """Show the weights that are bundled, in the cache, and fetchable."""
-    from perception.detection.catalogue import cache_folder, fetchable_detectors
+    from perception.detection.model_zoo import cache_folder, fetchable_detectors
     from perception.weights import bundled_cards
 
     console = Console()
@@ -61,8 +61,8 @@ def fetch(
     base_url: Annotated[str | None, typer.Option(help="A mirror that holds the same files.")] = None,
 ) -> None:
     """Download weights into the cache; an interrupted download goes on where it stopped."""
-    from perception.detection.catalogue import BASE_URL, find_fetchable
     from perception.detection.download import fetch as fetch_weights
+    from perception.detection.model_zoo import BASE_URL, find_fetchable
     from perception.weights import bundled_cards
 
     if any(bundled.card.name == name for bundled in bundled_cards()):
@@ -80,7 +80,7 @@ def fetch(
 @app.command()
 def verify() -> None:
     """Compare the bundled and the cached files with the hashes that they were published with."""
-    from perception.detection.catalogue import fetchable_detectors
+    from perception.detection.model_zoo import fetchable_detectors
     from perception.weights import bundled_cards
 
     console = Console()

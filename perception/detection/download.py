@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from perception.detection.catalogue import FetchableWeights, cache_folder
+from perception.detection.model_zoo import FetchableWeights, cache_folder
 from perception.errors import PerceptionError, UsageError, without_credentials
 from perception.files import sha256
 

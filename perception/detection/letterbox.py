@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from perception.types import FloatArray
+from perception.arrays import FloatArray
 
 PADDING_GREY = 114
 _NONE_IS_MISSED_FROM = 0.5

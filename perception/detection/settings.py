@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perception.errors import UsageError
-from perception.types import CLASSES
+from perception.taxonomy import CLASSES
 
 USUAL_IMAGE_SIZE_PX = 640
 """Long side of the input of networks that take any size, where none is asked for."""

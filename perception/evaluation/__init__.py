@@ -1,46 +1,46 @@
 """Computes and presents the quality report: detection, tracking, positions, forecasting, latency."""
 
-from perception.evaluation.bootstrap import PairedComparison, compare_paired
-from perception.evaluation.boxes import ImageKey, box_iou
-from perception.evaluation.detection import DetectionReport, DetectionScores, evaluate_detection
-from perception.evaluation.failure_album import FailureEntry
-from perception.evaluation.failure_study import FailureStudy, study_images, study_run, with_failures
-from perception.evaluation.forecast_types import (
+from perception.evaluation.core.bootstrap import PairedComparison, compare_paired
+from perception.evaluation.core.boxes import ImageKey, box_iou
+from perception.evaluation.core.coco_dataset import LabelledImage, LabelledImages, read_labelled_images
+from perception.evaluation.core.ground_truth import GroundScope, GroundTable
+from perception.evaluation.core.gt_interpolation import constant_velocity_futures, kalman_velocity_futures
+from perception.evaluation.core.gt_tracks_image import true_tracks
+from perception.evaluation.core.latency import LatencyReport, LatencyScores, evaluate_latency
+from perception.evaluation.core.records import (
     Coverage,
     DisplacementErrors,
     ForecastingReport,
     ForecastRecord,
     HorizonScores,
 )
-from perception.evaluation.forecasting import evaluate_forecasts
-from perception.evaluation.futures import constant_velocity_futures, kalman_velocity_futures
-from perception.evaluation.ground import GroundScope, GroundTable
-from perception.evaluation.ground_forecasting import (
+from perception.evaluation.core.run_tables import RunRecorder, RunTables, join_tables
+from perception.evaluation.core.timeline import Timeline
+from perception.evaluation.detection.average_precision import DetectionReport, DetectionScores, evaluate_detection
+from perception.evaluation.failures.gallery import FailureEntry
+from perception.evaluation.failures.recall_breakdown import RecallBreakdown
+from perception.evaluation.forecasting.ground import (
     GroundCoverage,
     GroundErrors,
     GroundForecastingReport,
     GroundHorizonScores,
     evaluate_ground_forecasts,
 )
-from perception.evaluation.ground_run import GroundReport, evaluate_ground
-from perception.evaluation.ground_tracking import GroundTrackingReport, evaluate_ground_tracking
-from perception.evaluation.handover import HandoverReport, evaluate_handover
-from perception.evaluation.hindsight import Hindsight
-from perception.evaluation.image_run import detect_images
-from perception.evaluation.labelled_images import LabelledImage, LabelledImages, read_labelled_images
-from perception.evaluation.latency import LatencyReport, LatencyScores, evaluate_latency
-from perception.evaluation.measured import MeasuredRun
-from perception.evaluation.positions import PositionErrors, PositionReport, evaluate_positions
-from perception.evaluation.printing import print_report
-from perception.evaluation.recall_breakdown import RecallBreakdown
-from perception.evaluation.recorder import RunRecorder, RunTables, join_tables
-from perception.evaluation.report import RecordingFigures, Report
-from perception.evaluation.run import Measures, evaluate_groupings, evaluate_run, evaluate_runs
-from perception.evaluation.sightings import Sighted, match_sightings
-from perception.evaluation.timeline import Timeline
-from perception.evaluation.tracking import TrackingReport, evaluate_tracking
-from perception.evaluation.tracking_counts import TrackingScores
-from perception.evaluation.true_tracks import true_tracks
+from perception.evaluation.forecasting.image import evaluate_forecasts
+from perception.evaluation.forecasting.online_error import Hindsight
+from perception.evaluation.report.console import print_report
+from perception.evaluation.report.evaluate import Measures, evaluate_groupings, evaluate_run, evaluate_runs
+from perception.evaluation.report.evaluate_ground import GroundReport, evaluate_ground
+from perception.evaluation.report.failure_analysis import FailureStudy, study_images, study_run, with_failures
+from perception.evaluation.report.report import RecordingFigures, Report
+from perception.evaluation.runs.evaluated_run import MeasuredRun
+from perception.evaluation.runs.run_images import detect_images
+from perception.evaluation.tracking.cross_camera_identity import HandoverReport, evaluate_handover
+from perception.evaluation.tracking.ground import GroundTrackingReport, evaluate_ground_tracking
+from perception.evaluation.tracking.gt_track_matching import Sighted, match_sightings
+from perception.evaluation.tracking.image import TrackingReport, evaluate_tracking
+from perception.evaluation.tracking.localization import PositionErrors, PositionReport, evaluate_positions
+from perception.evaluation.tracking.mot_metrics import TrackingScores
 
 __all__ = [
     "Coverage",

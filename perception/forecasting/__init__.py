@@ -1,9 +1,9 @@
 """Where each track will go: TrajectoryGRU, constant velocity beside it, and public benchmarks."""
 
 from perception.forecasting.baselines import ConstantVelocityForecaster
-from perception.forecasting.gru import GruConfig, TrajectoryGRU
-from perception.forecasting.online import GruForecaster
-from perception.forecasting.opening import BUNDLED_NAMES, open_forecaster, read_gru, save_gru
+from perception.forecasting.recurrent_forecaster import GruForecaster
+from perception.forecasting.registry import BUNDLED_NAMES, open_forecaster, read_gru, save_gru
+from perception.forecasting.trajectory_gru import GruConfig, TrajectoryGRU
 
 __all__ = [
     "BUNDLED_NAMES",

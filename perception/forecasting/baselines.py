@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from perception.forecasting.ground_motion import motion_axes_rad
-from perception.forecasting.gru import HORIZONS_S
-from perception.types import FloatArray, Forecasts, Tracks
+from perception.arrays import FloatArray
+from perception.forecasting.features.ground_motion import motion_axes_rad
+from perception.forecasting.trajectory_gru import HORIZONS_S
+from perception.types import Forecasts, Tracks
 
 
 class ConstantVelocityForecaster:

@@ -18,8 +18,8 @@ from torch import Tensor
 
 from perception.errors import PerceptionError, UsageError
 from perception.files import whole_file
-from perception.forecasting.gru import GruConfig, TrajectoryGRU
-from perception.forecasting.step import OUTPUTS, StepAndDecode, example_inputs
+from perception.forecasting.step_engine import OUTPUTS, StepAndDecode, example_inputs
+from perception.forecasting.trajectory_gru import GruConfig, TrajectoryGRU
 
 CONFIG_KEY, STEP_KEY = "perception.forecaster", "perception.dt_s"
 TOLERANCE = 2e-3

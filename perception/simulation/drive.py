@@ -9,12 +9,12 @@ from pathlib import Path
 from time import perf_counter
 from types import TracebackType
 
-from perception.camera import Rig
+from perception.geometry.cameras import Rig
 from perception.simulation.recorder import DriveRecorder
 from perception.simulation.rendering import Look, ParallelRenderer, Renderer
-from perception.simulation.traffic import drive as open_traffic
+from perception.simulation.traffic.drive import drive as open_traffic
 from perception.simulation.world import CameraView, WorldState
-from perception.sources.rigs import fit_rig
+from perception.sources.calibration.rigs import fit_rig
 
 
 @dataclass(frozen=True)

@@ -22,13 +22,14 @@ import numpy as np
 import yaml
 from scipy.spatial.transform import Rotation
 
-from perception.camera import Rig, inverse_rigid, transform_points, yaw_rad
+from perception.arrays import FloatArray, IntArray
 from perception.errors import PerceptionError
 from perception.files import write_text
-from perception.outputs import VideoWriter
+from perception.geometry.cameras import Rig, inverse_rigid, transform_points, yaw_rad
 from perception.simulation.world import CameraView, RoadUsers, WorldState
-from perception.sources.masks import write_mask
-from perception.types import CLASSES, FloatArray, IntArray
+from perception.sources.files.masks import write_mask
+from perception.taxonomy import CLASSES
+from perception.visualization import VideoWriter
 
 TRUTH_RANGE_M = 100.0
 """Objects farther from the car are not listed: no camera here shows more than a few pixels of them."""

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from perception.types import FloatArray, IntArray
+from perception.arrays import FloatArray, IntArray
 
 LaneUse = Literal["drive", "cycle", "walk", "park"]
 SignalColour = Literal["red", "red-yellow", "green", "yellow", "off"]

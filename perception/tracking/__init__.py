@@ -1,9 +1,9 @@
 """Identity over time: detections of several cameras become tracks."""
 
-from perception.tracking.ground_settings import GroundSettings
-from perception.tracking.ground_tracker import GroundTracker
-from perception.tracking.kalman import MotionNoise
-from perception.tracking.settings import TrackerSettings
-from perception.tracking.tracker import ImageTracker, TrackerCounts
+from perception.tracking.common.kalman import MotionNoise
+from perception.tracking.common.settings import TrackerSettings
+from perception.tracking.ground.settings import GroundSettings
+from perception.tracking.ground.tracker import GroundTracker
+from perception.tracking.image.tracker import ImageTracker, TrackerCounts
 
 __all__ = ["GroundSettings", "GroundTracker", "ImageTracker", "MotionNoise", "TrackerCounts", "TrackerSettings"]

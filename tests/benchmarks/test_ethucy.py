@@ -11,9 +11,9 @@ from support.benchmark_files import ETHUCY_SCENES, change_columns, write_ethucy
 
 from perception.benchmarks import ETHUCY, Predicted, Split, constant_velocity
 from perception.errors import UsageError
-from perception.forecasting.ground_motion import AXIS, PLACE, VELOCITY
-from perception.forecasting.windows import windows_at
-from perception.types import CLASSES
+from perception.forecasting.features.ground_motion import AXIS, PLACE, VELOCITY
+from perception.forecasting.track_dataset import windows_at
+from perception.taxonomy import CLASSES
 
 
 @pytest.fixture

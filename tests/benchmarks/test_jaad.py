@@ -9,7 +9,7 @@ from perception.benchmarks import JAAD, kalman
 from perception.benchmarks.jaad import JaadTracks, from_jaad, protocol, read_jaad, squared_errors
 from perception.benchmarks.split import Predicted
 from perception.errors import UsageError
-from perception.forecasting.windows import IMAGE_GRID, windows_at
+from perception.forecasting.track_dataset import IMAGE_GRID, windows_at
 
 GRID_STEPS = np.array(IMAGE_GRID.steps)
 

@@ -11,9 +11,9 @@ from support.benchmark_files import change_columns, write_nuscenes
 
 from perception.benchmarks import NUSCENES, Predicted, constant_velocity
 from perception.errors import UsageError
-from perception.forecasting.ground_motion import AXIS, CAR_IS_KNOWN, CAR_PLACE, CAR_YAW, PLACE, SIZE, VELOCITY
-from perception.forecasting.windows import windows_at
-from perception.types import CLASSES
+from perception.forecasting.features.ground_motion import AXIS, CAR_IS_KNOWN, CAR_PLACE, CAR_YAW, PLACE, SIZE, VELOCITY
+from perception.forecasting.track_dataset import windows_at
+from perception.taxonomy import CLASSES
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from perception.benchmarks import (
     scoring,
 )
 from perception.errors import UsageError
-from perception.evaluation.reliability import Judged
+from perception.evaluation.core.calibration import Judged
 from perception.forecasting import GruConfig, TrajectoryGRU
 
 

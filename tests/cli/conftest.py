@@ -29,11 +29,11 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
 @pytest.fixture
 def boxes_command(command: Command, monkeypatch: pytest.MonkeyPatch) -> Command:
     """The same with the detector of red boxes and constant velocity."""
-    import perception.cli.measuring
-    import perception.cli.running
+    import perception.runtime.evaluate
+    import perception.runtime.runner
 
-    monkeypatch.setattr(perception.cli.running, "assemble", assemble_boxes)
-    monkeypatch.setattr(perception.cli.measuring, "choose_detector", choose_boxes)
+    monkeypatch.setattr(perception.runtime.runner, "assemble", assemble_boxes)
+    monkeypatch.setattr(perception.runtime.evaluate, "choose_detector", choose_boxes)
     return command
 
 

@@ -21,7 +21,7 @@ from support.media import write_image
 from support.mjpeg_server import MjpegServer
 from support.moving_boxes import street_image, write_street, write_street_recording
 
-from perception.outputs import read_results
+from perception.results import read_results
 from perception.weights import save_weights
 
 TESTS = Path(__file__).parents[1]

@@ -10,9 +10,9 @@ import pytest
 import torch
 from support.commands import Command
 
-from perception.cli import timing
-from perception.config import BenchConfig
 from perception.detection import RoadNetDetector
+from perception.pipeline.config import BenchConfig
+from perception.profiling import run as timing
 
 
 def test_engines_and_growths_are_measured_and_written(command: Command) -> None:

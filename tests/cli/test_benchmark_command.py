@@ -16,7 +16,7 @@ from support.commands import Command, names_in
 from support.moving_boxes import BoxDetector
 
 from perception.forecasting import GruConfig, TrajectoryGRU, read_gru, save_gru
-from perception.forecasting.opening import read_origin
+from perception.forecasting.registry import read_origin
 
 SETTINGS = {"steps": 2, "batch_size": 8, "validate_every": 2, "warmup_steps": 1, "half": False}
 
@@ -174,7 +174,7 @@ def test_a_stopped_training_of_seeds_tells_what_to_resume(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("perception.training.loop.train", stop)
+        patched.setattr("perception.training.engine.trainer.train", stop)
         ran = command("train", "forecaster", "--config", config, "--data", tmp_path / "data", "--output", "run")
     assert ran.code == 130
     assert f"Stopped; go on with --resume run --data {tmp_path / 'data'}" in ran.out.splitlines()

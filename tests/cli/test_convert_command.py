@@ -8,8 +8,8 @@ import pytest
 from support.commands import Command
 
 from perception.benchmarks import ETHUCY
-from perception.benchmarks.converting import CONVERTERS
-from perception.benchmarks.converting.ethucy import SCENES
+from perception.benchmarks.conversion import CONVERTERS
+from perception.benchmarks.conversion.ethucy import SCENES
 
 
 @pytest.fixture

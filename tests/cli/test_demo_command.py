@@ -19,9 +19,9 @@ from support.commands import BOXES_SCRIPT, RESULT_FILES, Command, names_in
 from support.media import write_video
 from support.moving_boxes import street_image, write_street
 
-import perception.cli.running
-import perception.cli.sessions
-from perception.outputs import read_results
+import perception.runtime.runner
+import perception.runtime.sessions
+from perception.results import read_results
 from perception.types import Scene
 
 TESTS = Path(__file__).parents[1]
@@ -151,7 +151,7 @@ def test_closing_the_window_ends_the_run_with_all_files_whole(
             self.closed = True
 
     window = OneLook()
-    monkeypatch.setattr(perception.cli.running, "open_window", lambda console: window)
+    monkeypatch.setattr(perception.runtime.runner, "open_window", lambda console: window)
     ran = boxes_command("demo", "--source", street, "--show")
     assert ran.code == 0
     assert window.closed
@@ -218,13 +218,13 @@ def test_the_pipelines_scenes_are_the_ones_written(
     boxes_command: Command, street: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[Scene] = []
-    write = perception.cli.running.SceneRecorder.write
+    write = perception.runtime.runner.SceneRecorder.write
 
     def watched(self, scene, **options):  # type: ignore[no-untyped-def]
         seen.append(scene)
         return write(self, scene, **options)
 
-    monkeypatch.setattr(perception.cli.running.SceneRecorder, "write", watched)
+    monkeypatch.setattr(perception.runtime.runner.SceneRecorder, "write", watched)
     ran = boxes_command("demo", "--source", street)
     table = read_results(ran.folder).tracks
     for scene in seen:
@@ -273,9 +273,9 @@ def test_side_by_side_writes_what_one_after_the_other_does(
 
     side_by_side = run_and_read("side-by-side")
     monkeypatch.setattr(
-        perception.cli.sessions,
+        perception.runtime.sessions,
         "execute",
-        lambda *given, **options: perception.cli.running.execute(*given, **{**options, "side_by_side": False}),
+        lambda *given, **options: perception.runtime.runner.execute(*given, **{**options, "side_by_side": False}),
     )
     assert side_by_side == run_and_read("in-turn")
     assert len(side_by_side) == (14 if is_rig else 3) and all(side_by_side.values())

@@ -7,9 +7,9 @@ import torch
 from support.commands import Command
 from support.labelled_pictures import write_pictures
 
-from perception.detection.roadnet import RoadNet
-from perception.detection.roadnet_engines import OnnxEngine as RoadNetOnnxEngine
-from perception.detection.roadnet_onnx import roadnet_graph
+from perception.detection.roadnet.engines import OnnxEngine as RoadNetOnnxEngine
+from perception.detection.roadnet.network import RoadNet
+from perception.detection.roadnet.onnx_graph import roadnet_graph
 from perception.forecasting import GruConfig, TrajectoryGRU, save_gru
 from perception.forecasting.onnx_engine import OnnxEngine
 
@@ -60,8 +60,8 @@ def test_wrong_use_is_said(command: Command, options, named):
 
 def test_eight_bits_are_measured_and_kept_where_they_are_good(command: Command, tmp_path, monkeypatch):
     pictures = write_pictures(tmp_path)
-    monkeypatch.setattr("perception.bench.fewer_bits.median_ms", lambda engines, images: [10.0, 5.0])
-    monkeypatch.setattr("perception.bench.fewer_bits.MOST_AP50_LOST", {8: 0.2, 16: 0.2})
+    monkeypatch.setattr("perception.profiling.quantization.median_ms", lambda engines, images: [10.0, 5.0])
+    monkeypatch.setattr("perception.profiling.quantization.MOST_AP50_LOST", {8: 0.2, 16: 0.2})
     ran = command("export", "detector", "--int8", "--images", pictures, "--output", tmp_path / "r.onnx")
     assert ran.code == 0, ran.err
     assert "with 32 bits" in ran.out and "0.50 of it" in ran.out
@@ -70,8 +70,8 @@ def test_eight_bits_are_measured_and_kept_where_they_are_good(command: Command, 
 
 def test_eight_bits_that_are_no_faster_are_not_written(command: Command, tmp_path, monkeypatch):
     pictures = write_pictures(tmp_path)
-    monkeypatch.setattr("perception.bench.fewer_bits.median_ms", lambda engines, images: [10.0, 11.0])
-    monkeypatch.setattr("perception.bench.fewer_bits.MOST_AP50_LOST", {8: 0.2, 16: 0.2})
+    monkeypatch.setattr("perception.profiling.quantization.median_ms", lambda engines, images: [10.0, 11.0])
+    monkeypatch.setattr("perception.profiling.quantization.MOST_AP50_LOST", {8: 0.2, 16: 0.2})
     ran = command("export", "detector", "--int8", "--images", pictures, "--output", tmp_path / "r.onnx")
     assert ran.code == 1
     assert "not written, because it takes 1.10 of the time" in ran.sentence
@@ -80,12 +80,12 @@ def test_eight_bits_that_are_no_faster_are_not_written(command: Command, tmp_pat
 
 def test_sixteen_bits_take_half_of_the_file(command: Command, tmp_path, monkeypatch):
     pictures = write_pictures(tmp_path)
-    monkeypatch.setattr("perception.bench.fewer_bits.MOST_AP50_LOST", {8: 0.2, 16: 0.2})
+    monkeypatch.setattr("perception.profiling.quantization.MOST_AP50_LOST", {8: 0.2, 16: 0.2})
     ran = command("export", "detector", "--half", "--images", pictures, "--output", tmp_path / "r.onnx")
     assert ran.code == 0, ran.err
     assert "with 16 bits" in ran.out
     assert (tmp_path / "r.onnx").stat().st_size < 0.55 * len(roadnet_graph(RoadNet(), feature_space="s"))
-    monkeypatch.setattr("perception.bench.fewer_bits.MOST_AP50_LOST", {8: 0.2, 16: -1.0})
+    monkeypatch.setattr("perception.profiling.quantization.MOST_AP50_LOST", {8: 0.2, 16: -1.0})
     worse = command("export", "detector", "--half", "--images", pictures, "--output", tmp_path / "worse.onnx")
     assert worse.code == 1
     assert "not written" in worse.sentence and not (tmp_path / "worse.onnx").exists()

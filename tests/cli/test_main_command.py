@@ -12,7 +12,7 @@ from support.commands import Command
 
 import perception.cli
 from perception.cli import run
-from perception.cli.failures import explain
+from perception.cli.error_reporting import explain
 from perception.errors import PerceptionError, UsageError
 
 HEAVY = ("torch", "torchvision", "cv2", "numpy", "scipy", "onnxruntime", "av")

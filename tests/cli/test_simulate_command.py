@@ -13,7 +13,7 @@ from support.simulators import needs_simulators
 
 from perception.errors import PerceptionError
 from perception.sources import open_source, read_objects, read_truth
-from perception.sources.masks import read_mask
+from perception.sources.files.masks import read_mask
 
 SMALL = ("--cameras", "front", "--size", "192x108", "--seed", "4", "--duration", "1", "--fps", "4")
 

@@ -19,7 +19,7 @@ from support.media import write_video
 from support.mjpeg_server import MjpegServer
 from support.moving_boxes import street_image
 
-from perception.outputs import read_results
+from perception.results import read_results
 
 TESTS = Path(__file__).parents[1]
 

@@ -18,8 +18,8 @@ from support.moving_boxes import BoxDetector, street_image, true_boxes_xyxy_px, 
 
 from perception.detection import read_roadnet
 from perception.forecasting import read_gru
-from perception.forecasting.windows import windows_at
-from perception.training.observing import observe_recording
+from perception.forecasting.track_dataset import windows_at
+from perception.training.forecaster.data.track_recordings import observe_recording
 from perception.weights import bundled_folder
 
 SETTINGS = {"steps": 4, "batch_size": 4, "validate_every": 2, "save_every": 1, "warmup_steps": 1}

@@ -13,11 +13,11 @@ from support.commands import Command
 from support.crossing_car import KnowingDetector, write_crossing
 from support.ground_tracks import synthetic_drive
 
-from perception.cli.study_features import tracks_file
-from perception.training.forecast_settings import RecordingData
-from perception.training.ground_forecast_data import from_drive
-from perception.training.told import TOLD
-from perception.training.track_files import write_tracks
+from perception.cli.train.feature_ablation import tracks_file
+from perception.training.experiments.oracle_features import TOLD
+from perception.training.forecaster.config import RecordingData
+from perception.training.forecaster.data.dataset_ground import from_drive
+from perception.training.forecaster.data.track_cache import write_tracks
 
 SETTINGS = {"steps": 4, "batch_size": 4, "validate_every": 2, "save_every": 1, "warmup_steps": 1}
 

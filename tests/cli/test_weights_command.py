@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from perception import files as files_module
 from perception.cli.weights import app
-from perception.detection import catalogue
+from perception.detection import model_zoo as catalogue
 from perception.errors import PerceptionError, UsageError
 
 NAME = "ssdlite320_mobilenet_v3_large"

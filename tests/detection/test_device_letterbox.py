@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from detection_cases import CPU
 from numpy.typing import NDArray
+from support.detection_cases import CPU
 
 from perception.detection.device_letterbox import letterbox_on, resampling_weights
 from perception.detection.letterbox import letterbox

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 from support.weights_server import ServedFile, serve
 
-from perception.detection.catalogue import (
+from perception.detection.download import fetch
+from perception.detection.model_zoo import (
     FetchableWeights,
     cache_folder,
     fetchable_detectors,
     find_fetchable,
     torchvision_names,
 )
-from perception.detection.download import fetch
 from perception.errors import PerceptionError, UsageError
 
 CONTENT = bytes(range(256)) * 2000

@@ -16,7 +16,7 @@ from support.tracks import make_tracks
 from perception.errors import PerceptionError, UsageError
 from perception.forecasting import GruConfig, GruForecaster, TrajectoryGRU, onnx_engine, open_forecaster
 from perception.forecasting.onnx_engine import CONFIG_KEY, STEP_KEY, TOLERANCE, OnnxEngine, export_gru
-from perception.forecasting.step import OUTPUTS, TorchEngine, example_inputs
+from perception.forecasting.step_engine import OUTPUTS, TorchEngine, example_inputs
 from perception.types import Forecasts, Tracks
 
 onnx = pytest.importorskip("onnx")

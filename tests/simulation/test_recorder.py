@@ -3,12 +3,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from simulated_worlds import car_and_walker, two_cameras, views
+from support.simulated_worlds import car_and_walker, two_cameras, views
 
 from perception.errors import PerceptionError
 from perception.simulation.recorder import DriveRecorder
 from perception.sources import open_source, read_objects, read_truth
-from perception.types import CLASSES
+from perception.taxonomy import CLASSES
 
 
 @pytest.fixture

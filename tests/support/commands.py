@@ -19,9 +19,9 @@ RESULT_FILES = [
 
 BOXES_SCRIPT = """
 import sys
-import perception.cli.running
+import perception.runtime.runner
 from support.moving_boxes import assemble_boxes
-perception.cli.running.assemble = assemble_boxes
+perception.runtime.runner.assemble = assemble_boxes
 from perception.cli import main
 main()
 """

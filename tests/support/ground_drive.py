@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from perception.camera import Camera, Rig, inverse_rigid, transform_points
-from perception.tracking.ground_shapes import OUTLINES
-from perception.types import USUAL_SIZES_LWH_M, Detections
+from perception.geometry.cameras import Camera, Rig, inverse_rigid, transform_points
+from perception.taxonomy import USUAL_SIZES_LWH_M
+from perception.tracking.ground.object_shapes import OUTLINES
+from perception.types import Detections
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from perception.types import USUAL_SIZES_LWH_M, ObjectTable, Tracks
+from perception.taxonomy import USUAL_SIZES_LWH_M
+from perception.types import ObjectTable, Tracks
 
 ObservedInstants = list[tuple[int, Tracks, np.ndarray]]
 

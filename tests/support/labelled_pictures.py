@@ -9,7 +9,7 @@ from support.media import write_image
 
 from perception.files import bundled
 from perception.sources import open_source, read_truth
-from perception.types import CLASSES
+from perception.taxonomy import CLASSES
 
 
 def write_pictures(folder: Path, *, count: int = 4) -> Path:

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from support.media import write_video
 
-from perception.assembly import Assembly, DetectorChoice
-from perception.camera import Rig
-from perception.config import RunConfig
 from perception.forecasting.baselines import ConstantVelocityForecaster
-from perception.pipeline import Pipeline
+from perception.geometry.cameras import Rig
+from perception.pipeline.build import Assembly, DetectorChoice
+from perception.pipeline.config import RunConfig
+from perception.pipeline.pipeline import Pipeline
 from perception.tracking import ImageTracker
 from perception.types import NO_FEATURE_SPACE, Detections, Frame
 
@@ -88,10 +88,10 @@ def box_pipeline() -> Pipeline:
 
 
 def assemble_boxes(config: RunConfig, *, rig: Rig | None = None) -> Assembly:
-    """Stands in for ``perception.assembly.assemble`` where a test is about the plumbing."""
+    """Stands in for ``perception.pipeline.build.assemble`` where a test is about the plumbing."""
     return Assembly(box_pipeline(), torch.device("cpu"), ["Detector: red boxes.", "Forecaster: straight on."])
 
 
 def choose_boxes(config: RunConfig) -> DetectorChoice:
-    """Stands in for ``perception.assembly.choose_detector``."""
+    """Stands in for ``perception.pipeline.build.choose_detector``."""
     return DetectorChoice(BoxDetector(), torch.device("cpu"), "Detector: red boxes.", ())

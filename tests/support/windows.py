@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from perception.forecasting.windows import Grid, TrackSet, Windows
+from perception.forecasting.track_dataset import Grid, TrackSet, Windows
 
 
 def make_windows(

@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torchvision.ops import nms
 
-from perception.types import VEHICLE_LABELS, Detections
+from perception.taxonomy import VEHICLE_LABELS
+from perception.types import Detections
 
 INPUT_SIZE_PX = 416
 STRIDES_PX = (8, 16, 32)

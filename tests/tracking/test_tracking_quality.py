@@ -15,8 +15,9 @@ from support.yolox_teacher import YoloxTeacher
 from trackers import ByteTrackTracker
 from trackers.eval import box_iou, compute_hota_metrics, compute_identity_metrics
 
+from perception.taxonomy import VEHICLE_LABELS
 from perception.tracking import ImageTracker
-from perception.types import VEHICLE_LABELS, Detections
+from perception.types import Detections
 
 RECORDINGS = {"train_rain": 1.25, "val_morning": 5.0, "train_afternoon": 10.0}
 FRAMES = 120

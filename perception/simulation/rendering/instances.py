@@ -7,15 +7,25 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from perception.simulation.rendering.ground import PAVEMENT_HEIGHT_M
+from perception.arrays import FloatArray
 from perception.simulation.rendering.look import Look
-from perception.simulation.rendering.materials import LEAFY_BIT, PAINTED_BIT, Slot, lamp_bit
-from perception.simulation.rendering.models import PLANTS, ModelLibrary, empty_instances, speed_sign_name
-from perception.simulation.rendering.palettes import BUSES, CARGO, HAIRS, HELMETS, LEAVES, PAINTS, SKINS, TOPS, TROUSERS
-from perception.simulation.rendering.people import BRACKET, CRANK_M, SADDLE_HIP, SHIN_M, THIGH_M
-from perception.simulation.scenery import Scenery
+from perception.simulation.rendering.shapes.materials import LEAFY_BIT, PAINTED_BIT, Slot, lamp_bit
+from perception.simulation.rendering.shapes.models import PLANTS, ModelLibrary, empty_instances, speed_sign_name
+from perception.simulation.rendering.shapes.palettes import (
+    BUSES,
+    CARGO,
+    HAIRS,
+    HELMETS,
+    LEAVES,
+    PAINTS,
+    SKINS,
+    TOPS,
+    TROUSERS,
+)
+from perception.simulation.rendering.shapes.people import BRACKET, CRANK_M, SADDLE_HIP, SHIN_M, THIGH_M
+from perception.simulation.rendering.town.ground import PAVEMENT_HEIGHT_M
+from perception.simulation.rendering.town.scenery import Scenery
 from perception.simulation.world import BODIES, RoadUsers, SignalColour, Town, WorldState
-from perception.types import FloatArray
 
 BLINKS_PER_S = 1.5
 _BODY_MODELS = np.arange(len(BODIES))

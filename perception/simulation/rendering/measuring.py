@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from perception.simulation.rendering.outlines import Outlines
-from perception.simulation.rendering.selecting import Choice, Crowd, DrawTables, Selector
+from perception.arrays import FloatArray
+from perception.simulation.rendering.culling.outlines import Outlines
+from perception.simulation.rendering.culling.selection import Choice, Crowd, DrawTables, Selector
+from perception.simulation.rendering.culling.viewing import View
+from perception.simulation.rendering.culling.visibility import TILES_PER_ATLAS, shown_boxes, tiles_for
 from perception.simulation.rendering.stage import Stage
 from perception.simulation.rendering.targets import SilhouetteTarget
-from perception.simulation.rendering.viewing import View
-from perception.simulation.rendering.visibility import TILES_PER_ATLAS, shown_boxes, tiles_for
-from perception.types import FloatArray
 
 _MARGIN_PX = 4.0
 _MARGIN_SHARE = 0.04

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from multiprocessing import get_context
 
-from perception.camera import Rig
-from perception.processors import available_processors
+from perception.cpu import available_processors
+from perception.geometry.cameras import Rig
 from perception.simulation.rendering.look import Look
 from perception.simulation.rendering.renderer import Renderer
 from perception.simulation.world import CameraView, Town, WorldState

@@ -8,26 +8,26 @@ from typing import Any
 
 import numpy as np
 
-from perception.camera import Rig
 from perception.errors import UsageError
-from perception.lens import bent
-from perception.simulation.rendering.buildings import HOUSE_VERTEX, house_triangles
+from perception.geometry.cameras import Rig
+from perception.geometry.distortion import bent
 from perception.simulation.rendering.context import open_context
-from perception.simulation.rendering.ground import detail_triangles, ground_triangles, surface_map
-from perception.simulation.rendering.hiding import Walls
+from perception.simulation.rendering.culling.occlusion import Walls
+from perception.simulation.rendering.culling.outlines import Outlines
+from perception.simulation.rendering.culling.selection import Choice, Crowd, DrawTables, Range, Selector
+from perception.simulation.rendering.culling.viewing import View, in_picture, view_of
 from perception.simulation.rendering.instances import road_user_rows, signal_flags, static_rows
 from perception.simulation.rendering.look import Look
 from perception.simulation.rendering.measuring import ShareMeter, outlined_users, seen_users
-from perception.simulation.rendering.models import model_library
-from perception.simulation.rendering.outlines import Outlines
-from perception.simulation.rendering.selecting import Choice, Crowd, DrawTables, Range, Selector
+from perception.simulation.rendering.shapes.models import model_library
 from perception.simulation.rendering.sprites import sprites
 from perception.simulation.rendering.stage import Stage
 from perception.simulation.rendering.targets import CameraTarget, Lens, Samples, SilhouetteTarget
-from perception.simulation.rendering.viewing import View, in_picture, view_of
-from perception.simulation.scenery import furnish
+from perception.simulation.rendering.town.buildings import HOUSE_VERTEX, house_triangles
+from perception.simulation.rendering.town.ground import detail_triangles, ground_triangles, surface_map
+from perception.simulation.rendering.town.scenery import furnish
 from perception.simulation.world import CameraView, Town, WorldState
-from perception.sources.masks import MAX_MASK_ID
+from perception.sources.files.masks import MAX_MASK_ID
 
 _SHADOW_GRID_M = 16.0
 _HOUSE_SHADOW_REACH_M = 160.0

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from perception.simulation.rendering.ground import SurfaceMap
+from perception.arrays import FloatArray
+from perception.simulation.rendering.culling.selection import Crowd
 from perception.simulation.rendering.look import Look
-from perception.simulation.rendering.materials import Slot, lamp_bit, palette
-from perception.simulation.rendering.models import ModelLibrary
-from perception.simulation.rendering.selecting import Crowd
-from perception.types import FloatArray
+from perception.simulation.rendering.shapes.materials import Slot, lamp_bit, palette
+from perception.simulation.rendering.shapes.models import ModelLibrary
+from perception.simulation.rendering.town.ground import SurfaceMap
 
 SPRITE = np.dtype(
     [("middle", "f4", 3), ("kind", "f4"), ("first", "f4", 3), ("size", "f4"), ("second", "f4", 4), ("tint", "f4", 4)]

@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from perception.simulation.rendering import screen_shaders, shaders
-from perception.simulation.rendering.facades import facade_pictures
+from perception.simulation.rendering.culling.viewing import shadow_matrix
 from perception.simulation.rendering.look import Look
-from perception.simulation.rendering.materials import palette
-from perception.simulation.rendering.models import INSTANCE_LAYOUT, VERTEX_LAYOUT, ModelLibrary
+from perception.simulation.rendering.shaders import objects as shaders
+from perception.simulation.rendering.shaders import screen as screen_shaders
+from perception.simulation.rendering.shapes.materials import palette
+from perception.simulation.rendering.shapes.models import INSTANCE_LAYOUT, VERTEX_LAYOUT, ModelLibrary
 from perception.simulation.rendering.sky import SKY_EDGE, sky_picture, surface_noise
-from perception.simulation.rendering.viewing import shadow_matrix
+from perception.simulation.rendering.town.facades import facade_pictures
 
 SHADOW_REACH_M = 72.0
 _SHADOW_PX = 1280

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from perception.simulation.rendering import screen_shaders as shaders
+from perception.arrays import FloatArray
+from perception.simulation.rendering.culling.visibility import ATLAS_PX, TILE_PX
 from perception.simulation.rendering.look import Look
-from perception.simulation.rendering.visibility import ATLAS_PX, TILE_PX
-from perception.types import FloatArray
+from perception.simulation.rendering.shaders import screen as shaders
 
 SAMPLES = 4
 

@@ -1,0 +1,100 @@
+"""Forecasters on a benchmark's targets: TrajectoryGRU, constant velocity, a Kalman filter."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from perception.arrays import FloatArray
+from perception.benchmarks.split import Benchmark, Predicted, Split
+from perception.evaluation.core.calibration import Judged, judged_by_truth
+from perception.forecasting.batch_prediction import predict_windows
+from perception.forecasting.interaction import NEIGHBOURS
+from perception.forecasting.track_dataset import PLACE, windows_at
+from perception.forecasting.trajectory_gru import TrajectoryGRU
+
+_BATCH = 1024
+
+
+def predict(model: TrajectoryGRU, split: Split, benchmark: Benchmark, *, neighbours: bool) -> Predicted:
+    """The futures of all targets, in the unit of the errors. Without ``neighbours`` each object is alone."""
+    times_s = torch.from_numpy(benchmark.grid.times_s).float()
+    count = NEIGHBOURS if neighbours and model.config.social_size else 0
+    parts: list[tuple[FloatArray, FloatArray]] = []
+    judged = []
+    for start in range(0, len(split), _BATCH):
+        batch = slice(start, start + _BATCH)
+        windows = windows_at(split.tracks, split.ends[batch], length=split.history, neighbours=count)
+        futures, state = predict_windows(model, windows, times_s)
+        targets = len(split.ends[batch])
+        axes_rad = model.motion.axes_rad(state)
+        probabilities = futures.log_probabilities[:targets].exp().numpy()
+        means = futures.means[:targets].numpy()
+        judged.append(
+            judged_along(
+                probabilities,
+                means,
+                futures.stds[:targets].numpy(),
+                split.tracks.truth[
+                    split.tracks.truth_rows[split.ends[batch]][:, None] + np.array(benchmark.grid.steps)
+                ],
+                None if axes_rad is None else axes_rad[:targets].numpy(),
+            )
+        )
+        parts.append((probabilities, means * split.units[batch][:, None, None]))
+    probabilities, means = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return Predicted(probabilities, means, Judged.join(judged, times=means.shape[2], axes=means.shape[3]))
+
+
+def judged_along(
+    probabilities: FloatArray, means: FloatArray, stds: FloatArray, actual: FloatArray, axes_rad: FloatArray | None
+) -> Judged:
+    """``judged_by_truth`` of what happened (w, T, D).
+
+    ``stds`` (w, K, T, D) lie along and across ``axes_rad`` (w,) where that is given.
+    """
+    away = actual[:, None] - means
+    if axes_rad is not None:
+        cos, sin = np.cos(axes_rad)[:, None, None], np.sin(axes_rad)[:, None, None]
+        away = np.stack([cos * away[..., 0] + sin * away[..., 1], cos * away[..., 1] - sin * away[..., 0]], axis=-1)
+    return judged_by_truth(probabilities, -away, stds, np.zeros_like(actual))  # seen from the truth
+
+
+def constant_velocity(split: Split, steps: int) -> Predicted:
+    """The last displacement, continued; a target that was seen once stays where it is."""
+    rows = split.ends
+    places = split.tracks.observations[:, _places(split)]
+    has_past = split.tracks.rows_before[rows] > 0
+    last = np.where(has_past[:, None], places[rows] - places[rows - has_past], 0)
+    return _straight(split, places[rows], last, steps)
+
+
+def kalman(split: Split, steps: int) -> Predicted:
+    """One filter per coordinate, as PIE_traj publishes it: [[1, 1], [0, 1]], Q = I, R = 1, started at rest."""
+    places = split.tracks.observations[:, _places(split)]
+    counts = np.minimum(split.tracks.rows_before[split.ends] + 1, split.history)
+    first = split.ends - counts + 1
+    position, velocity = places[first].copy(), np.zeros_like(places[first])
+    transition, covariance = np.array([[1.0, 1.0], [0.0, 1.0]]), np.eye(2)
+    for index in range(1, split.history):
+        goes_on = (index < counts)[:, None]
+        predicted = position + velocity
+        covariance = transition @ covariance @ transition.T + np.eye(2)
+        gain = covariance[:, 0] / (covariance[0, 0] + 1.0)
+        surprise = places[np.minimum(first + index, split.ends)] - predicted
+        position = np.where(goes_on, predicted + gain[0] * surprise, position)
+        velocity = np.where(goes_on, velocity + gain[1] * surprise, velocity)
+        covariance = covariance - np.outer(gain, covariance[0])
+    # The filter is linear and its gains know no unit: a track in other units only gives a line in these.
+    return _straight(split, position, velocity, steps)
+
+
+def _straight(split: Split, now: FloatArray, step: FloatArray, steps: int) -> Predicted:
+    ahead = np.arange(1, steps + 1)[:, None]
+    means = now[:, None] + step[:, None] * ahead
+    return Predicted(np.ones((len(split), 1)), (means * split.units[:, None])[:, None])
+
+
+def _places(split: Split) -> slice:
+    """The columns of an observation that a future has, too."""
+    return PLACE if split.units.shape[1] == 2 else slice(0, 4)

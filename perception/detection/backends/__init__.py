@@ -1,0 +1,1 @@
+"""Other people's detectors: torchvision's models, exported ONNX and ncnn networks."""

@@ -1,0 +1,133 @@
+"""NanoDet-Plus networks in ncnn's format (``FILE.param`` with ``FILE.bin`` beside it), extra ``[ncnn]``.
+
+NanoDet (RangiLyu) predicts at strides 8, 16, 32, 64 the class scores and, for each side of the box, a distribution
+over 0..7 strides whose mean is the distance (Li et al. 2020, generalised focal loss).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from perception.arrays import FloatArray
+from perception.detection.letterbox import canvas_size, letterbox
+from perception.detection.nms import suppress
+from perception.detection.settings import USUAL_IMAGE_SIZE_PX, DetectionSettings
+from perception.errors import UsageError
+from perception.taxonomy import COCO80_COLUMNS
+from perception.types import NO_FEATURE_SPACE, Detections, Frame
+
+_STRIDES = (8, 16, 32, 64)
+_BINS = 8
+_MEAN_BGR = np.array([103.53, 116.28, 123.675], np.float32)
+_SCALE_BGR = np.array([0.017429, 0.017507, 0.017125], np.float32)
+
+
+class NcnnDetector:
+    """Runs on the CPU at ``image_size_px``, whatever size the network was trained with. It gives no features.
+
+    Raises ``UsageError`` when a file is missing or not readable, or the package ``ncnn`` is not installed.
+    """
+
+    feature_space = NO_FEATURE_SPACE
+    feature_size = 0
+    input_size_px = None
+    """Any size will do."""
+
+    def __init__(self, param_path: Path, settings: DetectionSettings) -> None:
+        try:
+            import ncnn
+        except ImportError as error:
+            raise UsageError(f"--detector {param_path}: needs a package more; run pip install ncnn.") from error
+        self.name = param_path.stem
+        self.settings = settings
+        weights_path = param_path.with_suffix(".bin")
+        for path in (param_path, weights_path):
+            if not path.is_file():
+                raise UsageError(f"--detector {path}: there is no such file; check the path.")
+        self._ncnn = ncnn
+        self._net = ncnn.Net()
+        if self._net.load_param(str(param_path)) or self._net.load_model(str(weights_path)):
+            raise UsageError(
+                f"--detector {param_path}: not a readable ncnn network; copy FILE.param and FILE.bin again."
+            )
+        expected = {f"{part}{stride}" for part in ("cls", "dis") for stride in _STRIDES}
+        if not expected <= set(self._net.output_names()):
+            raise UsageError(f"--detector {param_path}: lacks the outputs cls8 to dis64; give a NanoDet-Plus network.")
+        self._input = self._net.input_names()[0]
+
+    def detect(self, frames: Sequence[Frame]) -> list[Detections]:
+        return [self._detect_one(frame) for frame in frames]
+
+    def _detect_one(self, frame: Frame) -> Detections:
+        width, height = canvas_size(
+            [frame.size_px], long_side_px=self.settings.image_size_px or USUAL_IMAGE_SIZE_PX, multiple=_STRIDES[-1]
+        )
+        batch = letterbox([frame.image], width=width, height=height)
+        scores, boxes = self._run(batch.images[0])
+        kept = suppress(
+            torch.from_numpy(scores[None]),
+            torch.from_numpy(boxes[None]),
+            score_threshold=self.settings.confidence,
+            iou_threshold=self.settings.iou,
+            allowed_labels=torch.from_numpy(self.settings.allowed_labels),
+        )
+        return Detections(
+            boxes_xyxy_px=batch.boxes_to_images(kept.boxes_xyxy.numpy(), kept.image_indices.numpy()),
+            scores=kept.scores.numpy(),
+            labels=kept.labels.numpy(),
+            features=np.zeros((len(kept.scores), 0), np.float32),
+            camera=frame.camera,
+            image_size_px=frame.size_px,
+        )
+
+    def dense(self, images: NDArray[np.uint8]) -> tuple[FloatArray, FloatArray]:
+        """What the network says at every place of strides 8 to 64: scores (B, A, C) and boxes (B, A, 4) in pixels.
+
+        ``images`` (B, H, W, 3) uint8 RGB, H and W multiples of 32. Places are ordered as RoadNet's.
+        """
+        scores, boxes = zip(*(self._run(image) for image in images), strict=True)
+        return np.stack(scores), np.stack(boxes)
+
+    def _run(self, image: NDArray[np.uint8]) -> tuple[FloatArray, FloatArray]:
+        """Scores (A, C) and boxes (A, 4) of one image at all places."""
+        blob = (image[..., ::-1] - _MEAN_BGR) * _SCALE_BGR
+        channels = np.ascontiguousarray(blob.transpose(2, 0, 1), np.float32)
+        # ncnn reads the array until the clone is made; a temporary array would be gone by then.
+        mat = self._ncnn.Mat(channels).clone()
+        extractor = self._net.create_extractor()
+        extractor.input(self._input, mat)
+        levels = [
+            decode_level(*(self._extract(extractor, f"{part}{stride}") for part in ("cls", "dis")), stride=stride)
+            for stride in _STRIDES
+        ]
+        scores, boxes = zip(*levels, strict=True)
+        return np.concatenate(scores), np.concatenate(boxes)
+
+    @staticmethod
+    def _extract(extractor: Any, name: str) -> FloatArray:
+        _, mat = extractor.extract(name)
+        # The array is a view of memory that ncnn frees with ``mat``.
+        return np.array(mat, copy=True).copy()
+
+
+def decode_level(class_scores: FloatArray, side_logits: FloatArray, *, stride: int) -> tuple[FloatArray, FloatArray]:
+    """One level's (80, h, w) scores and (h, w, 4 * bins) logits to scores (h*w, C) over ``CLASSES`` and boxes (h*w, 4).
+
+    Boxes are in pixels of the input. NanoDet's points lie on the corner of their cell, not on its centre.
+    """
+    height, width = class_scores.shape[1:]
+    ys, xs = np.mgrid[:height, :width]
+    points = np.stack([xs, ys], axis=-1).reshape(-1, 2).astype(np.float32) * stride
+    logits = side_logits.reshape(height * width, 4, _BINS)
+    weights = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    weights /= weights.sum(axis=-1, keepdims=True)
+    sides = (weights @ np.arange(_BINS, dtype=np.float32)) * stride
+    boxes = np.concatenate([points - sides[:, :2], points + sides[:, 2:]], axis=-1)
+    scores = class_scores.reshape(len(class_scores), -1).T[:, list(COCO80_COLUMNS)]
+    return scores.astype(np.float32), boxes.astype(np.float32)

@@ -1,0 +1,1 @@
+"""RoadNet: the network, its engines, its ONNX graph, its weights."""

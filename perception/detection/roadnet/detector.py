@@ -1,0 +1,102 @@
+"""RoadNet behind the ``Detector`` protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from perception.arrays import FloatArray
+from perception.detection.device_letterbox import letterbox_on
+from perception.detection.letterbox import Letterbox, canvas_size, letterbox
+from perception.detection.nms import suppress
+from perception.detection.roadnet.engines import Answers, RoadNetEngine
+from perception.detection.roadnet.network import SIDE_MULTIPLE_PX
+from perception.detection.settings import USUAL_IMAGE_SIZE_PX, DetectionSettings
+from perception.types import Detections, Frame
+
+BLEND_IOU = 0.65
+"""Boxes of neighbouring places that overlap more are averaged: on simulated drives the lower edge, from which a
+distance is read, errs less, and nothing is lost on real validation pictures."""
+
+
+class RoadNetDetector:
+    """All cameras in one batched forward, one batched suppression, features read where the objects are.
+
+    ``feature_space`` names the weights: a forecaster trained with features of other weights must not use them.
+    """
+
+    scores_are_chances = True
+    """Training ends with their calibration."""
+
+    def __init__(self, engine: RoadNetEngine, settings: DetectionSettings, *, name: str, feature_space: str) -> None:
+        self.name = name
+        self.feature_space = feature_space
+        self.feature_size = engine.embedding_size
+        self.settings = settings
+        self.engine = engine
+        self._allowed = torch.from_numpy(settings.allowed_labels).to(engine.device)
+
+    def detect(self, frames: Sequence[Frame]) -> list[Detections]:
+        if not frames:
+            return []
+        batch = self.prepare(frames)
+        return self.finish(self.engine(batch.images), batch, frames)
+
+    @property
+    def input_size_px(self) -> None:
+        """Any size whose sides are multiples of 32 will do."""
+
+    def dense(self, images: NDArray[np.uint8]) -> tuple[FloatArray, FloatArray]:
+        """What the network says at every place: scores (B, A, C) and boxes (B, A, 4) in pixels of ``images``.
+
+        ``images`` (B, H, W, 3) uint8 RGB, H and W multiples of 32.
+        """
+        answers = self.engine(images)
+        return answers.scores.float().cpu().numpy(), answers.boxes_xyxy.float().cpu().numpy()
+
+    def prepare(self, frames: Sequence[Frame]) -> Letterbox[NDArray[np.uint8]] | Letterbox[Tensor]:
+        """The frames as one batch of the network's input size, on a GPU made there."""
+        sizes_px = [frame.size_px for frame in frames]
+        # Unasked, small images are not magnified: it helps where objects are far and harms where they are near.
+        usual_px = min(USUAL_IMAGE_SIZE_PX, max(max(size) for size in sizes_px))
+        long_side_px = self.settings.image_size_px or usual_px
+        width, height = canvas_size(sizes_px, long_side_px=long_side_px, multiple=SIDE_MULTIPLE_PX)
+        images = [frame.image for frame in frames]
+        if self.engine.device.type == "cuda":
+            return letterbox_on(self.engine.device, images, width=width, height=height)
+        return letterbox(images, width=width, height=height)
+
+    @torch.inference_mode()
+    def finish(self, answers: Answers, batch: Letterbox[Any], frames: Sequence[Frame]) -> list[Detections]:
+        """From the answers at all places to the objects of each frame."""
+        kept = suppress(
+            answers.scores,
+            answers.boxes_xyxy,
+            score_threshold=self.settings.confidence,
+            iou_threshold=self.settings.iou,
+            blend_iou=BLEND_IOU,
+            allowed_labels=self._allowed,
+        )
+        image_indices = kept.image_indices.cpu().numpy()
+        boxes = batch.boxes_to_images(kept.boxes_xyxy.cpu().numpy(), image_indices)
+        scores = kept.scores.float().cpu().numpy()
+        labels = kept.labels.cpu().numpy()
+        features = answers.embeddings[kept.image_indices, kept.place_indices].float().cpu().numpy()
+        ends = np.searchsorted(image_indices, np.arange(len(frames) + 1))
+        return [
+            Detections(
+                boxes_xyxy_px=boxes[start:end],
+                scores=scores[start:end],
+                labels=labels[start:end],
+                features=features[start:end],
+                camera=frame.camera,
+                image_size_px=frame.size_px,
+                feature_space=self.feature_space,
+            )
+            for frame, start, end in zip(frames, ends[:-1], ends[1:], strict=True)
+        ]

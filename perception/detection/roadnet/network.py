@@ -1,0 +1,223 @@
+"""RoadNet: a convolutional network that finds road users and describes each by an embedding.
+
+    image (B, 3, H, W) -> MobileNetV2 -> maps of strides 8, 16, 32, and a coarser one of 64 -> feature pyramid
+        -> at each place of each map: class scores, distances to the four sides of a box, an embedding
+
+Anchor-free heads after FCOS (Tian et al. 2019) and YOLOX (Ge et al. 2021); MobileNetV2 (Sandler et al. 2018);
+feature pyramid (Lin et al. 2017). Each map has a head of its own, but the coarsest, on which few objects are found,
+shares its neighbour's (RetinaNet shares one among all). The object's embedding is read at its place, so a feature costs
+no second pass.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torchvision.models import mobilenet_v2
+
+from perception.taxonomy import CLASSES
+
+STRIDES = (8, 16, 32, 64)
+SIDE_MULTIPLE_PX = 32
+"""Height and width of the input are multiples of it; the coarsest map rounds up."""
+
+BACKBONE_ENDS = (7, 14, 18)  # slices of MobileNetV2's features that end at strides 8, 16 and 32
+LARGEST_LOG_SIDE = 5.0
+"""A box reaches at most e to this power strides from its place."""
+
+
+@dataclass(frozen=True)
+class RoadNetConfig:
+    """What a weights file must state so that the network can be built again."""
+
+    channels: int = 96
+    tower_depth: int = 2
+    embedding_size: int = 64
+    dropout: float = 0.0
+    classes: tuple[str, ...] = CLASSES
+    width: float = 1.0
+    """Of the backbone: MobileNetV2's multiplier of its channels."""
+
+
+SIZES = {
+    "nano": RoadNetConfig(width=0.5, channels=48),
+    "small": RoadNetConfig(),
+    "base": RoadNetConfig(channels=160, tower_depth=3),
+}
+"""The ladder, and the operations of each: 0.3, 1 and 1.7 times those of the bundled ``small``."""
+
+
+class RoadNetOutput(NamedTuple):
+    """Raw outputs at A places of all levels, coarse levels last.
+
+    ``class_logits`` (B, A, C); ``boxes_xyxy`` (B, A, 4) in pixels of the input; ``embeddings`` (B, A, F) of length 1;
+    ``points_xy`` (A, 2) and ``strides`` (A,) of the places in pixels.
+    """
+
+    class_logits: Tensor
+    boxes_xyxy: Tensor
+    embeddings: Tensor
+    points_xy: Tensor
+    strides: Tensor
+
+
+def fold_batch_norms(module: nn.Module) -> nn.Module:
+    """Replace each convolution and the batch norm behind it, in place, by one convolution that does the same."""
+    previous_name, previous = None, None
+    for name, child in list(module.named_children()):
+        if isinstance(child, nn.BatchNorm2d) and isinstance(previous, nn.Conv2d):
+            fused = fuse_conv_bn_eval(previous.eval(), child.eval())
+            assert fused.bias is not None
+            fused.bias.requires_grad_(fused.weight.requires_grad)  # PyTorch forgets it where there was no bias
+            setattr(module, str(previous_name), fused)
+            setattr(module, name, nn.Identity())
+        else:
+            fold_batch_norms(child)
+        previous_name, previous = name, child
+    return module
+
+
+class SeparableBlock(nn.Sequential):
+    """Depthwise 3x3 and pointwise 1x1 convolution with batch norm and ReLU; keeps (B, C, H, W)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(
+            nn.Conv2d(channels, channels, 3, padding=1, groups=channels, bias=False),
+            nn.Conv2d(channels, channels, 1, bias=False),
+            nn.BatchNorm2d(channels),
+            nn.ReLU(inplace=True),
+        )
+
+
+class FeaturePyramid(nn.Module):
+    """Maps of the backbone to as many of equal depth, each told what the coarser ones saw, and one coarser still.
+
+    An object that fills the picture is one object in the coarsest map, where finer ones see its parts. Nothing comes
+    down from there, as in RetinaNet (Lin et al. 2017).
+    """
+
+    def __init__(self, backbone_channels: Sequence[int], channels: int) -> None:
+        super().__init__()
+        deepest = backbone_channels[-1]
+        self.lateral = nn.ModuleList(nn.Conv2d(size, channels, 1) for size in backbone_channels)
+        self.smooth = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in backbone_channels)
+        self.coarsest = nn.Sequential(
+            nn.Conv2d(deepest, deepest, 3, stride=2, padding=1, groups=deepest), nn.Conv2d(deepest, channels, 1)
+        )
+
+    def forward(self, maps: list[Tensor]) -> list[Tensor]:
+        """Finest map first; one more comes back than was given."""
+        levels = [self.coarsest(maps[-1])]
+        above: Tensor | None = None
+        for lateral, smooth, features in zip(
+            reversed(self.lateral), reversed(self.smooth), reversed(maps), strict=True
+        ):
+            level = lateral(features)
+            if above is not None:
+                level = level + nn.functional.interpolate(above, scale_factor=2.0, mode="nearest")
+            levels.insert(0, smooth(level))
+            above = level
+        return levels
+
+
+class LevelHead(nn.Module):
+    """The decoupled head of one pyramid level: what is there (class, embedding), and where (box)."""
+
+    def __init__(self, config: RoadNetConfig) -> None:
+        super().__init__()
+        channels = config.channels
+        self.what = nn.Sequential(*(SeparableBlock(channels) for _ in range(config.tower_depth)))
+        self.where = nn.Sequential(*(SeparableBlock(channels) for _ in range(config.tower_depth)))
+        self.dropout = nn.Dropout2d(config.dropout)
+        self.classes = nn.Conv2d(channels, len(config.classes), 1)
+        self.embedding = nn.Conv2d(channels, config.embedding_size, 1)
+        self.sides = nn.Conv2d(channels, 4, 1)
+        # At the start one place in a hundred holds an object (Lin et al. 2017, focal loss).
+        nn.init.constant_(self.classes.bias, -math.log(99.0))  # type: ignore[arg-type]
+        nn.init.normal_(self.classes.weight, std=0.01)
+        nn.init.normal_(self.sides.weight, std=0.01)
+        nn.init.constant_(self.sides.bias, 0.7)  # type: ignore[arg-type]
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, C, h, w) to class logits, log distances in strides, embeddings, each (B, channels, h, w)."""
+        what = self.dropout(self.what(features))
+        where = self.where(features)
+        return self.classes(what), self.sides(where), self.embedding(what)
+
+
+class RoadNet(nn.Module):
+    """See the module's docstring. Input: float (B, 3, H, W), RGB scaled to -1..1, H and W multiples of 32."""
+
+    def __init__(self, config: RoadNetConfig | None = None) -> None:
+        super().__init__()
+        self.config = config or RoadNetConfig()
+        # Batch norm is folded from the start: with batches of a few images its statistics would only disturb
+        # the ImageNet weights, and a biased convolution is faster.
+        features = mobilenet_v2(weights=None, width_mult=self.config.width).features[: BACKBONE_ENDS[-1]]
+        ends = [features[end - 1].out_channels for end in BACKBONE_ENDS]
+        self.backbone = fold_batch_norms(features)
+        self.pyramid = FeaturePyramid(ends, self.config.channels)
+        self.heads = nn.ModuleList(LevelHead(self.config) for _ in ends)
+
+    def load_backbone(self, state: dict[str, Tensor]) -> None:
+        """Start from the weights of ``torchvision.models.mobilenet_v2`` of the same width, batch norms folded."""
+        reference = mobilenet_v2(weights=None, width_mult=self.config.width)
+        floats = {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
+        missing, unexpected = reference.load_state_dict(floats, strict=False)
+        if unexpected or any(not name.startswith("classifier") for name in missing):
+            raise ValueError(f"not the weights of a MobileNetV2: {[*missing, *unexpected][:3]}")
+        folded = fold_batch_norms(reference.eval().features[: BACKBONE_ENDS[-1]])
+        self.backbone.load_state_dict(folded.state_dict())
+        self.backbone.train()
+
+    @property
+    def level_heads(self) -> list[LevelHead]:
+        """The head of each level, that of the coarsest once more."""
+        return [*self.heads, self.heads[-1]]  # type: ignore[list-item]
+
+    def forward(self, images: Tensor) -> RoadNetOutput:
+        levels: list[Tensor] = []
+        features, start = images, 0
+        for end in BACKBONE_ENDS:
+            features = self.backbone[start:end](features)  # type: ignore[index]
+            levels.append(features)
+            start = end
+        maps = self.pyramid(levels)
+
+        logits, boxes, embeddings, points, strides = [], [], [], [], []
+        for stride, head, level in zip(STRIDES, self.level_heads, maps, strict=True):
+            class_map, side_map, embedding_map = head(level)
+            height, width = class_map.shape[-2:]
+            centres = places(height, width, stride, device=images.device)
+            distances = side_map.flatten(2).transpose(1, 2).float().clamp(max=LARGEST_LOG_SIDE).exp() * stride
+            boxes.append(torch.cat([centres - distances[..., :2], centres + distances[..., 2:]], dim=-1))
+            logits.append(class_map.flatten(2).transpose(1, 2))
+            embeddings.append(embedding_map.flatten(2).transpose(1, 2))
+            points.append(centres)
+            strides.append(torch.full((height * width,), float(stride), device=images.device))
+        return RoadNetOutput(
+            torch.cat(logits, 1).float(),
+            torch.cat(boxes, 1),
+            nn.functional.normalize(torch.cat(embeddings, 1).float(), dim=-1),
+            torch.cat(points),
+            torch.cat(strides),
+        )
+
+
+def places(height: int, width: int, stride: int, *, device: torch.device) -> Tensor:
+    """(height * width, 2): centres x, y in pixels of the cells of one level."""
+    ys = (torch.arange(height, device=device) + 0.5) * stride
+    xs = (torch.arange(width, device=device) + 0.5) * stride
+    grid_y, grid_x = torch.meshgrid(ys, xs, indexing="ij")
+    return torch.stack([grid_x, grid_y], dim=-1).reshape(-1, 2)
+
+
+def to_input(images: Tensor) -> Tensor:
+    """uint8 (B, H, W, 3) RGB to the network's input, float (B, 3, H, W) in -1..1, channels last in memory."""
+    return images.permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0)

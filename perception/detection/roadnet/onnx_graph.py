@@ -1,0 +1,262 @@
+"""RoadNet as an ONNX graph, written layer by layer from its weights, and kept only when it gives the same answers.
+
+    images (B, H, W, 3) uint8 RGB -> scores (B, A, C), boxes (B, A, 4) in pixels of the input, embeddings (B, A, F)
+
+Batch and size are free, H and W multiples of 32. Writing the graph here takes a tenth of a second, where tracing the
+network takes many, so that a processor can run every RoadNet by ONNX Runtime without a file beside the weights.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+from torch import nn
+from torchvision.models.mobilenetv2 import InvertedResidual
+
+from perception.arrays import FloatArray
+from perception.detection.roadnet.network import (
+    BACKBONE_ENDS,
+    LARGEST_LOG_SIDE,
+    STRIDES,
+    FeaturePyramid,
+    LevelHead,
+    RoadNet,
+    fold_batch_norms,
+    to_input,
+)
+from perception.errors import PerceptionError
+from perception.files import whole_file
+
+CONFIG_KEY, FEATURE_SPACE_KEY = "perception.detector", "perception.feature_space"
+OUTPUTS = ("scores", "boxes", "embeddings")
+BOX_TOLERANCE_PX, SCORE_TOLERANCE, EMBEDDING_TOLERANCE = 0.5, 0.005, 0.005
+LAST_LAYERS = "last_"
+"""The names of the layers that give the answers begin with it."""
+
+_OPSET, _IR_VERSION = 17, 9
+
+
+class Difference(NamedTuple):
+    """The largest differences between the two engines; boxes where a score is at least 0.05."""
+
+    boxes_px: float
+    scores: float
+    embeddings: float
+
+
+def roadnet_graph(model: RoadNet, *, feature_space: str, half: bool = False) -> bytes:
+    """The network as the content of an ONNX file; ``model`` stays as it is.
+
+    ``half`` has 16-bit numbers for runtimes that compute with them, from the picture to the last convolutions.
+    """
+    model = fold_batch_norms(copy.deepcopy(model).cpu().float().eval())  # type: ignore[assignment]
+    graph = _Graph(half)
+    pixels = graph.add("Cast", graph.add("Transpose", "images", perm=[0, 3, 1, 2]), to=TensorProto.FLOAT)
+    features = graph.add("Sub", graph.add("Div", pixels, graph.constant(127.5)), graph.constant(1.0))
+    features = graph.narrowed(features)
+    levels, start = [], 0
+    for end in BACKBONE_ENDS:
+        features = graph.layers(model.backbone[start:end], features)  # type: ignore[index]
+        levels.append(features)
+        start = end
+    answers = [
+        graph.answers(head, level, stride)
+        for head, level, stride in zip(model.level_heads, graph.pyramid(model.pyramid, levels), STRIDES, strict=True)
+    ]
+    for name, parts in zip(OUTPUTS, zip(*answers, strict=True), strict=True):
+        graph.add("Concat", *parts, output=name, axis=1)
+
+    sizes = (len(model.config.classes), 4, model.config.embedding_size)
+    proto = helper.make_model(
+        helper.make_graph(
+            graph.nodes,
+            "RoadNet",
+            [helper.make_tensor_value_info("images", TensorProto.UINT8, ["batch", "height", "width", 3])],
+            [
+                helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", "places", size])
+                for name, size in zip(OUTPUTS, sizes, strict=True)
+            ],
+            graph.constants,
+        ),
+        opset_imports=[helper.make_opsetid("", _OPSET)],
+        ir_version=_IR_VERSION,
+    )
+    described = {CONFIG_KEY: json.dumps(asdict(model.config)), FEATURE_SPACE_KEY: feature_space}
+    helper.set_model_props(proto, described)
+    return bytes(proto.SerializeToString())
+
+
+def export_roadnet(
+    model: RoadNet, path: Path, *, feature_space: str, images: Sequence[NDArray[np.uint8]]
+) -> Difference:
+    """Write the graph, after a check on ``images`` (B, H, W, 3) that ONNX Runtime gives PyTorch's answers.
+
+    Raises ``PerceptionError`` where boxes, scores or embeddings differ by more than the tolerances above.
+    """
+    content = roadnet_graph(model, feature_space=feature_space)
+    onnx.checker.check_model(content, full_check=True)
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    worst = Difference(0.0, 0.0, 0.0)
+    for batch in images:
+        found = session.run(list(OUTPUTS), {"images": batch})
+        worst = Difference(*map(max, worst, _difference(model, batch, found)))
+    allowed = Difference(BOX_TOLERANCE_PX, SCORE_TOLERANCE, EMBEDDING_TOLERANCE)
+    for name, value, limit in zip(Difference._fields, worst, allowed, strict=True):
+        if not value <= limit:
+            raise PerceptionError(f"{path}: not written, because the {name} of ONNX Runtime differ by {value:.2g}.")
+    with whole_file(path) as temporary:
+        temporary.write_bytes(content)
+    return worst
+
+
+@torch.inference_mode()
+def _difference(model: RoadNet, images: NDArray[np.uint8], found: Sequence[FloatArray]) -> Difference:
+    output = model.eval()(to_input(torch.from_numpy(images)))
+    scores = output.class_logits.sigmoid().numpy()
+    matters = np.maximum(scores, found[0]).max(axis=2) >= 0.05
+    boxes = np.abs(output.boxes_xyxy.numpy() - found[1])[matters]
+    embeddings = np.abs(output.embeddings.numpy() - found[2])
+    return Difference(float(boxes.max(initial=0.0)), float(np.abs(scores - found[0]).max()), float(embeddings.max()))
+
+
+class _Graph:
+    """Nodes and constants so far; each method returns the name of the value that it adds."""
+
+    def __init__(self, half: bool) -> None:
+        self.half = half
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+
+    def add(self, kind: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
+        name = output or f"{kind.lower()}_{len(self.nodes)}"
+        self.nodes.append(helper.make_node(kind, list(inputs), [name], name=name, **attributes))
+        return name
+
+    def constant(self, value: Any, dtype: type = np.float32) -> str:
+        name = f"constant_{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(np.asarray(value, dtype), name))
+        return name
+
+    def weights(self, value: Any) -> str:
+        """A constant of the network itself."""
+        return self.constant(value, np.float16 if self.half else np.float32)
+
+    def narrowed(self, value: str) -> str:
+        """As the network computes it."""
+        return self.add("Cast", value, to=TensorProto.FLOAT16) if self.half else value
+
+    def widened(self, value: str) -> str:
+        """With 32 bits again."""
+        return self.add("Cast", value, to=TensorProto.FLOAT) if self.half else value
+
+    def layers(self, module: nn.Module, value: str) -> str:
+        """``value`` through any module that RoadNet is made of."""
+        match module:
+            case nn.Conv2d():
+                return self._convolution(module, value)
+            case nn.ReLU6():
+                return self.add("Clip", value, self.weights(np.float32(0)), self.weights(np.float32(6)))
+            case nn.ReLU():
+                return self.add("Relu", value)
+            case nn.Identity() | nn.Dropout2d():
+                return value
+            case InvertedResidual():
+                changed = self.layers(module.conv, value)
+                return self.add("Add", value, changed) if module.use_res_connect else changed
+            case nn.Sequential():
+                for part in module:
+                    value = self.layers(part, value)
+                return value
+        raise TypeError(f"RoadNet has a layer that the graph cannot say: {type(module).__name__}")
+
+    def _convolution(self, module: nn.Conv2d, value: str, output: str | None = None) -> str:
+        weights = [self.weights(module.weight.detach().numpy())]
+        if module.bias is not None:
+            weights.append(self.weights(module.bias.detach().numpy()))
+        return self.add(
+            "Conv",
+            value,
+            *weights,
+            output=output,
+            kernel_shape=list(module.kernel_size),
+            strides=list(module.stride),
+            pads=[int(p) for p in module.padding] * 2,
+            group=module.groups,
+        )
+
+    def pyramid(self, module: FeaturePyramid, maps: list[str]) -> list[str]:
+        """``FeaturePyramid.forward``: coarse maps doubled and added to finer ones."""
+        levels, above = [self.layers(module.coarsest, maps[-1])], ""
+        for lateral, smooth, features in zip(
+            reversed(module.lateral), reversed(module.smooth), reversed(maps), strict=True
+        ):
+            level = self.layers(lateral, features)
+            if above:
+                doubled = self.add(
+                    "Resize",
+                    above,
+                    "",
+                    self.constant([1.0, 1.0, 2.0, 2.0]),
+                    mode="nearest",
+                    coordinate_transformation_mode="asymmetric",
+                    nearest_mode="floor",
+                )
+                level = self.add("Add", level, doubled)
+            levels.insert(0, self.layers(smooth, level))
+            above = level
+        return levels
+
+    def answers(self, head: LevelHead, level: str, stride: int) -> tuple[str, str, str]:
+        """Scores, boxes and embeddings at the places of one level, each (B, h * w, size)."""
+        what, where = self.layers(head.what, level), self.layers(head.where, level)
+        class_map, side_map, embedding_map = (
+            self.widened(self._convolution(layer, value, f"{LAST_LAYERS}{name}_{stride}"))
+            for name, layer, value in (
+                ("classes", head.classes, what),
+                ("sides", head.sides, where),
+                ("embedding", head.embedding, what),
+            )
+        )
+        scores = self.add("Sigmoid", self._rows(class_map, head.classes.out_channels))
+        logs = self.add("Clip", side_map, "", self.constant(LARGEST_LOG_SIDE))
+        sides = self._rows(self.add("Mul", self.add("Exp", logs), self.constant(float(stride))), 4)
+        before, after = self._columns(sides, 0, 2), self._columns(sides, 2, 4)
+        points = self._points(level, stride)
+        boxes = self.add("Concat", self.add("Sub", points, before), self.add("Add", points, after), axis=2)
+        embeddings = self._rows(embedding_map, head.embedding.out_channels)
+        return scores, boxes, self.add("LpNormalization", embeddings, axis=-1, p=2)
+
+    def _rows(self, value: str, channels: int) -> str:
+        """(B, channels, h, w) to (B, h * w, channels)."""
+        flat = self.add("Reshape", value, self.constant([0, channels, -1], np.int64))
+        return self.add("Transpose", flat, perm=[0, 2, 1])
+
+    def _columns(self, value: str, start: int, end: int) -> str:
+        limits = (self.constant([number], np.int64) for number in (start, end, 2))
+        return self.add("Slice", value, *limits)
+
+    def _points(self, level: str, stride: int) -> str:
+        """(1, h * w, 2): the centres of the cells of a level (B, C, h, w), in pixels; see ``roadnet.places``."""
+        shape = self.add("Shape", level, start=2)
+        along = []
+        for axis in (1, 0):  # x runs along the columns
+            count = self.add("Gather", shape, self.constant(axis, np.int64))
+            cells = self.add("Range", self.constant(0, np.int64), count, self.constant(1, np.int64))
+            centres = self.add("Add", self.add("Cast", cells, to=TensorProto.FLOAT), self.constant(0.5))
+            centres = self.add("Mul", centres, self.constant(float(stride)))
+            if axis == 0:
+                centres = self.add("Unsqueeze", centres, self.constant([1], np.int64))
+            whole = self.add("Expand", centres, shape)
+            along.append(self.add("Reshape", whole, self.constant([1, -1, 1], np.int64)))
+        return self.add("Concat", *along, axis=2)

@@ -1,0 +1,105 @@
+"""RoadNet to a weights file and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from perception.detection.roadnet.detector import RoadNetDetector
+from perception.detection.roadnet.engines import EngineName, OnnxEngine, RoadNetEngine, TorchEngine, choose_engine
+from perception.detection.roadnet.network import RoadNet, RoadNetConfig, fold_batch_norms
+from perception.detection.roadnet.onnx_graph import CONFIG_KEY, roadnet_graph
+from perception.detection.settings import DetectionSettings
+from perception.errors import UsageError
+from perception.taxonomy import CLASSES
+from perception.weights import fingerprint, load_into, read_weights, save_weights
+
+KIND = "detector"
+
+
+def save_roadnet(model: RoadNet, path: Path, *, extras: Mapping[str, str] | None = None) -> str:
+    """Write the network with what it is built from; return its ``feature_space``.
+
+    ``extras`` are further strings; "feature_space" among them replaces the name derived from the tensors. Raises
+    ``PerceptionError`` when a tensor is not finite or the file cannot be written.
+    """
+    state = model.state_dict()
+    feature_space = (extras or {}).get("feature_space") or _derived_feature_space(state)
+    save_weights(
+        path, state, kind=KIND, config=asdict(model.config), extras={**(extras or {}), "feature_space": feature_space}
+    )
+    return feature_space
+
+
+def read_roadnet(path: Path) -> tuple[RoadNet, str]:
+    """The network on the CPU, ready to run or to go on learning, and its ``feature_space``.
+
+    Raises ``UsageError`` when the file is missing, damaged, or not of a RoadNet.
+    """
+    weights = read_weights(path, kind=KIND)
+    model = RoadNet(_config(weights.config, path))
+    if not any(name.endswith("running_mean") for name in weights.state):
+        fold_batch_norms(model.eval())
+    load_into(model, weights, path)
+    return model, weights.extras.get("feature_space") or _derived_feature_space(weights.state)
+
+
+def load_roadnet(
+    path: Path,
+    settings: DetectionSettings,
+    *,
+    device: torch.device,
+    half: bool = False,
+    engine: EngineName = "auto",
+) -> RoadNetDetector:
+    """A detector from a weights file; its name is the file's. Raises ``UsageError`` as ``read_roadnet`` and
+    ``choose_engine`` do."""
+    model, feature_space = read_roadnet(path)
+    computes: RoadNetEngine
+    if choose_engine(engine, device=device, half=half) == "onnx":
+        computes = OnnxEngine(roadnet_graph(model, feature_space=feature_space))
+    else:
+        computes = TorchEngine(model, device=device, half=half)
+    return RoadNetDetector(computes, settings, name=path.stem, feature_space=feature_space)
+
+
+def is_exported_roadnet(path: Path) -> bool:
+    """Whether the file says that ``export_roadnet`` wrote it."""
+    try:
+        return bool(CONFIG_KEY.encode() in path.read_bytes())
+    except OSError:
+        return False
+
+
+def open_exported(path: Path, settings: DetectionSettings) -> RoadNetDetector:
+    """A detector from the file that ``export_roadnet`` wrote, on the CPU. Raises ``UsageError`` as ``OnnxEngine``."""
+    engine = OnnxEngine(path)
+    return RoadNetDetector(engine, settings, name=path.stem, feature_space=engine.feature_space)
+
+
+def _derived_feature_space(state: Mapping[str, torch.Tensor]) -> str:
+    return f"roadnet-{fingerprint(state)}"
+
+
+def _config(values: Mapping[str, Any], path: Path) -> RoadNetConfig:
+    values = {"width": 1.0, **values}  # files of before there was a choice do not name it
+    names = {field.name for field in fields(RoadNetConfig)}
+    unknown, missing = set(values) - names, names - set(values)
+    if unknown or missing:
+        raise UsageError(
+            f"{path}: is not built like RoadNet (config {sorted(unknown | missing)[0]}); give weights of this version."
+        )
+    classes = tuple(values["classes"]) if isinstance(values["classes"], list) else ()
+    if classes != CLASSES:
+        raise UsageError(f"{path}: finds {', '.join(map(str, classes))}; give weights for {', '.join(CLASSES)}.")
+    sizes = [values[name] for name in ("channels", "tower_depth", "embedding_size")]
+    dropout = values["dropout"]
+    sizes_fit = all(type(size) is int and 0 < size <= 4096 for size in sizes)
+    width_fits = isinstance(values["width"], (int, float)) and 0.1 <= values["width"] <= 4
+    if not sizes_fit or not width_fits or not isinstance(dropout, (int, float)) or not 0 <= dropout <= 1:
+        raise UsageError(f"{path}: its config holds a size that no RoadNet has; give weights of this version.")
+    return RoadNetConfig(**{**values, "classes": classes})

@@ -1,0 +1,202 @@
+"""What every metric needs of boxes: overlaps, groups by image, and checks that truth and results belong together."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perception.arrays import FloatArray, IntArray
+from perception.errors import UsageError
+from perception.taxonomy import CLASSES, VEHICLE_LABELS
+from perception.types import BoxTable
+
+ImageKey = tuple[str, int]
+"""One image of a recording: the camera's name and the frame's index."""
+
+Grouping = Literal["both", "vehicles", "each"]
+"""How classes are counted: car, truck and bus as one, each class for itself, or one report of each kind."""
+
+VEHICLE_NAME = "vehicle"
+"""The name of car, truck and bus when they count as one class."""
+
+LARGEST_HEIGHT_PX = 1e10
+
+_EPS = float(np.finfo(float).eps)
+
+
+def box_iou(boxes_a_xyxy_px: FloatArray, boxes_b_xyxy_px: FloatArray) -> NDArray[np.float64]:
+    """Intersection over union of every pair, (A, 4) and (B, 4) -> (A, B) in 0..1; a box without area overlaps none."""
+    a, b = np.asarray(boxes_a_xyxy_px, np.float64), np.asarray(boxes_b_xyxy_px, np.float64)
+    return _iou(a[:, None, :], b[None, :, :])
+
+
+def paired_iou(boxes_a_xyxy_px: FloatArray, boxes_b_xyxy_px: FloatArray) -> NDArray[np.float64]:
+    """Intersection over union of each row's two boxes, (N, 4) and (N, 4) -> (N,); as ``box_iou``."""
+    a, b = np.asarray(boxes_a_xyxy_px, np.float64), np.asarray(boxes_b_xyxy_px, np.float64)
+    return _iou(a, b)
+
+
+def _iou(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of boxes (..., 4) whose leading axes are broadcast together."""
+    sides = np.maximum(np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2]), 0.0)
+    intersection = sides[..., 0] * sides[..., 1]
+    area_a = (a[..., 2] - a[..., 0]) * (a[..., 3] - a[..., 1])
+    area_b = (b[..., 2] - b[..., 0]) * (b[..., 3] - b[..., 1])
+    union = area_a + area_b - intersection
+    has_area = (area_a > _EPS) & (area_b > _EPS) & (union > _EPS)
+    return np.where(has_area, intersection / np.where(has_area, union, 1.0), 0.0)
+
+
+def box_areas_px2(boxes_xyxy_px: FloatArray) -> NDArray[np.float64]:
+    """(N,) areas of boxes (N, 4), in square pixels."""
+    boxes = np.asarray(boxes_xyxy_px, np.float64)
+    areas: NDArray[np.float64] = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+    return areas
+
+
+def box_centres_px(boxes_xyxy_px: FloatArray) -> NDArray[np.float64]:
+    """Centres (N, 2) of boxes (N, 4), in pixels."""
+    boxes = np.asarray(boxes_xyxy_px, np.float64)
+    return (boxes[:, :2] + boxes[:, 2:]) / 2.0
+
+
+def heights_px(boxes_xyxy_px: FloatArray) -> NDArray[np.float64]:
+    """(N,) heights of boxes (N, 4), in pixels."""
+    return np.asarray(boxes_xyxy_px[:, 3], np.float64) - boxes_xyxy_px[:, 1]
+
+
+def counts_in_image(table: BoxTable, *, min_height_px: float, min_visible_share: float) -> NDArray[np.bool_]:
+    """(M,) True for the true boxes that are high enough, and visible enough where the truth knows how much that is."""
+    is_high = heights_px(table.boxes_xyxy_px) >= min_height_px
+    return is_high if table.visible_shares is None else is_high & (table.visible_shares >= min_visible_share)
+
+
+def check_thresholds(*, min_height_px: float, min_visible_share: float) -> None:
+    """Raise ``UsageError`` for a negative height or a share outside 0..1."""
+    if not 0.0 <= min_height_px < LARGEST_HEIGHT_PX:
+        raise UsageError(f"The minimum height is {min_height_px} px: choose zero or a positive number.")
+    if not 0.0 <= min_visible_share <= 1.0:
+        raise UsageError(f"The minimum visible share is {min_visible_share}: choose a number from 0 to 1.")
+
+
+def image_keys(table: BoxTable) -> set[ImageKey]:
+    """The images in which the table has at least one box."""
+    return set(zip(table.cameras.tolist(), table.frame_indices.tolist(), strict=True))
+
+
+def rows_by_image(table: BoxTable) -> dict[ImageKey, IntArray]:
+    """For each image the rows of its boxes; cameras in the order of their names, frames in the order of time."""
+    if len(table) == 0:
+        return {}
+    order = np.lexsort((table.frame_indices, table.cameras))
+    cameras, frames = table.cameras[order], table.frame_indices[order]
+    starts = np.flatnonzero(np.r_[True, (cameras[1:] != cameras[:-1]) | (frames[1:] != frames[:-1])])
+    groups = np.split(order, starts[1:])
+    return {
+        (str(camera), int(frame)): rows
+        for camera, frame, rows in zip(cameras[starts], frames[starts], groups, strict=True)
+    }
+
+
+def in_images(table: BoxTable, images: Collection[ImageKey]) -> NDArray[np.bool_]:
+    """(M,) True for the rows that lie in one of ``images``."""
+    wanted = set(images)
+    keys = zip(table.cameras.tolist(), table.frame_indices.tolist(), strict=True)
+    return np.fromiter((key in wanted for key in keys), bool, count=len(table))
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Truth and results of the same images and classes; labels index ``class_names``. The rest was left out, counted.
+
+    ``outside_*_count`` lie in images that are not evaluated, ``other_class_*_count`` are no vehicles where only
+    vehicles are evaluated.
+    """
+
+    truth: BoxTable
+    results: BoxTable
+    images: frozenset[ImageKey]
+    class_names: tuple[str, ...]
+    outside_truth_count: int
+    outside_result_count: int
+    other_class_truth_count: int
+    other_class_result_count: int
+
+
+def check_table(table: BoxTable, *, name: str) -> None:
+    """Raise ``UsageError`` when a label is no index into ``CLASSES`` or a box is turned inside out."""
+    wrong_label = (table.labels < 0) | (table.labels >= len(CLASSES))
+    if wrong_label.any():
+        row = int(np.flatnonzero(wrong_label)[0])
+        raise UsageError(
+            f"The {name} has label {table.labels[row]} in frame {table.frame_indices[row]}: "
+            f"map its classes to 0..{len(CLASSES) - 1} ({', '.join(CLASSES)})."
+        )
+    inside_out = (table.boxes_xyxy_px[:, 2:] < table.boxes_xyxy_px[:, :2]).any(axis=1)
+    if inside_out.any():
+        row = int(np.flatnonzero(inside_out)[0])
+        raise UsageError(
+            f"The {name} has a box whose right or lower edge comes before the left or upper one in frame "
+            f"{table.frame_indices[row]} of camera {table.cameras[row]}: give boxes as x1, y1, x2, y2."
+        )
+
+
+def prepare(
+    *,
+    truth: BoxTable,
+    results: BoxTable,
+    images: Collection[ImageKey] | None,
+    vehicles_as_one: bool,
+) -> Prepared:
+    """Bring truth and results to the same images and classes.
+
+    ``images`` are those that the truth speaks of; by default every image in which either has a box. With
+    ``vehicles_as_one`` car, truck and bus become one class and all else is left out.
+
+    Raises ``UsageError`` when the truth is empty and ``images`` does not say where it looked, when the results have
+    a camera that the truth does not know, and for labels or boxes that cannot be.
+    """
+    check_table(truth, name="ground truth")
+    check_table(results, name="result")
+    if images is None and len(truth) == 0:
+        raise UsageError(
+            "The ground truth has no boxes, so there is nothing to compare with: "
+            "check its file, or name the images that were looked at."
+        )
+    known_cameras = {camera for camera, _ in images} if images is not None else set(truth.cameras.tolist())
+    unknown = sorted(set(results.cameras.tolist()) - known_cameras)
+    if unknown:
+        raise UsageError(
+            f"The results have camera {unknown[0]!r}, the ground truth has "
+            f"{', '.join(sorted(known_cameras)) or 'none'}: evaluate results and ground truth of the same recording."
+        )
+    kept = frozenset(images) if images is not None else frozenset(image_keys(truth) | image_keys(results))
+    truth_inside, results_inside = truth[in_images(truth, kept)], results[in_images(results, kept)]
+    truth_ours = truth_inside[_evaluated(truth_inside.labels, vehicles_as_one)]
+    results_ours = results_inside[_evaluated(results_inside.labels, vehicles_as_one)]
+    if vehicles_as_one:
+        truth_ours = replace(truth_ours, labels=np.zeros_like(truth_ours.labels))
+        results_ours = replace(results_ours, labels=np.zeros_like(results_ours.labels))
+    return Prepared(
+        truth=truth_ours,
+        results=results_ours,
+        images=kept,
+        class_names=(VEHICLE_NAME,) if vehicles_as_one else CLASSES,
+        outside_truth_count=len(truth) - len(truth_inside),
+        outside_result_count=len(results) - len(results_inside),
+        other_class_truth_count=len(truth_inside) - len(truth_ours),
+        other_class_result_count=len(results_inside) - len(results_ours),
+    )
+
+
+def _evaluated(labels: IntArray, vehicles_as_one: bool) -> NDArray[np.bool_]:
+    return np.isin(labels, VEHICLE_LABELS) if vehicles_as_one else np.ones(len(labels), bool)
+
+
+def ratio(numerator: float, denominator: float) -> float | None:
+    """The quotient, or None where it is not defined."""
+    return float(numerator) / float(denominator) if denominator > 0 else None

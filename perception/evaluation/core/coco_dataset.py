@@ -1,0 +1,187 @@
+"""Single images with boxes: COCO files, and calibrated surround views (``frames.json``)."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from perception.errors import UsageError
+from perception.evaluation.core.boxes import ImageKey
+from perception.files import unique_keys
+from perception.taxonomy import CLASSES
+from perception.types import BoxTable
+
+_OTHER_SPELLINGS = {
+    "person": "pedestrian",
+    "motorbike": "motorcycle",
+    "bike": "bicycle",
+    "bus/rv/caravan": "bus",
+}
+
+
+@dataclass(frozen=True)
+class LabelledImage:
+    """A file and the key that the ground truth knows it by; images of the same ``site`` show the same view."""
+
+    path: Path
+    key: ImageKey
+    site: str | None = None
+
+
+@dataclass(frozen=True)
+class LabelledImages:
+    """``batches`` are images that a car's cameras took at one instant, or single ones. ``exhaustive_labels`` names for
+    images that are labelled in part the classes that are complete. ``notes`` tell what was left out."""
+
+    batches: tuple[tuple[LabelledImage, ...], ...]
+    truth: BoxTable
+    exhaustive_labels: dict[ImageKey, frozenset[int]]
+    notes: tuple[str, ...]
+
+
+@dataclass
+class _Rows:
+    """The true boxes so far, and what was left out."""
+
+    keys: list[ImageKey]
+    labels: list[int]
+    boxes_xyxy_px: list[Sequence[float]]
+    other_classes: Counter[str]
+    crowds: int = 0
+    unlabelled: int = 0
+
+    def add(self, key: ImageKey, name: str, box_xyxy_px: Sequence[float]) -> None:
+        x1, y1, x2, y2 = box_xyxy_px
+        if not (math.isfinite(x1 + y1 + x2 + y2) and x1 <= x2 and y1 <= y2):
+            raise ValueError(f"box {[x1, y1, x2, y2]}")
+        label = _label(name)
+        if label is None:
+            self.other_classes[name] += 1
+            return
+        self.keys.append(key)
+        self.labels.append(label)
+        self.boxes_xyxy_px.append(box_xyxy_px)
+
+    def table(self) -> BoxTable:
+        count = len(self.keys)
+        return BoxTable(
+            frame_indices=np.array([index for _, index in self.keys], np.int64),
+            ids=np.arange(count),
+            labels=np.array(self.labels, np.int64),
+            scores=np.ones(count),
+            boxes_xyxy_px=np.array(self.boxes_xyxy_px, np.float64).reshape(count, 4),
+            cameras=np.array([camera for camera, _ in self.keys], np.str_),
+        )
+
+    def notes(self) -> tuple[str, ...]:
+        others = ", ".join(f"{count} {name}" for name, count in self.other_classes.most_common())
+        said = (
+            (len(self.other_classes), f"True boxes of classes that are no road users here were left out: {others}."),
+            (self.crowds, f"{self.crowds} boxes around crowds were left out; their class is incomplete there."),
+            (self.unlabelled, f"{self.unlabelled} images without labels were left out."),
+        )
+        return tuple(text for count, text in said if count)
+
+
+def read_labelled_images(paths: Iterable[Path]) -> LabelledImages:
+    """Read annotation files together.
+
+    A COCO file has its images beside it or in ``images/``; an image's optional ``exhaustive_for`` names the classes
+    that are labelled completely in it (all, where absent), ``labelled`` false leaves it out, an optional ``site`` names
+    the fixed camera that took it. A ``frames.json`` has
+    ``frames``, each with ``cameras`` by name: ``image``, and ``objects`` with ``class`` and ``box_xyxy`` in pixels.
+
+    Raises ``UsageError`` naming the file when it is missing, of neither kind, or names an image that is not there.
+    """
+    rows = _Rows([], [], [], Counter())
+    batches: list[tuple[LabelledImage, ...]] = []
+    exhaustive: dict[ImageKey, frozenset[int]] = {}
+    for number, path in enumerate(paths):
+        content = _read_json(path)
+        try:
+            if "frames" in content:
+                batches += _read_frames(path, content, rows, scope=f"{number}/{path.parent.name}")
+            else:
+                batches += _read_coco(path, content, rows, exhaustive, scope=f"{number}/{path.stem}")
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+            raise UsageError(f"{path}: {error!r} is missing or wrong; give a COCO file or a frames.json.") from error
+    if not batches:
+        raise UsageError("--images: holds no labelled image; give a COCO file or a frames.json.")
+    return LabelledImages(tuple(batches), rows.table(), exhaustive, rows.notes())
+
+
+def _read_frames(path: Path, content: Any, rows: _Rows, *, scope: str) -> list[tuple[LabelledImage, ...]]:
+    batches = []
+    for index, frame in enumerate(content["frames"]):
+        batch = []
+        for camera, entry in frame["cameras"].items():
+            key = (f"{scope}/{camera}", index)
+            batch.append(LabelledImage(_existing(path, entry["image"]), key))
+            for item in entry.get("objects", ()):
+                rows.add(key, item["class"], [float(value) for value in item["box_xyxy"]])
+        batches.append(tuple(batch))
+    return batches
+
+
+def _read_coco(
+    path: Path, content: Any, rows: _Rows, exhaustive: dict[ImageKey, frozenset[int]], *, scope: str
+) -> list[tuple[LabelledImage, ...]]:
+    batches: list[tuple[LabelledImage, ...]] = []
+    names = {category["id"]: category["name"] for category in content["categories"]}
+    annotations: dict[Any, list[Any]] = {}
+    for annotation in content["annotations"]:
+        annotations.setdefault(annotation["image_id"], []).append(annotation)
+    for index, entry in enumerate(content["images"]):
+        if not entry.get("labelled", True):
+            rows.unlabelled += 1
+            continue
+        key = (scope, index)
+        site = f"{scope}/{entry['site']}" if entry.get("site") else None
+        batches.append((LabelledImage(_existing(path, entry["file_name"]), key, site),))
+        complete = set(range(len(CLASSES)))
+        if "exhaustive_for" in entry:
+            complete = {label for name in entry["exhaustive_for"] if (label := _label(name)) is not None}
+        for annotation in annotations.get(entry["id"], []):
+            name = names[annotation["category_id"]]
+            if annotation.get("iscrowd"):
+                # Nobody knows how many are in the crowd: what is found there is neither right nor wrong.
+                rows.crowds += 1
+                complete.discard(-1 if (label := _label(name)) is None else label)
+                continue
+            x, y, width, height = (float(value) for value in annotation["bbox"])
+            rows.add(key, name, (x, y, x + width, y + height))
+        if len(complete) < len(CLASSES):
+            exhaustive[key] = frozenset(complete)
+    return batches
+
+
+def _label(name: str) -> int | None:
+    spelling = name.strip().lower()
+    spelling = _OTHER_SPELLINGS.get(spelling, spelling)
+    return CLASSES.index(spelling) if spelling in CLASSES else None
+
+
+def _existing(annotations_path: Path, name: str) -> Path:
+    for folder in (annotations_path.parent, annotations_path.parent / "images"):
+        if (folder / name).is_file():
+            return folder / name
+    raise UsageError(f"{annotations_path}: names the image {name}, which is neither beside it nor in images/.")
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=unique_keys)
+    except OSError as error:
+        raise UsageError(f"--images {path}: cannot be read ({error.strerror}); check the name.") from error
+    except ValueError as error:
+        raise UsageError(f"--images {path}: is no JSON ({error}); give a COCO file or a frames.json.") from error
+    if not isinstance(content, dict):
+        raise UsageError(f"--images {path}: is no COCO file and no frames.json; give one of these.")
+    return content

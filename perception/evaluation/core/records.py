@@ -1,0 +1,132 @@
+"""What goes into the evaluation of forecasts, and what comes out of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perception.arrays import FloatArray, IntArray
+from perception.evaluation.core.bootstrap import PairedComparison
+from perception.evaluation.core.calibration import Reliability
+from perception.types import Forecasts, Tracks
+
+Setting = Literal["tracked", "true tracks"]
+Baseline = Literal["last difference", "Kalman"]
+
+
+@dataclass(frozen=True)
+class ForecastRecord:
+    """What was known and forecast at one instant.
+
+    N tracks: ``track_ids`` (N,), ``boxes_xyxy_px`` (N, 4), ``cameras`` (N,), ``image_sizes_px`` (N, 2) width and
+    height; ``state_means`` (N, 8) are the tracker's filter states where there are any, in the frame of ``Tracks``.
+    ``forecasts`` may miss some of the tracks.
+    """
+
+    frame_index: int
+    timestamp_ns: int
+    track_ids: IntArray
+    boxes_xyxy_px: FloatArray
+    cameras: NDArray[np.str_]
+    image_sizes_px: IntArray
+    forecasts: Forecasts
+    state_means: FloatArray | None = None
+
+    def __post_init__(self) -> None:
+        count = len(self.track_ids)
+        shapes = {"boxes_xyxy_px": (count, 4), "cameras": (count,), "image_sizes_px": (count, 2)}
+        for name, shape in shapes.items():
+            if getattr(self, name).shape != shape:
+                raise ValueError(f"ForecastRecord.{name}: expected shape {shape}, got {getattr(self, name).shape}")
+        if self.state_means is not None and self.state_means.shape != (count, 8):
+            raise ValueError(f"ForecastRecord.state_means: expected shape ({count}, 8), got {self.state_means.shape}")
+        if not np.isin(self.forecasts.track_ids, self.track_ids).all():
+            raise ValueError("ForecastRecord.forecasts: expected forecasts of the record's tracks, got another id")
+
+    @classmethod
+    def from_tracks(
+        cls, *, frame_index: int, timestamp_ns: int, tracks: Tracks, forecasts: Forecasts
+    ) -> ForecastRecord:
+        """The record of one pipeline step."""
+        return cls(
+            frame_index=frame_index,
+            timestamp_ns=timestamp_ns,
+            track_ids=tracks.ids,
+            boxes_xyxy_px=tracks.boxes_xyxy_px,
+            cameras=tracks.cameras,
+            image_sizes_px=tracks.image_sizes_px,
+            forecasts=forecasts,
+            state_means=tracks.means if tracks.means.shape[1] == 8 else None,
+        )
+
+
+@dataclass(frozen=True)
+class DisplacementErrors:
+    """Mean errors of the box centre, in pixels and as a share of the image's width."""
+
+    ade_px: float
+    fde_px: float
+    ade_per_width: float
+    fde_per_width: float
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Shares of targets inside the central 50 % and 90 % of the forecast mixture, per image axis.
+
+    Spreads that are right give 0.5 and 0.9; less means too sure, more means too cautious.
+    """
+
+    x_50: float
+    x_90: float
+    y_50: float
+    y_90: float
+
+
+@dataclass(frozen=True)
+class HorizonScores:
+    """All methods on the same ``target_count`` targets (track and instant) of ``object_count`` true objects.
+
+    ``expected`` is the forecaster's one output. The comparisons set it against the constant velocity that is the
+    stronger one for that metric; differences are in pixels. Scores are None without targets.
+    """
+
+    horizon_s: float
+    target_count: int
+    object_count: int
+    without_future_count: int
+    expected: DisplacementErrors | None = None
+    best_of_k: DisplacementErrors | None = None
+    constant_velocity_difference: DisplacementErrors | None = None
+    constant_velocity_kalman: DisplacementErrors | None = None
+    stronger_ade: Baseline | None = None
+    stronger_fde: Baseline | None = None
+    ade_comparison: PairedComparison | None = None
+    fde_comparison: PairedComparison | None = None
+    coverage: Coverage | None = None
+    reliability: Reliability | None = None
+
+
+@dataclass(frozen=True)
+class ForecastingReport:
+    """``track_count`` tracks were seen over all instants, one count per instant. Those without a forecast, without a
+    true object, and at first sight (where no velocity exists) are not scored; the others are candidates.
+
+    ``truth_count`` true boxes stood at those instants, ``truth_matched_count`` of them had a track.
+    """
+
+    setting: Setting
+    horizons: tuple[HorizonScores, ...]
+    future_count: int
+    instant_count: int
+    track_count: int
+    without_forecast_count: int
+    unmatched_count: int
+    first_sight_count: int
+    candidate_count: int
+    truth_count: int
+    truth_matched_count: int
+    unreached_horizons_s: tuple[float, ...]

@@ -1,0 +1,1 @@
+"""Average precision, and which detection is which true box."""

@@ -1,0 +1,121 @@
+"""The worst failures of a detector: what was easiest to see and yet missed, and what it was surest of and wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from perception.arrays import IntArray
+from perception.evaluation.core.boxes import ImageKey, box_areas_px2, paired_iou
+from perception.evaluation.failures.classify import Judged
+from perception.types import BoxTable
+
+SAME_PLACE_IOU = 0.3
+"""False alarms in nearby frames that overlap by so much are one thing, shown once."""
+
+NEARBY_FRAMES = 30
+"""How many frames of the recording two of them may lie apart: one to three seconds."""
+
+
+@dataclass(frozen=True)
+class Failures:
+    """The worst ones first: ``misses`` are true objects, ``false_alarms`` detections; and of how many they are."""
+
+    misses: BoxTable
+    false_alarms: BoxTable
+    miss_count: int
+    false_alarm_count: int
+
+
+def worst_failures(
+    judged: Judged,
+    *,
+    count: int,
+    ids_span_cameras: bool = False,
+    sites: Mapping[ImageKey, str | None] | None = None,
+) -> Failures:
+    """At most ``count`` misses, each object once, and ``count`` false alarms, each place once.
+
+    ``ids_span_cameras``: an id means the same object in all cameras, else it belongs to one. ``sites`` is given for
+    single images, which do not follow one another in time: those of one site show the same view, None is a view of its
+    own.
+    """
+    misses = judged.truth[~judged.is_found]
+    return Failures(
+        misses=worst_misses(misses, ids_span_cameras=ids_span_cameras)[:count],
+        false_alarms=worst_false_alarms(judged.false_alarms, sites=sites)[:count],
+        miss_count=len(misses),
+        false_alarm_count=len(judged.false_alarms),
+    )
+
+
+def worst_misses(misses: BoxTable, *, ids_span_cameras: bool) -> BoxTable:
+    """Missed objects by how easy they were to see, the visible area of the box; of each object the easiest."""
+    ease = box_areas_px2(misses.boxes_xyxy_px)
+    if misses.visible_shares is not None:
+        ease = ease * misses.visible_shares
+    cameras = np.zeros(len(misses), np.int64) if ids_span_cameras else _numbers(misses.cameras)
+    return _best_of_each(misses, ease, np.stack([cameras, misses.ids], axis=1))
+
+
+def worst_false_alarms(false_alarms: BoxTable, *, sites: Mapping[ImageKey, str | None] | None = None) -> BoxTable:
+    """False alarms by their score; of each place the surest.
+
+    A place is a chain of false alarms of one camera, each of which overlaps the next one and is at most
+    ``NEARBY_FRAMES`` away from it: so it may wander with what it is on. In single images of the same of ``sites`` it
+    is a chain of those that overlap.
+    """
+    places = _chains(false_alarms if sites is None else _as_one_frame(false_alarms, sites))
+    return _best_of_each(false_alarms, false_alarms.scores.astype(np.float64), places[:, None])
+
+
+def _as_one_frame(table: BoxTable, sites: Mapping[ImageKey, str | None]) -> BoxTable:
+    """The boxes of all images of a site as if they were in one image."""
+    keys = zip(table.cameras.tolist(), table.frame_indices.tolist(), strict=True)
+    views = [f"site {sites[key]}" if sites.get(key) else f"image {key}" for key in keys]
+    return replace(table, cameras=np.array(views, np.str_), frame_indices=np.zeros(len(table), np.int64))
+
+
+def _best_of_each(table: BoxTable, worth: NDArray[np.float64], keys: IntArray) -> BoxTable:
+    """The rows of ``table`` (M,) by falling ``worth`` (M,), of equal ``keys`` (M, K) only the first."""
+    if not len(table):
+        return table
+    order = np.argsort(-worth, kind="stable")
+    firsts = np.unique(keys[order], axis=0, return_index=True)[1]
+    return table[order[np.sort(firsts)]]
+
+
+def _chains(table: BoxTable) -> NDArray[np.int64]:
+    """(M,) the number of the chain that each box belongs to."""
+    if not len(table):
+        return np.zeros(0, np.int64)
+    pairs = _nearby_pairs(table)
+    iou = paired_iou(table.boxes_xyxy_px[pairs[:, 0]], table.boxes_xyxy_px[pairs[:, 1]])
+    linked = pairs[iou >= SAME_PLACE_IOU]
+    graph = coo_array((np.ones(len(linked), bool), (linked[:, 0], linked[:, 1])), shape=(len(table), len(table)))
+    chains: NDArray[np.int64] = connected_components(graph, directed=False)[1].astype(np.int64)
+    return chains
+
+
+def _nearby_pairs(table: BoxTable) -> NDArray[np.int64]:
+    """(P, 2) rows of each two boxes of one camera in the same frame or in frames that are near in time."""
+    cameras = _numbers(table.cameras)
+    span = int(table.frame_indices.max()) + NEARBY_FRAMES + 1
+    moments = cameras * span + table.frame_indices
+    order = np.argsort(moments, kind="stable")
+    ordered = moments[order]
+    # Of each box, those that follow it in the order and are not too late.
+    after = np.arange(1, len(order) + 1)
+    counts = np.searchsorted(ordered, ordered + NEARBY_FRAMES, side="right") - after
+    offsets = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    return np.stack([np.repeat(order, counts), order[np.repeat(after, counts) + offsets]], axis=1)
+
+
+def _numbers(names: NDArray[np.str_]) -> NDArray[np.int64]:
+    """(M,) an integer for each name."""
+    return np.unique(names, return_inverse=True)[1].reshape(-1).astype(np.int64)

@@ -1,0 +1,128 @@
+"""Which part of the true objects is found, by class, size, distance, visibility and light."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perception.arrays import FloatArray, IntArray, StructOfArrays
+from perception.evaluation.core.boxes import Grouping, ImageKey, heights_px, ratio
+from perception.evaluation.failures.classify import Judged
+from perception.taxonomy import CLASSES
+
+DARK_BELOW = 0.2
+"""Mean brightness of a picture, of 0 (black) to 1 (white) as its file has it: below it is night."""
+
+DIM_BELOW = 0.33
+"""Below it is dusk, rain, a tunnel or a shady street; an evenly lit street has 0.4 to 0.5."""
+
+_INF = float("inf")
+_UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class _Factor:
+    """Bins between growing ``edges``, each without its upper one; ``names`` has one for each bin."""
+
+    edges: tuple[float, ...]
+    names: tuple[str, ...]
+
+
+_FACTORS: Mapping[str, _Factor] = {
+    "height": _Factor((0, 16, 32, 64, 128, _INF), ("< 16 px", "16-32 px", "32-64 px", "64-128 px", "≥ 128 px")),
+    "distance": _Factor((0, 10, 20, 40, 80, _INF), ("0-10 m", "10-20 m", "20-40 m", "40-80 m", "> 80 m")),
+    "visible": _Factor((0, 0.3, 0.5, 0.75, _INF), ("< 30 %", "30-50 %", "50-75 %", "75-100 %")),
+    "light": _Factor((0, DARK_BELOW, DIM_BELOW, _INF), ("dark", "dim", "bright")),
+}
+
+
+@dataclass(frozen=True)
+class Conditions(StructOfArrays):
+    """The M objects that are to be found and how each was seen; NaN where that is not known.
+
+    ``labels`` (M,) index ``CLASSES``; ``height`` (M,) of the box in pixels, ``distance`` (M,) in metres, ``visible``
+    (M,) the share 0..1 that can be seen, ``light`` (M,) the mean brightness 0..1 of the picture; ``is_found`` (M,).
+    """
+
+    labels: IntArray
+    height: FloatArray
+    distance: FloatArray
+    visible: FloatArray
+    light: FloatArray
+    is_found: NDArray[np.bool_]
+
+    @classmethod
+    def of(
+        cls,
+        judged: Judged,
+        *,
+        distances_m: FloatArray | None = None,
+        brightness: Mapping[ImageKey, float] | None = None,
+    ) -> Conditions:
+        """``distances_m`` (M,) are those of ``judged.truth``, ``brightness`` is by picture."""
+        truth = judged.truth
+        unknown = np.full(len(truth), np.nan)
+        light = brightness or {}
+        keys = zip(truth.cameras.tolist(), truth.frame_indices.tolist(), strict=True)
+        return cls(
+            labels=truth.labels,
+            height=heights_px(truth.boxes_xyxy_px),
+            distance=unknown if distances_m is None else distances_m,
+            visible=unknown if truth.visible_shares is None else truth.visible_shares,
+            light=np.array([light.get(key, np.nan) for key in keys], np.float64),
+            is_found=judged.is_found,
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence[Conditions]) -> Conditions:
+        """Those of several recordings together."""
+        return cls(*(np.concatenate([getattr(part, column.name) for part in parts]) for column in fields(cls)))
+
+
+@dataclass(frozen=True)
+class RecallBin:
+    """``recall`` 0..1 of the objects in one bin; None without any."""
+
+    name: str
+    object_count: int
+    found_count: int
+    recall: float | None
+
+
+@dataclass(frozen=True)
+class RecallBreakdown:
+    """``factors`` has the bins that hold objects, for each factor that is known of any: class, height, distance,
+    visible, light. ``grouping`` says whether a vehicle may be found as any vehicle."""
+
+    grouping: Grouping
+    score_threshold: float
+    overall: RecallBin
+    factors: dict[str, tuple[RecallBin, ...]]
+
+
+def break_down_recall(conditions: Conditions, *, grouping: Grouping, score_threshold: float) -> RecallBreakdown:
+    """The recall by each factor; objects of which it is not known make a bin of their own, the last one."""
+    is_found = conditions.is_found
+    factors = {"class": _bins(conditions.labels, CLASSES, is_found)}
+    for name, factor in _FACTORS.items():
+        values = np.asarray(getattr(conditions, name), np.float64)
+        if not np.isnan(values).all():
+            # NaN sorts behind infinity: it falls into the bin after the last one.
+            places = np.searchsorted(np.array(factor.edges), values, side="right") - 1
+            factors[name] = _bins(places, (*factor.names, _UNKNOWN), is_found)
+    count, found = len(is_found), int(is_found.sum())
+    return RecallBreakdown(grouping, score_threshold, RecallBin("all", count, found, ratio(found, count)), factors)
+
+
+def _bins(places: IntArray, names: Sequence[str], is_found: NDArray[np.bool_]) -> tuple[RecallBin, ...]:
+    """Objects in the bins that ``places`` (M,) number, without the empty ones."""
+    counts = np.bincount(places, minlength=len(names)).tolist()
+    found = np.bincount(places[is_found], minlength=len(names)).tolist()
+    return tuple(
+        RecallBin(name, count, hits, ratio(hits, count))
+        for name, count, hits in zip(names, counts, found, strict=True)
+        if count
+    )

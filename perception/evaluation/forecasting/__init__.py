@@ -1,0 +1,1 @@
+"""Displacement errors of forecasts, in the image and on the ground, with baselines."""

@@ -1,0 +1,91 @@
+"""Distances in metres between forecast and true centres on the ground, target by target."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perception.arrays import FloatArray
+from perception.evaluation.core.calibration import Judged, judged_by_truth
+from perception.evaluation.core.gt_interpolation import TruthFutures, straight_futures
+from perception.evaluation.core.records import ForecastRecord
+from perception.evaluation.forecasting.errors_image import Plan, displacement_errors, forecasts_of
+
+METHODS = ("expected", "most probable", "constant velocity", "best of K")
+"""The order of the methods in ``GroundTargets.errors_m``."""
+EXPECTED, PROBABLE, CONSTANT_VELOCITY, BEST = range(4)
+
+Float64 = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class GroundTargets:
+    """N targets: ``errors_m`` (N, H, methods, ADE and FDE), NaN without a future; ``judged`` at the horizons, along
+    and across, in metres; ``moved_m`` (N, H), how far the object truly went; true object (N,)."""
+
+    errors_m: Float64
+    judged: Judged
+    moved_m: Float64
+    objects: NDArray[np.int64]
+
+    @classmethod
+    def join(cls, parts: Sequence[GroundTargets], *, horizon_count: int) -> GroundTargets:
+        """All targets of several instants."""
+        return cls(
+            errors_m=np.concatenate(
+                [np.zeros((0, horizon_count, len(METHODS), 2)), *(part.errors_m for part in parts)]
+            ),
+            judged=Judged.join([part.judged for part in parts], times=horizon_count),
+            moved_m=np.concatenate([np.zeros((0, horizon_count)), *(part.moved_m for part in parts)]),
+            objects=np.concatenate([np.zeros(0, np.int64), *(part.objects for part in parts)]),
+        )
+
+
+def score_ground_record(
+    record: ForecastRecord, *, rows: NDArray[np.int64], objects: NDArray[np.int64], paths: TruthFutures, plan: Plan
+) -> GroundTargets:
+    """Errors of the record's tracks ``rows`` (N,), which are the true ``objects`` (N,) of ``paths``.
+
+    Each of them must have a forecast and a state. Constant velocity is that of the state.
+    """
+    if record.state_means is None:
+        raise ValueError("record.state_means: expected the tracks' states on the ground, got None")
+    forecasts = forecasts_of(record, rows)
+    ahead_ns = np.rint(np.r_[0.0, plan.times_s] * 1e9).astype(np.int64)
+    truth_m = paths.centres_at(
+        objects=objects, timestamps_ns=np.broadcast_to(record.timestamp_ns + ahead_ns, (len(rows), len(ahead_ns)))
+    )
+    now_m, future_m = truth_m[:, :1], truth_m[:, 1:]
+    means_m, stds_m = (np.einsum("nktd,et->nked", values, plan.weights) for values in (forecasts.means, forecasts.stds))
+    likeliest = forecasts.probabilities.argmax(axis=1)
+    state = record.state_means[rows].astype(np.float64)
+    lone_m = (
+        np.einsum("nk,nked->ned", forecasts.probabilities, means_m),
+        means_m[np.arange(len(rows)), likeliest],
+        straight_futures(state[:, :2], state[:, 4:6], plan.times_s),
+    )
+    axes_rad = np.zeros(len(rows)) if forecasts.axes_rad is None else forecasts.axes_rad
+    at_m = future_m[:, plan.at]
+    judged = judged_by_truth(
+        forecasts.probabilities,
+        _turned(means_m[:, :, plan.at], axes_rad),
+        stds_m[:, :, plan.at],
+        _turned(at_m[:, None], axes_rad)[:, 0],
+    )
+    return GroundTargets(
+        errors_m=displacement_errors(np.stack(lone_m, axis=1), means_m, future_m, plan),
+        judged=judged,
+        moved_m=np.linalg.norm(at_m - now_m, axis=2),
+        objects=objects,
+    )
+
+
+def _turned(places_m: Float64, axes_rad: FloatArray) -> Float64:
+    """Places (N, K, H, 2) in the world, seen along and across directions (N,)."""
+    along = np.stack([np.cos(axes_rad), np.sin(axes_rad)], axis=1)
+    across = np.stack([-along[:, 1], along[:, 0]], axis=1)
+    turned_m: Float64 = np.einsum("nkhd,nad->nkha", places_m, np.stack([along, across], axis=1))
+    return turned_m

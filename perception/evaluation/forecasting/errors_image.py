@@ -1,0 +1,241 @@
+"""Distances between forecast and true centres, target by target, for the forecaster and for constant velocity."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from perception.arrays import IntArray
+from perception.evaluation.core.boxes import ImageKey, box_iou, rows_by_image
+from perception.evaluation.core.calibration import Judged, judged_by_truth
+from perception.evaluation.core.gt_interpolation import TruthFutures, constant_velocity_futures, kalman_velocity_futures
+from perception.evaluation.core.records import ForecastRecord, Setting
+from perception.types import BoxTable, Forecasts
+
+MATCH_IOU = 0.5
+"""The overlap from which a track at one instant is taken to be a true object."""
+
+METHODS = ("expected", "last difference", "Kalman", "best of K")
+"""The order of the methods in ``Targets.errors_px``."""
+EXPECTED, DIFFERENCE, KALMAN, BEST = range(4)
+
+_TOLERANCE_S = 1e-6
+
+Float64 = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """At which times forecasts are compared: ``times_s`` (E,), ``weights`` (E, T) take them from the T steps;
+    ``until`` (H, E) marks the times up to each horizon, ``at`` (H,) the horizon itself."""
+
+    horizons_s: tuple[float, ...]
+    times_s: Float64
+    weights: Float64
+    until: NDArray[np.bool_]
+    at: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The true boxes of a recording by image, and their futures."""
+
+    table: BoxTable
+    rows: dict[ImageKey, IntArray]
+    cameras: tuple[str, ...]
+    futures: TruthFutures
+
+    @classmethod
+    def from_table(cls, *, table: BoxTable, frame_timestamps_ns: IntArray) -> Truth:
+        """Raises ``UsageError`` as ``TruthFutures.from_truth`` does."""
+        return cls(
+            table=table,
+            rows=rows_by_image(table),
+            cameras=tuple(sorted(set(table.cameras.tolist()))),
+            futures=TruthFutures.from_truth(truth=table, frame_timestamps_ns=frame_timestamps_ns),
+        )
+
+
+@dataclass(frozen=True)
+class Targets:
+    """N targets: ``errors_px`` (N, H, methods, ADE and FDE), NaN without a future; ``judged`` at the horizons, in
+    pixels; true object and image width of each, both (N,)."""
+
+    errors_px: Float64
+    judged: Judged
+    objects: NDArray[np.int64]
+    widths_px: Float64
+
+    @classmethod
+    def join(cls, parts: Sequence[Targets], *, horizon_count: int) -> Targets:
+        """All targets of several instants."""
+        return cls(
+            errors_px=np.concatenate(
+                [np.zeros((0, horizon_count, len(METHODS), 2)), *(part.errors_px for part in parts)]
+            ),
+            judged=Judged.join([part.judged for part in parts], times=horizon_count),
+            objects=np.concatenate([np.zeros(0, np.int64), *(part.objects for part in parts)]),
+            widths_px=np.concatenate([np.zeros(0), *(part.widths_px for part in parts)]),
+        )
+
+
+@dataclass
+class Tally:
+    """Tracks that cannot be scored, by the first reason that holds, and the true boxes at the same instants."""
+
+    without_forecast: int = 0
+    unmatched: int = 0
+    first_sight: int = 0
+    truth: int = 0
+    truth_matched: int = 0
+
+
+def plan_comparison(*, forecasts: Sequence[Forecasts], horizons_s: Sequence[float]) -> Plan:
+    """Compare at the forecasts' own steps and at each horizon, which may lie between two steps.
+
+    Horizons beyond the last step are left out. Raises ``ValueError`` for forecasts of different steps or lengths, and
+    for a horizon shorter than one step.
+    """
+    if not horizons_s or min(horizons_s) <= 0:
+        raise ValueError(f"horizons_s: expected positive numbers, got {tuple(horizons_s)}")
+    horizons = sorted(float(horizon) for horizon in set(horizons_s))
+    kinds = {(forecast.dt_s, forecast.means.shape[2]) for forecast in forecasts}
+    if len(kinds) > 1:
+        raise ValueError(f"records: expected forecasts of one step and length, got (dt_s, steps) {sorted(kinds)}")
+    dt_s, steps = kinds.pop() if kinds else (horizons[0], round(horizons[-1] / horizons[0]))
+    if horizons[0] < dt_s - _TOLERANCE_S:
+        raise ValueError(f"horizons_s: expected at least one step of {dt_s} s, got {horizons[0]}")
+    reached = tuple(horizon for horizon in horizons if horizon <= steps * dt_s + _TOLERANCE_S)
+    own_s = dt_s * np.arange(1, steps + 1)
+    own_s = own_s[own_s <= max(reached, default=0.0) + _TOLERANCE_S]
+    between_s = [horizon for horizon in reached if np.abs(own_s - horizon).min() > _TOLERANCE_S]
+    times_s = np.sort(np.r_[own_s, between_s])
+    place = np.clip(times_s / dt_s - 1.0, 0.0, steps - 1.0)
+    return Plan(
+        horizons_s=reached,
+        times_s=times_s,
+        weights=np.maximum(0.0, 1.0 - np.abs(place[:, None] - np.arange(steps)[None, :])),
+        until=times_s[None, :] <= np.array(reached)[:, None] + _TOLERANCE_S,
+        at=np.array([np.abs(times_s - horizon).argmin() for horizon in reached], np.int64),
+    )
+
+
+def score_record(
+    record: ForecastRecord,
+    *,
+    truth: Truth,
+    plan: Plan,
+    previous_boxes_xyxy_px: Float64,
+    elapsed_s: Float64,
+    setting: Setting,
+    tally: Tally,
+) -> Targets | None:
+    """Errors of those tracks of one instant that can be scored, None without any; ``tally`` counts the others.
+
+    ``previous_boxes_xyxy_px`` (N, 4) are the tracks' boxes ``elapsed_s`` (N,) before, which is zero at first sight.
+    """
+    true_rows = _true_rows(record, truth, setting, tally)
+    has_forecast = np.isin(record.track_ids, record.forecasts.track_ids)
+    is_matched, has_history = true_rows >= 0, elapsed_s > 0
+    tally.without_forecast += int((~has_forecast).sum())
+    tally.unmatched += int((has_forecast & ~is_matched).sum())
+    tally.first_sight += int((has_forecast & is_matched & ~has_history).sum())
+    chosen = np.flatnonzero(has_forecast & is_matched & has_history)
+    if len(chosen) == 0:
+        return None
+    forecasts = forecasts_of(record, chosen)
+    objects = truth.futures.object_of_row[true_rows[chosen]]
+    ahead_ns = np.rint(plan.times_s * 1e9).astype(np.int64)
+    future_px = truth.futures.centres_at(
+        objects=objects, timestamps_ns=np.broadcast_to(record.timestamp_ns + ahead_ns, (len(chosen), len(ahead_ns)))
+    )
+    sizes_px = record.image_sizes_px[chosen]
+    means_px, stds_px = (
+        np.einsum("nktd,et->nked", values[..., :2], plan.weights) * sizes_px[:, None, None, :]
+        for values in (forecasts.means, forecasts.stds)
+    )
+    single_px = np.einsum("nk,nked->ned", forecasts.probabilities, means_px)
+    lone_px = [single_px, *_constant_velocities_px(record, chosen, previous_boxes_xyxy_px, elapsed_s, plan)]
+    judged = judged_by_truth(
+        forecasts.probabilities, means_px[:, :, plan.at], stds_px[:, :, plan.at], future_px[:, plan.at]
+    )
+    return Targets(
+        errors_px=displacement_errors(np.stack(lone_px, axis=1), means_px, future_px, plan),
+        judged=judged,
+        objects=objects,
+        widths_px=sizes_px[:, 0].astype(np.float64),
+    )
+
+
+def forecasts_of(record: ForecastRecord, rows: IntArray) -> Forecasts:
+    """The forecasts of the record's tracks ``rows``, in that order; each must have one."""
+    order = np.argsort(record.forecasts.track_ids)
+    place = np.searchsorted(record.forecasts.track_ids, record.track_ids[rows], sorter=order)
+    return record.forecasts[order[place]]
+
+
+def _constant_velocities_px(
+    record: ForecastRecord,
+    chosen: NDArray[np.int64],
+    previous_boxes_xyxy_px: Float64,
+    elapsed_s: Float64,
+    plan: Plan,
+) -> tuple[Float64, Float64]:
+    """By the last difference and by the Kalman state, each (N, E, 2); NaN where there is no state."""
+    boxes = record.boxes_xyxy_px[chosen]
+    by_difference = constant_velocity_futures(
+        boxes_xyxy_px=boxes,
+        previous_boxes_xyxy_px=previous_boxes_xyxy_px[chosen],
+        elapsed_s=elapsed_s[chosen],
+        times_s=plan.times_s,
+    )
+    if record.state_means is None:
+        return by_difference, np.full_like(by_difference, np.nan)
+    by_kalman = kalman_velocity_futures(
+        boxes_xyxy_px=boxes,
+        state_means=record.state_means[chosen],
+        image_sizes_px=record.image_sizes_px[chosen],
+        times_s=plan.times_s,
+    )
+    return by_difference, by_kalman
+
+
+def _true_rows(record: ForecastRecord, truth: Truth, setting: Setting, tally: Tally) -> NDArray[np.int64]:
+    """(N,) for each track the row of its true object at this instant, -1 without one."""
+    result = np.full(len(record.track_ids), -1, np.int64)
+    for camera in truth.cameras:
+        rows = truth.rows.get((camera, record.frame_index), np.zeros(0, np.int64))
+        here = np.flatnonzero(record.cameras == camera)
+        if setting == "true tracks":
+            taken, given = np.nonzero(record.track_ids[here][:, None] == truth.table.ids[rows][None, :])
+        else:
+            iou = box_iou(record.boxes_xyxy_px[here], truth.table.boxes_xyxy_px[rows])
+            taken, given = linear_sum_assignment(np.where(iou >= MATCH_IOU, iou, 0.0), maximize=True)
+            fits = iou[taken, given] >= MATCH_IOU
+            taken, given = taken[fits], given[fits]
+        result[here[taken]] = rows[given]
+        tally.truth += len(rows)
+        tally.truth_matched += len(given)
+    return result
+
+
+def displacement_errors(lone: Float64, modes: Float64, future: Float64, plan: Plan) -> Float64:
+    """ADE and FDE up to each horizon, (N, H, L + 1, 2); NaN where the future is not known.
+
+    ``lone`` (N, L, E, 2) are the paths of methods that give one, ``modes`` (N, K, E, 2) those of which the best is
+    taken for each metric: it comes last. ``future`` (N, E, 2) is the truth.
+    """
+    distances = np.linalg.norm(np.concatenate([lone, modes], axis=1) - future[:, None], axis=-1)
+    errors = np.empty((*distances.shape[:2], len(plan.horizons_s), 2))
+    for horizon, (until, at) in enumerate(zip(plan.until, plan.at, strict=True)):
+        errors[:, :, horizon, 0] = distances[:, :, until].mean(axis=2)
+        errors[:, :, horizon, 1] = distances[:, :, at]
+    count = lone.shape[1]
+    result = np.concatenate([errors[:, :count], errors[:, count:].min(axis=1, keepdims=True)], axis=1).swapaxes(1, 2)
+    # A gap before the horizon leaves out the FDE too: both metrics then speak of the same targets.
+    has_gap = np.isnan(result[:, :, 0, 0])
+    return np.where(has_gap[:, :, None, None], np.nan, result)

@@ -1,0 +1,281 @@
+"""Forecasting quality in metres on the ground, always beside constant velocity.
+
+ADE and FDE as in the image. ``minADE`` and ``minFDE`` take the best of K futures for each metric, with the truth in
+hand; a miss is a target of which even the best future ends more than 2 m off (the miss rate of Argoverse, Chang et
+al., 2019, and of nuScenes' prediction benchmark).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perception.errors import UsageError
+from perception.evaluation.core.bootstrap import PairedComparison, compare_paired
+from perception.evaluation.core.calibration import Reliability, reliability_of
+from perception.evaluation.core.ground_truth import GroundTable, paths_of
+from perception.evaluation.core.gt_interpolation import previous_rows
+from perception.evaluation.core.records import ForecastRecord, Setting
+from perception.evaluation.forecasting.errors_ground import (
+    BEST,
+    CONSTANT_VELOCITY,
+    EXPECTED,
+    PROBABLE,
+    GroundTargets,
+    score_ground_record,
+)
+from perception.evaluation.forecasting.errors_image import plan_comparison
+from perception.evaluation.tracking.ground import nearness
+from perception.evaluation.tracking.mot_metrics import assigned_rows
+from perception.types import ObjectTable
+
+MISS_M = 2.0
+"""A future that ends further off is a miss."""
+
+MOVING_M = 1.0
+"""An object that truly goes further than this until the horizon is a moving one."""
+
+_ADE, _FDE = range(2)
+
+Float64 = NDArray[np.float64]
+Int64 = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class GroundErrors:
+    """Mean errors of the centre in metres."""
+
+    ade_m: float
+    fde_m: float
+
+
+@dataclass(frozen=True)
+class GroundCoverage:
+    """Shares of targets inside the central 50 % and 90 % of the forecast mixture, along and across its axis.
+
+    Spreads that are right give 0.5 and 0.9; less means too sure, more means too cautious.
+    """
+
+    along_50: float
+    along_90: float
+    across_50: float
+    across_90: float
+
+
+@dataclass(frozen=True)
+class GroundHorizonScores:
+    """All methods on the same ``target_count`` targets (track and instant) of ``object_count`` true objects.
+
+    ``expected`` is the mean over the futures, ``most_probable`` the one future of the highest probability. The
+    comparisons set ``expected`` and ``best_of_k`` against constant velocity, differences in metres. Scores are None
+    without targets.
+    """
+
+    horizon_s: float
+    target_count: int
+    object_count: int
+    without_future_count: int
+    expected: GroundErrors | None = None
+    most_probable: GroundErrors | None = None
+    best_of_k: GroundErrors | None = None
+    constant_velocity: GroundErrors | None = None
+    ade_comparison: PairedComparison | None = None
+    fde_comparison: PairedComparison | None = None
+    best_ade_comparison: PairedComparison | None = None
+    best_fde_comparison: PairedComparison | None = None
+    miss_rate: float | None = None
+    constant_velocity_miss_rate: float | None = None
+    coverage: GroundCoverage | None = None
+    reliability: Reliability | None = None
+
+
+@dataclass(frozen=True)
+class GroundForecastingReport:
+    """``horizons`` over all targets, ``moving_horizons`` over those whose object truly moved.
+
+    ``track_count`` tracks were known over all instants, one count per instant. Not scored are, by the first reason
+    that holds, those without a forecast, without a true object, on one that does not count, and at first sight (where
+    no velocity exists); the others are candidates. Of ``truth_count`` true objects that count, ``truth_matched_count``
+    had a track.
+    """
+
+    setting: Setting
+    horizons: tuple[GroundHorizonScores, ...]
+    moving_horizons: tuple[GroundHorizonScores, ...]
+    future_count: int
+    instant_count: int
+    track_count: int
+    without_forecast_count: int
+    unmatched_count: int
+    ignored_count: int
+    first_sight_count: int
+    candidate_count: int
+    truth_count: int
+    truth_matched_count: int
+    unreached_horizons_s: tuple[float, ...]
+
+
+def evaluate_ground_forecasts(
+    *,
+    records: Sequence[ForecastRecord],
+    objects: ObjectTable,
+    truth: GroundTable,
+    setting: Setting,
+    rng: np.random.Generator,
+    horizons_s: Sequence[float] = (1.0, 2.0, 3.0, 4.0),
+    bootstrap_samples: int = 1000,
+) -> GroundForecastingReport:
+    """Compare the forecasts of a run with where the objects of ``objects`` went.
+
+    ``truth`` are the same objects at the instants of the records. ``setting="tracked"``: a track is the true object
+    within 2 m of it, one to one; ``"true tracks"``: the tracks carry the truth's ids. Only objects that count at that
+    instant are targets, wherever they go. Intervals come from ``rng`` by bootstrap over objects.
+
+    Raises ``UsageError`` for forecasts that are not on the ground, ``ValueError`` for records of different
+    forecasters or without states.
+    """
+    if any(record.forecasts.reference_frame != "ground" for record in records if len(record.forecasts)):
+        raise UsageError("Forecasts in the image cannot be compared in metres: evaluate a run of calibrated cameras.")
+    plan = plan_comparison(
+        forecasts=[record.forecasts for record in records if len(record.forecasts)], horizons_s=horizons_s
+    )
+    rows = _Rows.of(records)
+    given = rows.true_rows(truth, setting)
+    is_matched = given >= 0
+    is_target = is_matched & (truth.counts[given] if len(truth) else False)
+    usable = is_target & rows.has_forecast & ~rows.is_first
+    paths, names = paths_of(objects), np.unique(objects.ids)
+    numbers = np.searchsorted(names, truth.ids)
+    parts = []
+    for record, start, end in zip(records, rows.starts[:-1].tolist(), rows.starts[1:].tolist(), strict=True):
+        chosen = np.flatnonzero(usable[start:end])
+        if len(chosen):
+            true_numbers = numbers[given[start + chosen]]
+            parts.append(score_ground_record(record, rows=chosen, objects=true_numbers, paths=paths, plan=plan))
+    targets = GroundTargets.join(parts, horizon_count=len(plan.horizons_s))
+    horizons, moving = (
+        tuple(
+            _score_horizon(targets, index, horizon_s, least_m, rng, bootstrap_samples)
+            for index, horizon_s in enumerate(plan.horizons_s)
+        )
+        for least_m in (None, MOVING_M)
+    )
+    return GroundForecastingReport(
+        setting=setting,
+        horizons=horizons,
+        moving_horizons=moving,
+        future_count=max((record.forecasts.probabilities.shape[1] for record in records), default=0),
+        instant_count=len(records),
+        track_count=len(given),
+        without_forecast_count=int((~rows.has_forecast).sum()),
+        unmatched_count=int((rows.has_forecast & ~is_matched).sum()),
+        ignored_count=int((rows.has_forecast & is_matched & ~is_target).sum()),
+        first_sight_count=int((rows.has_forecast & is_target & rows.is_first).sum()),
+        candidate_count=len(targets.objects),
+        truth_count=int(truth.counts.sum()),
+        truth_matched_count=int(is_target.sum()),
+        unreached_horizons_s=tuple(sorted(set(map(float, horizons_s)) - set(plan.horizons_s))),
+    )
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """The tracks of all records, one after the other; record i has rows ``starts[i]`` to ``starts[i + 1]``."""
+
+    starts: Int64
+    instants: Int64
+    ids: Int64
+    positions_m: Float64
+    has_forecast: NDArray[np.bool_]
+    is_first: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, records: Sequence[ForecastRecord]) -> _Rows:
+        counts = [len(record.track_ids) for record in records]
+        positions = [np.zeros((0, 2))]
+        for record in records:
+            if record.state_means is None:
+                raise ValueError("records: expected the tracks' states on the ground, got None")
+            positions.append(record.state_means[:, :2].astype(np.float64))
+        instants = np.repeat(np.array([record.frame_index for record in records], np.int64), counts)
+        ids = np.concatenate([np.zeros(0, np.int64), *(record.track_ids for record in records)])
+        has_forecast = [np.isin(record.track_ids, record.forecasts.track_ids) for record in records]
+        previous = previous_rows(cameras=np.zeros(len(ids), "U1"), ids=ids, timestamps_ns=instants)
+        return cls(
+            starts=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+            instants=instants,
+            ids=ids,
+            positions_m=np.concatenate(positions),
+            has_forecast=np.concatenate([np.zeros(0, bool), *has_forecast]),
+            is_first=previous < 0,
+        )
+
+    def true_rows(self, truth: GroundTable, setting: Setting) -> Int64:
+        """For each track the row of ``truth`` that it is, -1 without one."""
+        if setting == "tracked":
+            return assigned_rows(truth.instants, self.instants, nearness(truth.positions_m, self.positions_m))
+        return truth.rows_of(instants=self.instants, ids=self.ids)
+
+
+def _score_horizon(
+    targets: GroundTargets,
+    index: int,
+    horizon_s: float,
+    least_m: float | None,
+    rng: np.random.Generator,
+    bootstrap_samples: int,
+) -> GroundHorizonScores:
+    """One horizon, over the targets that went further than ``least_m`` (None: all)."""
+    has_future = ~np.isnan(targets.errors_m[:, index, EXPECTED, _FDE])
+    is_target = has_future if least_m is None else has_future & (targets.moved_m[:, index] > least_m)
+    errors, objects = targets.errors_m[is_target, index], targets.objects[is_target]
+    scores = GroundHorizonScores(
+        horizon_s=horizon_s,
+        target_count=len(objects),
+        object_count=len(np.unique(objects)),
+        without_future_count=int((~has_future).sum()),
+    )
+    if not len(objects):
+        return scores
+    ade, fde, best_ade, best_fde = (
+        compare_paired(
+            ours=errors[:, method, metric],
+            baseline=errors[:, CONSTANT_VELOCITY, metric],
+            objects=objects,
+            rng=rng,
+            samples=bootstrap_samples,
+        )
+        for method in (EXPECTED, BEST)
+        for metric in (_ADE, _FDE)
+    )
+    reliability = reliability_of(targets.judged[is_target], index)
+    return replace(
+        scores,
+        expected=_mean_errors(errors[:, EXPECTED]),
+        most_probable=_mean_errors(errors[:, PROBABLE]),
+        best_of_k=_mean_errors(errors[:, BEST]),
+        constant_velocity=_mean_errors(errors[:, CONSTANT_VELOCITY]),
+        ade_comparison=ade,
+        fde_comparison=fde,
+        best_ade_comparison=best_ade,
+        best_fde_comparison=best_fde,
+        miss_rate=float((errors[:, BEST, _FDE] > MISS_M).mean()),
+        constant_velocity_miss_rate=float((errors[:, CONSTANT_VELOCITY, _FDE] > MISS_M).mean()),
+        coverage=_coverage(reliability),
+        reliability=reliability,
+    )
+
+
+def _mean_errors(errors_m: Float64) -> GroundErrors:
+    ade_m, fde_m = errors_m.mean(axis=0).tolist()
+    return GroundErrors(ade_m=ade_m, fde_m=fde_m)
+
+
+def _coverage(reliability: Reliability | None) -> GroundCoverage | None:
+    if reliability is None:
+        return None
+    (along_50, across_50), (along_90, across_90) = reliability.within(0.5), reliability.within(0.9)
+    return GroundCoverage(along_50=along_50, along_90=along_90, across_50=across_50, across_90=across_90)

@@ -1,0 +1,149 @@
+"""Yesterday's forecast against what then happened: a running error in any run, without ground truth.
+
+What happened is where our own tracker sees the object later, so that a track that jumps to another object counts
+against the forecast; constant velocity, judged by the same tracks at the same moments, stands beside it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from perception.arrays import FloatArray, IntArray
+from perception.types import Forecasts, Scene, Tracks
+
+HORIZONS_S = (1.0, 2.0, 3.0)
+_LONGEST_GAP_NS = 500_000_000
+"""Between two sightings further apart nobody knows where the object was."""
+
+
+@dataclass(frozen=True)
+class HindsightScores:
+    """Mean distances at one horizon, in metres on the ground, in pixels in images: of the ``expected`` future, of the
+    ``best`` of all, and of constant velocity, over ``count`` forecasts whose objects were still seen."""
+
+    horizon_s: float
+    count: int
+    expected: float
+    best: float
+    constant_velocity: float
+
+
+@dataclass(frozen=True)
+class _Due:
+    """The forecasts of one instant: of ``ids`` (N,), for each horizon (H,) where ``futures`` (N, H, K + 2, 2) will be:
+    the expected one, constant velocity's, then all; divided by ``units`` (N, 2) they are in the tracks' own."""
+
+    timestamp_ns: int
+    ids: IntArray
+    futures: FloatArray
+    units: FloatArray
+
+
+class Hindsight:
+    """Remembers the forecasts of the last seconds and, when their time has come, holds them against the tracks."""
+
+    def __init__(self, horizons_s: Sequence[float] = HORIZONS_S) -> None:
+        self._horizons_ns = [round(horizon_s * 1e9) for horizon_s in horizons_s]
+        self._dues: deque[_Due] = deque()
+        self._last_ns: int | None = None
+        self._last: tuple[IntArray, FloatArray] = np.zeros(0, np.int64), np.zeros((0, 2))
+        self._counts = np.zeros(len(horizons_s), np.int64)
+        self._sums = np.zeros((len(horizons_s), 3))
+        self.unit = ""
+
+    def add(self, scene: Scene) -> None:
+        """Take one instant: judge what is due now, remember what is forecast now."""
+        tracks = scene.tracks
+        self.unit = "m" if tracks.reference_frame == "ground" else "px"
+        seen = tracks[tracks.unseen_s == 0]
+        now_ns, here = scene.timestamp_ns, (seen.ids, seen.means[:, :2].astype(np.float64))
+        if self._last_ns is not None and 0 < now_ns - self._last_ns <= _LONGEST_GAP_NS:
+            for due in self._dues:
+                for index, horizon_ns in enumerate(self._horizons_ns):
+                    if self._last_ns < due.timestamp_ns + horizon_ns <= now_ns:
+                        share = (due.timestamp_ns + horizon_ns - self._last_ns) / (now_ns - self._last_ns)
+                        self._judge(index, due, here, share)
+        while self._dues and self._dues[0].timestamp_ns + self._horizons_ns[-1] <= now_ns:
+            self._dues.popleft()
+        self._dues.append(_due(tracks, scene.forecasts, now_ns, np.array(self._horizons_ns) / 1e9))
+        self._last_ns, self._last = now_ns, here
+
+    def scores(self) -> list[HindsightScores]:
+        """One entry for each horizon at which at least one forecast could be judged."""
+        return [
+            HindsightScores(horizon_ns / 1e9, int(count), *(sums / count).tolist())
+            for horizon_ns, count, sums in zip(self._horizons_ns, self._counts, self._sums, strict=True)
+            if count
+        ]
+
+    def line(self) -> str:
+        """ "off by 0.4, 1.1, 2.3 m after 1, 2, 3 s (constant velocity 0.5, 1.6, 3.9)"; empty before the first."""
+        scores = self.scores()
+        if not scores:
+            return ""
+        own, other = (
+            ", ".join(f"{value:.{self._digits}f}" for value in values)
+            for values in ([s.expected for s in scores], [s.constant_velocity for s in scores])
+        )
+        after = ", ".join(f"{score.horizon_s:g}" for score in scores)
+        return f"off by {own} {self.unit} after {after} s (constant velocity {other})"
+
+    def remark(self) -> str:
+        """The farthest horizon alone, such as "2 s ahead: off by 1.1 m, constant velocity 1.6"; empty before it."""
+        scores = self.scores()
+        if not scores:
+            return ""
+        last = scores[-1]
+        own, other = (f"{value:.{self._digits}f}" for value in (last.expected, last.constant_velocity))
+        return f"{last.horizon_s:g} s ahead: off by {own} {self.unit}, constant velocity {other}"
+
+    def to_json(self) -> dict[str, Any]:
+        """For ``report.json``."""
+        return {"unit": self.unit, "horizons": [vars(score) for score in self.scores()]}
+
+    @property
+    def _digits(self) -> int:
+        return 1 if self.unit == "m" else 0
+
+    def _judge(self, index: int, due: _Due, here: tuple[IntArray, FloatArray], share: float) -> None:
+        """Where were they when the forecast was due, ``share`` of the way from the last instant to this one?"""
+        both, at_last, at_now = np.intersect1d(self._last[0], here[0], assume_unique=True, return_indices=True)
+        _, rows, found = np.intersect1d(due.ids, both, assume_unique=True, return_indices=True)
+        if not len(rows):
+            return
+        start, end = self._last[1][at_last[found]], here[1][at_now[found]]
+        actual = (start + share * (end - start)) * due.units[rows]
+        misses = np.linalg.norm(due.futures[rows, index] - actual[:, None], axis=2)
+        reached = np.isfinite(misses).all(axis=1)
+        misses = misses[reached]
+        self._counts[index] += len(misses)
+        self._sums[index] += misses[:, 0].sum(), misses[:, 2:].min(axis=1).sum(), misses[:, 1].sum()
+
+
+def _due(tracks: Tracks, forecasts: Forecasts, now_ns: int, horizons_s: FloatArray) -> _Due:
+    """What is forecast now for the tracks that are seen; NaN beyond the forecasts' reach."""
+    ids, rows, own = np.intersect1d(tracks.ids, forecasts.track_ids, assume_unique=True, return_indices=True)
+    is_seen = tracks.unseen_s[rows] == 0
+    ids, rows, own = ids[is_seen], rows[is_seen], own[is_seen]
+    states = tracks.means[rows].astype(np.float64)
+    on_ground = tracks.reference_frame == "ground"
+    units = np.ones((len(rows), 2)) if on_ground else tracks.image_sizes_px[rows].astype(np.float64)
+    paths = np.concatenate([forecasts.expected[own][:, None], forecasts.means[own]], axis=1)[..., :2]
+    steady = states[:, None, :2] + states[:, None, 4:6] * horizons_s[:, None]
+    at_horizons = np.insert(_at(paths, horizons_s / forecasts.dt_s), 1, steady, axis=2)
+    return _Due(now_ns, ids, at_horizons * units[:, None, None], units)
+
+
+def _at(paths: FloatArray, steps: FloatArray) -> FloatArray:
+    """(N, H, K, 2): ``paths`` (N, K, T, 2), whose first point is step 1, at ``steps`` (H,); NaN beyond their end."""
+    last = paths.shape[2]
+    low = np.clip(np.floor(steps + 1e-9).astype(int), 1, last)
+    share = np.where(low < last, np.clip(steps - low, 0, 1), 0.0)
+    points = paths[:, :, low - 1] + share[:, None] * (paths[:, :, np.minimum(low, last - 1)] - paths[:, :, low - 1])
+    points = np.where((steps <= last + 1e-6)[:, None], points, np.nan)
+    return np.moveaxis(points, 2, 1)

@@ -1,0 +1,1 @@
+"""The report: computed from a run, printed as tables."""

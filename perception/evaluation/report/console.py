@@ -1,0 +1,134 @@
+"""The report as tables in a terminal, from 80 columns on."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.text import Text
+
+from perception.evaluation.core.latency import LatencyReport, LatencyScores
+from perception.evaluation.detection.average_precision import DetectionReport, DetectionScores
+from perception.evaluation.report.console_breakdown import print_breakdown
+from perception.evaluation.report.console_forecasting import print_forecasting
+from perception.evaluation.report.console_ground import print_ground
+from perception.evaluation.report.console_layout import (
+    NONE,
+    counted,
+    left_out,
+    make_table,
+    percent,
+    print_heading,
+    print_note,
+    print_table,
+    short_ratio,
+)
+from perception.evaluation.report.console_tracking import print_tracking
+from perception.evaluation.report.report import RecordingFigures, Report
+
+
+def print_report(report: Report, console: Console) -> None:
+    """Print all that was measured, with what the numbers mean and how many samples they rest on."""
+    console.print()
+    console.print(Text(report.title, style="bold"))
+    console.print(Text(report.summary()))
+    for index, detection in enumerate(report.detection):
+        _print_detection(detection, console, has_legend=index == 0)
+    if report.breakdown is not None:
+        print_breakdown(report.breakdown, console)
+    if report.ground is not None:
+        print_ground(report.ground, console)
+    for index, tracking in enumerate(report.tracking):
+        print_tracking(tracking, console, has_legend=index == 0 and report.ground is None)
+    for index, forecasting in enumerate(report.forecasting):
+        print_forecasting(forecasting, console, has_legend=index == 0)
+    if report.recordings:
+        _print_recordings(report, console)
+    if report.latency is not None:
+        _print_latency(report.latency, console)
+    if report.notes:
+        console.print()
+    for note in report.notes:
+        print_note(console, note)
+
+
+def _print_detection(report: DetectionReport, console: Console, *, has_legend: bool) -> None:
+    what = "vehicles as one class" if report.classes == "vehicle" else "each class"
+    print_heading(console, "Detection", f"{what}, {report.image_count:,} images")
+    table = make_table("Class", "Objects", "AP", "AP50", "AR", "Precision", "Recall", "at 0.5 FA")
+    for name, scores in report.per_class.items():
+        table.add_row(name, *_detection_cells(scores))
+    if len(report.per_class) != 1:
+        table.add_section()
+        table.add_row(Text("all", style="bold"), *_detection_cells(report.overall))
+    print_table(console, table)
+    if has_legend:
+        print_note(
+            console,
+            "AP, AP50, AR: COCO, in %; over all classes their mean. "
+            f"Precision and recall at score ≥ {report.score_threshold:g} and IoU 0.5. "
+            "At 0.5 FA: recall with one false alarm in two images.",
+        )
+    scores = report.overall
+    print_note(
+        console,
+        counted(
+            (scores.ignored_truth_count, left_out(report.min_height_px, report.min_visible_share)),
+            (scores.ignored_detection_count, "detections counted neither way"),
+            (report.partly_labelled_image_count, "images labelled in part"),
+            (report.outside_detection_count, "detections in images without ground truth"),
+            (report.outside_truth_count, "true boxes outside the evaluated images"),
+            (report.other_class_detection_count, "detections of other classes left out"),
+            (report.other_class_truth_count, "true boxes of other classes left out"),
+        ),
+    )
+
+
+def _detection_cells(scores: DetectionScores) -> list[Text]:
+    shares = (scores.ap, scores.ap50, scores.ar, scores.precision, scores.recall, scores.recall_at_half_false_alarm)
+    return [Text(f"{scores.truth_count:,}"), *map(percent, shares)]
+
+
+def _print_recordings(report: Report, console: Console) -> None:
+    print_heading(console, "Each recording", f"{len(report.recordings)} recordings, all together above")
+    on_ground = report.ground is not None
+    headers = ["HOTA", "IDF1", "Position", "FDE\n/ CV", "Best\n/ CV"] if on_ground else ["HOTA", "IDF1", "FDE\n/ CV"]
+    table = make_table("Recording", "Instants", "AP50", *headers)
+    for figures in report.recordings:
+        table.add_row(Text(figures.title, overflow="fold"), *_recording_cells(figures, on_ground=on_ground))
+    print_table(console, table)
+    where = (
+        "on the ground; Position: median error nearer than 40 m, % of the distance" if on_ground else "in the images"
+    )
+    print_note(console, f"In %, but for the ratios to constant velocity. HOTA and IDF1 {where}.")
+
+
+def _recording_cells(figures: RecordingFigures, *, on_ground: bool) -> list[Text]:
+    ratios = [
+        NONE if ratio is None else Text(short_ratio(ratio)) for ratio in (figures.fde_ratio, figures.best_fde_ratio)
+    ]
+    cells = [Text(f"{figures.instant_count:,}"), *map(percent, (figures.ap50, figures.hota, figures.idf1))]
+    return [*cells, percent(figures.position_share), *ratios] if on_ground else [*cells, ratios[0]]
+
+
+def _print_latency(report: LatencyReport, console: Console) -> None:
+    print_heading(
+        console, "Latency", f"{report.instant_count:,} instants, the first {report.warmup_instant_count} left out"
+    )
+    if report.total is None:
+        print_note(console, "The run ended within the warm-up: run it on more frames for figures.")
+        return
+    table = make_table("Stage", "Mean", "Median", "95%", "99%", "Instants")
+    for name, scores in report.per_stage.items():
+        table.add_row(Text(name, overflow="fold"), *_latency_cells(scores))
+    table.add_section()
+    table.add_row(Text("total", style="bold"), *_latency_cells(report.total))
+    print_table(console, table)
+    rate = f" The mean makes {1000 / report.total.mean_ms:.1f} instants per second." if report.total.mean_ms > 0 else ""
+    print_note(
+        console,
+        f"In milliseconds per instant, all cameras together; 95%: nineteen of twenty instants took no longer.{rate}",
+    )
+
+
+def _latency_cells(scores: LatencyScores) -> list[Text]:
+    values = (scores.mean_ms, scores.p50_ms, scores.p95_ms, scores.p99_ms)
+    return [*(Text(f"{value:,.1f}") for value in values), Text(f"{scores.instant_count:,}")]

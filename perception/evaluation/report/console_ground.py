@@ -1,0 +1,188 @@
+"""What was measured in metres, as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from perception.evaluation.core.bootstrap import PairedComparison
+from perception.evaluation.core.calibration import reliability_note
+from perception.evaluation.forecasting.ground import MISS_M, MOVING_M, GroundForecastingReport, GroundHorizonScores
+from perception.evaluation.report.console_layout import (
+    NONE,
+    NOTE,
+    comparison_cell,
+    comparison_style,
+    counted,
+    make_table,
+    percent,
+    print_heading,
+    print_note,
+    print_table,
+    print_unreached,
+    short_ratio,
+)
+from perception.evaluation.report.console_tracking import print_ground_tracking
+from perception.evaluation.report.evaluate_ground import GroundReport
+from perception.evaluation.report.report import ground_headline_horizon
+from perception.evaluation.tracking.cross_camera_identity import HandoverReport
+from perception.evaluation.tracking.localization import PositionErrors, PositionReport
+
+_LEGEND = (
+    "In metres. ADE: mean distance from the true centre on the way there; FDE: distance at the end. Ours is the mean "
+    "of the futures, Likely the most probable one, Best the best one, chosen knowing the truth. CV: constant velocity "
+    "at that of the track; below 1 is better. [95% interval], by bootstrap over objects."
+)
+
+
+def print_ground(report: GroundReport, console: Console) -> None:
+    """Tracking across cameras, positions, handover and forecasts."""
+    for index, tracking in enumerate(report.tracking):
+        print_ground_tracking(tracking, console, has_legend=index == 0)
+    _print_handover(report.handover, console)
+    _print_positions(report.positions, console)
+    for index, forecasting in enumerate(report.forecasting):
+        _print_forecasting(forecasting, console, has_legend=index == 0)
+
+
+def _print_handover(report: HandoverReport, console: Console) -> None:
+    print_heading(console, "From camera to camera", "one identity per object")
+    if report.kept_share is not None:
+        print_note(
+            console,
+            f"{report.kept_share:.0%} keep their identity: {report.kept_count:,} of {report.tracked_count:,} tracked "
+            f"objects that left one camera and were next seen by another within {report.window_s:g} s; "
+            f"{report.changed_count:,} got another one, {report.lost_count:,} were not found again in that time.",
+        )
+    else:
+        print_note(console, f"No tracked object passed from one camera to another within {report.window_s:g} s.")
+    if report.one_identity_share is not None:
+        print_note(
+            console,
+            f"{report.one_identity_share:.0%} have one identity where several cameras track them at once "
+            f"({report.one_identity_count:,} of {report.shared_count:,}, counted per instant).",
+        )
+
+
+def _print_positions(report: PositionReport, console: Console) -> None:
+    print_heading(console, "Position", "of what is seen, by distance from the car")
+    table = make_table(
+        "Distance", "Median", "90%", "Median\n% dist.", "90%\n% dist.", "Along", "Across", "Tracked", "True"
+    )
+    for errors in report.bins:
+        table.add_row(f"{errors.nearest_m:g}-{errors.farthest_m:g} m", *_position_cells(errors))
+    table.add_section()
+    table.add_row(Text(f"0-{report.near.farthest_m:g} m", style="bold"), *_position_cells(report.near))
+    print_table(console, table)
+    bias_m = report.near.along_bias_m
+    leaning = (
+        ""
+        if bias_m is None
+        else f" The median track nearer than {report.near.farthest_m:g} m lies {abs(bias_m):.2f} m too "
+        f"{'far' if bias_m > 0 else 'near'}."
+    )
+    print_note(
+        console,
+        "Error of the centre in metres and in % of the distance; Along and Across: medians of its parts along the "
+        f"ray from the car and across it.{leaning}",
+    )
+
+
+def _position_cells(errors: PositionErrors) -> list[Text]:
+    return [
+        *map(_metres, (errors.median_m, errors.p90_m)),
+        *map(percent, (errors.median_share, errors.p90_share)),
+        *map(_metres, (errors.along_m, errors.across_m)),
+        Text(f"{errors.count:,}"),
+        Text(f"{errors.truth_count:,}"),
+    ]
+
+
+def _print_forecasting(report: GroundForecastingReport, console: Console, *, has_legend: bool) -> None:
+    what = "tracked objects" if report.setting == "tracked" else "true tracks"
+    print_heading(console, "Forecasting on the ground", f"{what}, {report.instant_count:,} instants")
+    table = make_table("Ahead", "Ours", "Likely", f"Best\nof {report.future_count}", "CV", "Ours / CV", "Best / CV")
+    for scores in report.horizons:
+        _add_horizon(table, scores)
+    print_table(console, table)
+    if has_legend:
+        print_note(console, _LEGEND)
+    headline, moving = ground_headline_horizon(report.horizons), ground_headline_horizon(report.moving_horizons)
+    if headline is not None:
+        print_note(console, _headline_note(headline))
+    if moving is not None:
+        print_note(console, _moving_note(moving))
+    lost = max((scores.without_future_count for scores in report.horizons), default=0)
+    print_note(
+        console,
+        f"{report.candidate_count:,} of {report.track_count:,} tracks, counted per instant, could be scored; "
+        f"{report.truth_matched_count:,} of {report.truth_count:,} true objects had a track. "
+        + counted(
+            (report.without_forecast_count, "tracks without a forecast"),
+            (report.unmatched_count, "without a true object within 2 m"),
+            (report.ignored_count, "on an object too hidden or too far"),
+            (report.first_sight_count, "at first sight"),
+            (lost, "without a known future at the longest horizon"),
+        ),
+    )
+    print_unreached(console, report.unreached_horizons_s)
+
+
+def _add_horizon(table: Table, scores: GroundHorizonScores) -> None:
+    methods = (scores.expected, scores.most_probable, scores.best_of_k, scores.constant_velocity)
+    ahead = f"{scores.horizon_s:g} s"
+    if scores.target_count == 0:
+        table.add_row(ahead, *[NONE] * 6, end_section=True)
+        return
+    ade_m = [None if errors is None else errors.ade_m for errors in methods]
+    fde_m = [None if errors is None else errors.fde_m for errors in methods]
+    table.add_row(f"{ahead} ADE", *_error_cells(ade_m, scores.ade_comparison, scores.best_ade_comparison))
+    # One column for both, for the two intervals need the room.
+    last = _error_cells(fde_m, scores.fde_comparison, scores.best_fde_comparison)
+    table.add_row(f"{'FDE':>{len(ahead) + 4}}", *last, end_section=True)
+
+
+def _error_cells(
+    errors_m: Sequence[float | None], ours: PairedComparison | None, best: PairedComparison | None
+) -> list[Text]:
+    styles = (comparison_style(ours), "", NOTE, "")
+    cells = [_metres(error, style=style) for error, style in zip(errors_m, styles, strict=True)]
+    return [*cells, comparison_cell(ours), comparison_cell(best)]
+
+
+def _metres(value: float | None, *, style: str = "") -> Text:
+    if value is None:
+        return NONE
+    return Text(f"{value:.2f}" if value < 100 else f"{value:.1f}", style=style)
+
+
+def _headline_note(scores: GroundHorizonScores) -> str:
+    said = f"At {scores.horizon_s:g} s: {scores.target_count:,} targets, {scores.object_count:,} objects."
+    if scores.miss_rate is not None and scores.constant_velocity_miss_rate is not None:
+        said += (
+            f" Farther off than {MISS_M:g} m are {scores.miss_rate:.0%} of the best futures and "
+            f"{scores.constant_velocity_miss_rate:.0%} at constant velocity."
+        )
+    spread = scores.coverage
+    if spread is None or scores.reliability is None:
+        return said
+    return (
+        f"{said} Inside the forecast's 50% region lie {spread.along_50:.0%} (along) and {spread.across_50:.0%} "
+        f"(across) of the targets, inside its 90% region {spread.along_90:.0%} and {spread.across_90:.0%}. "
+        + reliability_note(scores.reliability, ("along", "across"), "metre")
+    )
+
+
+def _moving_note(scores: GroundHorizonScores) -> str:
+    """The same for those that do not stand still, on which forecasters differ."""
+    errors = (scores.expected, scores.best_of_k, scores.constant_velocity)
+    ours_m, best_m, baseline_m = (0.0 if part is None else part.fde_m for part in errors)
+    ratio = None if scores.best_fde_comparison is None else scores.best_fde_comparison.ratio
+    compared = "" if ratio is None else f"; best / CV {short_ratio(ratio)}"
+    return (
+        f"Of these {scores.target_count:,} truly moved more than {MOVING_M:g} m: FDE {ours_m:.2f} m, best "
+        f"{best_m:.2f} m, CV {baseline_m:.2f} m{compared}."
+    )

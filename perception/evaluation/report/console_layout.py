@@ -1,0 +1,97 @@
+"""What all parts of the printed report share: headings, notes, tables, numbers; they fit into 80 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from perception.evaluation.core.bootstrap import PairedComparison
+
+NOTE = "dim"
+NONE = Text("–", style="dim")
+
+_BETTER, _WORSE, _UNCLEAR = "bold green", "bold red", "yellow"
+
+
+def print_heading(console: Console, name: str, detail: str) -> None:
+    """A blank line, the name of a part, and what it rests on."""
+    console.print()
+    console.print(Text.assemble((name, "bold cyan"), "  ", (detail, NOTE)))
+
+
+def print_note(console: Console, text: str) -> None:
+    """A sentence below a table; nothing for an empty one."""
+    if text:
+        console.print(Padding(Text(text, style=NOTE), (0, 0, 0, 2)))
+
+
+def make_table(*headers: str) -> Table:
+    """A table whose first column, and one called Error, hold words, the others numbers."""
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    for index, header in enumerate(headers):
+        is_word = index == 0 or header == "Error"
+        table.add_column(header, justify="left" if is_word else "right", no_wrap=index > 0, vertical="bottom")
+    return table
+
+
+def print_table(console: Console, table: Table) -> None:
+    """The table, indented."""
+    console.print(Padding(table, (0, 0, 0, 2)))
+
+
+def percent(value: float | None) -> Text:
+    """A share in percent."""
+    return NONE if value is None else Text(f"{100 * value:.1f}")
+
+
+def comparison_style(comparison: PairedComparison | None) -> str:
+    """Green for better, red for worse, yellow where nobody can tell."""
+    if comparison is None or comparison.difference_interval is None:
+        return ""
+    if comparison.is_better:
+        return _BETTER
+    return _WORSE if comparison.is_worse else _UNCLEAR
+
+
+def comparison_cell(comparison: PairedComparison | None) -> Text:
+    """The ratio with its interval, coloured."""
+    if comparison is None or comparison.ratio is None:
+        return NONE
+    text = short_ratio(comparison.ratio)
+    if comparison.ratio_interval is not None:
+        low, high = comparison.ratio_interval
+        text += f" [{short_ratio(low)}, {short_ratio(high)}]"
+    return Text(text, style=comparison_style(comparison))
+
+
+def short_ratio(ratio: float) -> str:
+    """Two decimals, fewer for what is large."""
+    if ratio >= 1000:
+        return ">999"
+    return f"{ratio:.2f}" if ratio < 10 else f"{ratio:.0f}"
+
+
+def counted(*counts: tuple[int, str]) -> str:
+    """A sentence of those counts that are not zero."""
+    said = [f"{count:,} {what}" for count, what in counts if count]
+    return f"{'; '.join(said)}." if said else ""
+
+
+def left_out(min_height_px: float, min_visible_share: float) -> str:
+    """Which true objects are ignored, to follow their number."""
+    limits = [
+        *([f"lower than {min_height_px:g} px"] if min_height_px or not min_visible_share else []),
+        *([f"less than {min_visible_share:.0%} visible"] if min_visible_share else []),
+    ]
+    return f"objects {' or '.join(limits)} ignored"
+
+
+def print_unreached(console: Console, horizons_s: Sequence[float]) -> None:
+    """Say which horizons lie beyond the forecasts; nothing when none does."""
+    reached = ", ".join(f"{horizon_s:g} s" for horizon_s in horizons_s)
+    print_note(console, reached and f"The forecasts do not reach {reached}.")

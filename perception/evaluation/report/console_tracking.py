@@ -1,0 +1,109 @@
+"""Tracking as tables, in the images and on the ground."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rich.console import Console
+from rich.text import Text
+
+from perception.evaluation.report.console_layout import (
+    counted,
+    make_table,
+    percent,
+    print_heading,
+    print_note,
+    print_table,
+)
+from perception.evaluation.tracking.ground import GroundTrackingReport
+from perception.evaluation.tracking.image import TrackingReport
+from perception.evaluation.tracking.mot_metrics import TrackingScores
+
+_LEGEND = (
+    "HOTA joins finding (DetA) and keeping the identity (AssA); IDF1: {what} with the right identity; MOTA "
+    "subtracts errors from 100. In %, the last three are counts."
+)
+
+
+def print_tracking(report: TrackingReport, console: Console, *, has_legend: bool) -> None:
+    """Scores in the images; the legend says what the columns are."""
+    cameras = f"{report.camera_count} camera{'s' if report.camera_count != 1 else ''}"
+    print_heading(console, "Tracking in the image", f"{_classes(report)}, {cameras}, {report.image_count:,} images")
+    _print_scores(report.per_class, report.overall, console)
+    if has_legend:
+        print_note(console, _LEGEND.format(what="boxes"))
+    print_note(console, _totals(report.overall, "boxes"))
+    print_note(
+        console,
+        counted(
+            (report.ignored_truth_count, "true boxes too low or too hidden to count"),
+            (report.ignored_result_count, "tracked boxes counted neither way"),
+            (report.outside_result_count, "tracked boxes in images without ground truth"),
+            (report.outside_truth_count, "true boxes outside the evaluated images"),
+            (report.other_class_result_count, "tracked boxes of other classes left out"),
+            (report.other_class_truth_count, "true boxes of other classes left out"),
+        ),
+    )
+
+
+def print_ground_tracking(report: GroundTrackingReport, console: Console, *, has_legend: bool) -> None:
+    """Scores on the ground, one identity across all cameras."""
+    print_heading(
+        console,
+        "Tracking on the ground",
+        f"{_classes(report)}, all cameras together, {report.instant_count:,} instants",
+    )
+    _print_scores(report.per_class, report.overall, console)
+    if has_legend:
+        print_note(console, f"{_LEGEND.format(what='objects')} {_ground_legend(report)}")
+    print_note(console, _totals(report.overall, "objects"))
+    print_note(
+        console,
+        counted(
+            (report.ignored_truth_count, "true objects too hidden or too far to count"),
+            (report.ignored_result_count, "tracks on such objects counted neither way"),
+            (report.instant_without_pose_count, "instants without a pose of the car left out"),
+            (report.other_class_result_count, "tracks of other classes left out"),
+            (report.other_class_truth_count, "true objects of other classes left out"),
+        ),
+    )
+
+
+def _ground_legend(report: GroundTrackingReport) -> str:
+    scope, zero_m = report.scope, report.zero_distance_m
+    high = f" and they are {scope.min_height_px:g} px high" if scope.min_height_px else ""
+    return (
+        f"One identity per object across all cameras. Likeness of a track and an object: 1 - distance / {zero_m:g} m, "
+        f"so that {zero_m / 2:g} m is 0.5, from which IDF1 and MOTA count a match. Objects count where a camera sees "
+        f"at least {scope.min_visible_share:.0%} of them{high}, up to {scope.max_distance_m:g} m from the car."
+    )
+
+
+def _classes(report: TrackingReport | GroundTrackingReport) -> str:
+    return "vehicles as one class" if report.vehicles_as_one else "each class"
+
+
+def _print_scores(per_class: Mapping[str, TrackingScores], overall: TrackingScores, console: Console) -> None:
+    table = make_table("Class", "Objects", "HOTA", "DetA", "AssA", "IDF1", "MOTA", "Switch", "FP", "FN")
+    for name, scores in per_class.items():
+        table.add_row(name, *_cells(scores))
+    if len(per_class) != 1:
+        table.add_section()
+        table.add_row(Text("all", style="bold"), *_cells(overall))
+    print_table(console, table)
+
+
+def _cells(scores: TrackingScores) -> list[Text]:
+    shares = (scores.hota, scores.det_a, scores.ass_a, scores.idf1, scores.mota)
+    counts = (scores.id_switch_count, scores.false_positive_count, scores.false_negative_count)
+    return [Text(f"{scores.truth_object_count:,}"), *map(percent, shares), *(Text(f"{count:,}") for count in counts)]
+
+
+def _totals(overall: TrackingScores, what: str) -> str:
+    """More scores, and how many samples they rest on."""
+    named = (("IDP", overall.idp), ("IDR", overall.idr), ("LocA", overall.loc_a), ("MOTP", overall.motp))
+    precision = ", ".join(f"{name} {percent(value)}" for name, value in named)
+    return (
+        f"{precision}. {overall.truth_box_count:,} true and {overall.result_box_count:,} tracked {what}, "
+        f"{overall.result_track_count:,} tracks."
+    )

@@ -1,0 +1,93 @@
+"""A run together with the truth of its recording."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from perception.evaluation.core.records import ForecastRecord
+from perception.evaluation.core.ground_truth import GroundScope, GroundTable, true_objects
+from perception.evaluation.core.run_tables import RunTables
+from perception.evaluation.core.timeline import Timeline
+from perception.evaluation.core.gt_tracks_ground import true_ground_tracks
+from perception.evaluation.core.gt_tracks_image import true_tracks
+from perception.types import BoxTable, ObjectTable, Tracks
+from perception.protocols import Forecaster
+
+
+@dataclass(frozen=True)
+class MeasuredRun:
+    """What a run found in a recording, and the truth of it; made by ``MeasuredRun.of``.
+
+    ``truth`` and ``timeline`` are of the whole recording, ``by_instant`` is that truth by instants. ``objects`` are the
+    true objects in the world where they are known. ``true_records`` are forecasts on true tracks, None where there are
+    none.
+    """
+
+    title: str
+    run: RunTables
+    truth: BoxTable
+    by_instant: BoxTable
+    timeline: Timeline
+    objects: ObjectTable | None = None
+    true_records: tuple[ForecastRecord, ...] | None = None
+
+    @classmethod
+    def of(
+        cls, *, title: str, run: RunTables, truth: BoxTable, timeline: Timeline, objects: ObjectTable | None = None
+    ) -> MeasuredRun:
+        """``truth``, ``objects`` and ``timeline`` are those of the whole recording that ``run`` was made on."""
+        return cls(title, run, truth, timeline.at_instants(truth), timeline, objects)
+
+    @property
+    def instants(self) -> list[int]:
+        """Those that the run processed, growing."""
+        return [record.frame_index for record in self.run.records]
+
+    @property
+    def on_the_ground(self) -> bool:
+        """The run tracked in metres, and the truth knows where objects are in the world."""
+        return self.run.objects is not None and self.objects is not None
+
+    def ground_truth(self, scope: GroundScope) -> GroundTable:
+        """The true objects at the run's instants.
+
+        Raises ``ValueError`` without objects in the world, ``UsageError`` as ``true_objects`` does.
+        """
+        if self.objects is None:
+            raise ValueError("objects: expected true objects in the world, got None")
+        return true_objects(
+            objects=self.objects, truth=self.truth, timeline=self.timeline, instants=self.instants, scope=scope
+        )
+
+    def with_true_tracks(self, forecaster: Forecaster, scope: GroundScope) -> MeasuredRun:
+        """Also with the forecasts of ``forecaster``, which is reset, on the true tracks at the run's instants.
+
+        Unchanged where the run is on the ground and nobody knows the truth there.
+        """
+        if self.run.objects is not None and self.objects is None:
+            return self
+        forecaster.reset()
+        records = []
+        for instant, tracks in self._true_tracks(scope):
+            timestamp_ns = int(self.timeline.timestamps_ns[instant])
+            record = ForecastRecord.from_tracks(
+                frame_index=instant,
+                timestamp_ns=timestamp_ns,
+                tracks=tracks,
+                forecasts=forecaster.step(tracks, timestamp_ns, self.timeline.vehicle_poses.get(instant)),
+            )
+            # In the image nobody filtered them: their velocity is the last difference, which is compared anyway.
+            records.append(record if self.on_the_ground else replace(record, state_means=None))
+        return replace(self, true_records=tuple(records))
+
+    def _true_tracks(self, scope: GroundScope) -> Iterator[tuple[int, Tracks]]:
+        if self.objects is None or not self.on_the_ground:
+            return true_tracks(truth=self.by_instant, timeline=self.timeline, instants=self.instants)
+        return true_ground_tracks(
+            objects=self.objects,
+            truth=self.ground_truth(scope),
+            timestamps_ns=self.timeline.timestamps_ns,
+            instants=self.instants,
+            max_distance_m=scope.max_distance_m,
+        )

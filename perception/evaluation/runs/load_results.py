@@ -1,0 +1,69 @@
+"""A finished run's tables, read back for measuring."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from perception.evaluation.core.records import ForecastRecord
+from perception.evaluation.core.gt_interpolation import previous_rows
+from perception.evaluation.core.run_tables import RunTables, join_tables
+from perception.results import Results
+from perception.arrays import FloatArray
+from perception.types import ObjectTable
+
+SAVED_VELOCITIES = (
+    "A saved run does not hold the tracker's velocities: constant velocity goes with the saved speed along the heading."
+)
+
+
+def saved_tables(results: Results) -> RunTables:
+    """What a run wrote. In the image the tracker's states are not there, on the ground they are made of its places."""
+    states = [None] * len(results.forecasts) if results.objects is None else _states(results, results.objects)
+    records = tuple(
+        ForecastRecord(
+            frame_index=record.index,
+            timestamp_ns=record.timestamp_ns,
+            track_ids=record.forecasts.track_ids,
+            boxes_xyxy_px=record.boxes_xyxy_px,
+            cameras=record.cameras,
+            image_sizes_px=record.image_sizes_px,
+            forecasts=record.forecasts,
+            state_means=state,
+        )
+        for record, state in zip(results.forecasts, states, strict=True)
+    )
+    rows = zip(*(values.tolist() for values in results.stage_ms.values()), strict=True)
+    return RunTables(
+        detections=join_tables(list(results.detections.values())),
+        tracks=results.tracks,
+        records=records,
+        stage_ms=tuple(dict(zip(results.stage_ms, row, strict=True)) for row in rows),
+        objects=results.objects,
+    )
+
+
+def _states(results: Results, objects: ObjectTable) -> Sequence[FloatArray]:
+    """For each instant (N, 8): places of the tracks and their velocities; sizes are zero.
+
+    A track that is seen moves with its speed along its heading. One that is not is carried on by the tracker at its
+    velocity, which is then the difference to the instant before.
+    """
+    records = results.forecasts
+    counts = [len(record.forecasts) for record in records]
+    ids = np.concatenate([np.zeros(0, np.int64), *(record.forecasts.track_ids for record in records)])
+    places = [np.zeros((0, 2)) if record.positions_m is None else record.positions_m for record in records]
+    times_ns = np.repeat(np.array([record.timestamp_ns for record in records], np.int64), counts)
+    states = np.zeros((len(ids), 8))
+    states[:, :2] = np.concatenate([np.zeros((0, 2)), *places])
+    previous = previous_rows(cameras=np.zeros(len(ids), "U1"), ids=ids, timestamps_ns=times_ns)
+    known = previous >= 0
+    elapsed_s = (times_ns[known] - times_ns[previous[known]])[:, None] * 1e-9
+    states[known, 4:6] = (states[known, :2] - states[previous[known], :2]) / elapsed_s
+    seen = {key: row for row, key in enumerate(zip(objects.timestamps_ns.tolist(), objects.ids.tolist(), strict=True))}
+    rows = np.array([seen.get(key, -1) for key in zip(times_ns.tolist(), ids.tolist(), strict=True)], np.int64)
+    is_seen, rows = rows >= 0, rows[rows >= 0]
+    directions = np.stack([np.cos(objects.yaws_rad[rows]), np.sin(objects.yaws_rad[rows])], axis=1)
+    states[is_seen, 4:6] = objects.speeds_mps[rows, None] * directions
+    return np.split(states, np.cumsum(counts)[:-1]) if counts else []

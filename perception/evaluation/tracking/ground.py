@@ -1,0 +1,134 @@
+"""Tracking quality in metres on the ground, with one identity per object across all cameras.
+
+How alike a track and a true object are follows from the distance of their centres on the ground as in TrackEval's
+``_calculate_euclidean_similarity`` (MOT15 3D): ``max(0, 1 - distance / ZERO_DISTANCE_M)``. With 4 m a similarity of 0.5
+is a distance of 2 m, from which nuScenes' tracking benchmark counts a match.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from perception.arrays import FloatArray, IntArray
+from perception.errors import UsageError
+from perception.evaluation.core.boxes import VEHICLE_NAME
+from perception.evaluation.core.ground_truth import GroundScope, GroundTable
+from perception.evaluation.tracking.mot_metrics import (
+    Counts,
+    Float64,
+    Similarity,
+    TrackingScores,
+    assigned_rows,
+    comparable_results,
+    count_sequence,
+    tracking_scores,
+)
+from perception.taxonomy import CLASSES, VEHICLE_LABELS
+
+ZERO_DISTANCE_M = 4.0
+"""The distance of centres from which a track and an object have nothing in common."""
+
+
+@dataclass(frozen=True)
+class GroundTrackingReport:
+    """As ``TrackingReport``, but each class is one sequence over all cameras; ``scope`` says which objects count.
+
+    ``ignored_truth_count`` true objects (one count per instant) are outside the scope, ``ignored_result_count`` tracks
+    followed one of those, or nothing beyond the greatest distance. ``instant_without_pose_count`` instants are left
+    out because nobody knows where the recording car was.
+    """
+
+    overall: TrackingScores
+    per_class: dict[str, TrackingScores]
+    vehicles_as_one: bool
+    scope: GroundScope
+    zero_distance_m: float
+    instant_count: int
+    instant_without_pose_count: int
+    ignored_truth_count: int
+    ignored_result_count: int
+    other_class_truth_count: int
+    other_class_result_count: int
+
+
+def evaluate_ground_tracking(
+    *,
+    truth: GroundTable,
+    tracks: GroundTable,
+    scope: GroundScope,
+    instant_count: int,
+    instant_without_pose_count: int = 0,
+    vehicles_as_one: bool = False,
+) -> GroundTrackingReport:
+    """Compare ``tracks`` with ``truth`` within each class, over all cameras.
+
+    ``vehicles_as_one`` makes car, truck and bus one class and leaves everything else out. What does not count is
+    treated as ``evaluate_tracking`` treats it. ``scope`` is the one that made the tables.
+
+    Raises ``UsageError`` for an id that occurs twice at one instant.
+    """
+    _check_ids(truth, name="ground truth")
+    _check_ids(tracks, name="result")
+    names = (VEHICLE_NAME,) if vehicles_as_one else CLASSES
+    ours, theirs = _of_classes(truth, vehicles_as_one), _of_classes(tracks, vehicles_as_one)
+    per_class: dict[str, TrackingScores] = {}
+    everything: list[Counts] = []
+    for label, name in enumerate(names):
+        of_class = (ours, theirs) if vehicles_as_one else (ours[ours.labels == label], theirs[theirs.labels == label])
+        counts = _count(*of_class)
+        if counts.truth_boxes or counts.result_boxes:
+            per_class[name] = tracking_scores([counts])
+            everything.append(counts)
+    overall = tracking_scores(everything)
+    return GroundTrackingReport(
+        overall=overall,
+        per_class=per_class,
+        vehicles_as_one=vehicles_as_one,
+        scope=scope,
+        zero_distance_m=ZERO_DISTANCE_M,
+        instant_count=instant_count,
+        instant_without_pose_count=instant_without_pose_count,
+        ignored_truth_count=len(ours) - overall.truth_box_count,
+        ignored_result_count=len(theirs) - overall.result_box_count,
+        other_class_truth_count=len(truth) - len(ours),
+        other_class_result_count=len(tracks) - len(theirs),
+    )
+
+
+def nearness(truth_m: FloatArray, results_m: FloatArray) -> Similarity:
+    """The similarity of places (M, 2) and (L, 2) on the ground, in metres."""
+
+    def similarity(truth_rows: IntArray, result_rows: IntArray) -> Float64:
+        away_m = np.linalg.norm(truth_m[truth_rows][:, None] - results_m[result_rows][None, :], axis=2)
+        alike: Float64 = np.maximum(0.0, 1.0 - away_m / ZERO_DISTANCE_M)
+        return alike
+
+    return similarity
+
+
+def _of_classes(table: GroundTable, vehicles_as_one: bool) -> GroundTable:
+    return table[np.isin(table.labels, VEHICLE_LABELS)] if vehicles_as_one else table
+
+
+def _count(truth: GroundTable, tracks: GroundTable) -> Counts:
+    """Count the matches of one class."""
+    if not (truth.counts.all() and tracks.counts.all()):
+        given = assigned_rows(truth.instants, tracks.instants, nearness(truth.positions_m, tracks.positions_m))
+        tracks = tracks[comparable_results(given, truth_counts=truth.counts, result_counts=tracks.counts)]
+        truth = truth[truth.counts]
+    return count_sequence(
+        truth_instants=truth.instants,
+        truth_ids=truth.ids,
+        result_instants=tracks.instants,
+        result_ids=tracks.ids,
+        similarity=nearness(truth.positions_m, tracks.positions_m),
+    )
+
+
+def _check_ids(table: GroundTable, *, name: str) -> None:
+    pairs, repeats = np.unique(np.stack([table.instants, table.ids], axis=1), axis=0, return_counts=True)
+    if (repeats > 1).any():
+        instant, identity = pairs[repeats.argmax()]
+        raise UsageError(f"The {name} has id {identity} twice at instant {instant}: give each object its own id.")

@@ -1,0 +1,145 @@
+"""Tracking quality in the images: HOTA, IDF1 and CLEAR by overlap of boxes, per class and overall.
+
+Every camera and class is a sequence of its own. Sequences are put together as TrackEval does it: counts are added,
+association is averaged over the matches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+
+from perception.arrays import IntArray
+from perception.errors import UsageError
+from perception.evaluation.core.boxes import ImageKey, box_iou, check_thresholds, counts_in_image, heights_px, prepare
+from perception.evaluation.tracking.mot_metrics import (
+    Counts,
+    Float64,
+    Similarity,
+    TrackingScores,
+    assigned_rows,
+    comparable_results,
+    count_sequence,
+    tracking_scores,
+)
+from perception.types import BoxTable
+
+
+@dataclass(frozen=True)
+class TrackingReport:
+    """``overall`` joins all cameras and classes by counts; ``per_class`` has the classes that occur, by name.
+
+    ``ignored_truth_count`` true boxes were too low or too hidden to count, ``ignored_result_count`` tracked boxes fit
+    one of those or were too low themselves.
+    """
+
+    overall: TrackingScores
+    per_class: dict[str, TrackingScores]
+    vehicles_as_one: bool
+    camera_count: int
+    image_count: int
+    ignored_truth_count: int
+    ignored_result_count: int
+    outside_truth_count: int
+    outside_result_count: int
+    other_class_truth_count: int
+    other_class_result_count: int
+
+
+def evaluate_tracking(
+    *,
+    truth: BoxTable,
+    tracks: BoxTable,
+    vehicles_as_one: bool = False,
+    images: Collection[ImageKey] | None = None,
+    min_height_px: float = 0.0,
+    min_visible_share: float = 0.0,
+) -> TrackingReport:
+    """Compare ``tracks`` with ``truth``, within each camera and class.
+
+    ``vehicles_as_one`` makes car, truck and bus one class and leaves everything else out. ``images`` are the
+    (camera, frame index) that have ground truth; by default all in which either table has a box. Objects lower than
+    ``min_height_px``, or less visible than ``min_visible_share`` where the truth knows it, count neither way, as
+    TrackEval does it for KITTI: a tracked box that is given one of them is left out, and so is one that is given
+    none and is too low itself.
+
+    Raises ``UsageError`` for an empty truth without ``images``, a camera that the truth does not know, an id that
+    occurs twice in one image, and thresholds that cannot be.
+    """
+    check_thresholds(min_height_px=min_height_px, min_visible_share=min_visible_share)
+    data = prepare(truth=truth, results=tracks, images=images, vehicles_as_one=vehicles_as_one)
+    _check_ids(truth, name="ground truth")
+    _check_ids(tracks, name="result")
+    per_class: dict[str, TrackingScores] = {}
+    everything: list[Counts] = []
+    for label, name in enumerate(data.class_names):
+        ours, theirs = data.truth[data.truth.labels == label], data.results[data.results.labels == label]
+        sequences = [
+            _count(
+                ours[ours.cameras == camera],
+                theirs[theirs.cameras == camera],
+                min_height_px=min_height_px,
+                min_visible_share=min_visible_share,
+            )
+            for camera in sorted({*ours.cameras.tolist(), *theirs.cameras.tolist()})
+        ]
+        if sequences:
+            per_class[name] = tracking_scores(sequences)
+            everything += sequences
+    overall = tracking_scores(everything)
+    return TrackingReport(
+        overall=overall,
+        per_class=per_class,
+        vehicles_as_one=vehicles_as_one,
+        camera_count=len({camera for camera, _ in data.images}),
+        image_count=len(data.images),
+        ignored_truth_count=len(data.truth) - overall.truth_box_count,
+        ignored_result_count=len(data.results) - overall.result_box_count,
+        outside_truth_count=data.outside_truth_count,
+        outside_result_count=data.outside_result_count,
+        other_class_truth_count=data.other_class_truth_count,
+        other_class_result_count=data.other_class_result_count,
+    )
+
+
+def overlap(truth: BoxTable, results: BoxTable) -> Similarity:
+    """The similarity of boxes in an image: their intersection over union."""
+
+    def similarity(truth_rows: IntArray, result_rows: IntArray) -> Float64:
+        return box_iou(truth.boxes_xyxy_px[truth_rows], results.boxes_xyxy_px[result_rows])
+
+    return similarity
+
+
+def _check_ids(table: BoxTable, *, name: str) -> None:
+    order = np.lexsort((table.ids, table.frame_indices, table.cameras))
+    ordered = table[order]
+    repeated = (
+        (ordered.ids[1:] == ordered.ids[:-1])
+        & (ordered.frame_indices[1:] == ordered.frame_indices[:-1])
+        & (ordered.cameras[1:] == ordered.cameras[:-1])
+    )
+    if repeated.any():
+        row = int(np.flatnonzero(repeated)[0])
+        raise UsageError(
+            f"The {name} has id {ordered.ids[row]} twice in frame {ordered.frame_indices[row]} of camera "
+            f"{ordered.cameras[row]}: give each object of an image its own id."
+        )
+
+
+def _count(truth: BoxTable, results: BoxTable, *, min_height_px: float, min_visible_share: float) -> Counts:
+    """Count the matches of one camera and class."""
+    counts = counts_in_image(truth, min_height_px=min_height_px, min_visible_share=min_visible_share)
+    is_high = heights_px(results.boxes_xyxy_px) >= min_height_px
+    if not (counts.all() and is_high.all()):
+        given = assigned_rows(truth.frame_indices, results.frame_indices, overlap(truth, results))
+        truth, results = truth[counts], results[comparable_results(given, truth_counts=counts, result_counts=is_high)]
+    return count_sequence(
+        truth_instants=truth.frame_indices,
+        truth_ids=truth.ids,
+        result_instants=results.frame_indices,
+        result_ids=results.ids,
+        similarity=overlap(truth, results),
+    )

@@ -1,0 +1,1 @@
+"""What the network is fed: motion of a track, in the image and on the ground."""

@@ -1,0 +1,180 @@
+"""Motion on the road: places in the world in metres, read along and across each object's own heading.
+
+So nothing that the network reads changes when the world is turned or moved. The recording car is seen from the object,
+too: where it is, where it points, how it moves; or "none" where its pose is unknown.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from perception.arrays import FloatArray
+from perception.forecasting.features.motion import TIME_CONSTANTS_S, TIME_INPUTS, MotionState, squash, time_inputs
+from perception.geometry.cameras import yaw_rad
+from perception.types import Tracks
+
+PLACE, VELOCITY, SIZE, AXIS = slice(0, 2), slice(2, 4), slice(4, 6), 6
+"""Columns of an observation: x, y in the world, the tracker's velocity, apparent width and height, direction."""
+VARIANCE, COVARIANCE = slice(7, 9), 9
+"""Of the place: of x and y, and between the two, in square metres."""
+CAR_PLACE, CAR_YAW, CAR_IS_KNOWN = slice(10, 12), 12, 13
+"""The recording car's pose, zeros where it is unknown."""
+OBSERVATION_SIZE = 14
+
+_TRUSTED_SPEED_MPS = 0.5
+_CAR_INPUTS = 9
+_MIN_STD_M = 0.01
+
+
+def motion_axes_rad(tracks: Tracks) -> FloatArray:
+    """(N,): where each object of the ground frame moves to, or, as it comes to a stand, where it points."""
+    pull = tracks.means[:, 4:6]
+    if tracks.headings_rad is not None:
+        # A sum instead of a threshold: the direction never jumps while an object stops or starts.
+        fronts = np.stack([np.cos(tracks.headings_rad), np.sin(tracks.headings_rad)], axis=1)
+        pull = pull + _TRUSTED_SPEED_MPS * fronts
+    axes_rad: FloatArray = np.arctan2(pull[:, 1], pull[:, 0])
+    return axes_rad
+
+
+class GroundMotion:
+    """An observation has the columns above (O = 14), a future x and y in the world (D = 2); see ``Motion``."""
+
+    dimensions = 2
+    candidates = len(TIME_CONSTANTS_S) + 1
+    relation_size = 9
+    input_size = 2 + 2 * (2 * candidates - 1) + len(TIME_CONSTANTS_S) + 2 + 2 + _CAR_INPUTS + TIME_INPUTS
+
+    def observe(self, tracks: Tracks, world_from_vehicle: FloatArray | None) -> FloatArray:
+        observations = np.zeros((len(tracks), OBSERVATION_SIZE))
+        observations[:, PLACE] = tracks.means[:, :2]
+        observations[:, VELOCITY] = tracks.means[:, 4:6]
+        observations[:, SIZE] = tracks.means[:, 2:4]
+        observations[:, AXIS] = motion_axes_rad(tracks)
+        observations[:, VARIANCE] = tracks.covariances[:, (0, 1), (0, 1)]
+        observations[:, COVARIANCE] = tracks.covariances[:, 0, 1]
+        if world_from_vehicle is not None:
+            observations[:, CAR_PLACE] = world_from_vehicle[:2, 3]
+            observations[:, CAR_YAW] = yaw_rad(world_from_vehicle)
+            observations[:, CAR_IS_KNOWN] = 1
+        return observations
+
+    def example(self, count: int, generator: torch.Generator | None = None) -> Tensor:
+        observations = torch.rand(count, OBSERVATION_SIZE, generator=generator) + 0.1
+        observations[:, PLACE] *= 50
+        observations[:, VELOCITY] *= 5
+        observations[:, COVARIANCE] = 0
+        observations[:, CAR_IS_KNOWN] = 1
+        return observations
+
+    def start(self, observations: Tensor) -> MotionState:
+        """Place and direction are what is followed (P = 3)."""
+        return MotionState.start(observations, coordinates=3)
+
+    def advance(
+        self, state: MotionState, observations: Tensor, dt_s: Tensor, unseen_s: Tensor
+    ) -> tuple[MotionState, Tensor]:
+        last, axes_rad = state.observations, observations[..., AXIS]
+        is_first = (dt_s <= 0)[..., None]
+        turned = _wrapped(axes_rad - last[..., AXIS])[..., None]
+        moved = torch.cat([observations[..., PLACE] - last[..., PLACE], turned], dim=-1)
+        moved = torch.where(is_first, torch.zeros_like(moved), moved)
+        new = state.after(observations, moved, dt_s)
+        rates = new.mean_rates()
+        velocities = self.velocities(new)
+        inputs = [
+            squash(_turned(moved[..., :2], -axes_rad) * 2),
+            squash(velocities / 3).flatten(-2),
+            # How the velocity changes: squashed apart, for at 20 m/s the squashed velocities hardly differ.
+            squash((velocities[..., :-1, :] - velocities[..., 1:, :]) * 2).flatten(-2),
+            squash(rates[..., 2] * 2),
+            observations[..., SIZE].clamp(min=0.1).log(),
+            _stds_along_axes(observations).log() * 0.5,
+            _car_inputs(last, observations, dt_s),
+            time_inputs(dt_s, unseen_s),
+        ]
+        return new, torch.cat(inputs, dim=-1)
+
+    def velocities(self, state: MotionState) -> Tensor:
+        """The averaged ones, and the tracker's own."""
+        tracked = state.observations[..., None, VELOCITY]
+        velocities = torch.cat([state.mean_rates()[..., :2], tracked], dim=-2)
+        return _turned(velocities, -state.observations[..., AXIS, None])
+
+    def scale(self, state: MotionState) -> Tensor:
+        """A few metres, more for what is fast: far along, less far across."""
+        speed_mps = state.observations[..., VELOCITY].norm(dim=-1)
+        return torch.stack([4 + speed_mps, 2 + 0.5 * speed_mps], dim=-1)
+
+    def place(self, state: MotionState, moved: Tensor) -> Tensor:
+        now = state.observations[:, None, None, :]
+        return now[..., PLACE] + _turned(moved, now[..., AXIS])
+
+    def relate(self, state: MotionState, neighbours: Tensor) -> Tensor:
+        """Where a neighbour is, how far, how it moves and where it points, along and across the object's direction."""
+        now, others = state.observations, state.observations[neighbours.clamp(min=0)]
+        axes_rad = now[:, None, AXIS]
+        away = others[..., PLACE] - now[:, None, PLACE]
+        drift = others[..., VELOCITY] - now[:, None, VELOCITY]
+        direction = others[..., AXIS] - axes_rad
+        return torch.cat(
+            [
+                squash(_turned(away, -axes_rad) / 3),
+                squash(away.norm(dim=-1, keepdim=True) / 3),
+                squash(_turned(others[..., VELOCITY], -axes_rad) / 2),
+                squash(_turned(drift, -axes_rad) / 2),
+                torch.stack([direction.cos(), direction.sin()], dim=-1),
+            ],
+            dim=-1,
+        )
+
+    def axes_rad(self, state: MotionState) -> Tensor:
+        return state.observations[..., AXIS]
+
+
+def _car_inputs(last: Tensor, now: Tensor, dt_s: Tensor) -> Tensor:
+    """(N, 9): is the car known; its place, distance, direction and motion, seen from the object."""
+    axes_rad, is_known = now[..., AXIS], now[..., CAR_IS_KNOWN]
+    seconds = dt_s.clamp(min=1e-3)
+    was_known = is_known * last[..., CAR_IS_KNOWN] * (dt_s > 0)
+    away = now[..., CAR_PLACE] - now[..., PLACE]
+    velocity = (now[..., CAR_PLACE] - last[..., CAR_PLACE]) / seconds[..., None] * was_known[..., None]
+    turn_rate = _wrapped(now[..., CAR_YAW] - last[..., CAR_YAW]) / seconds * was_known
+    direction = now[..., CAR_YAW] - axes_rad
+    inputs = torch.cat(
+        [
+            torch.ones_like(away[..., :1]),
+            squash(_turned(away, -axes_rad) / 10),
+            squash(away.norm(dim=-1, keepdim=True) / 10),
+            torch.stack([direction.cos(), direction.sin()], dim=-1),
+            squash(_turned(velocity, -axes_rad) / 3),
+            squash(turn_rate[..., None] * 2),
+        ],
+        dim=-1,
+    )
+    return inputs * is_known[..., None]
+
+
+def _stds_along_axes(observations: Tensor) -> Tensor:
+    """(N, 2): how unsure the place is, along and across the object's direction."""
+    cos, sin = observations[..., AXIS].cos(), observations[..., AXIS].sin()
+    xx, yy = observations[..., VARIANCE].unbind(dim=-1)
+    mixed = 2 * cos * sin * observations[..., COVARIANCE]
+    variances = torch.stack([cos**2 * xx + mixed + sin**2 * yy, sin**2 * xx - mixed + cos**2 * yy], dim=-1)
+    return variances.clamp(min=_MIN_STD_M**2).sqrt()
+
+
+def _turned(vectors: Tensor, angles_rad: Tensor) -> Tensor:
+    """(..., 2) vectors, counter-clockwise by angles of a shape that broadcasts to (...)."""
+    x, y = vectors.unbind(dim=-1)
+    cos, sin = angles_rad.cos(), angles_rad.sin()
+    return torch.stack([cos * x - sin * y, sin * x + cos * y], dim=-1)
+
+
+def _wrapped(angles_rad: Tensor) -> Tensor:
+    """To -pi..pi."""
+    return torch.remainder(angles_rad + math.pi, 2 * math.pi) - math.pi

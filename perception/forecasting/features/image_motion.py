@@ -1,0 +1,100 @@
+"""Motion in the image: boxes (centre x, y, width, height) over the image's width and height.
+
+Displacements are measured in the object's own size, so that a near car and a far one that move alike look alike.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from perception.arrays import FloatArray, IntArray
+from perception.forecasting.features.motion import TIME_CONSTANTS_S, TIME_INPUTS, MotionState, squash, time_inputs
+from perception.types import Tracks
+
+BOX, STD = slice(0, 4), slice(4, 8)
+"""Columns of an observation: centre x, y, width, height; their standard deviations, 0 for a box that is exact."""
+
+_MIN_SIDE = 1e-3
+
+
+class ImageMotion:
+    """An observation is a box and how unsure each of its four numbers is (O = 8), a future a box (D = 4)."""
+
+    dimensions = 4
+    candidates = len(TIME_CONSTANTS_S)
+    relation_size = 8
+    input_size = 4 + 4 + 4 + len(TIME_CONSTANTS_S) * 4 + TIME_INPUTS
+
+    def observe(self, tracks: Tracks, world_from_vehicle: FloatArray | None) -> FloatArray:
+        variances = np.diagonal(tracks.covariances, axis1=1, axis2=2)[:, :4]
+        return np.concatenate([tracks.means[:, :4], np.sqrt(np.maximum(variances, 0))], axis=1)
+
+    def example(self, count: int, generator: torch.Generator | None = None) -> Tensor:
+        boxes = torch.rand(count, 4, generator=generator) * torch.tensor([0.8, 0.8, 0.1, 0.2]) + 0.05
+        return torch.cat([boxes, 0.002 * torch.rand(count, 4, generator=generator)], dim=-1)
+
+    def start(self, observations: Tensor) -> MotionState:
+        return MotionState.start(observations, coordinates=4)
+
+    def advance(
+        self, state: MotionState, observations: Tensor, dt_s: Tensor, unseen_s: Tensor
+    ) -> tuple[MotionState, Tensor]:
+        boxes = observations[..., BOX]
+        is_first = (dt_s <= 0)[..., None]
+        moved = torch.where(is_first, torch.zeros_like(boxes), boxes - state.observations[..., BOX])
+        new = state.after(observations, moved, dt_s)
+        scale = self.scale(new)
+        relative = new.mean_rates() / scale[..., None, :]
+        inputs = [
+            boxes[..., :2] * 2 - 1,
+            scale[..., :2].log() * 0.5 + 1,
+            squash(moved / scale * 4),
+            squash(relative).flatten(-2),
+            squash(observations[..., STD] / scale * 10),
+            time_inputs(dt_s, unseen_s),
+        ]
+        return new, torch.cat(inputs, dim=-1)
+
+    def velocities(self, state: MotionState) -> Tensor:
+        return state.mean_rates()
+
+    def scale(self, state: MotionState) -> Tensor:
+        """Width and height, for the place as for the size."""
+        sides = state.observations[..., 2:4].clamp(min=_MIN_SIDE)
+        return torch.cat([sides, sides], dim=-1)
+
+    def place(self, state: MotionState, moved: Tensor) -> Tensor:
+        """A box never shrinks below a tenth of its present size."""
+        means = state.observations[:, None, None, BOX] + moved
+        sides = torch.maximum(means[..., 2:], 0.1 * self.scale(state)[:, None, None, 2:])
+        return torch.cat([means[..., :2], sides], dim=-1)
+
+    def relate(self, state: MotionState, neighbours: Tensor) -> Tensor:
+        """Place, size and velocity (of the middle time constant), counted in the object's own size."""
+        boxes, scale, rates = state.observations[..., BOX], self.scale(state)[:, None], state.mean_rates()[:, 1]
+        others = neighbours.clamp(min=0)
+        away = (boxes[others] - boxes[:, None])[..., :2] / scale[..., :2]
+        larger = self.scale(state)[others].log() - scale.log()
+        drift = (rates[others] - rates[:, None])[..., :2] / scale[..., :2]
+        growth = (rates[others] - rates[:, None])[..., 2:] / scale[..., 2:]
+        return torch.cat([squash(away), larger[..., 2:], squash(drift), squash(growth)], dim=-1)
+
+    def axes_rad(self, state: MotionState) -> None:
+        """Curves lie in the image's own axes."""
+        return
+
+
+def to_centre_size(boxes_xyxy_px: FloatArray, sizes_px: IntArray) -> FloatArray:
+    """(M, 4) corners in pixels to centre and size over the image's width and height (M, 2)."""
+    corners = boxes_xyxy_px / np.tile(sizes_px, 2)
+    return np.concatenate([(corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]], axis=1)
+
+
+def to_corners(boxes: FloatArray, sizes_px: IntArray) -> FloatArray:
+    """The inverse of ``to_centre_size`` for boxes (..., 4) and sizes (2,) or broadcastable (..., 2)."""
+    half = boxes[..., 2:] / 2
+    corners: FloatArray = np.concatenate([boxes[..., :2] - half, boxes[..., :2] + half], axis=-1)
+    scaled: FloatArray = corners * np.concatenate([sizes_px, sizes_px], axis=-1)
+    return scaled

@@ -1,0 +1,154 @@
+"""Chooses the implementations for a configuration and puts them together."""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from perception.cpu import available_processors
+from perception.detection import DetectionSettings, open_detector
+from perception.detection.model_zoo import fetchable_detectors
+from perception.errors import UsageError
+from perception.forecasting import BUNDLED_NAMES, open_forecaster
+from perception.geometry.cameras import Rig
+from perception.pipeline.config import RunConfig
+from perception.pipeline.pipeline import Pipeline
+from perception.protocols import Detector, Tracker
+from perception.tracking import GroundSettings, GroundTracker, ImageTracker, TrackerSettings
+from perception.types import ReferenceFrame
+from perception.weights import bundled_cards
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """``pipeline`` computes on ``device``; ``notes`` say in a sentence each what was chosen and why, ``weights`` are
+    the files that were read for it."""
+
+    pipeline: Pipeline
+    device: torch.device
+    notes: list[str]
+    weights: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class DetectorChoice:
+    """A detector on ``device``, the ``reason`` in a sentence, and the files that were read for it."""
+
+    detector: Detector
+    device: torch.device
+    reason: str
+    weights: tuple[Path, ...]
+
+
+def assemble(config: RunConfig, *, rig: Rig | None = None) -> Assembly:
+    """The pipeline that ``config`` asks for, for cameras that are calibrated by ``rig``, or not at all.
+
+    Raises ``UsageError`` for a device that is not there, for weights that are missing or of another model, and when the
+    ground is asked for without a rig.
+    """
+    choice = choose_detector(config)
+    tracker, tracker_reason = choose_tracker(config, rig, choice.detector)
+    frame: ReferenceFrame = "image" if isinstance(tracker, ImageTracker) else "ground"
+    forecaster, forecaster_reason = open_forecaster(config.forecaster, device=choice.device, reference_frame=frame)
+    return Assembly(
+        pipeline=Pipeline(detector=choice.detector, tracker=tracker, forecaster=forecaster),
+        device=choice.device,
+        notes=[choice.reason, tracker_reason, forecaster_reason],
+        weights=(*choice.weights, *_forecaster_weights(config, frame)),
+    )
+
+
+def choose_tracker(config: RunConfig, rig: Rig | None, detector: Detector) -> tuple[Tracker, str]:
+    """The tracker of what ``detector`` finds, for calibrated or uncalibrated cameras, and the reason in a sentence."""
+    if config.frame == "ground" and rig is None:
+        raise UsageError("--frame ground: the cameras are not calibrated; say with --rig where they sit.")
+    if config.frame == "image" or rig is None:
+        why = "as asked" if config.frame == "image" else "for the cameras are not calibrated"
+        return ImageTracker(TrackerSettings.suited_to(detector)), f"Tracker: in each image, {why}."
+    tracker = GroundTracker(rig, GroundSettings.suited_to(detector))
+    return tracker, f"Tracker: on the ground, in metres, across {len(rig)} calibrated cameras."
+
+
+def choose_detector(config: RunConfig) -> DetectorChoice:
+    """The detector alone, for single images. Raises ``UsageError`` as ``assemble`` does."""
+    prepare_processor()
+    device = choose_device(config.device)
+    settings = DetectionSettings(
+        confidence=config.conf,
+        iou=config.iou,
+        image_size_px=config.imgsz,
+        classes=None if config.classes is None else tuple(config.classes),
+    )
+    detector, reason = open_detector(
+        config.detector,
+        settings,
+        device=device,
+        weights=config.weights,
+        half=config.half,
+        engine=config.engine,
+    )
+    return DetectorChoice(detector, device, reason, tuple(_detector_weights(config, detector)))
+
+
+def _detector_weights(config: RunConfig, detector: Detector) -> list[Path]:
+    if config.weights is not None:
+        return [config.weights]
+    named = Path(config.detector)
+    if named.is_file():
+        return [path for path in (named, named.with_suffix(".bin")) if path.is_file()]
+    bundled = [weights.path for weights in bundled_cards() if weights.path.stem == detector.name]
+    cached = [entry.cached_path() for entry in fetchable_detectors() if entry.name == detector.name]
+    return bundled + cached
+
+
+def _forecaster_weights(config: RunConfig, frame: ReferenceFrame) -> list[Path]:
+    if config.forecaster == AUTO:
+        return [weights.path for weights in bundled_cards() if weights.path.stem == BUNDLED_NAMES[frame]]
+    return [path for path in (Path(config.forecaster),) if path.is_file()]
+
+
+def choose_device(name: str) -> torch.device:
+    """ "auto" is the first GPU that torch can use, else the CPU. Raises ``UsageError`` for a GPU that is not there."""
+    if name == AUTO:
+        return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise UsageError(f"--device {name}: there is no such device; use auto, cpu or cuda:0.") from error
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise UsageError(f"--device {name}: torch finds {torch.cuda.device_count()} GPUs here; use cpu or auto.")
+    return device
+
+
+def prepare_processor() -> None:
+    """What every command does before a network computes on a processor."""
+    limit_threads()
+    keep_freed_memory()
+
+
+def limit_threads() -> None:
+    """Use no more threads than this process has processors: in a container torch counts those of the whole machine."""
+    processors = available_processors()
+    if torch.get_num_threads() > processors:
+        torch.set_num_threads(processors)
+
+
+def keep_freed_memory() -> None:
+    """Let this process keep large blocks that it has freed, where the C library is glibc.
+
+    By default glibc gives each block of more than 32 MB back at once. Every layer of a network then gets its memory
+    anew from the system, zeroed page by page: about half of the time of a forward pass of six images on two cores.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):  # another C library, another system
+        return
+    trim_threshold, top_pad, mmap_max = -1, -2, -4  # the names of malloc.h
+    mallopt(mmap_max, 0)
+    mallopt(trim_threshold, 2**31 - 1)
+    mallopt(top_pad, 2**26)

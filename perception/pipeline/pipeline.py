@@ -1,0 +1,77 @@
+"""The one loop that recorded video, live cameras, evaluation and tests all run."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from itertools import islice, pairwise
+from time import perf_counter
+
+from perception.pipeline.prefetch import Ahead
+from perception.protocols import Detector, Forecaster, Source, Tracker
+from perception.types import FrameSet, Scene
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """From the frames of an instant to a ``Scene``; knows its parts only by their protocols.
+
+    The tracker and the forecaster remember what they saw: call ``reset`` before another recording.
+    """
+
+    detector: Detector
+    tracker: Tracker
+    forecaster: Forecaster
+
+    def step(self, frame_set: FrameSet) -> Scene:
+        """Process one instant. ``stage_ms`` tells how long detect, track and forecast took.
+
+        Raises ``PerceptionError`` when time runs backwards.
+        """
+        times_s = [perf_counter()]
+        found = self.detector.detect(frame_set.frames)
+        times_s.append(perf_counter())
+        tracks = self.tracker.update(found, frame_set.timestamp_ns, frame_set.world_from_vehicle)
+        times_s.append(perf_counter())
+        forecasts = self.forecaster.step(tracks, frame_set.timestamp_ns, frame_set.world_from_vehicle)
+        times_s.append(perf_counter())
+        elapsed_ms = [1e3 * (end - start) for start, end in pairwise(times_s)]
+        return Scene(
+            frame_set=frame_set,
+            detections={detections.camera: detections for detections in found},
+            tracks=tracks,
+            forecasts=forecasts,
+            stage_ms=dict(zip(("detect", "track", "forecast"), elapsed_ms, strict=True)),
+        )
+
+    def run(
+        self, source: Source, *, most: int | None = None, side_by_side: bool = False
+    ) -> Generator[Scene, None, None]:
+        """A scene for each instant of ``source``, or for the first ``most`` of them; the source stays open.
+
+        A recording's scenes have the stage ``decode``; that of a live camera would be mostly waiting and is left out.
+        ``side_by_side`` decodes the next instant of a recording while the networks work on this one; the scenes are
+        the same. A live camera reads in threads of its own.
+        """
+        instants = islice(_timed(source), most)
+        with Ahead(instants) if side_by_side and not source.is_live else nullcontext(instants) as decoded:
+            for decode_ms, frame_set in decoded:
+                scene = self.step(frame_set)
+                yield scene if source.is_live else replace(scene, stage_ms={"decode": decode_ms, **scene.stage_ms})
+
+    def reset(self) -> None:
+        """Forget all tracks and their pasts."""
+        self.tracker.reset()
+        self.forecaster.reset()
+
+
+def _timed(source: Source) -> Iterator[tuple[float, FrameSet]]:
+    """Each instant, and the milliseconds that it took to get it."""
+    frame_sets = iter(source)
+    while True:
+        started_s = perf_counter()
+        frame_set = next(frame_sets, None)
+        if frame_set is None:
+            return
+        yield 1e3 * (perf_counter() - started_s), frame_set

@@ -1,0 +1,71 @@
+"""The whole pipeline over a recording, from decoding to the files of results, stage after stage, for ``bench``."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from perception.detection import RoadNetDetector
+from perception.detection.roadnet.engines import EngineName
+from perception.geometry.cameras import Rig
+from perception.pipeline.build import assemble
+from perception.pipeline.config import RunConfig
+from perception.profiling import StagedDetector
+from perception.runtime.runner import open_configured
+from perception.runtime.scene_writer import SceneRecorder
+from perception.weights import WEIGHTS_SUFFIX
+
+Way = tuple[EngineName, bool]
+"""An engine, and whether it computes with 16 bits."""
+
+
+def ways_of(detector: object, weights: tuple[Path, ...], device: torch.device) -> list[Way]:
+    """How a RoadNet can be computed on ``device``; of any other detector there is only one way."""
+    if not isinstance(detector, RoadNetDetector) or weights[0].suffix != WEIGHTS_SUFFIX:
+        return []
+    on_gpu: list[Way] = [("torch", False), ("torch", True)]
+    return on_gpu if device.type == "cuda" else [("onnx", False), *on_gpu]
+
+
+class WholeWay:
+    """Each call does one instant more of the recording, over and over, and returns milliseconds per stage.
+
+    Files are written below ``folder``, anew each time that the recording is gone through.
+    """
+
+    def __init__(self, config: RunConfig, rig: Rig, folder: Path) -> None:
+        assembly = assemble(config, rig=rig)
+        self._config, self._folder = config, folder
+        self._detector = StagedDetector(assembly.pipeline.detector, assembly.device)
+        self._pipeline = replace(assembly.pipeline, detector=self._detector)
+        ours = assembly.pipeline.detector
+        self.title = ours.engine.title if isinstance(ours, RoadNetDetector) else ours.name
+        self._instants = self._run()
+
+    def __call__(self) -> dict[str, float]:
+        return next(self._instants)
+
+    def close(self) -> None:
+        """Finish the files."""
+        self._instants.close()  # type: ignore[attr-defined]
+
+    def _run(self) -> Iterator[dict[str, float]]:
+        lap = 0
+        while True:
+            folder = self._folder / str(lap)
+            folder.mkdir(parents=True)
+            self._pipeline.reset()
+            with closing(open_configured(self._config)) as source, SceneRecorder(source, folder=folder) as recorder:
+                for scene in self._pipeline.run(source):
+                    written, _ = recorder.write(scene)
+                    times = dict(written.stage_ms)
+                    times.pop("detect")
+                    decode_ms = times.pop("decode")
+                    yield {"decode": decode_ms, **self._detector.stage_ms, **times}
+            shutil.rmtree(folder)
+            lap += 1

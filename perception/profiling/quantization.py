@@ -1,0 +1,103 @@
+"""What RoadNet with 8-bit integers or 16-bit numbers loses in accuracy, measured before anybody relies on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perception.detection import DetectionSettings, RoadNetDetector
+from perception.detection.letterbox import canvas_size, letterbox
+from perception.detection.roadnet.engines import OnnxEngine
+from perception.detection.roadnet.network import SIDE_MULTIPLE_PX
+from perception.detection.roadnet.quantization import quantise
+from perception.detection.settings import USUAL_IMAGE_SIZE_PX
+from perception.evaluation import LabelledImages, detect_images, evaluate_groupings
+from perception.profiling.detector import example_batches, median_ms
+
+Bits = Literal[8, 16]
+
+MOST_AP50_LOST: dict[Bits, float] = {8: 0.01, 16: 0.003}
+MOST_TIME_SHARE = 0.9
+"""Of 8 bits on a processor; 16 bits are for others, which compute with them."""
+_CALIBRATION_PICTURES = 100
+_MIN_SCORE = 0.01
+
+ReadImage = Callable[[Path], NDArray[np.uint8]]
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """AP50 in 0..1: ``vehicles`` as one class, and the mean over ``classes``."""
+
+    vehicles: float
+    classes: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The network with 32 bits (``full``) and with fewer; milliseconds are medians for the bundled drive's cameras."""
+
+    bits: Bits
+    full: Accuracy
+    small: Accuracy
+    full_ms: float
+    small_ms: float
+
+    @property
+    def ap50_lost(self) -> float:
+        """The larger loss of the two ways to count."""
+        return max(self.full.vehicles - self.small.vehicles, self.full.classes - self.small.classes)
+
+    @property
+    def time_share(self) -> float:
+        """Time with fewer bits over time with 32."""
+        return self.small_ms / self.full_ms
+
+    @property
+    def why_not(self) -> str | None:
+        """The reason not to use them, None where they are good."""
+        if self.ap50_lost >= MOST_AP50_LOST[self.bits]:
+            return f"AP50 falls by {100 * self.ap50_lost:.1f} points"
+        if self.bits == 8 and self.time_share > MOST_TIME_SHARE:
+            return f"it takes {self.time_share:.2f} of the time"
+        return None
+
+
+def quantised(graph: bytes, labelled: LabelledImages, read_image: ReadImage) -> bytes:
+    """``graph`` with 8 bits, calibrated on up to a hundred of the pictures, each at its usual size."""
+    paths = [image.path for batch in labelled.batches for image in batch]
+    pictures = []
+    for path in paths[:: 1 + (len(paths) - 1) // _CALIBRATION_PICTURES]:
+        image = read_image(path)
+        size = image.shape[1], image.shape[0]
+        canvas = canvas_size([size], long_side_px=min(USUAL_IMAGE_SIZE_PX, max(size)), multiple=SIDE_MULTIPLE_PX)
+        pictures.append(letterbox([image], width=canvas[0], height=canvas[1]).images)
+    return quantise(graph, pictures)
+
+
+def compare(full: bytes, small: bytes, bits: Bits, labelled: LabelledImages, read_image: ReadImage) -> Comparison:
+    """Both graphs on the labelled pictures, and in turns on those of the bundled drive."""
+    engines = OnnxEngine(full), OnnxEngine(small)
+    accuracies = [_accuracy(engine, labelled, read_image) for engine in engines]
+    full_ms, small_ms = median_ms(engines, example_batches()[-1])
+    return Comparison(bits, accuracies[0], accuracies[1], full_ms=full_ms, small_ms=small_ms)
+
+
+def _accuracy(engine: OnnxEngine, labelled: LabelledImages, read_image: ReadImage) -> Accuracy:
+    detector = RoadNetDetector(engine, DetectionSettings(confidence=_MIN_SCORE), name="roadnet", feature_space="")
+    run = detect_images(detector, labelled.batches, read_image=read_image, on_scene=lambda scene: None)
+    vehicles, classes = evaluate_groupings(
+        truth=labelled.truth,
+        detections=run.detections,
+        images={image.key for batch in labelled.batches for image in batch},
+        exhaustive_labels=labelled.exhaustive_labels,
+        grouping="both",
+        score_threshold=_MIN_SCORE,
+        min_height_px=0.0,
+    )
+    return Accuracy(vehicles.overall.ap50 or 0.0, classes.overall.ap50 or 0.0)

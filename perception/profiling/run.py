@@ -1,0 +1,201 @@
+"""Wires ``perception bench``: engines in turns, the pipeline before rings of cameras, its end before crowds."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import asdict
+from itertools import islice, pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+
+import numpy as np
+import torch
+from rich.console import Console
+
+from perception.cpu import available_processors
+from perception.detection import DetectionSettings, RoadNetDetector, load_roadnet, open_detector, read_roadnet
+from perception.detection.roadnet.engines import EngineName
+from perception.detection.roadnet.network import to_input
+from perception.errors import UsageError
+from perception.evaluation.core.latency import LatencyReport
+from perception.evaluation.report.console_layout import print_note
+from perception.files import write_json
+from perception.geometry.cameras import Rig
+from perception.pipeline.build import Assembly, assemble
+from perception.pipeline.config import BenchConfig
+from perception.profiling import (
+    CameraRing,
+    Contender,
+    Crowd,
+    Load,
+    draw_growths,
+    measure_ceiling,
+    measure_engines,
+    measure_growth,
+    measure_in_turns,
+    print_engines,
+    print_growth,
+    print_whole_way,
+    work_of,
+)
+from perception.profiling.end_to_end import WholeWay, ways_of
+from perception.profiling.scaling import WARM_UP_INSTANTS
+from perception.profiling.tables import EngineAndSize
+from perception.protocols import Detector
+from perception.runtime.progress import RunProgress
+from perception.runtime.run_metadata import write_run_file
+from perception.runtime.runner import make_folder, open_configured
+from perception.runtime.sessions import with_bundled_source
+from perception.runtime.summary import REPORT_FILE
+from perception.types import FrameSet
+
+PLOT_FILE = "growth.png"
+_MOST_FRAMES = 48
+"""Instants of the recording that are kept in memory and gone through again and again."""
+
+
+def run_bench(config: BenchConfig) -> None:
+    """Measure, print the tables, write ``report.json`` and ``growth.png``, print their folder last.
+
+    Raises ``UsageError`` for a source that is empty or whose cameras are not calibrated.
+    """
+    config = with_bundled_source(config)
+    with closing(open_configured(config)) as source:
+        rig, name = source.rig, source.name
+        if rig is None:
+            raise UsageError(f"{name}: its cameras are not calibrated; say with --rig where they sit.")
+        recorded = list(islice(source, _MOST_FRAMES))
+    if not recorded:
+        raise UsageError(f"{name}: holds no frames.")
+    assembly = assemble(config, rig=rig)
+    contenders = _contenders(config, recorded[0], assembly)
+    loads = len(_chosen_ways(config, assembly)) + len(contenders) + len(config.cameras) + len(config.objects)
+    total = loads * (WARM_UP_INSTANTS + config.instants)
+    with RunProgress(Console(stderr=True, highlight=False), total=total, unit="instants") as progress:
+        whole = _measure_whole_ways(config, rig, assembly, progress.update)
+        engines = measure_engines(contenders, recorded, instants=config.instants, on_instant=progress.update)
+        camera_loads = [_camera_load(config, rig, recorded, count) for count in config.cameras]
+        object_loads = [_object_load(config, rig, count) for count in config.objects]
+        growths = [
+            measure_growth(what, loads, instants=config.instants, on_instant=progress.update)
+            for what, loads in (("cameras", camera_loads), ("objects", object_loads))
+        ]
+    machine = f"{available_processors()} processors, {assembly.device}"
+    width, height = recorded[0].frames[0].size_px
+    details = [
+        f"{name}, {width}x{height} pixels, {assembly.pipeline.detector.name}; {machine}",
+        f"tracker and forecaster alone, {len(rig)} cameras; {machine}",
+    ]
+    print_whole_way(whole, Console(highlight=False), detail=details[0])
+    print_engines(engines, Console(highlight=False), detail=details[0])
+    for growth, detail in zip(growths, details, strict=True):
+        print_growth(growth, Console(highlight=False), detail=detail)
+    memory_bytes = _peak_memory_bytes(assembly.device)
+    print_note(
+        Console(highlight=False), f"All engines and sizes at once needed {memory_bytes / 2**30:.1f} GiB of memory."
+    )
+    folder = make_folder("bench", config, name)
+    notes, weights = assembly.notes, assembly.weights
+    write_run_file(folder, command="bench", config=config, device=str(assembly.device), notes=notes, weights=weights)
+    report = {
+        "whole_way": [
+            {"detector": title, "image_size_px": size_px, "latency": asdict(latency)}
+            for (title, size_px), latency in whole.items()
+        ],
+        "engines": [one.to_json() | {"times_first": one.median_ms / engines[0].median_ms} for one in engines],
+        "growth": [growth.to_json() for growth in growths],
+        "peak_memory_bytes": memory_bytes,
+    }
+    write_json(folder / REPORT_FILE, report)
+    draw_growths(growths, folder / PLOT_FILE, title=f"Time per instant, {machine}")
+    Console(highlight=False).print(str(folder), soft_wrap=True, markup=False)
+
+
+def _contenders(config: BenchConfig, frame_set: FrameSet, assembly: Assembly) -> list[Contender]:
+    """The detector as it runs here, where it is RoadNet its other engines too, and the peers."""
+    ours, device = assembly.pipeline.detector, assembly.device
+    ways = ways_of(ours, assembly.weights, device)
+    if not ways or not isinstance(ours, RoadNetDetector):
+        contenders = [Contender(ours.name, ours)]
+    else:
+        inputs = to_input(torch.as_tensor(ours.prepare(frame_set.frames).images).cpu())
+        model = read_roadnet(assembly.weights[0])[0]
+        dtypes = {False: torch.float32, True: torch.float16 if device.type == "cuda" else torch.bfloat16}
+        works = {half: work_of(model, inputs, dtype) for half, dtype in dtypes.items()}
+        ceilings = {half: measure_ceiling(device, dtype) for half, dtype in dtypes.items()}
+        contenders = []
+        for engine, half in ways:
+            detector = load_roadnet(assembly.weights[0], ours.settings, device=device, half=half, engine=engine)
+            contenders.append(Contender(detector.engine.title, detector, works[half], ceilings[half]))
+    settings = DetectionSettings(confidence=config.conf, image_size_px=config.imgsz)
+    peers = {name: _peer(name, settings, device) for name in dict.fromkeys(config.peers)}
+    names = [peer.name for peer in peers.values()] + [contender.title for contender in contenders]
+    # Files of one name in several folders, as trainings write them, are called by their paths.
+    return contenders + [
+        Contender(peer.name if names.count(peer.name) == 1 else name, peer) for name, peer in peers.items()
+    ]
+
+
+def _peer(name: str, settings: DetectionSettings, device: torch.device) -> Detector:
+    try:
+        return open_detector(name, settings, device=device)[0]
+    except UsageError as error:
+        raise UsageError(f"--peer {name}: {error}") from error
+
+
+def _measure_whole_ways(
+    config: BenchConfig, rig: Rig, assembly: Assembly, on_instant: Callable[[Mapping[str, float]], None]
+) -> dict[EngineAndSize, LatencyReport]:
+    """Each engine with each size of the input, in turns; a detector of others as it is. Their files are thrown away."""
+    ways: dict[EngineAndSize, WholeWay] = {}
+    with TemporaryDirectory() as scratch, ExitStack() as files:
+        for engine, half, size in _chosen_ways(config, assembly):
+            changed = config.model_copy(update={"engine": engine, "half": half, "imgsz": size})
+            way = files.enter_context(closing(WholeWay(changed, rig, Path(scratch) / str(len(ways)))))
+            ways[way.title, size] = way
+        return measure_in_turns(ways, instants=config.instants, on_instant=on_instant)
+
+
+def _chosen_ways(config: BenchConfig, assembly: Assembly) -> list[tuple[EngineName, bool, int | None]]:
+    ways = ways_of(assembly.pipeline.detector, assembly.weights, assembly.device)
+    sizes: list[int | None] = [config.imgsz] if config.imgsz is not None or not ways else [*config.sizes]
+    return [(engine, half, size) for engine, half in ways or [(config.engine, config.half)] for size in sizes]
+
+
+def _peak_memory_bytes(device: torch.device) -> int:
+    """Of this process so far; on a GPU, of its memory there."""
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def _camera_load(config: BenchConfig, rig: Rig, recorded: Sequence[FrameSet], count: int) -> Load:
+    """The whole pipeline, from frames to futures, before so many cameras; decoding is not in it."""
+    ring = CameraRing(rig, count)
+    pipeline, frame_sets = assemble(config, rig=ring.rig).pipeline, ring.frame_sets(recorded)
+    return Load(count, lambda: pipeline.step(next(frame_sets)).stage_ms)
+
+
+def _object_load(config: BenchConfig, rig: Rig, count: int) -> Load:
+    """Tracker and forecaster with so many objects around the car, which all are seen at every instant."""
+    pipeline = assemble(config, rig=rig).pipeline
+    detector, tracker, forecaster = pipeline.detector, pipeline.tracker, pipeline.forecaster
+    crowd = Crowd(rig, count, feature_size=detector.feature_size, feature_space=detector.feature_space)
+    instants, standing = crowd.instants(), np.eye(4)
+
+    def step() -> dict[str, float]:
+        timestamp_ns, found = next(instants)
+        times_s = [perf_counter()]
+        tracks = tracker.update(found, timestamp_ns, standing)
+        times_s.append(perf_counter())
+        forecaster.step(tracks, timestamp_ns, standing)
+        times_s.append(perf_counter())
+        return {
+            name: 1e3 * (end - start)
+            for name, (start, end) in zip(("track", "forecast"), pairwise(times_s), strict=True)
+        }
+
+    return Load(count, step)

@@ -1,0 +1,88 @@
+"""What the parts of the pipeline must be able to do; anything that does it can take a part's place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol, runtime_checkable
+
+from perception.arrays import FloatArray
+from perception.geometry.cameras import Rig
+from perception.types import Detections, Forecasts, Frame, FrameSet, Tracks
+
+
+@runtime_checkable
+class Source(Protocol):
+    """Frame sets in order of time. A file has a length, a live source has None."""
+
+    @property
+    def cameras(self) -> tuple[str, ...]: ...
+    @property
+    def rig(self) -> Rig | None:
+        """Where the cameras sit and what they see; None unless all of them are calibrated."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """A short name for the run's folder, without passwords."""
+        ...
+
+    @property
+    def rate_fps(self) -> float:
+        """Nominal instants per second; the time stamps are the truth."""
+        ...
+
+    @property
+    def is_live(self) -> bool: ...
+    @property
+    def length(self) -> int | None: ...
+    @property
+    def dropped(self) -> int:
+        """Frames that were captured but never handed out."""
+        ...
+
+    @property
+    def warnings(self) -> list[str]:
+        """What was skipped or went wrong without ending the stream, one sentence each."""
+        ...
+
+    def __iter__(self) -> Iterator[FrameSet]: ...
+    def close(self) -> None: ...
+
+
+@runtime_checkable
+class Detector(Protocol):
+    """Finds road users in several images in one batch."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def feature_space(self) -> str: ...
+    @property
+    def feature_size(self) -> int: ...
+    def detect(self, frames: Sequence[Frame]) -> list[Detections]:
+        """One ``Detections`` per frame, in the order of the frames."""
+        ...
+
+
+@runtime_checkable
+class Tracker(Protocol):
+    """Gives detections an identity over time."""
+
+    def update(
+        self, detections: Sequence[Detections], timestamp_ns: int, world_from_vehicle: FloatArray | None = None
+    ) -> Tracks:
+        """Take the detections of one instant, at most one ``Detections`` per camera; return the live tracks.
+
+        ``world_from_vehicle`` (4, 4) is the car's pose where it is known; only the ground frame needs it.
+        """
+        ...
+
+    def reset(self) -> None: ...
+
+
+@runtime_checkable
+class Forecaster(Protocol):
+    """Says where each track will go; called once per instant, keeps its memory per track id."""
+
+    def step(self, tracks: Tracks, timestamp_ns: int, world_from_vehicle: FloatArray | None = None) -> Forecasts: ...
+    def reset(self) -> None: ...

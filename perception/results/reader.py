@@ -1,0 +1,261 @@
+"""Reads what ``ResultWriter`` wrote."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perception.arrays import FloatArray, IntArray
+from perception.errors import UsageError
+from perception.results.tracks3d import TRACKS3D_FILE, read_world_rows
+from perception.results.writer import FORECASTS_FILE, TIMING_FILE, table_paths
+from perception.taxonomy import CLASSES
+from perception.types import BoxTable, Forecasts, ObjectTable
+
+_TRACK_COLUMNS = 9
+
+
+@dataclass(frozen=True)
+class ForecastRecord:
+    """The forecasts of one instant, and of the tracks they belong to (row by row): the box at that time
+    ``boxes_xyxy_px`` (N, 4) in images of ``image_sizes_px`` (N, 2) width and height, ``labels``, ``cameras`` and
+    ``unseen_s`` (N,). ``index`` is that of the instant. Only in the ground frame: ``positions_m`` (N, 2) of the
+    tracks' centres and ``headings_rad`` (N,), both in the world."""
+
+    index: int
+    timestamp_ns: int
+    forecasts: Forecasts
+    boxes_xyxy_px: FloatArray
+    image_sizes_px: IntArray
+    labels: IntArray
+    cameras: NDArray[np.str_]
+    unseen_s: FloatArray
+    positions_m: FloatArray | None = None
+    headings_rad: FloatArray | None = None
+
+
+@dataclass(frozen=True)
+class Results:
+    """The tables of a run.
+
+    ``tracks`` hold all cameras, ``detections`` one table per camera (ids are -1), ``forecasts`` one record per
+    instant in the order of time. ``stage_ms`` gives the milliseconds of each stage at each instant, empty for a run
+    that was killed. ``half_lines`` counts last lines that a killed run did not finish, which are left out.
+    ``objects`` are the tracks in the world, None for a run in the image frame.
+    """
+
+    cameras: tuple[str, ...]
+    tracks: BoxTable
+    detections: dict[str, BoxTable]
+    forecasts: tuple[ForecastRecord, ...]
+    stage_ms: dict[str, FloatArray]
+    half_lines: int
+    objects: ObjectTable | None = None
+
+
+def read_results(folder: Path) -> Results:
+    """Read the tables in ``folder``.
+
+    Raises ``UsageError`` naming the file, and the line where it has lines, when one is missing or malformed.
+    """
+    if not (folder / FORECASTS_FILE).is_file():
+        raise UsageError(f"{folder}: has no {FORECASTS_FILE}; name the folder of a run that was saved.")
+    forecasts, cameras, half_lines = _read_forecasts(folder / FORECASTS_FILE)
+    cameras = cameras or _cameras_from_names(folder)
+    tables = []
+    for camera, path in table_paths(folder, "tracks", ".txt", cameras).items():
+        table, half = read_tracks(path, camera=camera)
+        tables.append(table)
+        half_lines += half
+    detections = {
+        camera: read_detections(path, camera=camera)
+        for camera, path in table_paths(folder, "detections", ".json", cameras).items()
+    }
+    objects = None
+    if (folder / TRACKS3D_FILE).is_file():
+        objects, half = read_world_rows(folder / TRACKS3D_FILE)
+        half_lines += half
+    return Results(
+        cameras=cameras,
+        tracks=_joined(tables),
+        detections=detections,
+        forecasts=forecasts,
+        stage_ms=_read_timing(folder / TIMING_FILE),
+        half_lines=half_lines,
+        objects=objects,
+    )
+
+
+def read_tracks(path: Path, *, camera: str) -> tuple[BoxTable, int]:
+    """Read a MOTChallenge file; also returns 1 when the last line is half-written (and left out), else 0."""
+    text = _text(path)
+    lines = text.splitlines()
+    half = 0
+    if lines and not text.endswith("\n") and _track_numbers(lines[-1]) is None:
+        lines, half = lines[:-1], 1
+    try:
+        rows = np.loadtxt(lines, delimiter=",", ndmin=2, dtype=np.float64) if any(lines) else np.zeros((0, 9))
+        sound = rows.shape[1] == _TRACK_COLUMNS and bool(_sound_rows(rows).all())
+    except ValueError:
+        sound = False
+    if not sound:
+        number = next(n for n, line in enumerate(lines, 1) if line.strip() and _track_numbers(line) is None)
+        raise UsageError(
+            f"{path}, line {number}: expected frame,id,x,y,width,height,score,class,1 with a class from 1 to "
+            f"{len(CLASSES)}, got {lines[number - 1][:60]!r}; write the file again."
+        )
+    return _box_table(rows[:, 0] - 1, rows[:, 1], rows[:, 2:6], rows[:, 6], rows[:, 7] - 1, camera), half
+
+
+def read_detections(path: Path, *, camera: str) -> BoxTable:
+    """Read COCO results; ids are -1."""
+    try:
+        records = json.loads(_text(path))
+        rows = np.array(
+            [(r["image_id"], r["category_id"], r["score"], *r["bbox"]) for r in records], dtype=np.float64
+        ).reshape(len(records), 7)
+    except (ValueError, TypeError, KeyError) as error:
+        where = f", line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
+        raise UsageError(f"{path}{where}: is not a list of COCO results; write the file again.") from error
+    # The columns in the order of a track's.
+    rows = np.column_stack([rows[:, 0] + 1, np.full(len(rows), -1.0), rows[:, 3:7], rows[:, 2], rows[:, 1]])
+    sound = _sound_rows(np.column_stack([rows, np.ones(len(rows))]))
+    if not sound.all():
+        record = int(np.argmin(sound))
+        raise UsageError(
+            f"{path}: record {record} has a wrong box, frame or category; write the file again with categories "
+            f"from 1 to {len(CLASSES)}."
+        )
+    return _box_table(rows[:, 0] - 1, rows[:, 1], rows[:, 2:6], rows[:, 6], rows[:, 7] - 1, camera)
+
+
+def _read_forecasts(path: Path) -> tuple[tuple[ForecastRecord, ...], tuple[str, ...], int]:
+    """The records, the cameras of the run (none when there is no line), and 1 for a half-written last line."""
+    records: list[ForecastRecord] = []
+    cameras: tuple[str, ...] = ()
+    # Line by line: the file of a long run is many times larger than its arrays.
+    with path.open(encoding="utf-8", errors="replace") as stream:
+        for number, line in enumerate(stream, 1):
+            try:
+                value = json.loads(line)
+                records.append(_forecast_record(value))
+                cameras = cameras or tuple(str(camera) for camera in value["cameras"])
+            except (ValueError, TypeError, KeyError, IndexError) as error:
+                if not line.endswith("\n"):
+                    return tuple(records), cameras, 1
+                missing = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+                raise UsageError(f"{path}, line {number}: is not a forecast ({missing}); write it again.") from error
+    return tuple(records), cameras, 0
+
+
+def _forecast_record(value: dict[str, Any]) -> ForecastRecord:
+    rows, dt_s = value["tracks"], float(value["dt_s"])
+    is_ground = value["reference_frame"] == "ground"
+    if not rows:
+        forecasts = _no_forecasts(dt_s, is_ground=is_ground)
+    else:
+        forecasts = Forecasts(
+            track_ids=np.array([row["id"] for row in rows], np.int64),
+            probabilities=np.array([row["probabilities"] for row in rows], np.float32),
+            means=np.array([row["means"] for row in rows], np.float32),
+            stds=np.array([row["stds"] for row in rows], np.float32),
+            dt_s=dt_s,
+            reference_frame=value["reference_frame"],
+            axes_rad=np.array([row["axis_rad"] for row in rows], np.float64) if is_ground else None,
+        )
+    return ForecastRecord(
+        index=int(value["index"]),
+        timestamp_ns=int(value["timestamp_ns"]),
+        forecasts=forecasts,
+        boxes_xyxy_px=np.array([row["box_xyxy_px"] for row in rows], np.float64).reshape(len(rows), 4),
+        image_sizes_px=np.array([row["image_size_px"] for row in rows], np.int64).reshape(len(rows), 2),
+        labels=np.array([CLASSES.index(row["class"]) for row in rows], np.int64),
+        cameras=np.array([row["camera"] for row in rows], np.str_),
+        unseen_s=np.array([row["unseen_s"] for row in rows], np.float64),
+        positions_m=np.array([row["position_m"] for row in rows], np.float64).reshape(-1, 2) if is_ground else None,
+        headings_rad=np.array([row["heading_rad"] for row in rows], np.float64) if is_ground else None,
+    )
+
+
+def _no_forecasts(dt_s: float, *, is_ground: bool) -> Forecasts:
+    if not is_ground:
+        return Forecasts.empty(dt_s=dt_s)
+    none = np.zeros(0)
+    return Forecasts(
+        none.astype(np.int64), none.reshape(0, 1), *(none.reshape(0, 1, 1, 2),) * 2, dt_s, "ground", axes_rad=none
+    )
+
+
+def _read_timing(path: Path) -> dict[str, FloatArray]:
+    if not path.is_file():
+        return {}
+    try:
+        stages = json.loads(_text(path))["stage_ms"]
+        return {str(stage): np.array(values, np.float64) for stage, values in stages.items()}
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise UsageError(f"{path}: is not a table of stage times; delete it or write it again.") from error
+
+
+def _cameras_from_names(folder: Path) -> tuple[str, ...]:
+    """The cameras of a run that has no forecasts, as far as the names of its files tell."""
+    names = sorted(path.stem.removeprefix("tracks_") for path in folder.glob("tracks_*.txt"))
+    return tuple(names) or ("camera",)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: is not text; name the folder of a run that was saved.") from error
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror}); name a whole results folder.") from error
+
+
+def _track_numbers(line: str) -> NDArray[np.float64] | None:
+    """The numbers of a line (1, 9); None when it is malformed."""
+    try:
+        row = np.array([[float(field) for field in line.split(",")]])
+    except ValueError:
+        return None
+    return row if row.shape[1] == _TRACK_COLUMNS and _sound_rows(row).all() else None
+
+
+def _sound_rows(rows: FloatArray) -> NDArray[np.bool_]:
+    """Which rows (M, 9) of frame, id, x, y, width, height, score, class, 1 make sense (M,)."""
+    whole = (rows[:, [0, 1, 7]] == np.rint(rows[:, [0, 1, 7]])).all(axis=1)
+    known = (rows[:, 7] >= 1) & (rows[:, 7] <= len(CLASSES))
+    sized = (rows[:, 4:6] >= 0).all(axis=1)
+    return np.asarray(np.isfinite(rows).all(axis=1) & whole & known & sized & (rows[:, 0] >= 1))
+
+
+def _box_table(
+    frames: FloatArray, ids: FloatArray, boxes_xywh: FloatArray, scores: FloatArray, labels: FloatArray, camera: str
+) -> BoxTable:
+    corners = np.round(boxes_xywh[:, :2] + boxes_xywh[:, 2:], 6)
+    return BoxTable(
+        frame_indices=frames.astype(np.int64),
+        ids=ids.astype(np.int64),
+        labels=labels.astype(np.int64),
+        scores=scores,
+        boxes_xyxy_px=np.concatenate([boxes_xywh[:, :2], corners], axis=1),
+        cameras=np.full(len(frames), camera, dtype=f"U{max(1, len(camera))}"),
+    )
+
+
+def _joined(tables: Sequence[BoxTable]) -> BoxTable:
+    """All rows in the order of frames, those of a frame in the order of ``tables``."""
+    order = np.argsort(np.concatenate([table.frame_indices for table in tables]), kind="stable")
+    return BoxTable(
+        frame_indices=np.concatenate([table.frame_indices for table in tables])[order],
+        ids=np.concatenate([table.ids for table in tables])[order],
+        labels=np.concatenate([table.labels for table in tables])[order],
+        scores=np.concatenate([table.scores for table in tables])[order],
+        boxes_xyxy_px=np.concatenate([table.boxes_xyxy_px for table in tables])[order],
+        cameras=np.concatenate([table.cameras for table in tables])[order],
+    )

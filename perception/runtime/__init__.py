@@ -1,0 +1,1 @@
+"""Runs an assembled pipeline: watched, written down, measured, ended cleanly."""

@@ -1,0 +1,1 @@
+"""What stands still: the ground with its roads, houses, and what furnishes the streets."""

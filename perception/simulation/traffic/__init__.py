@@ -1,0 +1,1 @@
+"""Traffic by SUMO: streets, routes, vehicles, pedestrians, the recording car."""

@@ -1,0 +1,1 @@
+"""Calibration from files: checked numbers, cameras, rigs."""

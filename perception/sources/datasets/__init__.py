@@ -1,0 +1,1 @@
+"""Folders in the layouts of public data sets."""

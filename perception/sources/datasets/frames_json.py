@@ -1,0 +1,289 @@
+"""``frames.json``: a list of instants, each with the images, calibration and objects of all its cameras.
+
+Single frames of any data set are easily written so. An instant has ``cameras`` by name and, where known,
+``world_from_vehicle`` (4x4). A camera has ``image`` (a path from the folder), ``timestamp`` (seconds, or a date in
+ISO 8601), ``width``, ``height``, ``intrinsics`` (3x3), ``vehicle_from_camera`` (4x4) and, in place of the vehicle's
+pose, ``world_from_camera`` (4x4); and ``objects`` with ``class``, ``box_xyxy`` and, where known,
+``center_in_vehicle_m``, ``size_lwh_m``, ``yaw_in_vehicle_rad``, ``instance`` (the same for an object in all cameras and
+instants). ``road_height_m`` stands at the top. Further keys are left alone.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from pydantic import BaseModel, Field, model_validator
+
+from perception.arrays import FloatArray, IntArray
+from perception.errors import UsageError
+from perception.files import read_json
+from perception.geometry.cameras import Camera, inverse_rigid
+from perception.sources.calibration.fields import (
+    CameraName,
+    Finite,
+    Matrix3,
+    Matrix4,
+    Point3,
+    RoadHeight,
+    WholePixels,
+    checked,
+    make_camera,
+    nanoseconds,
+    rigid,
+)
+from perception.sources.datasets.frame_sync import (
+    LABEL_OF_NAME,
+    Shot,
+    from_start,
+    note_of_left_out,
+    numbered,
+    object_table,
+    recording_of,
+    start_times_ns,
+)
+from perception.sources.files.recording import Recording
+from perception.taxonomy import USUAL_SIZES_LWH_M
+from perception.types import BoxTable, ObjectTable
+
+FRAMES_FILE = "frames.json"
+# Two cameras of one instant see a passing object at slightly different times.
+SAME_OBJECT_M = 0.3
+
+
+class ObjectEntry(BaseModel):
+    """One object as one camera sees it."""
+
+    name: str = Field(alias="class")
+    box_xyxy: Annotated[list[Finite], Field(min_length=4, max_length=4)]
+    center_in_vehicle_m: Point3 | None = None
+    size_lwh_m: Point3 | None = None
+    yaw_in_vehicle_rad: Finite = 0.0
+    instance: int | str | None = None
+
+    @model_validator(mode="after")
+    def _has_an_extent(self) -> ObjectEntry:
+        x1, y1, x2, y2 = self.box_xyxy
+        if x2 <= x1 or y2 <= y1:
+            raise ValueError(f"box_xyxy: expected x1 < x2 and y1 < y2, got {self.box_xyxy}")
+        if self.size_lwh_m is not None and min(self.size_lwh_m) <= 0:
+            raise ValueError(f"size_lwh_m: expected positive numbers, got {self.size_lwh_m}")
+        return self
+
+
+class ImageEntry(BaseModel):
+    """One camera at one instant."""
+
+    image: str
+    timestamp: int | Finite | str
+    width: WholePixels | None = None
+    height: WholePixels | None = None
+    intrinsics: Matrix3 | None = None
+    vehicle_from_camera: Matrix4 | None = None
+    world_from_camera: Matrix4 | None = None
+    objects: list[ObjectEntry] = []
+
+
+class InstantEntry(BaseModel):
+    """What belongs together."""
+
+    cameras: Annotated[dict[CameraName, ImageEntry], Field(min_length=1)]
+    world_from_vehicle: Matrix4 | None = None
+
+
+class FramesFile(BaseModel):
+    """The content of ``frames.json``."""
+
+    road_height_m: RoadHeight = 0.0
+    frames: Annotated[list[InstantEntry], Field(min_length=1)]
+
+
+@dataclass(frozen=True)
+class _Drive:
+    """The file with its images' times from the first image on, and poses from the vehicle's place at that time."""
+
+    path: Path
+    content: FramesFile
+    shots: list[Shot]
+
+    @property
+    def images(self) -> list[ImageEntry]:
+        """The entry of each shot."""
+        return [image for instant in self.content.frames for image in instant.cameras.values()]
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """An object of a known class in one image; ``index`` counts the frames of its camera."""
+
+    shot: Shot
+    index: int
+    entry: ObjectEntry
+
+
+def open_frames(folder: Path) -> Recording:
+    """The images as a recording. Raises ``UsageError`` naming the entry that is wrong."""
+    drive = _read(folder)
+    calibration, notes = _calibration(drive)
+    objects = [entry for image in drive.images for entry in image.objects]
+    if any(entry.instance is None for entry in objects):
+        notes.append(f"{drive.path}: objects without instance have an identity within one instant only.")
+    return recording_of(
+        drive.shots,
+        listed_in=drive.path,
+        calibration=calibration,
+        road_height_m=drive.content.road_height_m,
+        notes=notes + note_of_left_out([entry.name for entry in objects], path=drive.path),
+    )
+
+
+def read_boxes(folder: Path) -> BoxTable | None:
+    """The boxes of all cameras, None where there are none. Raises ``UsageError`` naming the entry that is wrong."""
+    seen = _seen(_read(folder))
+    if not seen:
+        return None
+    return BoxTable(
+        frame_indices=np.array([one.index for one in seen]),
+        ids=_ids(seen),
+        labels=_labels(seen),
+        scores=np.ones(len(seen)),
+        boxes_xyxy_px=np.array([one.entry.box_xyxy for one in seen]),
+        cameras=np.array([one.shot.camera for one in seen], np.str_),
+    )
+
+
+def read_objects(folder: Path) -> ObjectTable | None:
+    """The objects whose centre and whose vehicle's pose are known, each once an instant; None where there are none.
+
+    An object without yaw counts as looking along the vehicle, one without size as usual for its class.
+    Raises ``UsageError`` naming the entry that is wrong.
+    """
+    drive = _read(folder)
+    seen = _seen(drive)
+    starts_ns = start_times_ns(drive.shots)
+    rows: dict[tuple[int, int], tuple[_Seen, FloatArray]] = {}
+    for one, object_id in zip(seen, _ids(seen).tolist(), strict=True):
+        pose = one.shot.world_from_vehicle
+        if one.entry.center_in_vehicle_m is not None and pose is not None:
+            rows.setdefault((starts_ns[one.shot.instant], object_id), (one, pose))
+    if not rows:
+        return None
+    once = [one for one, _ in rows.values()]
+    labels = _labels(once)
+    usual = [USUAL_SIZES_LWH_M[label] for label in labels]
+    return object_table(
+        timestamps_ns=np.array([timestamp_ns for timestamp_ns, _ in rows], np.int64),
+        ids=np.array([object_id for _, object_id in rows], np.int64),
+        labels=labels,
+        world_from_local=np.stack([pose for _, pose in rows.values()]),
+        centres_local_m=np.array([one.entry.center_in_vehicle_m for one in once], float),
+        directions_local=np.array([_direction(one.entry.yaw_in_vehicle_rad) for one in once]),
+        sizes_lwh_m=np.array([one.entry.size_lwh_m or size for one, size in zip(once, usual, strict=True)], float),
+    )
+
+
+def _direction(yaw_rad: float) -> tuple[float, float, float]:
+    return float(np.cos(yaw_rad)), float(np.sin(yaw_rad)), 0.0
+
+
+def _read(folder: Path) -> _Drive:
+    path = folder / FRAMES_FILE
+    content = checked(FramesFile, read_json(path), path)
+    shots = []
+    for number, instant in enumerate(content.frames):
+        place = f"{path}: frames.{number}"
+        pose = rigid(instant.world_from_vehicle, f"{place}.world_from_vehicle")
+        for name, image in instant.cameras.items():
+            time_ns = nanoseconds(image.timestamp, f"{place}.cameras.{name}.timestamp")
+            own_pose = pose if pose is not None else _pose_by_camera(image, f"{place}.cameras.{name}")
+            shots.append(Shot(name, folder / image.image, time_ns, number, own_pose))
+    if len(content.frames) == 1 and all(shot.world_from_vehicle is None for shot in shots):
+        # Of a single instant nobody can tell how the vehicle moves: it stands where the world begins.
+        shots = [replace(shot, world_from_vehicle=np.eye(4)) for shot in shots]
+    return _Drive(path, content, from_start(shots)[0])
+
+
+def _pose_by_camera(image: ImageEntry, place: str) -> FloatArray | None:
+    """``world_from_vehicle`` (4, 4) from where the camera is, in the world and on the vehicle."""
+    world_from_camera = rigid(image.world_from_camera, f"{place}.world_from_camera")
+    vehicle_from_camera = rigid(image.vehicle_from_camera, f"{place}.vehicle_from_camera")
+    if world_from_camera is None or vehicle_from_camera is None:
+        return None
+    pose: FloatArray = world_from_camera @ inverse_rigid(vehicle_from_camera)
+    return pose
+
+
+def _calibration(drive: _Drive) -> tuple[dict[str, Camera], list[str]]:
+    """The cameras by name as first seen with calibration, and a note where a later image has another."""
+    cameras: dict[str, Camera] = {}
+    changing: set[str] = set()
+    for shot, image in zip(drive.shots, drive.images, strict=True):
+        if image.intrinsics is None or image.vehicle_from_camera is None:
+            continue
+        if image.width is None or image.height is None:
+            raise UsageError(
+                f"{drive.path}: frames.{shot.instant}.cameras.{shot.camera}: width or height is missing beside the "
+                "intrinsics; add both."
+            )
+        size_px = (image.width, image.height)
+        camera = make_camera(shot.camera, size_px, image.intrinsics, image.vehicle_from_camera, path=drive.path)
+        first = cameras.setdefault(shot.camera, camera)
+        is_same = camera.size_px == first.size_px and all(
+            np.allclose(now, before, atol=1e-3)
+            for now, before in (
+                (camera.intrinsics, first.intrinsics),
+                (camera.vehicle_from_camera, first.vehicle_from_camera),
+            )
+        )
+        if not is_same:
+            changing.add(shot.camera)
+    return cameras, [
+        f"{drive.path}: the calibration of camera {name} changes on the way; its first one counts."
+        for name in sorted(changing)
+    ]
+
+
+def _seen(drive: _Drive) -> list[_Seen]:
+    counts: Counter[str] = Counter()
+    seen = []
+    for shot, image in zip(drive.shots, drive.images, strict=True):
+        index = counts[shot.camera]
+        counts[shot.camera] += 1
+        seen += [_Seen(shot, index, entry) for entry in image.objects if entry.name.lower() in LABEL_OF_NAME]
+    return seen
+
+
+def _labels(seen: list[_Seen]) -> IntArray:
+    return np.array([LABEL_OF_NAME[one.entry.name.lower()] for one in seen], np.int64)
+
+
+def _ids(seen: list[_Seen]) -> IntArray:
+    """(M,) the given instances; without them, what two cameras see at one place is one object, in one instant only."""
+    instances = [one.entry.instance for one in seen]
+    if all(isinstance(instance, int) and abs(instance) < 2**63 for instance in instances):
+        return np.array(instances, np.int64)
+    alike = _first_alike(seen)
+    return numbered(
+        [row if instance is None else f"#{instance}" for row, instance in zip(alike, instances, strict=True)]
+    )
+
+
+def _first_alike(seen: list[_Seen]) -> list[int]:
+    """For each row the first row of its instant and class that another camera sees at the same place; else itself."""
+    labels = _labels(seen)
+    instants = np.array([one.shot.instant for one in seen])
+    cameras = np.array([one.shot.camera for one in seen])
+    # Unknown places are far from each other: their differences are NaN, which is never near.
+    centres_m = np.array([one.entry.center_in_vehicle_m or (np.nan,) * 3 for one in seen], float)
+    first = np.arange(len(seen))
+    for instant in np.unique(instants):
+        rows = np.flatnonzero(instants == instant)
+        gaps_m = np.linalg.norm(centres_m[rows, None] - centres_m[rows], axis=2)
+        is_alike = (gaps_m < SAME_OBJECT_M) & (labels[rows, None] == labels[rows])
+        is_alike &= cameras[rows, None] != cameras[rows]
+        is_alike |= np.eye(len(rows), dtype=bool)
+        first[rows] = rows[is_alike.argmax(axis=1)]
+    return [int(row) for row in first]

@@ -1,0 +1,249 @@
+"""Folders in nuScenes' layout: the key frames of one scene, twice a second, with their annotations.
+
+The folder holds ``samples/`` and one of ``v1.0-mini``, ``v1.0-trainval``, ``v1.0-test`` with the tables as JSON. Caesar
+et al., "nuScenes: A multimodal dataset for autonomous driving", CVPR 2020.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from perception.arrays import FloatArray, IntArray
+from perception.errors import UsageError
+from perception.geometry.cameras import Camera, inverse_rigid, transform_points
+from perception.geometry.cuboids import corners_of, frames_around
+from perception.sources.calibration.fields import make_camera
+from perception.sources.datasets.frame_sync import (
+    LABEL_OF_NAME,
+    Shot,
+    from_start,
+    note_of_left_out,
+    numbered,
+    object_table,
+    recording_of,
+    start_times_ns,
+)
+from perception.sources.files.recording import Recording
+from perception.types import BoxTable, ObjectTable
+
+# Shares of an object that are seen over all cameras, the middle of the annotators' four bins.
+SHARE_OF_VISIBILITY = {"1": 0.2, "2": 0.5, "3": 0.7, "4": 0.9}
+
+Row = dict[str, Any]
+
+
+def is_here(folder: Path) -> bool:
+    """Whether the folder holds the tables of nuScenes."""
+    return _tables_folder(folder) is not None
+
+
+def open_drive(folder: Path, scene: str | None = None) -> Recording:
+    """The key frames of a scene by name; of the first one, with a note, when None.
+
+    Raises ``UsageError`` naming the table or the scene that is missing.
+    """
+    drive = _read(folder, scene)
+    notes = []
+    if scene is None and len(drive.scene_names) > 1:
+        notes.append(
+            f"{folder}: {drive.name} is the first of {len(drive.scene_names)} scenes; for another one give "
+            f"{folder}#{drive.scene_names[1]}."
+        )
+    return recording_of(
+        drive.shots,
+        listed_in=drive.tables,
+        calibration=drive.cameras,
+        notes=notes + note_of_left_out(drive.left_out, path=drive.tables),
+        name=drive.name,
+    )
+
+
+def read_objects(folder: Path, scene: str | None = None) -> ObjectTable | None:
+    """The annotated objects of a scene, None where there are none. Raises ``UsageError`` as ``open_drive``.
+
+    They were annotated for the time of the laser's sweep, some 40 ms after the earliest image whose time they bear.
+    """
+    drive = _read(folder, scene)
+    annotations = drive.annotations
+    if not annotations:
+        return None
+    starts_ns = start_times_ns(drive.shots)
+    return object_table(
+        timestamps_ns=np.array([starts_ns[drive.instant_of[one["sample_token"]]] for one in annotations], np.int64),
+        ids=numbered([one["instance_token"] for one in annotations]),
+        labels=drive.labels,
+        world_from_local=np.repeat(drive.world_from_data[None], len(annotations), axis=0),
+        centres_local_m=np.array([one["translation"] for one in annotations], float),
+        directions_local=_rotations([one["rotation"] for one in annotations])[:, :, 0],
+        sizes_lwh_m=_sizes_lwh_m(annotations),
+    )
+
+
+def read_boxes(folder: Path, scene: str | None = None) -> BoxTable | None:
+    """The frames around the annotated 3-D boxes in every camera that they reach, clipped to the image.
+
+    They are wider than boxes drawn around the visible pixels. ``visible_shares`` come from the annotators' four bins.
+    None where there are no annotations; raises ``UsageError`` as ``open_drive``.
+    """
+    drive = _read(folder, scene)
+    annotations = drive.annotations
+    if not annotations:
+        return None
+    corners_m = corners_of(
+        np.array([one["translation"] for one in annotations], float),
+        _rotations([one["rotation"] for one in annotations]),
+        _sizes_lwh_m(annotations),
+    )
+    corners_m = transform_points(drive.world_from_data, corners_m)
+    instants = np.array([drive.instant_of[one["sample_token"]] for one in annotations])
+    shares = np.array([SHARE_OF_VISIBILITY.get(str(one.get("visibility_token")), 1.0) for one in annotations])
+    counts: defaultdict[str, int] = defaultdict(int)
+    found: list[tuple[IntArray, FloatArray, int, str]] = []
+    for shot in sorted(drive.shots, key=lambda shot: shot.instant):
+        rows = np.flatnonzero(instants == shot.instant)
+        pose = shot.world_from_vehicle
+        assert pose is not None, "each image of nuScenes has a pose"
+        boxes_xyxy_px = frames_around(
+            transform_points(inverse_rigid(pose), corners_m[rows]), drive.cameras[shot.camera]
+        )
+        is_seen = np.isfinite(boxes_xyxy_px).all(axis=1)
+        found.append((rows[is_seen], boxes_xyxy_px[is_seen], counts[shot.camera], shot.camera))
+        counts[shot.camera] += 1
+    picked = np.concatenate([rows for rows, _, _, _ in found])
+    lengths = [len(rows) for rows, _, _, _ in found]
+    return BoxTable(
+        frame_indices=np.repeat([index for _, _, index, _ in found], lengths),
+        ids=numbered([one["instance_token"] for one in annotations])[picked],
+        labels=drive.labels[picked],
+        scores=np.ones(len(picked)),
+        boxes_xyxy_px=np.concatenate([boxes for _, boxes, _, _ in found]),
+        cameras=np.repeat(np.array([camera for _, _, _, camera in found], np.str_), lengths),
+        visible_shares=shares[picked],
+    )
+
+
+def _tables_folder(folder: Path) -> Path | None:
+    return next((path for path in sorted(folder.glob("v1.0-*")) if (path / "scene.json").is_file()), None)
+
+
+def _table(tables: Path, name: str) -> list[Row]:
+    path = tables / f"{name}.json"
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise UsageError(f"{path}: cannot be read as JSON ({error}); copy the table again.") from error
+    if not isinstance(rows, list):
+        raise UsageError(f"{path}: expected a list of rows; copy the table again.")
+    return rows
+
+
+def _rotations(quaternions_wxyz: list[list[float]]) -> FloatArray:
+    matrices: FloatArray = Rotation.from_quat(np.array(quaternions_wxyz, float)[:, [1, 2, 3, 0]]).as_matrix()
+    return matrices
+
+
+def _sizes_lwh_m(annotations: list[Row]) -> FloatArray:
+    sizes_wlh_m = np.array([one["size"] for one in annotations], float)
+    return sizes_wlh_m[:, [1, 0, 2]]
+
+
+def _transform(row: Row) -> FloatArray:
+    matrix = np.eye(4)
+    matrix[:3, :3] = _rotations([row["rotation"]])[0]
+    matrix[:3, 3] = row["translation"]
+    return matrix
+
+
+@dataclass(frozen=True)
+class _Drive:
+    """One scene. ``annotations`` are those of our classes, ``labels`` (M,) theirs; ``left_out`` names the others.
+
+    Places in the rows are in the data's own world; ``world_from_data`` (4, 4) takes them to the vehicle's first pose.
+    """
+
+    tables: Path
+    name: str
+    scene_names: list[str]
+    shots: list[Shot]
+    world_from_data: FloatArray
+    cameras: dict[str, Camera]
+    instant_of: dict[str, int]
+    annotations: list[Row]
+    labels: IntArray
+    left_out: list[str]
+
+
+def _read(folder: Path, scene_name: str | None) -> _Drive:
+    tables = _tables_folder(folder)
+    assert tables is not None, "is_here was asked before"
+    try:
+        return _read_tables(folder, tables, scene_name)
+    except KeyError as error:
+        raise UsageError(f"{tables}: the tables do not fit together ({error} is missing); copy them again.") from error
+    except (TypeError, ValueError, IndexError) as error:
+        raise UsageError(f"{tables}: a row holds what cannot be right ({error}); copy the tables again.") from error
+
+
+def _read_tables(folder: Path, tables: Path, scene_name: str | None) -> _Drive:
+    scenes = {row["name"]: row for row in _table(tables, "scene")}
+    name = scene_name or next(iter(scenes), "")
+    if name not in scenes:
+        raise UsageError(f"{folder}#{name}: no such scene; give one of {', '.join(scenes) or 'another folder'}.")
+    samples = [row for row in _table(tables, "sample") if row["scene_token"] == scenes[name]["token"]]
+    samples.sort(key=lambda row: int(row["timestamp"]))
+    instant_of = {row["token"]: number for number, row in enumerate(samples)}
+    cameras, channel_of = _cameras(tables)
+    poses = {row["token"]: row for row in _table(tables, "ego_pose")}
+    shots, sizes_px = [], {}
+    for row in _table(tables, "sample_data"):
+        channel = channel_of.get(row["calibrated_sensor_token"])
+        if channel is None or not row["is_key_frame"] or row["sample_token"] not in instant_of:
+            continue
+        sizes_px[row["calibrated_sensor_token"]] = (int(row["width"]), int(row["height"]))
+        time_ns = int(row["timestamp"]) * 1000
+        pose = _transform(poses[row["ego_pose_token"]])
+        shots.append(Shot(channel, folder / row["filename"], time_ns, instant_of[row["sample_token"]], pose))
+    if not shots:
+        raise UsageError(f"{tables}: {name} has no camera image; give another scene or copy the tables again.")
+    moved, data_from_world = from_start(sorted(shots, key=lambda shot: (shot.instant, shot.timestamp_ns)))
+    categories = {row["token"]: row["name"] for row in _table(tables, "category")}
+    category_of = {row["token"]: categories[row["category_token"]] for row in _table(tables, "instance")}
+    shown = {shot.instant for shot in shots}
+    rows = [row for row in _table(tables, "sample_annotation") if instant_of.get(row["sample_token"]) in shown]
+    names = [category_of[row["instance_token"]] for row in rows]
+    known = [(row, LABEL_OF_NAME[kind]) for row, kind in zip(rows, names, strict=True) if kind in LABEL_OF_NAME]
+    return _Drive(
+        tables=tables,
+        name=name,
+        scene_names=list(scenes),
+        shots=moved,
+        world_from_data=inverse_rigid(data_from_world),
+        cameras={
+            channel_of[token]: make_camera(
+                channel_of[token],
+                size_px,
+                cameras[token]["camera_intrinsic"],
+                _transform(cameras[token]).tolist(),
+                path=tables / "calibrated_sensor.json",
+            )
+            for token, size_px in sizes_px.items()
+        },
+        instant_of=instant_of,
+        annotations=[row for row, _ in known],
+        labels=np.array([label for _, label in known], np.int64),
+        left_out=[kind for kind in names if kind not in LABEL_OF_NAME],
+    )
+
+
+def _cameras(tables: Path) -> tuple[dict[str, Row], dict[str, str]]:
+    """The calibration of each camera by its token, and the camera's name by the same token."""
+    names = {row["token"]: row["channel"] for row in _table(tables, "sensor") if row["modality"] == "camera"}
+    rows = {row["token"]: row for row in _table(tables, "calibrated_sensor") if row["sensor_token"] in names}
+    return rows, {token: names[row["sensor_token"]] for token, row in rows.items()}

@@ -1,0 +1,1 @@
+"""Recordings on disk: videos, image series, poses, masks, ground truth."""

@@ -1,0 +1,113 @@
+"""A series of image files as a camera."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from perception.errors import UsageError
+from perception.sources.files.lazy_frame import PendingFrame, RgbImage, regular_timestamps_ns
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
+DEFAULT_RATE_FPS = 10.0
+
+_JPEG_START, _JPEG_SCAN, _JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
+_PNG_START, _PNG_END = b"\x89PNG", b"IEND"
+
+
+def rgb_from_bytes(data: bytes) -> RgbImage | None:
+    """Decode an image file's content to uint8 RGB (H, W, 3), or None when it is damaged or no image.
+
+    Grey and palette images become colour, 16 bits become 8 (the high byte), transparency is left out, and a
+    photograph is turned upright as its EXIF data says.
+    """
+    # The decoders would hand out a cut-off file half grey, or write to stderr by themselves.
+    if data.startswith(_JPEG_START) and data.rfind(_JPEG_END) < data.rfind(_JPEG_SCAN):
+        return None
+    if not data or (data.startswith(_PNG_START) and _PNG_END not in data[-64:]):
+        return None
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error:
+        return None
+    return None if image is None else np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def read_rgb(path: Path) -> RgbImage:
+    """Pixels of an image file. Raises ``UsageError`` naming the file when it cannot be read."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror}); check the name and the rights.") from error
+    image = rgb_from_bytes(data)
+    if image is None:
+        raise UsageError(f"{path}: not a readable image; remove or replace it.")
+    return image
+
+
+def natural_order(paths: Iterable[Path]) -> list[Path]:
+    """Sorted with numbers by value: frame 2 comes before frame 10."""
+    return sorted(
+        paths,
+        key=lambda path: [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", str(path))],
+    )
+
+
+def images_in(folder: Path) -> list[Path]:
+    """The folder's image files in natural order; hidden files and other kinds do not count."""
+    return natural_order(
+        path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+    )
+
+
+class ImageSeries:
+    """Image files as the frames of one camera; they may differ in size.
+
+    ``rate_fps`` or ``timestamps_ns`` (M,), one for each file, fix the times.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        *,
+        name: str,
+        rate_fps: float | None = None,
+        timestamps_ns: NDArray[np.int64] | None = None,
+    ) -> None:
+        self.name = name
+        self.warnings: list[str] = []
+        self.rate_fps = rate_fps or DEFAULT_RATE_FPS
+        self._paths = list(paths)
+        self._timestamps_ns = timestamps_ns
+        self._size_px: tuple[int, int] | None = None
+        if timestamps_ns is not None and len(timestamps_ns) > 1:
+            self.rate_fps = float(1e9 / np.median(np.diff(timestamps_ns)))
+
+    @property
+    def length(self) -> int:
+        return len(self._paths)
+
+    @property
+    def size_px(self) -> tuple[int, int]:
+        """(width, height) of the first image. Raises ``UsageError`` when it cannot be read."""
+        if self._size_px is None:
+            height, width = read_rgb(self._paths[0]).shape[:2]
+            self._size_px = (width, height)
+        return self._size_px
+
+    def timestamps_ns(self) -> NDArray[np.int64]:
+        """Times of all images (length,)."""
+        if self._timestamps_ns is not None:
+            return self._timestamps_ns
+        return regular_timestamps_ns(len(self._paths), self.rate_fps)
+
+    def frames(self) -> Iterator[PendingFrame]:
+        """The images in order; an unreadable one raises ``UsageError`` when its pixels are wanted."""
+        for index, (path, timestamp_ns) in enumerate(zip(self._paths, self.timestamps_ns().tolist(), strict=True)):
+            yield PendingFrame(timestamp_ns, index, partial(read_rgb, path))

@@ -1,0 +1,173 @@
+"""Recorded cameras stepped together by their time stamps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perception.arrays import IntArray
+from perception.geometry.cameras import Rig
+from perception.sources.calibration.rigs import seen_by_pinhole
+from perception.sources.files.lazy_frame import PendingFrame, RecordedCamera
+from perception.sources.files.poses import Poses
+from perception.types import Frame, FrameSet
+
+
+class RecordedSource:
+    """The ``Source`` of files: one camera, or several merged by time.
+
+    Frames within half a period of the fastest camera belong to one instant, whose time is that of its earliest
+    frame; a camera without such a frame is missing there. ``instants``, (length,) for each camera, replaces that rule:
+    frames with the same number belong together. Every ``stride``-th instant is handed out, and
+    ``FrameSet.index`` and ``Frame.index`` count the instants and frames of the recording, the skipped ones too.
+    Each iteration starts at the beginning; memory does not grow with the length. ``rig`` has the cameras' names and
+    the size of their images.
+    """
+
+    def __init__(
+        self,
+        cameras: Sequence[RecordedCamera],
+        *,
+        name: str,
+        stride: int = 1,
+        poses: Poses | None = None,
+        rig: Rig | None = None,
+        instants: Mapping[str, IntArray] | None = None,
+        notes: Sequence[str] = (),
+    ) -> None:
+        self._cameras = tuple(cameras)
+        self._name = name
+        self._stride = stride
+        self._poses = poses
+        self._rig = rig
+        self._notes = list(notes)
+        self._instant_numbers = instants
+        self._unposed: list[int] = []
+        self._lacking = {camera.name: 0 for camera in cameras}
+        self._passed = 0
+        self._closed = False
+        self._instants: int | None = None
+        half_period_ns = round(0.5e9 / max(camera.rate_fps for camera in cameras))
+        self._reach = half_period_ns if instants is None else 0
+
+    @property
+    def cameras(self) -> tuple[str, ...]:
+        return tuple(camera.name for camera in self._cameras)
+
+    @property
+    def rig(self) -> Rig | None:
+        return self._rig
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def rate_fps(self) -> float:
+        """Instants handed out per second: the fastest camera's rate over the stride."""
+        return max(camera.rate_fps for camera in self._cameras) / self._stride
+
+    @property
+    def is_live(self) -> bool:
+        return False
+
+    @property
+    def length(self) -> int:
+        """Instants that an iteration hands out when no file is damaged."""
+        if self._instants is None:
+            self._instants = self._count_instants()
+        return -(-self._instants // self._stride)
+
+    @property
+    def dropped(self) -> int:
+        """0: nothing is lost from a file; frames skipped on purpose by the stride do not count."""
+        return 0
+
+    @property
+    def warnings(self) -> list[str]:
+        """What was left out or does not fit, a sentence each; complete when the iteration is over."""
+        lacking = [
+            f"{self._name}: camera {camera} has no image at {count} of {self._passed} instants."
+            for camera, count in self._lacking.items()
+            if count
+        ]
+        unposed = []
+        if self._unposed:
+            first = f"the first is number {self._unposed[0]}"
+            unposed = [f"{self._name}: {len(self._unposed)} instants have no pose of the vehicle, {first}."]
+        return self._notes + [text for camera in self._cameras for text in camera.warnings] + lacking + unposed
+
+    def __iter__(self) -> Iterator[FrameSet]:
+        """Stops after ``close``.
+
+        Raises ``UsageError`` or ``PerceptionError`` when a file cannot be read or an image's size is not the rig's.
+        """
+        self._unposed, self._passed = [], 0
+        self._lacking = dict.fromkeys(self._lacking, 0)
+        for index, pending in enumerate(self._merged()):
+            if self._closed:
+                return
+            if index % self._stride:
+                continue
+            timestamp_ns = min(frame.timestamp_ns for frame in pending.values())
+            world_from_vehicle = None if self._poses is None else self._poses.at(timestamp_ns)
+            if self._poses is not None and world_from_vehicle is None:
+                self._unposed.append(index)
+            yield FrameSet(
+                frames=tuple(self._frame(camera, frame) for camera, frame in pending.items()),
+                timestamp_ns=timestamp_ns,
+                index=index,
+                world_from_vehicle=world_from_vehicle,
+            )
+
+    def close(self) -> None:
+        self._closed = True
+
+    def _frame(self, camera: str, pending: PendingFrame) -> Frame:
+        frame = pending.frame(camera)
+        return frame if self._rig is None else seen_by_pinhole(frame, self._rig)
+
+    def _merged(self) -> Iterator[dict[str, PendingFrame]]:
+        """Frames of each instant by camera name, holding one frame ahead for each camera."""
+        streams = {camera.name: camera.frames() for camera in self._cameras}
+        heads = {name: next(stream, None) for name, stream in streams.items()}
+        while any(head is not None for head in heads.values()):
+            places = {name: self._place(name, head) for name, head in heads.items() if head is not None}
+            limit = min(places.values()) + self._reach
+            instant = {name: head for name, head in heads.items() if head is not None and places[name] <= limit}
+            self._passed += 1
+            for name, head in heads.items():
+                # A slower camera is not expected at each instant, unless the layout says which images belong together.
+                is_expected = head is None or self._instant_numbers is not None
+                self._lacking[name] += is_expected and name not in instant
+            yield instant
+            heads.update({name: next(streams[name], None) for name in instant})
+
+    def _place(self, camera: str, frame: PendingFrame) -> int:
+        """What puts the frames of several cameras in order: the number of its instant where known, else its time."""
+        if self._instant_numbers is None:
+            return frame.timestamp_ns
+        return int(self._instant_numbers[camera][frame.index])
+
+    def _count_instants(self) -> int:
+        if self._instant_numbers is not None:
+            return len(np.unique(np.concatenate(list(self._instant_numbers.values()))))
+        if len(self._cameras) == 1:
+            return self._cameras[0].length
+        times: list[NDArray[np.int64]] = [camera.timestamps_ns() for camera in self._cameras]
+        positions = [0] * len(times)
+        count = 0
+        while any(position < len(stamps) for position, stamps in zip(positions, times, strict=True)):
+            heads = [
+                stamps[position] if position < len(stamps) else None
+                for position, stamps in zip(positions, times, strict=True)
+            ]
+            limit_ns = min(head for head in heads if head is not None) + self._reach
+            positions = [
+                position + (head is not None and head <= limit_ns)
+                for position, head in zip(positions, heads, strict=True)
+            ]
+            count += 1
+        return count

@@ -1,0 +1,1 @@
+"""Webcams and network streams: always the newest frame."""

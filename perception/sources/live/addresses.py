@@ -1,0 +1,148 @@
+"""Cameras behind a network address, opened within a time limit."""
+
+from __future__ import annotations
+
+import http.client
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
+
+import av
+
+from perception.errors import PerceptionError, UsageError
+from perception.sources.files.video import VideoFile
+from perception.sources.live.readers import MjpegReader, Reader, StreamReader
+
+STREAM_SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "udp", "rtp", "srt", "tcp")
+SCHEMES = ("http", "https", *STREAM_SCHEMES)
+
+
+class Closable(Protocol):
+    """Anything that has to be closed."""
+
+    def close(self) -> None: ...
+
+
+T = TypeVar("T")
+
+
+def split_address(spec: str) -> SplitResult:
+    """Take an address apart. Raises ``UsageError`` for an unknown scheme, a missing host or a bad port."""
+    scheme = spec.partition("://")[0].lower()
+    if scheme not in SCHEMES:
+        raise UsageError(f"--source {scheme}://...: unknown kind of address; use one of {', '.join(SCHEMES)}.")
+    try:
+        parts = urlsplit(spec)
+        is_complete = bool(parts.hostname) or scheme in ("udp", "rtp", "srt", "tcp")
+        is_complete = is_complete and parts.port != 0
+    except ValueError:
+        is_complete = False
+    if not is_complete:
+        raise UsageError(
+            f"--source {scheme}://...: the address has no valid host and port; write {scheme}://host/path."
+        )
+    return parts
+
+
+def shown_address(spec: str) -> str:
+    """The address without user, password and query (cameras take passwords there too), for messages."""
+    parts = split_address(spec)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def within(opening: Callable[[], T], *, timeout_s: float, label: str) -> T:
+    """The result of ``opening``, or ``PerceptionError`` after ``timeout_s``; a result that comes later is closed.
+
+    A thread, because looking up a host name and opening a webcam know no time limit of their own.
+    """
+    lock = threading.Lock()
+    done = threading.Event()
+    results: list[T] = []
+    failures: list[BaseException] = []
+    is_abandoned = False
+
+    def run() -> None:
+        try:
+            result = opening()
+        except BaseException as error:
+            failures.append(error)
+        else:
+            with lock:
+                results.append(result)
+                if is_abandoned and hasattr(result, "close"):
+                    result.close()
+        done.set()
+
+    threading.Thread(target=run, name=f"open {label}", daemon=True).start()
+    done.wait(timeout_s)
+    with lock:
+        is_abandoned = not results and not failures
+    if failures:
+        raise failures[0]
+    if is_abandoned:
+        raise PerceptionError(f"{label}: does not answer within {timeout_s:g} s; check the address and the network.")
+    return results[0]
+
+
+def open_address(spec: str, *, name: str, rate_fps: float | None, timeout_s: float) -> Reader | VideoFile:
+    """A live reader, or a ``VideoFile`` where the address holds a whole video of known duration.
+
+    Raises ``UsageError`` for a bad address, ``PerceptionError`` when it does not answer in time or refuses.
+    """
+    label = shown_address(spec)
+    is_http = split_address(spec).scheme in ("http", "https")
+
+    def opening() -> Reader | VideoFile:
+        response = _http_answer(spec, label=label, timeout_s=timeout_s) if is_http else None
+        if response is not None:
+            return MjpegReader(response, label=label)
+        container = _open_stream(spec, label=label, timeout_s=timeout_s)
+        if is_http and container.duration:
+            container.close()
+            return VideoFile(spec, name=name, label=label, rate_fps=rate_fps, timeout_s=timeout_s)
+        return StreamReader(container, label=label)
+
+    return within(opening, timeout_s=timeout_s, label=label)
+
+
+def _http_answer(spec: str, *, label: str, timeout_s: float) -> http.client.HTTPResponse | None:
+    """The open answer of an MJPEG camera; None where the address holds something else."""
+    parts = split_address(spec)
+    address = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    passwords = urllib.request.HTTPPasswordMgrWithDefaultRealm()
+    if parts.username is not None:
+        user, password = unquote(parts.username), unquote(parts.password or "")
+        passwords.add_password(None, address, user, password)
+    opener = urllib.request.build_opener(
+        urllib.request.HTTPBasicAuthHandler(passwords), urllib.request.HTTPDigestAuthHandler(passwords)
+    )
+    try:
+        response: http.client.HTTPResponse = opener.open(address, timeout=timeout_s)
+    except urllib.error.HTTPError as error:
+        error.close()
+        remedy = "check user name and password" if error.code in (401, 403) else "check the address"
+        raise PerceptionError(f"{label}: answered {error.code} {error.reason}; {remedy}.") from None
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        raise PerceptionError(f"{label}: does not answer ({reason}); check the address and the network.") from None
+    if response.headers.get_content_maintype() == "multipart":
+        return response
+    response.close()
+    return None
+
+
+def _open_stream(spec: str, *, label: str, timeout_s: float) -> av.container.InputContainer:
+    options = {"rtsp_flags": "prefer_tcp"} if spec.lower().startswith("rtsp") else {}
+    try:
+        return av.open(spec, options=options, timeout=timeout_s)
+    except av.error.InvalidDataError:
+        raise PerceptionError(f"{label}: sends no video that can be read; check the address.") from None
+    except av.error.ExitError:
+        raise PerceptionError(f"{label}: sends nothing within {timeout_s:g} s; check the address.") from None
+    except (av.error.FFmpegError, OSError) as error:
+        raise PerceptionError(
+            f"{label}: does not answer ({error.strerror}); check the address, the password and the network."
+        ) from None

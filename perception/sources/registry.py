@@ -1,0 +1,244 @@
+"""From what the user names to a source: webcam number, file, folder, glob or address."""
+
+from __future__ import annotations
+
+import glob
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from perception.arrays import IntArray
+from perception.errors import UsageError
+from perception.geometry.cameras import Camera, Rig
+from perception.protocols import Source
+from perception.sources.calibration.fields import above_road
+from perception.sources.calibration.rigs import fit_rig, match_rig
+from perception.sources.dataset_formats import find_layout
+from perception.sources.files.images import IMAGE_SUFFIXES, ImageSeries, images_in, natural_order
+from perception.sources.files.lazy_frame import RecordedCamera
+from perception.sources.files.poses import Poses
+from perception.sources.files.recorded_source import RecordedSource
+from perception.sources.files.recording import RECORDING_FILE, Recording
+from perception.sources.files.video import VideoFile
+from perception.sources.live.addresses import open_address, split_address, within
+from perception.sources.live.readers import Reader, WebcamReader
+from perception.sources.live.source import LiveSource
+
+
+@dataclass
+class _Opened:
+    """The cameras of all specs so far."""
+
+    recorded: list[RecordedCamera] = field(default_factory=list)
+    live: list[tuple[str, Reader]] = field(default_factory=list)
+    poses: Poses | None = None
+    notes: list[str] = field(default_factory=list)
+    calibration: dict[str, Camera] = field(default_factory=dict)
+    road_height_m: float = 0.0
+    instants: dict[str, IntArray] = field(default_factory=dict)
+    listing: str = ""
+    name: str | None = None
+
+    def unique(self, name: str) -> str:
+        """``name``, with a number behind it where another camera has it already."""
+        taken = {camera.name for camera in self.recorded} | {camera for camera, _ in self.live}
+        number, candidate = 1, name
+        while candidate in taken:
+            number += 1
+            candidate = f"{name}-{number}"
+        return candidate
+
+    def add(self, recording: Recording, folder: str) -> None:
+        """Take over the cameras of one folder and all that it tells of them."""
+        if recording.instants is not None and self.recorded:
+            raise UsageError(f"{folder}: lists which of its images belong together; give it alone.")
+        for camera in recording.cameras:
+            name = self.unique(camera.name)
+            if camera.name in recording.calibration:
+                self.calibration[name] = replace(recording.calibration[camera.name], name=name)
+            if recording.instants is not None:
+                self.listing = folder
+                self.instants[name] = recording.instants[camera.name]
+            camera.name = name
+            self.recorded.append(camera)
+        if recording.calibration:
+            self.road_height_m = recording.road_height_m
+        if recording.poses is not None:
+            if self.poses is not None:
+                raise UsageError(f"{folder}: a second recording with poses; give one recording at a time.")
+            self.poses = recording.poses
+        self.name = recording.name or Path(folder).resolve().name
+        self.notes.extend(recording.notes)
+
+    def own_rig(self) -> Rig | None:
+        """The rig that the recording itself tells, with a note where only some of its cameras are calibrated."""
+        lacking = [camera.name for camera in self.recorded if camera.name not in self.calibration]
+        if lacking and self.calibration:
+            self.notes.append(
+                f"Without calibration: camera {', '.join(lacking)}; so there is no rig, and all cameras count as "
+                "uncalibrated."
+            )
+        if not self.calibration or lacking:
+            return None
+        return above_road(Rig(self.calibration, self.road_height_m), self.name or "--source")
+
+
+def open_source(
+    specs: Sequence[str],
+    *,
+    stride: int = 1,
+    newest_only: bool = False,
+    rate_fps: float | None = None,
+    connect_timeout_s: float = 10,
+    rig: Rig | None = None,
+) -> Source:
+    """Open one camera, or several that are stepped together.
+
+    A spec is a webcam's number ("0"), a video file, an image file, a folder of images, a glob of images, a recording
+    (a folder with ``recording.yaml``, MOTChallenge's ``seqinfo.ini``, ``frames.json``, or in the layout of nuScenes or
+    KITTI; ``folder#name`` is one of several drives in it) or an address (http(s), rtsp, rtmp, udp, ...).
+
+    ``stride`` hands out every n-th instant. ``newest_only`` lets live cameras skip what the caller was too slow for.
+    ``rate_fps`` replaces the clock of videos and images (images: 10 per second without it). ``connect_timeout_s``
+    bounds the opening of each live camera, and later the silence that is borne. ``rig`` says where the cameras sit,
+    in place of what a recording tells itself: matched by name, or in order where no name matches.
+
+    The source also has ``warnings: list[str]``, a sentence for everything that was left out.
+
+    Raises ``UsageError`` for what is missing, unreadable, of no known kind, a mixture of live and recorded, or a rig
+    of other cameras or of images of another shape; ``PerceptionError`` for an address that does not answer.
+    """
+    if stride < 1:
+        raise UsageError(f"--stride {stride}: expected a whole number of at least 1.")
+    if rate_fps is not None and not (rate_fps > 0 and math.isfinite(rate_fps)):
+        raise UsageError(f"rate_fps {rate_fps}: expected a positive number of frames per second.")
+    if not specs:
+        raise UsageError("--source: is missing; give a video, a folder, an address or a webcam number.")
+    opened = _Opened()
+    try:
+        for spec in specs:
+            _open_spec(spec, opened, rate_fps=rate_fps, timeout_s=connect_timeout_s)
+        if opened.live and opened.recorded:
+            raise UsageError("--source: live cameras and recordings cannot be mixed; give only one kind.")
+        if opened.live and rate_fps is not None:
+            raise UsageError("rate_fps: a live camera has its own clock; leave the option out.")
+    except BaseException:
+        for _, reader in opened.live:
+            reader.close()
+        raise
+    if opened.live:
+        return _live_source(opened, rig, stride=stride, newest_only=newest_only, timeout_s=connect_timeout_s)
+    return _recorded_source(opened, rig, stride=stride, is_one_folder=len(specs) == 1)
+
+
+def _live_source(opened: _Opened, rig: Rig | None, *, stride: int, newest_only: bool, timeout_s: float) -> LiveSource:
+    names = [name for name, _ in opened.live]
+    try:
+        if rig is not None:
+            rig, notes = match_rig(rig, names)
+            opened.notes.extend(notes)
+    except BaseException:
+        for _, reader in opened.live:
+            reader.close()
+        raise
+    source = LiveSource(
+        opened.live,
+        name=_source_name(names),
+        stride=stride,
+        newest_only=newest_only,
+        silence_s=timeout_s,
+        rig=rig,
+        notes=opened.notes,
+    )
+    try:
+        source.fit_to_pictures()
+    except BaseException:
+        source.close()
+        raise
+    return source
+
+
+def _recorded_source(opened: _Opened, rig: Rig | None, *, stride: int, is_one_folder: bool) -> RecordedSource:
+    names = [camera.name for camera in opened.recorded]
+    if opened.instants and len(opened.instants) < len(names):
+        raise UsageError(f"{opened.listing}: lists which of its images belong together; give it alone.")
+    if rig is None:
+        rig = opened.own_rig()
+    else:
+        rig, notes = match_rig(rig, names)
+        opened.notes.extend(notes)
+    if rig is not None:
+        rig = fit_rig(rig, {camera.name: camera.size_px for camera in opened.recorded})
+    return RecordedSource(
+        opened.recorded,
+        name=_source_name([opened.name] if is_one_folder and opened.name else names),
+        stride=stride,
+        poses=opened.poses,
+        rig=rig,
+        instants=opened.instants or None,
+        notes=opened.notes,
+    )
+
+
+def _open_spec(spec: str, opened: _Opened, *, rate_fps: float | None, timeout_s: float) -> None:
+    """Open what one spec names and add its cameras."""
+    if spec.isascii() and spec.isdigit():
+        label = f"webcam{int(spec)}"
+        reader = within(lambda: WebcamReader(int(spec)), timeout_s=timeout_s, label=label)
+        opened.live.append((opened.unique(label), reader))
+    elif "://" in spec:
+        name = opened.unique(split_address(spec).hostname or split_address(spec).scheme)
+        camera = open_address(spec, name=name, rate_fps=rate_fps, timeout_s=timeout_s)
+        if isinstance(camera, VideoFile):
+            opened.recorded.append(camera)
+        else:
+            opened.live.append((name, camera))
+    elif (layout := find_layout(spec)) is not None:
+        opened.add(layout.open(rate_fps), str(layout.folder))
+    elif Path(spec).is_dir():
+        opened.add(_image_folder(Path(spec), rate_fps=rate_fps), spec)
+    elif Path(spec).exists():
+        opened.recorded.append(_open_file(Path(spec), opened, rate_fps=rate_fps))
+    elif any(sign in spec for sign in "*?["):
+        opened.recorded.append(_open_glob(spec, opened, rate_fps=rate_fps))
+    else:
+        raise UsageError(f"{spec}: no such file or folder; check the name.")
+
+
+def _open_file(path: Path, opened: _Opened, *, rate_fps: float | None) -> RecordedCamera:
+    if path.is_file() and path.stat().st_size == 0:
+        raise UsageError(f"{path}: the file is empty; copy or record it again.")
+    name = opened.unique(path.stem)
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        return ImageSeries([path], name=name, rate_fps=rate_fps)
+    return VideoFile(str(path), name=name, rate_fps=rate_fps)
+
+
+def _open_glob(pattern: str, opened: _Opened, *, rate_fps: float | None) -> RecordedCamera:
+    found_paths = map(Path, glob.glob(pattern, recursive=True))  # noqa: PTH207 - Path.glob takes no absolute pattern
+    matches = natural_order(path for path in found_paths if path.is_file())
+    images = [path for path in matches if path.suffix.lower() in IMAGE_SUFFIXES]
+    if not images:
+        found = f"none of the {len(matches)} matching files is an image" if matches else "no file matches"
+        raise UsageError(f"{pattern}: {found}; give a pattern of images, and videos one by one.")
+    if len(images) < len(matches):
+        opened.notes.append(f"{pattern}: {len(matches) - len(images)} matching files are no images and were left out.")
+    return ImageSeries(images, name=opened.unique(images[0].resolve().parent.name or "images"), rate_fps=rate_fps)
+
+
+def _image_folder(folder: Path, *, rate_fps: float | None) -> Recording:
+    paths = images_in(folder)
+    if not paths:
+        raise UsageError(
+            f"{folder}: holds no images, no {RECORDING_FILE} and no other known layout; give another folder, or write "
+            f"a {RECORDING_FILE}."
+        )
+    return Recording([ImageSeries(paths, name=folder.resolve().name or "images", rate_fps=rate_fps)])
+
+
+def _source_name(names: Sequence[str]) -> str:
+    """A name for a folder: the camera's, or the first one and how many more."""
+    name = names[0] if len(names) == 1 else f"{names[0]}+{len(names) - 1}"
+    return re.sub(r"[^\w.+-]+", "_", name).strip("._") or "source"

@@ -1,0 +1,33 @@
+"""The classes of road users: names, labels, groups, usual sizes, and what other data sets call them."""
+
+from __future__ import annotations
+
+CLASSES: tuple[str, ...] = ("car", "truck", "bus", "motorcycle", "bicycle", "pedestrian")
+"""Road users, in the order of the integer labels. Vehicles with four wheels or more come first."""
+
+VEHICLE_LABELS: tuple[int, ...] = (0, 1, 2)
+"""Labels of car, truck and bus, which several benchmarks count as one class."""
+
+TWO_WHEELED_LABELS: tuple[int, ...] = (3, 4)
+"""Labels of motorcycle and bicycle; their riders belong to them."""
+
+PEDESTRIAN_LABEL = 5
+
+USUAL_SIZES_LWH_M: tuple[tuple[float, float, float], ...] = (
+    (4.5, 1.85, 1.55),
+    (7.5, 2.5, 3.0),
+    (11.5, 2.55, 3.1),
+    (2.1, 0.8, 1.5),
+    (1.75, 0.6, 1.65),
+    (0.6, 0.6, 1.72),
+)
+"""Length, width and height of a usual member of each class, riders included; what a single camera cannot measure."""
+
+_COCO80 = {"pedestrian": 0, "bicycle": 1, "car": 2, "motorcycle": 3, "bus": 5, "truck": 7}
+_COCO91 = {"pedestrian": 1, "bicycle": 2, "car": 3, "motorcycle": 4, "bus": 6, "truck": 8}
+
+COCO80_COLUMNS: tuple[int, ...] = tuple(_COCO80[name] for name in CLASSES)
+"""For each of ``CLASSES`` its column among COCO's 80 contiguous classes."""
+
+LABEL_OF_COCO91: dict[int, int] = {_COCO91[name]: label for label, name in enumerate(CLASSES)}
+"""From the category ids of COCO's files (and torchvision's detectors) to ``CLASSES``."""

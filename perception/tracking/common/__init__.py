@@ -1,0 +1,1 @@
+"""What both trackers share: Kalman filter, association, track state, settings."""

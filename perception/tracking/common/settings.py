@@ -1,0 +1,82 @@
+"""What a user may choose about tracking."""
+
+from __future__ import annotations
+
+from typing import ClassVar, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from perception.protocols import Detector
+from perception.tracking.common.kalman import MotionNoise
+
+SettingsT = TypeVar("SettingsT", bound="LifeSettings")
+
+
+class LifeSettings(BaseModel):
+    """What both frames share: thresholds of association and the life of a track.
+
+    Times are seconds, so that any frame rate works. The defaults were chosen by HOTA and IDF1 on recordings of 1.25, 5
+    and 10 frames per second with YOLOX-nano's boxes; the scores belong to a detector whose operating point is about
+    0.25. An unknown name or a value out of range raises ``pydantic.ValidationError`` (a ``ValueError``).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    for_chances: ClassVar[dict[str, float]] = {}
+    """What differs for a detector whose scores are chances of being right."""
+
+    @classmethod
+    def suited_to(cls: type[SettingsT], detector: Detector) -> SettingsT:
+        """The scores to rely on. Where they are chances of being right (``scores_are_chances``), as RoadNet's are, a
+        low one means what it says."""
+        return cls.model_validate(cls.for_chances if getattr(detector, "scores_are_chances", False) else {})
+
+    strong_score: float = Field(default=0.25, ge=0, le=1, description="detections from here on are matched first")
+    weak_score: float = Field(default=0.1, ge=0, le=1, description="detections below this are ignored")
+    birth_score: float = Field(default=0.25, ge=0, le=1, description="unmatched detections from here on start a track")
+    min_iou: float = Field(default=0.2, gt=0, le=1, description="overlap from which a strong detection may match")
+    weak_min_iou: float = Field(default=0.3, gt=0, le=1, description="overlap from which a weak detection may match")
+    appearance_weight: float = Field(
+        default=0.0, ge=0, description="weight of the features' cosine beside the IoU; 0 switches looks off"
+    )
+    min_hits: int = Field(default=2, ge=1, description="detections that confirm a track")
+    confirm_s: float = Field(default=0.1, ge=0, description="age that confirms a track, together with min_hits")
+    confirm_at_once_interval_s: float = Field(
+        default=0.5, gt=0, description="where frames lie at least this far apart, a track does not wait for its second"
+    )
+    tentative_unseen_s: float = Field(
+        default=0.07, ge=0, description="unconfirmed tracks unseen for longer are dropped"
+    )
+    max_unseen_s: float = Field(default=1.0, ge=0, description="tracks unseen for longer are forgotten")
+    coast_s: float = Field(default=0.3, ge=0, description="tracks unseen for up to this long are still returned")
+    birth_max_iou: float = Field(
+        default=0.4, ge=0, le=1, description="a detection that overlaps a track seen now by more starts no track"
+    )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> LifeSettings:
+        if not self.weak_score <= self.strong_score:
+            raise ValueError(f"weak_score ({self.weak_score}) must not exceed strong_score ({self.strong_score})")
+        if not self.weak_score <= self.birth_score:
+            raise ValueError(f"weak_score ({self.weak_score}) must not exceed birth_score ({self.birth_score})")
+        if not self.coast_s <= self.max_unseen_s:
+            raise ValueError(f"coast_s ({self.coast_s}) must not exceed max_unseen_s ({self.max_unseen_s})")
+        return self
+
+
+class TrackerSettings(LifeSettings):
+    """Thresholds of the image frame."""
+
+    # Chosen by HOTA and IDF1 on val_morning and the motorway's training recordings.
+    for_chances: ClassVar[dict[str, float]] = {"strong_score": 0.35, "weak_score": 0.2, "birth_score": 0.4}
+
+    gate: float = Field(
+        default=7.78,
+        ge=0,
+        description="squared Mahalanobis distance up to which a strong detection may match without overlap, for long "
+        "intervals between frames; 7.78 holds 90% of the true pairs (chi-square, 4 degrees of freedom)",
+    )
+    duplicate_iou: float = Field(
+        default=0.85, gt=0, le=1, description="two tracks that overlap by more and move alike are one object"
+    )
+    noise: MotionNoise = MotionNoise()

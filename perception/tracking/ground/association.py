@@ -1,0 +1,257 @@
+"""Which detection of which camera belongs to which track on the ground, and which tracks are one object.
+
+In each camera the tracks are predicted as boxes and compared with the detections there, as in the image frame; the
+distance on the ground, in standard deviations, keeps apart what only overlaps in the image. A camera sees a track at
+most once, but several cameras may see it at the same instant.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from perception.arrays import FloatArray, IntArray
+from perception.tracking.common.association import NEARNESS_WEIGHT, Matches, assign, pairwise_cosine, pairwise_iou
+from perception.tracking.ground.observations import GroundObservations
+from perception.tracking.ground.settings import GroundSettings
+from perception.tracking.ground.track_state import BoolArray, GroundMemory, InImages
+
+_NEAR_IMAGE_SHARE = 0.1
+"""A track this far outside the image, in image sizes, may still be the one that is seen at its border."""
+
+_LOWER_SHARE = 0.1
+"""What stands in front of a box ends below it by at least this share of its height."""
+
+
+def associate(
+    tracks: GroundMemory,
+    in_images: InImages,
+    sizes_px: IntArray,
+    observed: GroundObservations,
+    settings: GroundSettings,
+    *,
+    must_overlap: bool = False,
+) -> Matches:
+    """Match tracks, predicted to now, with the observations of now, in each camera for itself, never across groups.
+
+    A camera that sees a track less clearly than another one must overlap it by ``second_min_iou``. ``must_overlap``:
+    the distance on the ground alone does not make a match.
+    """
+    is_strong = observed.scores >= settings.strong_score
+    parts: list[tuple[IntArray, IntArray, FloatArray]] = [(np.zeros(0, np.intp), np.zeros(0, np.intp), np.zeros(0))]
+    for camera in np.unique(observed.cameras):
+        is_here = observed.cameras == camera
+        track_indices = np.flatnonzero(_near_image(in_images, int(camera), sizes_px[camera]))
+        for in_stage in (is_strong, ~is_strong):
+            observation_indices = np.flatnonzero(in_stage & is_here)
+            if len(track_indices) == 0 or len(observation_indices) == 0:
+                continue
+            similarities, feasible, iou = _pairs(
+                (tracks, track_indices),
+                in_images.boxes_xyxy_px[track_indices, camera],
+                (observed, observation_indices),
+                settings,
+                may_part=in_stage is is_strong and not must_overlap,
+            )
+            rows, columns = assign(similarities, feasible)
+            parts.append((track_indices[rows], observation_indices[columns], iou[rows, columns]))
+            track_indices = np.delete(track_indices, rows)
+    matched, found, overlaps = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    order = np.argsort(-overlaps, kind="stable")
+    matched, found, overlaps = matched[order], found[order], overlaps[order]
+    stays = (ranks_within(matched) == 0) | (overlaps >= settings.second_min_iou)
+    return Matches(matched[stays], found[stays])
+
+
+def ground_distances(
+    places_m: FloatArray, covariances: FloatArray, other_places_m: FloatArray, other_covariances: FloatArray
+) -> FloatArray:
+    """(N, M): squared Mahalanobis distances between places (N, 2) and (M, 2) with covariances (N, 2, 2), (M, 2, 2)."""
+    xx, xy, yy = (np.add.outer(covariances[:, i, j], other_covariances[:, i, j]) for i, j in ((0, 0), (0, 1), (1, 1)))
+    x, y = (np.subtract.outer(places_m[:, k], other_places_m[:, k]) for k in (0, 1))
+    distances: FloatArray = (yy * x * x - 2 * xy * x * y + xx * y * y) / (xx * yy - xy * xy)
+    return distances
+
+
+def widened(tracks: GroundMemory, observed: GroundObservations, gate: float) -> FloatArray:
+    """(K, 4, 4): the errors with which observations (K,) correct their tracks (K,).
+
+    One that lies outside the gate, though it overlaps in the image, may be half hidden: it counts as much as if it
+    stood at the gate.
+    """
+    total = tracks.covariances[:, :2, :2] + observed.jitters[:, :2, :2]
+    residuals = observed.measured[:, :2] - tracks.means[:, :2]
+    distances = (residuals[:, None] @ np.linalg.solve(total, residuals[:, :, None]))[:, 0, 0]
+    errors: FloatArray = observed.jitters * np.maximum(distances / gate, 1.0)[:, None, None]
+    return errors
+
+
+def ranks_within(groups: IntArray) -> IntArray:
+    """(K,): how many equal numbers stand before each one."""
+    order = np.argsort(groups, kind="stable")
+    ordered = groups[order]
+    is_first = np.r_[True, ordered[1:] != ordered[:-1]][: len(groups)]
+    starts = np.maximum.accumulate(np.where(is_first, np.arange(len(groups)), 0))
+    ranks = np.empty(len(groups), np.int64)
+    ranks[order] = np.arange(len(groups)) - starts
+    return ranks
+
+
+def overlaps_seen(
+    observed: GroundObservations, tracks: GroundMemory, in_images: InImages, timestamp_ns: int, min_iou: float
+) -> BoolArray:
+    """Whether each observation (M,) overlaps a track of its group that is seen now by more than ``min_iou``."""
+    is_seen = tracks.last_ns == timestamp_ns
+    overlaps = np.zeros(len(observed), bool)
+    for camera in np.unique(observed.cameras):
+        rows = np.flatnonzero(observed.cameras == camera)
+        boxes = in_images.boxes_xyxy_px[is_seen, camera]
+        iou = pairwise_iou(_cxcywh(observed.boxes_xyxy_px[rows]), _cxcywh(boxes))
+        same = observed.groups[rows, None] == tracks.groups[is_seen][None]
+        overlaps[rows] = (same & (iou > min_iou) & in_images.is_in_front[is_seen, camera][None]).any(axis=1)
+    return overlaps
+
+
+def missed(
+    is_unseen: BoolArray, in_images: InImages, detections: GroundObservations, here: IntArray, settings: GroundSettings
+) -> BoolArray:
+    """Whether each track (N,) was overlooked: well inside the image of a camera of ``here``, behind nothing."""
+    is_missed = np.zeros(len(is_unseen), bool)
+    for camera in here:
+        boxes = in_images.boxes_xyxy_px[:, camera]
+        is_inside = (in_images.shares[:, camera] >= settings.inside_share) & is_unseen
+        is_inside &= boxes[:, 3] - boxes[:, 1] >= settings.min_seen_height_px
+        rows = np.flatnonzero(is_inside & ~is_missed)
+        covers = detections.boxes_xyxy_px[detections.cameras == camera]
+        low = np.maximum(boxes[rows, None, :2], covers[None, :, :2])
+        high = np.minimum(boxes[rows, None, 2:], covers[None, :, 2:])
+        shared = np.clip(high - low, 0, None).prod(axis=2)
+        own = np.maximum((boxes[rows, 2:] - boxes[rows, :2]).prod(axis=1), 1e-6)
+        # What stands in front reaches lower in the image; the own box under another track's name does not.
+        in_front = covers[None, :, 3] > (boxes[rows, 3] + _LOWER_SHARE * (boxes[rows, 3] - boxes[rows, 1]))[:, None]
+        is_covered = (in_front & (shared >= settings.covered_share * own[:, None])).any(axis=1)
+        is_missed[rows] = ~is_covered
+    return is_missed
+
+
+def one_object(
+    tracks: GroundMemory, in_images: InImages, is_seen_by: BoolArray, settings: GroundSettings
+) -> tuple[IntArray, IntArray]:
+    """Rows (K,) of tracks to keep and of the copies (K,) that are the same objects.
+
+    Copies stand in the same place, move alike, overlap in an image, and no camera sees both (``is_seen_by``, (N, C)).
+    Each track is in one pair at most. The older one is kept.
+    """
+    first, second = cKDTree(tracks.means[:, :2]).query_pairs(_MAX_COPY_DISTANCE_M, output_type="ndarray").T
+    alike = tracks.groups[first] == tracks.groups[second]
+    alike &= ~(is_seen_by[first] & is_seen_by[second]).any(axis=1)
+    first, second = first[alike], second[alike]
+    if len(first) == 0:
+        return first, second
+    # A position that is known to centimetres is not known to better than how the boxes of two cameras differ.
+    moving = [0, 1, 4, 5]
+    residuals = (tracks.means[first] - tracks.means[second])[:, moving]
+    total = (tracks.covariances[first] + tracks.covariances[second])[:, moving][:, :, moving]
+    total[:, [0, 1], [0, 1]] += np.square(_SAME_PLACE_STD_M[tracks.groups[first]])[:, None]
+    distances = (residuals[:, None] @ np.linalg.solve(total, residuals[..., None]))[:, 0, 0]
+    first, second = first[distances <= settings.gate], second[distances <= settings.gate]
+    overlap = _best_overlap(in_images, first, second)
+    first, second = first[overlap >= settings.merge_iou], second[overlap >= settings.merge_iou]
+    age = np.lexsort((tracks.first_ns, ~tracks.is_confirmed))
+    rank = np.empty(len(tracks), np.int64)
+    rank[age] = np.arange(len(tracks))
+    kept, copies = np.where(rank[first] < rank[second], (first, second), (second, first))
+    order = np.lexsort((rank[copies], rank[kept]))
+    kept, copies = kept[order], copies[order]
+    is_alone = (ranks_within(np.concatenate([kept, copies])) == 0).reshape(2, -1).all(axis=0)
+    return kept[is_alone], copies[is_alone]
+
+
+def merged_pairs(tracks: GroundMemory, kept: IntArray, copies: IntArray) -> tuple[GroundMemory, IntArray]:
+    """What tracks ``kept`` (K,) are together with their ``copies`` (K,), and the row (N,) whose state each track has.
+
+    A pair has the state of the one whose place is better known, and the id, age and heading of the kept one.
+    """
+    spreads = tracks.covariances[:, 0, 0] + tracks.covariances[:, 1, 1]
+    sources = np.arange(len(tracks))
+    sources[kept] = np.where(spreads[kept] <= spreads[copies], kept, copies)
+    older, younger = tracks[kept], tracks[copies]
+    merged = replace(
+        tracks[sources[kept]],
+        ids=older.ids,
+        label_votes=older.label_votes + younger.label_votes,
+        hits=np.maximum(older.hits, younger.hits),
+        first_ns=older.first_ns,
+        last_ns=np.maximum(older.last_ns, younger.last_ns),
+        missed_s=np.minimum(older.missed_s, younger.missed_s),
+        headings_rad=older.headings_rad,
+        has_moved=older.has_moved,
+        is_moving=older.is_moving,
+    )
+    return merged, sources
+
+
+_SAME_PLACE_STD_M: FloatArray = np.array([0.5, 0.3, 0.15])
+"""Per group: how far apart the boxes of two cameras put one object besides what the filter knows."""
+
+_MAX_COPY_DISTANCE_M = 8.0
+
+
+def _best_overlap(in_images: InImages, first: IntArray, second: IntArray) -> FloatArray:
+    """(K,): the greatest IoU of the two tracks' boxes in any camera."""
+    boxes, others = in_images.boxes_xyxy_px[first], in_images.boxes_xyxy_px[second]
+    sides = np.minimum(boxes[..., 2:], others[..., 2:]) - np.maximum(boxes[..., :2], others[..., :2])
+    shared = np.clip(sides, 0, None).prod(axis=-1)
+    areas = [(b[..., 2:] - b[..., :2]).prod(axis=-1) for b in (boxes, others)]
+    iou = shared / np.maximum(areas[0] + areas[1] - shared, 1e-6)
+    best: FloatArray = np.where(in_images.is_in_front[first] & in_images.is_in_front[second], iou, 0.0).max(axis=1)
+    return best
+
+
+def _near_image(in_images: InImages, camera: int, size_px: IntArray) -> BoolArray:
+    boxes, margin = in_images.whole_xyxy_px[:, camera], _NEAR_IMAGE_SHARE * size_px
+    near: BoolArray = (
+        in_images.is_in_front[:, camera]
+        & (boxes[:, 2:] > -margin).all(axis=1)
+        & (boxes[:, :2] < size_px + margin).all(axis=1)
+    )
+    return near
+
+
+def _pairs(
+    of_tracks: tuple[GroundMemory, IntArray],
+    boxes_xyxy_px: FloatArray,
+    of_observed: tuple[GroundObservations, IntArray],
+    settings: GroundSettings,
+    *,
+    may_part: bool,
+) -> tuple[FloatArray, BoolArray, FloatArray]:
+    """How well tracks and observations (tables and rows of one camera) fit, whether they may match, and their IoU,
+    each (N, M).
+
+    Only the columns that are needed are taken: whole rows are heavy.
+    """
+    (tracks, rows), (observed, columns) = of_tracks, of_observed
+    iou = pairwise_iou(_cxcywh(boxes_xyxy_px), _cxcywh(observed.boxes_xyxy_px[columns]))
+    distances = ground_distances(
+        tracks.means[rows, :2],
+        tracks.covariances[rows, :2, :2],
+        observed.measured[columns, :2],
+        observed.covariances[columns, :2, :2],
+    )
+    feasible = (iou >= (settings.min_iou if may_part else settings.weak_min_iou)) & (distances <= settings.overlap_gate)
+    if may_part:
+        feasible |= distances <= settings.gate
+    feasible &= tracks.groups[rows, None] == observed.groups[columns]
+    similarities = iou + NEARNESS_WEIGHT * np.exp(-np.minimum(distances, 100.0) / 4)
+    if settings.appearance_weight > 0:
+        cosine = pairwise_cosine(tracks.features[rows], observed.features[columns])
+        similarities = similarities + settings.appearance_weight * (1 + cosine) / 2
+    return similarities, feasible, iou
+
+
+def _cxcywh(boxes_xyxy_px: FloatArray) -> FloatArray:
+    low, high = boxes_xyxy_px[:, :2], boxes_xyxy_px[:, 2:]
+    return np.concatenate([(low + high) / 2, high - low], axis=1)

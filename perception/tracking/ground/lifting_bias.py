@@ -1,0 +1,45 @@
+"""Takes out of observations what lifting does wrong, once a heading is known or guessed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from perception.tracking.ground.ego_pose import PlanarPose
+from perception.tracking.ground.lifting import Views
+from perception.tracking.ground.object_shapes import expected_lifting
+from perception.tracking.ground.observations import GroundObservations
+from perception.tracking.ground.road_plane import RoadPlane
+from perception.tracking.ground.settings import GroundSettings
+from perception.tracking.ground.track_state import GroundMemory, in_vehicle
+
+
+def centred(
+    observed: GroundObservations,
+    tracks: GroundMemory,
+    views: Views,
+    pose: PlanarPose,
+    road: RoadPlane,
+    settings: GroundSettings,
+) -> GroundObservations:
+    """Observations (K,) of the tracks (K,), moved to the centres that shapes and headings say.
+
+    Their noise becomes that of the expected boxes: by the boxes that were found, those that look too near would seem
+    the surer ones. Where a box is cut at other sides than expected the observation stays as it is.
+    """
+    states = in_vehicle(tracks, pose)
+    expected, is_like = expected_lifting(
+        states,
+        tracks.headings_rad - pose.yaw_rad,
+        tracks.labels,
+        observed.boxes_xyxy_px,
+        views[observed.cameras],
+        road,
+        settings.lifting,
+    )
+    errors_m = np.where(is_like[:, None], (expected.measured - states)[:, :2], 0.0)
+    _, noise = pose.to_world(expected.measured, expected.filtered(settings.motion.lasting_error_share))
+    measured = observed.measured.copy()
+    measured[:, :2] -= errors_m @ pose.rotation.T
+    return replace(observed, measured=measured, jitters=np.where(is_like[:, None, None], noise, observed.jitters))

@@ -1,0 +1,171 @@
+"""What the ground tracker remembers of its objects, and where they lie in the images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perception.arrays import FloatArray, IntArray, StructOfArrays
+from perception.tracking.common.track_state import TrackMemory
+from perception.tracking.ground.ego_pose import PlanarPose
+from perception.tracking.ground.lifting import Views
+from perception.tracking.ground.object_shapes import image_boxes
+from perception.tracking.ground.observations import GroundObservations
+from perception.tracking.ground.road_plane import RoadPlane
+from perception.tracking.ground.settings import GroundMotion
+
+BoolArray = NDArray[np.bool_]
+
+MIN_SIDE_M = 0.2
+"""A filtered object never shows less width or height than this."""
+
+_LARGEST_M, _WIDEST = 8.0, 2.5
+"""No object reaches farther from its centre; beside the optical axis a camera sees as far as this times the depth."""
+
+OUTSIDE_BOX_PX = (-2.0, -2.0, -1.0, -1.0)
+"""The box of a track that its last camera cannot see: just outside the image."""
+
+
+@dataclass(frozen=True)
+class GroundMemory(TrackMemory):
+    """All tracks; means and covariances are in the world.
+
+    Besides what ``TrackMemory`` holds: ``boxes_xyxy_px`` (N, 4) in the image of ``cameras``; ``missed_s`` (N,), for how
+    long a camera should have seen the track and did not; ``headings_rad`` (N,) in the world, guessed until the object
+    ``has_moved``; ``is_moving`` now.
+    """
+
+    boxes_xyxy_px: FloatArray
+    missed_s: FloatArray
+    headings_rad: FloatArray
+    has_moved: BoolArray
+    is_moving: BoolArray
+
+    @classmethod
+    def none(cls, feature_size: int = 0) -> GroundMemory:
+        """No tracks yet."""
+        base = TrackMemory.empty(feature_size)
+        return cls(
+            **vars(base),
+            boxes_xyxy_px=np.zeros((0, 4)),
+            missed_s=np.zeros(0),
+            headings_rad=np.zeros(0),
+            has_moved=np.zeros(0, bool),
+            is_moving=np.zeros(0, bool),
+        )
+
+    @classmethod
+    def started(
+        cls,
+        observed: GroundObservations,
+        names: Sequence[str],
+        views: Views,
+        timestamp_ns: int,
+        car_yaw_rad: float,
+        motion: GroundMotion,
+    ) -> GroundMemory:
+        """Tentative tracks that start at ``observed``, at rest and with an unknown speed."""
+        count = len(observed)
+        speeds = np.asarray(motion.initial_speed_stds_mps)[observed.groups]
+        rate_stds = np.column_stack([speeds, speeds, np.full((count, 2), motion.initial_side_rate_std_mps)])
+        covariances = np.zeros((count, 8, 8))
+        covariances[:, :4, :4] = observed.covariances
+        covariances[:, 4:, 4:] = np.square(rate_stds)[:, :, None] * np.eye(4)
+        return cls(
+            ids=np.zeros(count, np.int64),
+            means=np.concatenate([observed.measured, np.zeros((count, 4))], axis=1),
+            covariances=covariances,
+            label_votes=observed.label_votes,
+            scores=observed.scores,
+            features=observed.features,
+            cameras=np.array(names, np.str_)[observed.cameras],
+            image_sizes_px=views.sizes_px[observed.cameras],
+            hits=np.ones(count, np.int64),
+            first_ns=np.full(count, timestamp_ns, np.int64),
+            last_ns=np.full(count, timestamp_ns, np.int64),
+            boxes_xyxy_px=observed.boxes_xyxy_px,
+            missed_s=np.zeros(count),
+            headings_rad=np.full(count, car_yaw_rad),
+            has_moved=np.zeros(count, bool),
+            is_moving=np.zeros(count, bool),
+        )
+
+
+@dataclass(frozen=True)
+class InImages(StructOfArrays):
+    """Where N tracks lie in the images of C cameras: ``whole_xyxy_px`` (N, C, 4), ``boxes_xyxy_px`` (N, C, 4) cut at
+    the border, ``shares`` (N, C) of the box inside the image; ``is_in_front`` (N, C)."""
+
+    whole_xyxy_px: FloatArray
+    boxes_xyxy_px: FloatArray
+    shares: FloatArray
+    is_in_front: BoolArray
+
+    @classmethod
+    def of(cls, tracks: GroundMemory, views: Views, pose: PlanarPose, road: RoadPlane) -> InImages:
+        """The tracks as they stand, seen from the car at ``pose``."""
+        states, headings_rad = in_vehicle(tracks, pose), tracks.headings_rad - pose.yaw_rad
+        rows, cameras = np.nonzero(_may_be_in_view(states, views))
+        whole = np.zeros((len(tracks), len(views), 4))
+        is_in_front = np.zeros((len(tracks), len(views)), bool)
+        whole[rows, cameras], is_in_front[rows, cameras] = image_boxes(
+            states[rows], headings_rad[rows], tracks.labels[rows], views[cameras], road
+        )
+        cut = np.clip(whole, 0.0, np.tile(views.sizes_px, 2))
+        cut_areas, areas = (np.prod(boxes[..., 2:] - boxes[..., :2], axis=-1) for boxes in (cut, whole))
+        shares = np.where(is_in_front, cut_areas / np.maximum(areas, 1e-6), 0.0)
+        return cls(whole, cut, shares, is_in_front)
+
+
+def _may_be_in_view(states: FloatArray, views: Views) -> BoolArray:
+    """(N, C): False where an object with a state (N, 4) is far out of the camera's view, which saves its projection."""
+    offsets_m = states[:, None, :2] - views.positions_m[:, :2]
+    depths_m = (offsets_m * views.forwards).sum(axis=-1)
+    lefts_m = offsets_m[..., 1] * views.forwards[:, 0] - offsets_m[..., 0] * views.forwards[:, 1]
+    may_be: BoolArray = (depths_m > -_LARGEST_M) & (np.abs(lefts_m) < _WIDEST * np.maximum(depths_m, 0) + _LARGEST_M)
+    return may_be
+
+
+def in_vehicle(tracks: GroundMemory, pose: PlanarPose) -> FloatArray:
+    """(N, 4): x, y, shown width and height in the vehicle's axes."""
+    return np.concatenate([pose.to_vehicle(tracks.means[:, :2]), tracks.means[:, 2:4]], axis=1)
+
+
+def shown(
+    tracks: GroundMemory, in_images: InImages, names: NDArray[np.str_], sizes_px: IntArray, timestamp_ns: int
+) -> GroundMemory:
+    """The tracks with their boxes as they lie in the image of the camera that sees them best.
+
+    That is the camera of the last detection while there is one, then the one in which they should be largest, then
+    the last one; there the box may lie outside the image.
+    """
+    rows = np.arange(len(tracks))
+    areas = (
+        np.prod(in_images.boxes_xyxy_px[..., 2:] - in_images.boxes_xyxy_px[..., :2], axis=-1) * in_images.is_in_front
+    )
+    last = (tracks.cameras[:, None] == names[None]).argmax(axis=1)
+    is_seen = tracks.last_ns == timestamp_ns
+    best = np.where(is_seen | ~(areas > 0).any(axis=1), last, areas.argmax(axis=1))
+    is_inside = areas[rows, best] > 0
+    far = np.tile(sizes_px[best], 2)
+    outside = np.where(
+        in_images.is_in_front[rows, best, None],
+        np.clip(in_images.whole_xyxy_px[rows, best], -far, 2 * far),
+        OUTSIDE_BOX_PX,
+    )
+    boxes = np.where(is_inside[:, None], in_images.boxes_xyxy_px[rows, best], outside)
+    # A near object may be seen though its centre is beside the camera, where nothing can be projected.
+    boxes = np.where((is_seen & ~is_inside)[:, None], tracks.boxes_xyxy_px, boxes)
+    return replace(tracks, boxes_xyxy_px=boxes, cameras=names[best], image_sizes_px=sizes_px[best])
+
+
+def with_sides(means: FloatArray) -> FloatArray:
+    """States (N, 8) whose width and height are at least ``MIN_SIDE_M``, and do not shrink there."""
+    is_held = means[:, 2:4] < MIN_SIDE_M
+    bounded = means.copy()
+    bounded[:, 2:4] = np.where(is_held, MIN_SIDE_M, means[:, 2:4])
+    bounded[:, 6:8] = np.where(is_held, np.maximum(means[:, 6:8], 0.0), means[:, 6:8])
+    return bounded

@@ -1,0 +1,1 @@
+"""The image frame: boxes tracked in each image."""

@@ -1,0 +1,1 @@
+"""RoadNet from images to weights: data, augmentation, losses, distillation, calibration."""

@@ -1,0 +1,294 @@
+"""Random views of labelled images: every batch shows the network something that it has not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from perception.arrays import FloatArray, IntArray
+from perception.detection.letterbox import PADDING_GREY
+from perception.taxonomy import CLASSES, PEDESTRIAN_LABEL, TWO_WHEELED_LABELS
+from perception.training.detector.copy_paste import Cutouts, covered_shares
+from perception.training.detector.dataset import LabelledImage
+
+_MIN_VISIBLE_SHARE = 0.3
+_MIN_SIDE_PX = 4.0
+
+
+class View(NamedTuple):
+    """One augmented picture (H, W, 3) and its labels in its own pixels; see ``LabelledImage``.
+
+    In the boxes ``pasted_xyxy`` (k, 4) something was pasted: what imitated detectors say there does not count.
+    """
+
+    image: NDArray[np.uint8]
+    boxes_xyxy: FloatArray
+    labels: IntArray
+    object_ids: IntArray
+    ignore_xyxy: FloatArray
+    ignore_labels: IntArray
+    exhaustive: NDArray[np.bool_]
+    imitate: NDArray[np.bool_]
+    pasted_xyxy: FloatArray = np.zeros((0, 4), np.float32)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B views as tensors; labels padded to the most objects M, ``valid`` (B, M) says which rows are real.
+
+    ``known`` (B, C, H / 8, W / 8) is False where nobody knows whether an object of the class is there, ``original``
+    (B, 1, H / 8, W / 8) where something was pasted.
+    ``imitate`` (B, T, C) says where which imitated detector counts for which class. ``teacher_scores`` (B, A, C) and
+    ``teacher_boxes`` (B, A, 4) are what those that were asked say together; ``taught`` (B, A, C) says where they did.
+    """
+
+    images: Tensor
+    boxes_xyxy: Tensor
+    labels: Tensor
+    object_ids: Tensor
+    valid: Tensor
+    known: Tensor
+    original: Tensor
+    imitate: Tensor
+    teacher_scores: Tensor | None = None
+    teacher_boxes: Tensor | None = None
+    taught: Tensor | None = None
+
+    def to(self, device: torch.device) -> Batch:
+        """The same batch in the memory of ``device``."""
+        tensors = {name: value.to(device) for name, value in vars(self).items() if value is not None}
+        return Batch(**tensors)
+
+
+KNOWN_STRIDE = 8
+
+
+def make_batch(
+    images: Sequence[LabelledImage],
+    probabilities: FloatArray,
+    rng: np.random.Generator,
+    *,
+    batch_size: int,
+    sizes_px: Sequence[tuple[int, int]],
+    mosaic: float,
+    cutouts: Cutouts | None = None,
+) -> Batch:
+    """Draw images by ``probabilities`` (n,) and show each in a random view of one size (width, height), some with
+    ``cutouts`` pasted.
+
+    A quarter of the batch are second views of the first ones, so that the embedding sees objects twice.
+    """
+    width, height = sizes_px[int(rng.integers(len(sizes_px)))]
+    pairs = batch_size // 4
+    chosen = rng.choice(len(images), size=batch_size - pairs, p=probabilities)
+    views = []
+    for position, index in enumerate(chosen):
+        is_paired = position < pairs
+        if not is_paired and rng.random() < mosaic:
+            others = rng.choice(len(images), size=3, p=probabilities)
+            views.append(_mosaic([images[i] for i in (index, *others)], rng, width, height, cutouts))
+        else:
+            views.append(random_view(images[index], rng, width, height, cutouts))
+        if is_paired:
+            views.append(random_view(images[_neighbour(images, index, rng)], rng, width, height, cutouts))
+    return collate(views, width, height)
+
+
+def _neighbour(images: Sequence[LabelledImage], index: int, rng: np.random.Generator) -> int:
+    """An image near ``index`` that shares objects with it, or the same image."""
+    near = range(max(0, index - 3), min(len(images), index + 4))
+    ids = images[index].object_ids
+    sharing = [i for i in near if np.isin(images[i].object_ids, ids).any()]
+    return int(rng.choice(sharing)) if sharing else index
+
+
+def random_view(
+    image: LabelledImage, rng: np.random.Generator, width: int, height: int, cutouts: Cutouts | None = None
+) -> View:
+    """A random crop or shrink of ``image``, mirrored at times, in random light, on a ``width`` x ``height`` canvas;
+    with ``cutouts`` pasted in as many views as ``image.paste`` says."""
+    image_height, image_width = image.image.shape[:2]
+    fit = min(width / image_width, height / image_height)
+    low, high = image.zoom
+    zoom = fit * np.exp(rng.uniform(np.log(low), np.log(high)))
+    stretch = np.exp(rng.uniform(-0.12, 0.12))
+    scale_x, scale_y = zoom * stretch, zoom / stretch
+    # What is larger than the canvas is cropped anywhere, what is smaller is placed anywhere.
+    offset_x = rng.uniform(*sorted((0.0, width - image_width * scale_x)))
+    offset_y = rng.uniform(*sorted((0.0, height - image_height * scale_y)))
+    matrix = np.array([[scale_x, 0.0, offset_x], [0.0, scale_y, offset_y]])
+    if rng.random() < 0.5:
+        matrix[0] = -matrix[0]
+        matrix[0, 2] += width
+    source = image.image
+    to_canvas = matrix.copy()
+    if zoom < 0.5:  # bilinear sampling of every other pixel would alias
+        share = 0.5 ** np.floor(np.log2(1 / zoom))
+        source = np.asarray(cv2.resize(source, None, fx=share, fy=share, interpolation=cv2.INTER_AREA), np.uint8)
+        to_canvas[:, :2] *= np.array([image_width / source.shape[1], image_height / source.shape[0]])
+    picture = cv2.warpAffine(
+        source, to_canvas, (width, height), flags=cv2.INTER_LINEAR, borderValue=(PADDING_GREY,) * 3
+    )
+    boxes, shares = _move_boxes(image.boxes_xyxy_px, matrix, width, height)
+    ignored, ignored_shares = _move_boxes(image.ignore_xyxy_px, matrix, width, height)
+    keep, cut = _are_objects(boxes, shares), shares > 0
+    cut &= ~keep
+    ignored_seen = ignored_shares > 0
+    view = View(
+        np.asarray(picture, np.uint8),
+        boxes[keep],
+        image.labels[keep],
+        image.object_ids[keep],
+        np.concatenate([ignored[ignored_seen], boxes[cut]]),
+        np.concatenate([image.ignore_labels[ignored_seen], image.labels[cut]]),
+        image.exhaustive,
+        image.imitate,
+    )
+    if cutouts is not None and rng.random() < image.paste:
+        whole_picture = np.array([[0, 0, image_width, image_height]], np.float32)
+        region, _ = _move_boxes(whole_picture, matrix, width, height)
+        view = _with_pasted(view, shares[keep], region[0].round().astype(int), cutouts, rng)
+    return view._replace(image=_light(view.image, rng))
+
+
+def _with_pasted(
+    view: View, shares: FloatArray, region_xyxy: IntArray, cutouts: Cutouts, rng: np.random.Generator
+) -> View:
+    """Cutouts in the part of a view that is no padding; ``shares`` (n,) of its objects could be seen before.
+
+    What is mostly hidden now is no object to find any more, but no background either. The riders of pasted machines
+    are part of them, where a picture's own riders may be pedestrians.
+    """
+    x1, y1, x2, y2 = region_xyxy
+    if x1 >= x2 or y1 >= y2:
+        return view
+    pasted = cutouts.paste(view.image[y1:y2, x1:x2], rng)
+    picture, cover = view.image.copy(), np.zeros(view.image.shape[:2], bool)
+    picture[y1:y2, x1:x2], cover[y1:y2, x1:x2] = pasted.picture, pasted.cover
+    is_there = pasted.shown_shares > 0
+    added = pasted.boxes_xyxy[is_there] + np.array([x1, y1, x1, y1], np.float32)
+    added_labels = pasted.labels[is_there]
+    boxes, labels = np.concatenate([view.boxes_xyxy, added]), np.concatenate([view.labels, added_labels])
+    ids = np.concatenate([view.object_ids, pasted.object_ids[is_there]])
+    left = shares * (1 - covered_shares(view.boxes_xyxy, cover))
+    keep = _are_objects(boxes, np.concatenate([left, pasted.shown_shares[is_there]]))
+    ridden = added[np.isin(added_labels, TWO_WHEELED_LABELS)]
+    return view._replace(
+        image=picture,
+        boxes_xyxy=boxes[keep],
+        labels=labels[keep],
+        object_ids=ids[keep],
+        ignore_xyxy=np.concatenate([view.ignore_xyxy, boxes[~keep], ridden]),
+        ignore_labels=np.concatenate([view.ignore_labels, labels[~keep], np.full(len(ridden), PEDESTRIAN_LABEL)]),
+        pasted_xyxy=added,
+    )
+
+
+def _move_boxes(boxes: FloatArray, matrix: FloatArray, width: int, height: int) -> tuple[FloatArray, FloatArray]:
+    """Boxes (n, 4) on the canvas, and the share (n,) of each that lies on it."""
+    corners = boxes.reshape(-1, 2, 2) * matrix[[0, 1], [0, 1]] + matrix[:, 2]
+    whole = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
+    clipped = np.clip(whole, 0, [width, height, width, height])
+    areas = (clipped[:, 2:] - clipped[:, :2]).prod(axis=1)
+    shares: FloatArray = areas / np.maximum((whole[:, 2:] - whole[:, :2]).prod(axis=1), 1e-9)
+    return clipped.astype(np.float32), shares
+
+
+def _are_objects(boxes: FloatArray, shares: FloatArray) -> NDArray[np.bool_]:
+    """(n,): what is mostly outside, hidden or tiny is no object to find, but no background either."""
+    is_large = (boxes[:, 2:] - boxes[:, :2]).min(axis=1) >= _MIN_SIDE_PX
+    return np.asarray(is_large & (shares > _MIN_VISIBLE_SHARE))
+
+
+def _light(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Random brightness, contrast, gamma, colour balance, grey, blur and noise."""
+    levels = np.arange(256, dtype=np.float32) / 255
+    gains = np.exp(rng.normal(0, 0.08, size=3)) * np.exp(rng.normal(0, 0.2))
+    gamma = np.exp(rng.normal(0, 0.25))
+    contrast = np.exp(rng.normal(0, 0.2))
+    table = np.clip(((levels[:, None] ** gamma) * gains - 0.45) * contrast + 0.45, 0, 1)
+    picture = cv2.LUT(picture, (table * 255).astype(np.uint8).reshape(256, 1, 3))  # type: ignore[assignment]
+    if rng.random() < 0.3:
+        grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)[..., None]
+        amount = rng.uniform(0.3, 1.0)
+        picture = cv2.addWeighted(picture, 1 - amount, np.repeat(grey, 3, axis=2), amount, 0)  # type: ignore[assignment]
+    if rng.random() < 0.2:
+        picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.4, 1.4))  # type: ignore[assignment]
+    if rng.random() < 0.2:
+        noise = rng.normal(0, rng.uniform(2, 9), size=picture.shape[:2]).astype(np.int16)
+        picture = np.clip(picture.astype(np.int16) + noise[..., None], 0, 255).astype(np.uint8)
+    if rng.random() < 0.2:
+        quality = int(rng.integers(25, 70))
+        _, code = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
+        picture = cv2.imdecode(code, cv2.IMREAD_COLOR)  # type: ignore[assignment]
+    return picture
+
+
+def _mosaic(
+    images: Sequence[LabelledImage], rng: np.random.Generator, width: int, height: int, cutouts: Cutouts | None
+) -> View:
+    """Four views side by side, which meet at a random point: small objects and strange neighbours (YOLOv4)."""
+    split_x = int(width * rng.uniform(0.3, 0.7))
+    split_y = int(height * rng.uniform(0.3, 0.7))
+    picture = np.empty((height, width, 3), np.uint8)
+    cells = [
+        (0, 0, split_x, split_y),
+        (split_x, 0, width, split_y),
+        (0, split_y, split_x, height),
+        (split_x, split_y, width, height),
+    ]
+    views = []
+    for image, (left, top, right, bottom) in zip(images, cells, strict=True):
+        view = random_view(image, rng, right - left, bottom - top, cutouts)
+        picture[top:bottom, left:right] = view.image
+        shift = np.array([left, top, left, top], np.float32)
+        cell = np.array([[left, top, right, bottom]], np.float32)
+        gaps = np.flatnonzero(~view.exhaustive)
+        views.append(
+            view._replace(
+                boxes_xyxy=view.boxes_xyxy + shift,
+                ignore_xyxy=np.concatenate([view.ignore_xyxy + shift, np.repeat(cell, len(gaps), axis=0)]),
+                ignore_labels=np.concatenate([view.ignore_labels, gaps]),
+                pasted_xyxy=view.pasted_xyxy + shift,
+            )
+        )
+    together = ("boxes_xyxy", "labels", "object_ids", "ignore_xyxy", "ignore_labels", "pasted_xyxy")
+    labels = {name: np.concatenate([getattr(view, name) for view in views]) for name in together}
+    imitate = np.all([view.imitate for view in views], axis=0)
+    return View(image=picture, exhaustive=np.ones(len(CLASSES), bool), imitate=imitate, **labels)
+
+
+def collate(views: Sequence[View], width: int, height: int) -> Batch:
+    """Views of one size as a batch."""
+    most = max(1, *(len(view.labels) for view in views))
+    boxes = np.zeros((len(views), most, 4), np.float32)
+    labels = np.zeros((len(views), most), np.int64)
+    ids = np.zeros((len(views), most), np.int64)
+    valid = np.zeros((len(views), most), bool)
+    known = np.ones((len(views), len(CLASSES), height // KNOWN_STRIDE, width // KNOWN_STRIDE), bool)
+    original = np.ones((len(views), 1, *known.shape[2:]), bool)
+    for row, view in enumerate(views):
+        count = len(view.labels)
+        boxes[row, :count], labels[row, :count], ids[row, :count] = view.boxes_xyxy, view.labels, view.object_ids
+        valid[row, :count] = True
+        known[row] &= view.exhaustive[:, None, None]
+        for label, (x1, y1, x2, y2) in zip(view.ignore_labels, _cells(view.ignore_xyxy), strict=True):
+            known[row, label, y1:y2, x1:x2] = False
+        for x1, y1, x2, y2 in _cells(view.pasted_xyxy):
+            original[row, 0, y1:y2, x1:x2] = False
+    images = np.stack([view.image for view in views])
+    imitate = np.array([view.imitate for view in views])
+    return Batch(*(torch.from_numpy(array) for array in (images, boxes, labels, ids, valid, known, original, imitate)))
+
+
+def _cells(boxes_xyxy: FloatArray) -> IntArray:
+    """(n, 4): the cells of ``known`` that boxes (n, 4) touch."""
+    cells = boxes_xyxy / KNOWN_STRIDE
+    return np.concatenate([np.floor(cells[:, :2]), np.ceil(cells[:, 2:])], axis=1).astype(int)

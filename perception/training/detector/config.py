@@ -1,0 +1,105 @@
+"""What a training of the detector is told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from perception.detection.roadnet.network import SIDE_MULTIPLE_PX
+from perception.taxonomy import CLASSES
+from perception.training.engine.trainer import TrainingSettings
+from perception.weights import bundled_weights
+
+Zoom = Annotated[float, Field(gt=0, le=100)]
+Side = Annotated[int, Field(ge=SIDE_MULTIPLE_PX, multiple_of=SIDE_MULTIPLE_PX)]
+
+TEACHER_SETTINGS: dict[str, Any] = {"confidence": 0.1, "iou": 0.5, "image_size_px": 640}
+"""How the teachers look: their weak detections mark what must not be learnt as background."""
+
+
+class DataSet(BaseModel):
+    """One source of images: a ``recording`` with ground truth, a ``coco`` file, or ``unlabelled`` video."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["recording", "coco", "unlabelled"]
+    path: Path
+    stride: int = Field(1, gt=0)
+    zoom: tuple[Zoom, Zoom] = (0.5, 2.0)
+    weight: float = Field(1.0, gt=0, description="how often an image is drawn, beside the others'")
+    hold_out: float = Field(0.0, ge=0, lt=1, description="share of the images that is kept for validation")
+    paste: float = Field(0.0, ge=0, le=1, description="share of an image's views into which cutouts are pasted")
+    imitate: bool | dict[Path, tuple[str, ...]] = Field(
+        True, description="the imitated detectors whose answers count here, and for which classes; all, none"
+    )
+
+    @field_validator("zoom")
+    @classmethod
+    def _rises(cls, zoom: tuple[float, float]) -> tuple[float, float]:
+        if zoom[0] > zoom[1]:
+            raise ValueError("expected the smaller magnification first")
+        return zoom
+
+
+class DetectorTraining(BaseModel):
+    """The file behind ``perception train detector --config``; paths are relative to the ``--data`` folder, and
+    bundled weights go by their names."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    size: Literal["nano", "small", "base"] = "small"
+    backbone: Path | None = Field(None, description="ImageNet weights of torchvision's mobilenet_v2 to start from")
+    start: Path | None = Field(None, description="weights of a RoadNet of any size to go on from")
+    teachers: tuple[Path, ...] = Field((), description="detectors that label what people did not")
+    imitate: tuple[Path, ...] = Field(
+        (),
+        description="YOLOX-type ONNX, NanoDet ncnn or RoadNet files; the first that takes a batch's size counts",
+    )
+    frozen_layers: int = Field(0, ge=0, le=18, description="layers of the backbone, from the picture on, that stay")
+    learns: Literal["everything", "boxes"] = Field(
+        "everything", description="boxes: only those layers of the heads that say where an object is, all else stays"
+    )
+    keep_features: Path | None = Field(None, description="RoadNet weights whose features objects are to keep")
+    rare_share: float = Field(0.3, ge=0, le=1, description="classes in fewer images are drawn more often; 0 is off")
+    train: Annotated[tuple[DataSet, ...], Field(min_length=1)]
+    validation: Annotated[tuple[DataSet, ...], Field(min_length=1)]
+    cutouts: Path | None = Field(None, description="recordings with masks, whose road users are cut out and pasted")
+    sizes_px: Annotated[tuple[tuple[Side, Side], ...], Field(min_length=1)] = ((448, 256),)
+    mosaic: float = Field(0.4, ge=0, le=1)
+    dropout: float = Field(0.05, ge=0, lt=1)
+    settings: TrainingSettings = TrainingSettings()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> DetectorTraining:
+        if self.start is not None and self.backbone is not None:
+            raise ValueError("start and backbone both name where to begin; leave one of them out")
+        if self.learns == "boxes" and (self.start is None or self.keep_features is not None):
+            raise ValueError("learns: boxes goes on from weights, whose features stay; give start and no keep_features")
+        if any(data_set.paste for data_set in self.train) != (self.cutouts is not None):
+            raise ValueError("cutouts and the paste of a data set to learn from go together; give both or neither")
+        for data_set in self.validation:
+            if data_set.paste:
+                raise ValueError(f"{data_set.path}: nothing is pasted into pictures to choose by; leave paste out")
+        for data_set in self.train:
+            chosen = {} if isinstance(data_set.imitate, bool) else data_set.imitate
+            for path, classes in chosen.items():
+                if path not in self.imitate:
+                    raise ValueError(f"{data_set.path}: imitates {path}, which the list 'imitate' lacks")
+                if unknown := sorted(set(classes) - set(CLASSES)):
+                    raise ValueError(f"{data_set.path}: imitates {unknown[0]}; known classes are {', '.join(CLASSES)}")
+        return self
+
+    def with_teachers(self, paths: Sequence[Path]) -> DetectorTraining:
+        """These detectors teach, too: before the listed ones, with labels and, where a data set imitates all, with what
+        they say at every place. One that is listed already would only agree with itself."""
+        more = tuple(path for path in dict.fromkeys(paths) if path not in self.teachers)
+        imitate = tuple(path for path in more if path not in self.imitate)
+        return self.model_copy(update={"teachers": (*more, *self.teachers), "imitate": (*imitate, *self.imitate)})
+
+
+def weights_path(root: Path, path: Path) -> Path:
+    """Where the weights lie that a configuration names."""
+    return bundled_weights(str(path)) or root / path

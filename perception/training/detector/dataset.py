@@ -1,0 +1,228 @@
+"""Labelled images for the detector, from recordings, COCO files and other detectors, with honest gaps.
+
+Labels are often partial: an image may name the classes whose boxes are complete in it (``exhaustive``), and regions
+where nobody knows (``ignore_xyxy``). Neither may be learnt as background.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from perception.arrays import FloatArray, IntArray
+from perception.errors import UsageError
+from perception.sources import open_source, read_truth
+from perception.taxonomy import CLASSES, PEDESTRIAN_LABEL
+
+MIN_VISIBLE_SHARE = 0.3
+"""An object of which less can be seen is neither to be found nor background."""
+
+_LABEL_OF_NAME = {name: label for label, name in enumerate(CLASSES)} | {"person": PEDESTRIAN_LABEL}
+
+
+@dataclass(frozen=True)
+class LabelledImage:
+    """``image`` (H, W, 3) uint8 RGB; ``boxes_xyxy_px`` (n, 4), ``labels`` (n,), ``object_ids`` (n,) equal where two
+    images show the same object; ``exhaustive`` (C,) bool; ``ignore_xyxy_px`` (m, 4) of ``ignore_labels`` (m,).
+
+    ``neighbours`` are indices of images of the same scene. ``zoom`` is the range of magnifications that makes
+    sense for this image, where 1 fits it to the network's input. ``imitate`` (T, C) says which of T imitated
+    detectors may be learnt from here, class by class: none where the truth is complete and the picture unlike those
+    that they know. ``paste`` is the share of its views in which cutouts are pasted.
+    """
+
+    name: str
+    image: NDArray[np.uint8]
+    boxes_xyxy_px: FloatArray
+    labels: IntArray
+    object_ids: IntArray
+    exhaustive: NDArray[np.bool_]
+    ignore_xyxy_px: FloatArray = field(default_factory=lambda: np.zeros((0, 4), np.float32))
+    ignore_labels: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
+    zoom: tuple[float, float] = (0.5, 2.0)
+    weight: float = 1.0
+    imitate: NDArray[np.bool_] = field(default_factory=lambda: np.zeros((0, len(CLASSES)), bool))
+    paste: float = 0.0
+
+
+def read_coco(annotations_path: Path, *, zoom: tuple[float, float], weight: float) -> list[LabelledImage]:
+    """Images of a COCO file; they lie in ``images/`` beside it.
+
+    Optional per-image fields: ``annotated_for`` and ``exhaustive_for`` name classes (all, where absent); ``labelled``
+    false leaves the image out. Crowd boxes become regions to ignore. Raises ``UsageError`` naming what is wrong.
+    """
+    content = _read_json(annotations_path)
+    try:
+        return _coco_images(annotations_path, content, zoom=zoom, weight=weight)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UsageError(f"{annotations_path}: {error!r} is missing or wrong; give a COCO file.") from error
+
+
+def _coco_images(
+    annotations_path: Path, content: dict[str, Any], *, zoom: tuple[float, float], weight: float
+) -> list[LabelledImage]:
+    names = {category["id"]: category["name"] for category in content["categories"]}
+    unknown = sorted(set(names.values()) - set(_LABEL_OF_NAME))
+    if unknown:
+        raise UsageError(f"{annotations_path}: unknown classes {', '.join(unknown)}; known are {', '.join(CLASSES)}.")
+    by_image: dict[int, list[dict[str, Any]]] = {}
+    for annotation in content["annotations"]:
+        by_image.setdefault(annotation["image_id"], []).append(annotation)
+    images = []
+    for entry in content["images"]:
+        if not entry.get("labelled", True):
+            continue
+        annotations = by_image.get(entry["id"], [])
+        boxes = np.array([a["bbox"] for a in annotations], np.float32).reshape(-1, 4)
+        if not (np.isfinite(boxes).all() and (boxes[:, 2:] >= 0).all()):
+            raise UsageError(f"{annotations_path}: {entry['file_name']}: a bbox is no x, y, width, height; correct it.")
+        boxes[:, 2:] += boxes[:, :2]
+        labels = np.array([_LABEL_OF_NAME[names[a["category_id"]]] for a in annotations], np.int64)
+        crowd = np.array([bool(a.get("iscrowd", 0)) for a in annotations], bool)
+        exhaustive = np.isin(np.arange(len(CLASSES)), [_LABEL_OF_NAME[n] for n in entry.get("exhaustive_for", CLASSES)])
+        path = annotations_path.parent / "images" / entry["file_name"]
+        images.append(
+            LabelledImage(
+                name=entry["file_name"],
+                image=read_image(path),
+                boxes_xyxy_px=boxes[~crowd],
+                labels=labels[~crowd],
+                object_ids=object_ids(str(path), np.arange(len(boxes))[~crowd]),
+                exhaustive=exhaustive,
+                ignore_xyxy_px=boxes[crowd],
+                ignore_labels=labels[crowd],
+                zoom=zoom,
+                weight=weight,
+            )
+        )
+    return images
+
+
+def read_recording(
+    path: Path, *, stride: int, zoom: tuple[float, float], weight: float, classes: Sequence[str] = CLASSES
+) -> list[LabelledImage]:
+    """Every ``stride``-th instant of a recording with ground truth, complete for ``classes``.
+
+    Where the truth knows what can be seen, objects that are mostly hidden are regions to ignore.
+    """
+    if not path.exists():
+        raise UsageError(f"{path}: there is no such recording; correct the configuration, or give another --data.")
+    truth = read_truth(path)
+    if truth is None:
+        raise UsageError(f"{path}: has no ground truth to learn from; list it under 'unlabelled'.")
+    exhaustive = np.isin(CLASSES, classes)
+    images = []
+    for frame_set in open_source([str(path)], stride=stride):
+        for frame in frame_set:
+            rows = truth[(truth.frame_indices == frame.index) & (truth.cameras == frame.camera)]
+            seen = np.ones(len(rows), bool) if rows.visible_shares is None else rows.visible_shares >= MIN_VISIBLE_SHARE
+            images.append(
+                LabelledImage(
+                    name=f"{path.name}/{frame.camera}/{frame.index}",
+                    image=frame.image,
+                    boxes_xyxy_px=rows.boxes_xyxy_px[seen].astype(np.float32),
+                    labels=rows.labels[seen].astype(np.int64),
+                    object_ids=object_ids(str(path), rows.ids[seen]),
+                    exhaustive=exhaustive,
+                    ignore_xyxy_px=rows.boxes_xyxy_px[~seen].astype(np.float32),
+                    ignore_labels=rows.labels[~seen].astype(np.int64),
+                    zoom=zoom,
+                    weight=weight,
+                )
+            )
+    # Neighbours in the list shall show the same objects a moment later.
+    return sorted(images, key=lambda image: image.name.rpartition("/")[0])
+
+
+def read_unlabelled(path: Path, *, stride: int, zoom: tuple[float, float], weight: float) -> list[LabelledImage]:
+    """Every ``stride``-th frame of any source, nothing known about it yet."""
+    empty = np.zeros(0, np.int64)
+    return [
+        LabelledImage(
+            name=f"{path.name}/{frame.camera}/{frame.index}",
+            image=frame.image,
+            boxes_xyxy_px=np.zeros((0, 4), np.float32),
+            labels=empty,
+            object_ids=empty,
+            exhaustive=np.zeros(len(CLASSES), bool),
+            zoom=zoom,
+            weight=weight,
+        )
+        for frame_set in open_source([str(path)], stride=stride)
+        for frame in frame_set
+    ]
+
+
+def matching_paths(root: Path, path: Path) -> list[Path]:
+    """``root / path``, or in order all that it matches when its last part holds a ``*``.
+
+    Raises ``UsageError`` where nothing matches.
+    """
+    pattern = root / path
+    if "*" not in pattern.name:
+        return [pattern]
+    found = sorted(pattern.parent.glob(pattern.name))
+    if not found:
+        raise UsageError(f"{pattern}: matches nothing; check --data and the path in the configuration.")
+    return found
+
+
+def split_off(images: Sequence[LabelledImage], share: float) -> tuple[list[LabelledImage], list[LabelledImage]]:
+    """(kept, held out): a ``share`` of the images, chosen by their names and so the same in every run."""
+    held_out = [object_ids(image.name, np.zeros(1, np.int64))[0] % 1000 < share * 1000 for image in images]
+    kept = [image for image, out in zip(images, held_out, strict=True) if not out]
+    return kept, [image for image, out in zip(images, held_out, strict=True) if out]
+
+
+def object_ids(scope: str, ids: IntArray) -> IntArray:
+    """Ids that are unique over all data sets: a hash of where the object lives, and its number there."""
+    scope_hash = np.frombuffer(scope.encode(), np.uint8).astype(np.uint64)
+    value = np.uint64(1469598103934665603)
+    with np.errstate(over="ignore"):
+        for byte in scope_hash:  # FNV-1a: Python's own hash differs from process to process
+            value = (value ^ byte) * np.uint64(1099511628211)
+    return (int(value % np.uint64(1 << 40)) << 20) + np.asarray(ids, np.int64)
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """(H, W, 3) uint8 RGB."""
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if image is None:
+        raise UsageError(f"{path}: missing or not a readable image.")
+    return np.ascontiguousarray(image[..., ::-1])
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror}).") from error
+    except ValueError as error:
+        raise UsageError(f"{path}: not a COCO file ({error}).") from error
+
+
+def with_labels(
+    image: LabelledImage,
+    boxes_xyxy_px: FloatArray,
+    labels: IntArray,
+    ignore_xyxy_px: FloatArray,
+    ignore_labels: IntArray,
+) -> LabelledImage:
+    """``image`` with more boxes and more regions to ignore; every class then counts as complete."""
+    new_ids = object_ids(image.name, 1000 + np.arange(len(labels)))
+    return replace(
+        image,
+        boxes_xyxy_px=np.concatenate([image.boxes_xyxy_px, boxes_xyxy_px]).astype(np.float32),
+        labels=np.concatenate([image.labels, labels]),
+        object_ids=np.concatenate([image.object_ids, new_ids]),
+        exhaustive=np.ones(len(CLASSES), bool),
+        ignore_xyxy_px=np.concatenate([image.ignore_xyxy_px, ignore_xyxy_px]).astype(np.float32),
+        ignore_labels=np.concatenate([image.ignore_labels, ignore_labels]),
+    )

@@ -1,0 +1,167 @@
+"""Learning from other detectors: what two teachers agree on is a label, what one of them doubts is ignored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from perception.arrays import FloatArray, IntArray
+from perception.detection.backends.ncnn import NcnnDetector
+from perception.detection.backends.onnx import OnnxDetector
+from perception.detection.nms import SUPPRESSION_GROUPS
+from perception.detection.roadnet.weights import is_exported_roadnet, load_roadnet, open_exported
+from perception.detection.settings import DetectionSettings
+from perception.protocols import Detector
+from perception.taxonomy import CLASSES, PEDESTRIAN_LABEL, TWO_WHEELED_LABELS
+from perception.training.detector.dataset import LabelledImage, with_labels
+from perception.types import Detections, Frame
+from perception.weights import WEIGHTS_SUFFIX
+
+SURE_ALONE = 0.6
+"""One teacher's score above which its box is a label without the other's agreement."""
+
+SURE_TOGETHER = 0.35
+"""The mean score of two overlapping boxes above which they are a label."""
+
+DOUBTFUL = 0.1
+"""The score above which a box that is no label marks a region to ignore."""
+
+_RIDER_OVERLAP = 0.3
+_GROUPS = np.array(SUPPRESSION_GROUPS)
+
+
+class Imitated(Protocol):
+    """A detector whose answers at every place, before suppression, can be learnt; its places are RoadNet's, or the
+    finer ones of them."""
+
+    @property
+    def input_size_px(self) -> tuple[int, int] | None:
+        """(width, height); None where every size will do."""
+
+    def dense(self, images: NDArray[np.uint8]) -> tuple[FloatArray, FloatArray]:
+        """(B, H, W, 3) uint8 RGB to scores (B, A, C) and boxes (B, A, 4) in pixels."""
+
+
+class Answers(NamedTuple):
+    """What imitated detectors say together of B images at A places: ``scores`` (B, A, C), ``boxes`` (B, A, 4) in
+    pixels, and ``taught`` (B, A, C), where one of them was asked."""
+
+    scores: FloatArray
+    boxes: FloatArray
+    taught: NDArray[np.bool_]
+
+
+def ask(imitated: Sequence[Imitated], images: NDArray[np.uint8], counts: NDArray[np.bool_]) -> Answers | None:
+    """For each class the answers of the first detector that takes ``images`` (B, H, W, 3) and counts for it there.
+
+    ``counts`` (B, T, C). A place has the box of whoever is the surest there. None where nobody is to be asked.
+    """
+    height, width = images.shape[1:3]
+    left = counts.any(axis=1)
+    heard: list[tuple[NDArray[np.intp], NDArray[np.bool_], FloatArray, FloatArray]] = []
+    for teacher, wanted in zip(imitated, counts.transpose(1, 0, 2), strict=True):
+        wanted = wanted & left
+        rows = np.flatnonzero(wanted.any(axis=1))
+        if teacher.input_size_px in (None, (width, height)) and len(rows):
+            heard.append((rows, wanted[rows], *teacher.dense(images[rows])))
+            left &= ~wanted
+    if not heard:
+        return None
+    # A teacher may lack the coarsest places.
+    places = max(scores.shape[1] for _, _, scores, _ in heard)
+    answers = Answers(
+        np.zeros((len(images), places, len(CLASSES)), np.float32),
+        np.zeros((len(images), places, 4), np.float32),
+        np.zeros((len(images), places, len(CLASSES)), bool),
+    )
+    surest = np.zeros((len(images), places), np.float32)
+    for rows, wanted, scores, boxes in heard:
+        at = np.s_[rows, : scores.shape[1]]
+        asked = np.broadcast_to(wanted[:, None], scores.shape)
+        answers.scores[at] = np.where(asked, scores, answers.scores[at])
+        answers.taught[at] |= asked
+        sureness = np.where(asked, scores, 0).max(axis=2)
+        surer = sureness > surest[at]
+        answers.boxes[at] = np.where(surer[..., None], boxes, answers.boxes[at])
+        surest[at] = np.maximum(surest[at], sureness)
+    return answers
+
+
+def open_imitated(path: Path) -> Imitated:
+    """Raises ``UsageError`` when the file is missing, unreadable or of another kind."""
+    if path.suffix == WEIGHTS_SUFFIX:
+        return load_roadnet(path, DetectionSettings(), device=torch.device("cpu"))
+    if is_exported_roadnet(path):
+        return open_exported(path, DetectionSettings())
+    return (NcnnDetector if path.suffix == ".param" else OnnxDetector)(path, DetectionSettings())
+
+
+def complete_labels(images: Iterable[LabelledImage], teachers: Sequence[Detector]) -> Iterator[LabelledImage]:
+    """Label the classes that are incomplete in each image by what the teachers see; human boxes win."""
+    for image in images:
+        if image.exhaustive.all() or not teachers:
+            yield image
+            continue
+        frame = Frame(image.image, "image", 0, 0)
+        boxes, labels, sure = agreement([teacher.detect([frame])[0] for teacher in teachers])
+        wanted = ~image.exhaustive[labels]
+        boxes, labels, sure = boxes[wanted], labels[wanted], sure[wanted]
+        known = _overlap(boxes, image.boxes_xyxy_px)
+        same_group = _GROUPS[labels][:, None] == _GROUPS[image.labels][None]
+        new = ~((known.iou > 0.4) & same_group).any(axis=1) if len(image.labels) else np.ones(len(labels), bool)
+        # Some data sets draw one box around machine and rider: there the rider is no pedestrian, nor background.
+        riding = (labels == PEDESTRIAN_LABEL) & (
+            (known.share_inside > _RIDER_OVERLAP) & np.isin(image.labels, TWO_WHEELED_LABELS)[None]
+        ).any(axis=1)
+        label_it, ignore_it = new & sure & ~riding, new & (~sure | riding)
+        yield with_labels(image, boxes[label_it], labels[label_it], boxes[ignore_it], labels[ignore_it])
+
+
+def agreement(found: Sequence[Detections]) -> tuple[FloatArray, IntArray, NDArray[np.bool_]]:
+    """Merge what the teachers found in one image.
+
+    Returns boxes (n, 4) and labels (n,) of the teacher listed first where both see an object, and whether each is
+    sure (n,); the others are doubtful.
+    """
+    first = found[0]
+    boxes, labels, scores = first.boxes_xyxy_px, first.labels, first.scores
+    best_alone, best_together = scores, np.zeros(len(scores))
+    for other in found[1:]:
+        same_group = _GROUPS[labels][:, None] == _GROUPS[other.labels][None]
+        overlap = np.where(same_group, _overlap(boxes, other.boxes_xyxy_px).iou, 0.0)
+        if len(other) and len(boxes):
+            partner = overlap.argmax(axis=1)
+            agrees = overlap[np.arange(len(boxes)), partner] > 0.5
+            best_together = np.where(
+                agrees, np.maximum(best_together, (best_alone + other.scores[partner]) / 2), best_together
+            )
+        alone = ~(overlap > 0.4).any(axis=0) if len(boxes) else np.ones(len(other), bool)
+        boxes = np.concatenate([boxes, other.boxes_xyxy_px[alone]])
+        labels = np.concatenate([labels, other.labels[alone]])
+        best_alone = np.concatenate([best_alone, other.scores[alone]])
+        best_together = np.concatenate([best_together, np.zeros(int(alone.sum()))])
+    seen = np.maximum(best_alone, best_together) > DOUBTFUL
+    sure = (best_alone > SURE_ALONE) | (best_together > SURE_TOGETHER)
+    return boxes[seen], labels[seen], sure[seen]
+
+
+class _Overlap(NamedTuple):
+    """``iou`` (n, m), and ``share_inside`` (n, m): the part of each first box that lies in each second one."""
+
+    iou: FloatArray
+    share_inside: FloatArray
+
+
+def _overlap(first: FloatArray, second: FloatArray) -> _Overlap:
+    low = np.maximum(first[:, None, :2], second[None, :, :2])
+    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
+    shared = np.clip(high - low, 0, None).prod(axis=2)
+    area_first = (first[:, 2:] - first[:, :2]).prod(axis=1)[:, None]
+    area_second = (second[:, 2:] - second[:, :2]).prod(axis=1)[None]
+    union = np.maximum(area_first + area_second - shared, 1e-9)
+    return _Overlap(shared / union, shared / np.maximum(area_first, 1e-9))

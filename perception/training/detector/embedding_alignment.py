@@ -1,0 +1,138 @@
+"""New weights, old features: a detector that learns on keeps the numbers by which forecasters know its objects.
+
+A forecaster that was trained with a detector's features only understands that detector's. Fitting the last layer of
+the embedding, by least squares on what the detector before saw, lets both go on without training every forecaster anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from perception.detection.letterbox import canvas_size, letterbox
+from perception.detection.nms import suppress
+from perception.detection.roadnet.network import SIDE_MULTIPLE_PX, STRIDES, LevelHead, RoadNet, RoadNetOutput, to_input
+from perception.detection.settings import USUAL_IMAGE_SIZE_PX
+from perception.taxonomy import CLASSES
+from perception.training.detector.augmentation import View, collate
+from perception.training.detector.dataset import LabelledImage
+from perception.training.detector.loss import assign
+
+_MIN_SCORE, _IOU = 0.15, 0.5
+_HELD_OUT_EVERY = 5
+_MOST_PICTURES = 800
+_RIDGE = 1e-3
+
+
+class Kept(NamedTuple):
+    """Mean cosine between new and old features of ``objects`` in pictures that were not fitted on."""
+
+    cosine: float
+    objects: int
+
+
+class _Objects(NamedTuple):
+    """What ``new`` and ``old`` say of the same N objects: ``inputs`` (N, channels) of the new network's last layer,
+    ``heads`` (N,), ``wanted`` (N, F) embeddings of the old one."""
+
+    inputs: Tensor
+    heads: Tensor
+    wanted: Tensor
+
+
+@torch.inference_mode()
+def keep_features(new: RoadNet, old: RoadNet, images: Sequence[LabelledImage], device: torch.device) -> Kept:
+    """Change the embedding's last layer of ``new`` so that objects get the features that ``old`` gives them.
+
+    At most 800 pictures are looked at, evenly chosen; every fifth of them is kept for the figure that is returned.
+    Raises ``ValueError`` when features have other sizes, or when ``old`` finds nothing.
+    """
+    if new.config.embedding_size != old.config.embedding_size:
+        raise ValueError(f"features of {old.config.embedding_size} numbers cannot be kept in {new.config}")
+    new, old = new.to(device).eval(), old.to(device).eval()
+    learnt: list[_Objects] = []
+    held_out: list[_Objects] = []
+    for index, image in enumerate(images[:: 1 + len(images) // _MOST_PICTURES]):
+        for objects in _seen_by_both(new, old, image, device):
+            (held_out if index % _HELD_OUT_EVERY == 0 else learnt).append(objects)
+    known = _join(learnt)
+    for index, head in enumerate(new.heads):
+        assert isinstance(head, LevelHead)
+        rows = known.heads == index
+        if rows.any():
+            _fit(head.embedding, known.inputs[rows], known.wanted[rows])
+    return _agreement(new, _join(held_out))
+
+
+def _seen_by_both(new: RoadNet, old: RoadNet, image: LabelledImage, device: torch.device) -> Iterator[_Objects]:
+    """The objects that ``old`` finds, each at the place where ``new`` would find it; nothing where there are none."""
+    height, width = image.image.shape[:2]
+    long_side_px = min(USUAL_IMAGE_SIZE_PX, max(height, width))
+    size = canvas_size([(width, height)], long_side_px=long_side_px, multiple=SIDE_MULTIPLE_PX)
+    pixels = letterbox([image.image], width=size[0], height=size[1]).images
+    inputs = to_input(torch.from_numpy(pixels).to(device))
+    before: RoadNetOutput = old(inputs)
+    found = suppress(before.class_logits.sigmoid(), before.boxes_xyxy, score_threshold=_MIN_SCORE, iou_threshold=_IOU)
+    if not len(found.labels):
+        return
+    after, last_inputs = _with_last_inputs(new, inputs)
+    view = View(
+        pixels[0],
+        found.boxes_xyxy.cpu().numpy(),
+        found.labels.cpu().numpy(),
+        np.arange(len(found.labels)),
+        np.zeros((0, 4), np.float32),
+        np.zeros(0, np.int64),
+        np.ones(len(CLASSES), bool),
+        np.zeros(0, bool),
+    )
+    places = assign(after, collate([view], *size).to(device)).best_places[0]
+    levels = torch.searchsorted(torch.tensor(STRIDES, device=device), after.strides[places].long())
+    heads = levels.clamp(max=len(new.heads) - 1)  # the coarsest two levels share theirs
+    yield _Objects(last_inputs[places], heads, before.embeddings[0, found.place_indices])
+
+
+def _with_last_inputs(model: RoadNet, inputs: Tensor) -> tuple[RoadNetOutput, Tensor]:
+    """The outputs, and what the embeddings' last layers were given at all places, (A, channels)."""
+    given: list[Tensor] = []
+
+    def remember(module: nn.Module, values: tuple[Tensor, ...]) -> None:
+        given.append(values[0][0].flatten(1).T)
+
+    hooks = [head.embedding.register_forward_pre_hook(remember) for head in model.heads]  # type: ignore[union-attr]
+    try:
+        return model(inputs), torch.cat(given)
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _fit(layer: nn.Conv2d, inputs: Tensor, wanted: Tensor) -> None:
+    """Ridge regression of ``wanted`` (N, F) on ``inputs`` (N, channels) into a 1x1 convolution."""
+    x = torch.cat([inputs, torch.ones_like(inputs[:, :1])], dim=1).double()
+    gram = x.T @ x
+    gram += _RIDGE * gram.diagonal().mean() * torch.eye(len(gram), device=x.device)
+    solution = torch.linalg.solve(gram, x.T @ wanted.double()).float()
+    assert layer.bias is not None
+    layer.weight.copy_(solution[:-1].T[..., None, None])
+    layer.bias.copy_(solution[-1])
+
+
+def _agreement(model: RoadNet, objects: _Objects) -> Kept:
+    heads = [head.embedding for head in model.heads]  # type: ignore[union-attr]
+    kept = torch.empty_like(objects.wanted)
+    for index, layer in enumerate(heads):
+        rows = objects.heads == index
+        kept[rows] = layer(objects.inputs[rows][..., None, None])[..., 0, 0]  # type: ignore[operator]
+    cosines = nn.functional.cosine_similarity(kept, objects.wanted, dim=1)
+    return Kept(float(cosines.mean()), len(cosines))
+
+
+def _join(parts: Sequence[_Objects]) -> _Objects:
+    if not parts:
+        raise ValueError("the detector before finds nothing in the pictures, so that its features cannot be fitted")
+    return _Objects(*(torch.cat(columns) for columns in zip(*parts, strict=True)))

@@ -1,0 +1,174 @@
+"""What the detector is punished for: missed and false classes, wrong boxes, embeddings that confuse objects.
+
+Places are assigned to objects by task alignment (Feng et al. 2021, TOOD): an object takes the few places whose class
+score and box are already best. Classes learn by a quality focal loss (Li et al. 2020), boxes by generalised IoU
+(Rezatofighi et al. 2019), embeddings by supervised contrast (Khosla et al. 2020).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torchvision.ops import generalized_box_iou_loss
+
+from perception.detection.roadnet.network import RoadNetOutput
+from perception.taxonomy import PEDESTRIAN_LABEL, TWO_WHEELED_LABELS
+from perception.training.detector.augmentation import KNOWN_STRIDE, Batch
+
+_PLACES_PER_OBJECT = 10
+_ALIGNMENT_POWER = 5.0
+_CLASS_WEIGHT, _KIND_WEIGHT, _BOX_WEIGHT, _EMBEDDING_WEIGHT, _TEACHER_WEIGHT = 1.0, 0.5, 2.0, 0.1, 1.0
+_MIN_TEACHER_SCORE = 0.05
+_TEMPERATURE = 0.15
+
+
+class DetectionLoss(NamedTuple):
+    """Scalars; ``total`` is what gradient descent follows. ``kinds`` takes for granted that an object is there.
+    ``teacher`` is zero where no teacher was asked."""
+
+    total: Tensor
+    classes: Tensor
+    kinds: Tensor
+    boxes: Tensor
+    embeddings: Tensor
+    teacher: Tensor
+
+
+class Assignment(NamedTuple):
+    """For B images of A places: ``object_indices`` (B, A), -1 for background; ``quality`` (B, A) in 0..1;
+    ``best_places`` (B, M), the place that fits each object best."""
+
+    object_indices: Tensor
+    quality: Tensor
+    best_places: Tensor
+
+
+@torch.no_grad()
+def assign(output: RoadNetOutput, batch: Batch) -> Assignment:
+    """Task-aligned assignment of places to objects, batched over images."""
+    scores = output.class_logits.sigmoid()
+    object_scores = scores.gather(2, batch.labels[:, None, :].expand(-1, scores.shape[1], -1)).transpose(1, 2)
+    iou = _pairwise_iou(batch.boxes_xyxy, output.boxes_xyxy)  # (B, M, A)
+    low, high = batch.boxes_xyxy[:, :, None, :2], batch.boxes_xyxy[:, :, None, 2:]
+    points = output.points_xy[None, None]
+    # An object smaller than the grid has no place inside it: it takes those within a stride of its centre.
+    centre = (low + high) / 2
+    reach = output.strides[None, None, :, None]
+    is_inside = ((points > low) & (points < high)).all(-1) | ((points - centre).abs() < reach * 0.75).all(-1)
+    alignment = object_scores.sqrt() * iou.pow(_ALIGNMENT_POWER) + 1e-9
+    alignment = alignment * (is_inside & batch.valid[:, :, None])
+
+    top, places = alignment.topk(min(_PLACES_PER_OBJECT, alignment.shape[2]), dim=2)
+    is_candidate = torch.zeros_like(alignment, dtype=torch.bool).scatter_(2, places, top > 0)
+    candidate_iou = torch.where(is_candidate, iou + 1e-6, 0.0)
+    best_iou, object_indices = candidate_iou.max(dim=1)  # a place that two objects want goes to the better overlap
+    object_indices = torch.where(best_iou > 0, object_indices, -1)
+
+    # Quality: alignment scaled so that an object's best place has the quality of its best IoU.
+    largest = (alignment * is_candidate).amax(dim=2, keepdim=True)
+    largest_iou = (iou * is_candidate).amax(dim=2, keepdim=True)
+    scaled = alignment / (largest + 1e-9) * largest_iou
+    quality = scaled.gather(1, object_indices.clamp(min=0)[:, None, :])[:, 0]
+    return Assignment(object_indices, torch.where(object_indices >= 0, quality, 0.0), places[:, :, 0])
+
+
+def detection_loss(output: RoadNetOutput, batch: Batch) -> DetectionLoss:
+    """The loss of a batch, averaged over its objects."""
+    assignment = assign(output, batch)
+    is_object = assignment.object_indices >= 0
+    rows = torch.arange(len(batch.labels), device=is_object.device)[:, None].expand_as(is_object)
+    objects = assignment.object_indices.clamp(min=0)
+
+    target = torch.zeros_like(output.class_logits)
+    target.scatter_(2, batch.labels[rows, objects][..., None], assignment.quality[..., None])
+    probability = output.class_logits.sigmoid()
+    focus = (target - probability).abs().pow(2.0).detach()
+    punished = _known_at_places(batch.known, output.points_xy) | is_object[..., None]
+    class_loss = functional.binary_cross_entropy_with_logits(output.class_logits, target, reduction="none")
+    normaliser = assignment.quality.sum().clamp(min=1.0)
+    classes = (class_loss * focus * punished).sum() / normaliser
+
+    weights = assignment.quality[is_object]
+    kind_loss = functional.cross_entropy(
+        output.class_logits[is_object], batch.labels[rows, objects][is_object], reduction="none"
+    )
+    kinds = (kind_loss * weights).sum() / normaliser
+    found, wanted = output.boxes_xyxy[is_object], batch.boxes_xyxy[rows, objects][is_object]
+    boxes = (generalized_box_iou_loss(found, wanted) * weights).sum() / normaliser
+    embeddings = _contrast(output, batch, assignment)
+    teacher = _distillation(output, batch)
+    total = (
+        _CLASS_WEIGHT * classes
+        + _KIND_WEIGHT * kinds
+        + _BOX_WEIGHT * boxes
+        + _EMBEDDING_WEIGHT * embeddings
+        + _TEACHER_WEIGHT * teacher
+    )
+    return DetectionLoss(total, classes, kinds, boxes, embeddings, teacher)
+
+
+def _distillation(output: RoadNetOutput, batch: Batch) -> Tensor:
+    """Say at every place what the teacher says there (Hinton et al. 2015): how sure it is, and which box.
+
+    Where people drew one box around rider and machine, a teacher's pedestrian is left out; of what was pasted, all.
+    """
+    if batch.teacher_scores is None or batch.teacher_boxes is None or batch.taught is None:
+        return output.class_logits.sum() * 0.0
+    target = torch.where(batch.teacher_scores > _MIN_TEACHER_SCORE, batch.teacher_scores, 0.0)
+    logits = output.class_logits[:, : target.shape[1]]  # a teacher may lack the coarsest places
+    found_boxes = output.boxes_xyxy[:, : target.shape[1]]
+    probability = logits.sigmoid()
+    focus = (target - probability).abs().pow(2.0).detach()
+    has_rider = batch.valid & torch.isin(batch.labels, batch.labels.new_tensor(TWO_WHEELED_LABELS))
+    low, high = batch.boxes_xyxy[:, None, :, :2], batch.boxes_xyxy[:, None, :, 2:]
+    points = output.points_xy[None, : target.shape[1], None]
+    is_rider = (((points > low) & (points < high)).all(-1) & has_rider[:, None]).any(dim=2)
+    is_original = _known_at_places(batch.original, output.points_xy)[:, : target.shape[1]]
+    counts = (batch.taught & is_original).to(target.dtype)
+    counts[..., PEDESTRIAN_LABEL] *= ~is_rider
+    loss = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    sureness = (target * counts).amax(dim=2)
+    normaliser = sureness.sum().clamp(min=1.0)
+    # A place's box is that of the class which its teacher is surest of; where that one is left out, so is the box.
+    seen = (sureness > 0.2) & (sureness >= (target * batch.taught).amax(dim=2))
+    boxes = generalized_box_iou_loss(found_boxes[seen], batch.teacher_boxes[seen]) * sureness[seen]
+    total: Tensor = ((loss * focus * counts).sum() + 2.0 * boxes.sum()) / normaliser
+    return total
+
+
+def _contrast(output: RoadNetOutput, batch: Batch, assignment: Assignment) -> Tensor:
+    """Embeddings of the same object in two views attract, all others repel."""
+    rows, objects = torch.nonzero(batch.valid, as_tuple=True)
+    embeddings = output.embeddings[rows, assignment.best_places[rows, objects]]
+    ids = batch.object_ids[rows, objects]
+    itself = torch.eye(len(ids), dtype=torch.bool, device=ids.device)
+    same = (ids[:, None] == ids[None]) & ~itself
+    anchors = same.any(dim=1)
+    if not anchors.any():
+        return embeddings.sum() * 0.0
+    logits = (embeddings @ embeddings.T / _TEMPERATURE).masked_fill(itself, -1e4)
+    log_shares = logits.log_softmax(dim=1)
+    per_anchor = -(log_shares * same).sum(dim=1)[anchors] / same.sum(dim=1)[anchors]
+    return per_anchor.mean()
+
+
+def _known_at_places(known: Tensor, points_xy: Tensor) -> Tensor:
+    """(B, C, H / 8, W / 8) looked up at the places: (B, A, C)."""
+    cells = (points_xy / KNOWN_STRIDE).long()
+    columns = cells[:, 0].clamp(max=known.shape[3] - 1)
+    rows = cells[:, 1].clamp(max=known.shape[2] - 1)
+    at_places: Tensor = known[:, :, rows, columns]
+    return at_places.transpose(1, 2)
+
+
+def _pairwise_iou(first: Tensor, second: Tensor) -> Tensor:
+    """(B, M, 4) and (B, A, 4) to (B, M, A)."""
+    low = torch.maximum(first[:, :, None, :2], second[:, None, :, :2])
+    high = torch.minimum(first[:, :, None, 2:], second[:, None, :, 2:])
+    shared = (high - low).clamp(min=0).prod(dim=-1)
+    areas_first = (first[..., 2:] - first[..., :2]).prod(dim=-1)[:, :, None]
+    areas_second = (second[..., 2:] - second[..., :2]).prod(dim=-1)[:, None, :]
+    return shared / (areas_first + areas_second - shared).clamp(min=1e-9)

@@ -1,0 +1,267 @@
+"""``perception train detector``: RoadNet from images to weights."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from perception.arrays import FloatArray
+from perception.detection.letterbox import letterbox
+from perception.detection.roadnet.detector import RoadNetDetector
+from perception.detection.roadnet.engines import TorchEngine
+from perception.detection.roadnet.network import SIZES, RoadNet, to_input
+from perception.detection.roadnet.weights import read_roadnet
+from perception.detection.settings import DetectionSettings
+from perception.errors import UsageError
+from perception.evaluation import evaluate_detection, join_tables
+from perception.protocols import Detector
+from perception.taxonomy import CLASSES
+from perception.training.detector.augmentation import Batch, View, collate, make_batch
+from perception.training.detector.config import DataSet, DetectorTraining, weights_path
+from perception.training.detector.copy_paste import Cutouts, read_cutouts
+from perception.training.detector.dataset import (
+    LabelledImage,
+    matching_paths,
+    read_coco,
+    read_recording,
+    read_unlabelled,
+    split_off,
+)
+from perception.training.detector.distillation import Imitated, ask, complete_labels, open_imitated
+from perception.training.detector.loss import detection_loss
+from perception.training.detector.weight_resizing import resized
+from perception.training.engine.trainer import Task, Validation
+from perception.types import BoxTable, Frame
+from perception.weights import read_plain_state
+
+
+@dataclass(frozen=True)
+class DetectorData:
+    """Images to learn from, what is pasted into them, and per validation set those to choose by."""
+
+    train: list[LabelledImage]
+    validation: dict[str, list[LabelledImage]]
+    cutouts: Cutouts | None = None
+
+
+def load_data(
+    config: DetectorTraining,
+    root: Path,
+    teachers: Sequence[Detector],
+    on_image: Callable[[int, int], None] = lambda done, total: None,
+) -> DetectorData:
+    """Read all images; ``on_image(done, total)`` reports the teachers' labelling, which takes the longest."""
+    cutouts = None
+    if config.cutouts is not None:
+        paths = matching_paths(root, config.cutouts)
+        cutouts = Cutouts([cutout for path in paths for cutout in read_cutouts(path)])
+    train: list[LabelledImage] = []
+    validation: dict[str, list[LabelledImage]] = {}
+    for data_set in config.train:
+        images = _read(data_set, root, config.imitate)
+        if data_set.hold_out:
+            images, held_out = split_off(images, data_set.hold_out)
+            validation[f"{data_set.path.as_posix()} (held out)"] = held_out
+        train.extend(images)
+    for data_set in config.validation:
+        validation[data_set.path.as_posix()] = _read(data_set, root, config.imitate)
+    labelled = []
+    for done, image in enumerate(complete_labels(train, teachers), start=1):
+        labelled.append(image)
+        on_image(done, len(train))
+    return DetectorData(labelled, validation, cutouts)
+
+
+def _read(data_set: DataSet, root: Path, imitated: Sequence[Path]) -> list[LabelledImage]:
+    """The images of one source; a path with * stands for all recordings that it matches."""
+    if data_set.kind == "coco":
+        images = read_coco(root / data_set.path, zoom=data_set.zoom, weight=data_set.weight)
+    else:
+        read = read_recording if data_set.kind == "recording" else read_unlabelled
+        images = [
+            image
+            for path in matching_paths(root, data_set.path)
+            for image in read(path, stride=data_set.stride, zoom=data_set.zoom, weight=data_set.weight)
+        ]
+    imitate = _counting(data_set.imitate, imitated)
+    return [replace(image, imitate=imitate, paste=data_set.paste) for image in images]
+
+
+def _counting(chosen: bool | dict[Path, tuple[str, ...]], imitated: Sequence[Path]) -> NDArray[np.bool_]:
+    """(T, C): which of the imitated detectors count for which class."""
+    if isinstance(chosen, bool):
+        return np.full((len(imitated), len(CLASSES)), chosen)
+    return np.array([np.isin(CLASSES, chosen.get(path, ())) for path in imitated], bool).reshape(-1, len(CLASSES))
+
+
+def open_all_imitated(config: DetectorTraining, root: Path) -> list[Imitated]:
+    """Raises ``UsageError`` as ``open_imitated`` does: call it before anything takes long."""
+    return [open_imitated(weights_path(root, path)) for path in config.imitate]
+
+
+def detector_task(
+    config: DetectorTraining, data: DetectorData, imitated: Sequence[Imitated], root: Path, device: torch.device
+) -> Task[Batch]:
+    """What ``loop.train`` needs."""
+    torch.manual_seed(config.settings.seed)
+    size = replace(SIZES[config.size], dropout=config.dropout)
+    if config.start is not None:
+        started = read_roadnet(weights_path(root, config.start))[0]
+        if config.learns == "boxes" and replace(started.config, dropout=size.dropout) != size:
+            raise UsageError(
+                f"learns: boxes keeps a network as it is, and {config.start} is not of size {config.size}."
+            )
+        model = resized(started, size)
+    else:
+        model = RoadNet(size)
+        if config.backbone is not None:
+            try:
+                model.load_backbone(read_plain_state(root / config.backbone))
+            except (RuntimeError, ValueError) as error:
+                raise UsageError(
+                    f"{root / config.backbone}: is no MobileNetV2 of width {size.width:g}, as size {config.size} has."
+                ) from error
+    model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    choose_what_learns(model, config)
+    if device.type == "cpu":
+        thin_out_afterwards(model)
+    weights = sampling_weights(data.train, config.rare_share)
+
+    def draw_batch(step: int) -> Batch:
+        batch = make_batch(
+            data.train,
+            weights / weights.sum(),
+            np.random.default_rng([config.settings.seed, step]),
+            batch_size=config.settings.batch_size,
+            sizes_px=config.sizes_px,
+            mosaic=config.mosaic,
+            cutouts=data.cutouts,
+        )
+        answers = ask(imitated, batch.images.numpy(), batch.imitate.numpy())
+        if answers is None:
+            return batch
+        scores, boxes, taught = (torch.from_numpy(array) for array in answers)
+        return replace(batch, teacher_scores=scores, teacher_boxes=boxes, taught=taught)
+
+    def loss_of(network: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        batch = batch.to(device)
+        loss = detection_loss(network(to_input(batch.images)), batch)
+        return loss._asdict()
+
+    def validate(network: nn.Module) -> Validation:
+        assert isinstance(network, RoadNet)
+        return validate_detector(network, data.validation, device)
+
+    return Task(model, draw_batch, loss_of, validate)
+
+
+def choose_what_learns(model: RoadNet, config: DetectorTraining) -> None:
+    """Take the gradients of all that is to stay as it is."""
+    model.backbone[: config.frozen_layers].requires_grad_(False)  # type: ignore[index]
+    if config.learns == "boxes":
+        model.requires_grad_(False)
+        for head in model.level_heads:
+            head.where.requires_grad_(True)
+            head.sides.requires_grad_(True)
+
+
+def thin_out_afterwards(model: nn.Module) -> None:
+    """Let the depthwise convolutions with stride 2 compute every place and drop three of four; the same numbers.
+
+    On a processor their gradients take oneDNN a slow path: a step of 8 images of 416 pixels on two cores spent
+    130 of its 420 ms there, and takes 340 ms this way.
+    """
+
+    def every_second(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        return output[..., ::2, ::2].contiguous(memory_format=torch.channels_last)
+
+    for module in model.modules():
+        if not isinstance(module, nn.Conv2d) or not module.weight.requires_grad:
+            continue
+        if module.groups == module.in_channels > 1 and module.stride == (2, 2):
+            module.stride = (1, 1)
+            module.register_forward_hook(every_second)
+
+
+def sampling_weights(images: Sequence[LabelledImage], rare_share: float) -> FloatArray:
+    """(n,): an image counts by its own weight, and more when it shows a class that few images show.
+
+    The repeat factor of LVIS (Gupta et al. 2019): the root of ``rare_share`` over the class's share of the images.
+    """
+    shows = np.array([np.isin(np.arange(len(CLASSES)), image.labels) for image in images])
+    share = np.maximum(shows.mean(axis=0), 1e-6)
+    factors = np.maximum(1.0, np.sqrt(rare_share / share))
+    repeat = np.where(shows, factors, 1.0).max(axis=1)
+    weights: FloatArray = np.array([image.weight for image in images]) * repeat
+    return weights
+
+
+def validate_detector(
+    model: RoadNet, sets: dict[str, list[LabelledImage]], device: torch.device, *, image_size_px: int = 512
+) -> Validation:
+    """Loss, and AP50 with vehicles as one class, on each validation set; the score is their mean.
+
+    Several cameras count alike: a single one would choose weights that know only that one.
+    """
+    losses, figures = [], {}
+    for name, images in sets.items():
+        losses.extend(_validation_losses(model, images, device))
+        figures[f"AP50 {name}"] = average_precision(model, images, device, image_size_px=image_size_px)
+    return Validation(float(np.mean(losses)), float(np.mean(list(figures.values()))), figures)
+
+
+@torch.inference_mode()
+def _validation_losses(model: RoadNet, images: Sequence[LabelledImage], device: torch.device) -> list[float]:
+    losses = []
+    for image in images[:: max(1, len(images) // 24)]:
+        box = letterbox([image.image], width=448, height=448)
+        scale = np.float32(box.scales[0])
+        view = View(
+            box.images[0],
+            image.boxes_xyxy_px * scale,
+            image.labels,
+            image.object_ids,
+            image.ignore_xyxy_px * scale,
+            image.ignore_labels,
+            image.exhaustive,
+            image.imitate,
+        )
+        batch = collate([view], 448, 448).to(device)
+        losses.append(float(detection_loss(model(to_input(batch.images)), batch).total))
+    return losses
+
+
+def average_precision(
+    model: RoadNet, images: Sequence[LabelledImage], device: torch.device, *, image_size_px: int
+) -> float:
+    """AP50 of vehicles as one class, 0..1."""
+    detector = RoadNetDetector(
+        TorchEngine(copy.deepcopy(model), device=device),
+        DetectionSettings(confidence=0.02, image_size_px=image_size_px),
+        name="validation",
+        feature_space="validation",
+    )
+    truth, found, exhaustive = [], [], {}
+    for index, image in enumerate(images):
+        detections = detector.detect([Frame(image.image, "validation", 0, index)])[0]
+        truth.append(_table(index, image.boxes_xyxy_px, image.labels, np.ones(len(image.labels))))
+        found.append(_table(index, detections.boxes_xyxy_px, detections.labels, detections.scores))
+        exhaustive["validation", index] = np.flatnonzero(image.exhaustive).tolist()
+    report = evaluate_detection(
+        truth=join_tables(truth), detections=join_tables(found), classes="vehicle", exhaustive_labels=exhaustive
+    )
+    return report.overall.ap50 or 0.0
+
+
+def _table(index: int, boxes: np.ndarray, labels: np.ndarray, scores: np.ndarray) -> BoxTable:
+    count = len(labels)
+    return BoxTable(
+        np.full(count, index), np.arange(count), labels, np.asarray(scores, float), boxes, np.full(count, "validation")
+    )

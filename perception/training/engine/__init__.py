@@ -1,0 +1,1 @@
+"""Gradient descent, once for both networks: the loop, several processes, configuration, curves."""

@@ -1,0 +1,1 @@
+"""Studies made of many trainings: overfitting, feature ablation, data scaling."""

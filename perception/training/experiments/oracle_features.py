@@ -1,0 +1,53 @@
+"""What the simulator knows about an object that a picture shows and a track does not: its lamps, and how it stands.
+
+Given to the forecaster in place of a CNN's features, this says how much any eye could help.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from perception.arrays import FloatArray
+from perception.errors import UsageError
+from perception.forecasting.features.ground_motion import CAR_PLACE, PLACE
+from perception.forecasting.track_dataset import TrackSet
+from perception.sources.files.csv_tables import read_csv
+
+TOLD = ("brake", "left", "right", "facing_cos", "facing_sin")
+"""Lamps that are lit are 1; the angle from the line of sight to the heading is 0 where one looks at the back."""
+
+_NEEDED = ("timestamp_ns", "x", "y", "yaw", "brake", "indicator")
+_METRES_PER_S = 100.0
+"""Times count in distances, so that the nearest row of the truth is one of the same instant."""
+_SAME_M = 0.3
+
+
+def told_by_truth(tracks: TrackSet, drive: Path) -> FloatArray:
+    """(M, 5): ``TOLD`` of the object that each row of a simulated drive's tracks was matched with, else zeros.
+
+    Raises ``UsageError`` where the drive does not say what lamps are lit.
+    """
+    table = read_csv(drive / "objects3d.csv", required=_NEEDED)
+    nanoseconds = table.integers("timestamp_ns")
+    times_s = (nanoseconds - nanoseconds.min(initial=np.iinfo(np.int64).max)) * 1e-9
+    places = np.stack([times_s * _METRES_PER_S, table.numbers("x"), table.numbers("y")], axis=1)
+    told = np.zeros((len(tracks.observations), len(TOLD)), np.float32)
+    matched = np.flatnonzero(tracks.truth_rows >= 0)
+    if not len(matched) or not len(places):
+        return told
+    truth = tracks.truth[tracks.truth_rows[matched]]
+    away_m, rows = cKDTree(places).query(np.column_stack([tracks.times_s[matched] * _METRES_PER_S, truth]))
+    if np.median(away_m) > _SAME_M:
+        raise UsageError(f"{drive}: objects3d.csv does not hold the objects that were tracked.")
+    same = away_m < _SAME_M
+    matched, rows = matched[same], rows[same]
+    now = tracks.observations[matched]
+    sight = now[:, PLACE] - now[:, CAR_PLACE]
+    facing_rad = table.numbers("yaw")[rows] - np.arctan2(sight[:, 1], sight[:, 0])
+    indicators = np.array(table.columns["indicator"])[rows]
+    lamps = [table.numbers("brake")[rows], indicators == "left", indicators == "right"]
+    told[matched] = np.stack([*lamps, np.cos(facing_rad), np.sin(facing_rad)], axis=1)
+    return told

@@ -1,0 +1,107 @@
+"""What RoadNet sees around each object, kept with its track, so that its embedding can learn from the forecast's loss.
+
+RoadNet's embedding is computed from the pyramid's map by a few small convolutions, which reach a few cells from the
+object's place. Those cells are an object's look. With looks in place of embeddings in the tracks, these convolutions
+can learn together with the recurrent network, and no picture has to be seen twice.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+from perception.detection import DetectionSettings, RoadNetDetector
+from perception.detection.roadnet.engines import Answers, Pixels
+from perception.detection.roadnet.network import LevelHead, RoadNet, fold_batch_norms, to_input
+
+
+def looking_detector(model: RoadNet, settings: DetectionSettings, *, device: torch.device) -> RoadNetDetector:
+    """Finds what ``model`` finds; the features are looks, see ``ObjectLook``."""
+    return RoadNetDetector(
+        _LookEngine(model, settings.confidence, device), settings, name="roadnet-looks", feature_space="looks"
+    )
+
+
+class ObjectLook(nn.Module):
+    """Looks to embeddings, at first as ``model`` itself would: the layers of its heads that embed, as a copy.
+
+    A look (F,) holds the map's channels in a square of ``2 * tower_depth + 1`` cells around the object's place, and
+    which head reads them. At the picture's border, where RoadNet's convolutions see zeros, the embedding differs a bit.
+    """
+
+    def __init__(self, model: RoadNet) -> None:
+        super().__init__()
+        self.channels, self.side_cells = model.config.channels, _side_cells(model)
+        model = _folded(model)
+        self.towers = nn.ModuleList(_without_padding(head) for head in model.heads)  # type: ignore[arg-type]
+
+    def forward(self, looks: Tensor) -> Tensor:
+        """(..., F) to (..., E) of length 1; a look of zeros, which means that there is none, stays zeros."""
+        rows = looks.flatten(0, -2)
+        cells, is_read_by = rows[:, : -len(self.towers)], rows[:, -len(self.towers) :]
+        squares = cells.reshape(-1, self.channels, self.side_cells, self.side_cells)
+        embedded = looks.new_zeros(len(rows), self.towers[0][-1].out_channels)  # type: ignore[index]
+        for tower, mine in zip(self.towers, is_read_by.T > 0.5, strict=True):
+            if mine.any():
+                embedded[mine] = nn.functional.normalize(tower(squares[mine])[:, :, 0, 0].float(), dim=1)
+        return embedded.reshape(*looks.shape[:-1], embedded.shape[1])
+
+
+class _LookEngine:
+    """RoadNet with looks in place of the embeddings, zeros where no class reaches ``confidence``."""
+
+    def __init__(self, model: RoadNet, confidence: float, device: torch.device) -> None:
+        self.device = device
+        self.title = f"PyTorch on {device}, with looks"
+        self.embedding_size = model.config.channels * _side_cells(model) ** 2 + len(model.heads)
+        self._confidence = confidence
+        self._model = _folded(model).to(device)
+        self._maps: list[Tensor] = []
+        self._model.pyramid.register_forward_hook(lambda module, maps, levels: self._maps.extend(levels))
+
+    @torch.inference_mode()
+    def __call__(self, images: Pixels) -> Answers:
+        self._maps.clear()
+        output = self._model(to_input(torch.as_tensor(images, device=self.device)))
+        scores = output.class_logits.sigmoid()
+        looks = torch.zeros(*scores.shape[:2], self.embedding_size, device=self.device)
+        matters = scores.amax(dim=2) >= self._confidence
+        start, last = 0, len(self._model.heads) - 1
+        for level, cells in enumerate(self._maps):
+            width, count = cells.shape[-1], cells.shape[-1] * cells.shape[-2]
+            pictures, places = torch.nonzero(matters[:, start : start + count], as_tuple=True)
+            mine = looks[pictures, start + places]
+            mine[:, : -last - 1] = self._squares(cells, pictures, places // width, places % width)
+            mine[:, min(level, last) - last - 1] = 1  # the two coarsest levels share their head
+            looks[pictures, start + places] = mine
+            start += count
+        return Answers(scores, output.boxes_xyxy, looks)
+
+    def _squares(self, cells: Tensor, pictures: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+        """(n, C * side * side) around the places of a level (B, C, h, w)."""
+        side = _side_cells(self._model)
+        around = nn.functional.pad(cells, [side // 2] * 4)
+        reach = torch.arange(side, device=self.device)
+        ys, xs = rows[:, None, None] + reach[:, None], columns[:, None, None] + reach
+        return around.permute(0, 2, 3, 1)[pictures[:, None, None], ys, xs].permute(0, 3, 1, 2).flatten(1)
+
+
+def _folded(model: RoadNet) -> RoadNet:
+    """A copy without batch norms."""
+    copied = copy.deepcopy(model).eval()
+    fold_batch_norms(copied)
+    return copied
+
+
+def _side_cells(model: RoadNet) -> int:
+    return 2 * model.config.tower_depth + 1
+
+
+def _without_padding(head: LevelHead) -> nn.Sequential:
+    """The layers from the map to the embedding, which take a square of cells to its middle one."""
+    for module in head.what.modules():
+        if isinstance(module, nn.Conv2d):
+            module.padding = (0, 0)
+    return nn.Sequential(head.what, head.embedding)

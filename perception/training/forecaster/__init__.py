@@ -1,0 +1,1 @@
+"""TrajectoryGRU from tracks to weights: data, losses, pseudo-labels, calibration."""

@@ -1,0 +1,1 @@
+"""Tracks to learn from: recordings seen through our own tracker, pseudo-labels, simulated traffic."""

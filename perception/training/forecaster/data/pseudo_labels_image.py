@@ -1,0 +1,158 @@
+"""Learning without labels: where our own tracker saw an object later is the object's future.
+
+Wrong tracks would teach wrong futures, so a gate drops the doubtful ones, and counts why. What remains are the tracks
+of a detector that is sure, seen nearly always, long enough to have a future, and smooth enough to be one object.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from perception.arrays import FloatArray
+from perception.errors import UsageError
+from perception.forecasting.track_dataset import TrackSet
+from perception.protocols import Detector
+from perception.sources import open_source
+from perception.sources.files.recording import RECORDING_FILE
+from perception.sources.files.video import VIDEO_SUFFIXES
+from perception.tracking import ImageTracker, TrackerSettings
+from perception.training.forecaster.data.dataset_image import from_recording, tracks_as_truth
+from perception.types import Detections, Tracks
+
+REASONS = ("short", "unsure", "unseen", "jumping", "cut off")
+"""Seen too shortly, by an unsure detector, too seldom, at places that do not follow, mostly at the picture's border
+(in the image)."""
+
+
+class Gate(BaseModel):
+    """Which tracks may teach. A track is dropped for the first of the ``REASONS`` that holds, in their order."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    min_seen_s: float = Field(1.5, gt=0, description="between the first and the last detection")
+    min_score: float = Field(0.4, ge=0, le=1, description="mean score of its detections")
+    min_seen_share: float = Field(0.7, ge=0, le=1, description="instants with a detection, from the first to the last")
+    max_jump: float = Field(
+        1.0, gt=0, description="of the centre from one instant to the next, against its own motion, in box sizes"
+    )
+    max_jump_m: float = Field(2.0, gt=0, description="on the ground, of the place, against its own motion")
+    max_cut_share: float = Field(0.5, ge=0, le=1, description="detections that touch the picture's border")
+
+
+@dataclass(frozen=True)
+class Instant:
+    """One instant of one camera: its number, time, and what the detector saw."""
+
+    index: int
+    timestamp_ns: int
+    detections: Detections
+    size_px: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class SelfLabelled:
+    """``tracks`` to learn from, None where none is left; how many were ``kept``, and ``dropped`` for which reason;
+    ``seconds`` of video."""
+
+    tracks: TrackSet | None
+    kept: int
+    dropped: dict[str, int]
+    seconds: float
+
+
+def videos_below(folder: Path) -> list[Path]:
+    """Video files and recordings of one camera in ``folder``, or itself. Raises ``UsageError`` when there is none."""
+    if (folder / RECORDING_FILE).is_file() or folder.suffix.lower() in VIDEO_SUFFIXES:
+        return [folder]
+    if not folder.is_dir():
+        raise UsageError(f"--from-video {folder}: there is no such folder or video.")
+    found = sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in VIDEO_SUFFIXES or (path.is_dir() and (path / RECORDING_FILE).is_file())
+    )
+    if not found:
+        raise UsageError(f"--from-video {folder}: holds no video and no recording.")
+    return found
+
+
+def watch(path: Path, detector: Detector, on_frame: Callable[[], None] = lambda: None) -> Iterator[Instant]:
+    """What ``detector`` sees in each instant of a video; ground truth, where there is some, is not opened.
+
+    Raises ``UsageError`` where a recording has several cameras.
+    """
+    for frame_set in open_source([str(path)]):
+        if len(frame_set) != 1:
+            raise UsageError(f"{path}: has several cameras; the image forecaster learns from one at a time.")
+        detections = detector.detect(frame_set.frames)[0]
+        yield Instant(frame_set.index, frame_set.timestamp_ns, detections, frame_set.frames[0].size_px)
+        on_frame()
+
+
+def label(instants: Sequence[Instant], gate: Gate, settings: TrackerSettings | None = None) -> SelfLabelled:
+    """Track the instants of one video, and take from the tracks that pass the gate both the past and the future."""
+    tracker = ImageTracker(settings)
+    observed = [(instant, tracker.update([instant.detections], instant.timestamp_ns)) for instant in instants]
+    dropped: Counter[str] = Counter()
+    kept = []
+    for track_id in np.unique(np.concatenate([tracks.ids for _, tracks in observed] + [np.zeros(0, np.int64)])):
+        reason = _doubt(track_id, observed, gate)
+        if reason is None:
+            kept.append(track_id)
+        else:
+            dropped[reason] += 1
+    seconds = (instants[-1].timestamp_ns - instants[0].timestamp_ns) * 1e-9 if instants else 0.0
+    counts = {reason: dropped[reason] for reason in REASONS}
+    if not kept:
+        return SelfLabelled(None, 0, counts, seconds)
+    seen = [(i.index, t[np.isin(t.ids, kept) & (t.unseen_s == 0)]) for i, t in observed]
+    times_s = {instant.index: instant.timestamp_ns * 1e-9 for instant in instants}
+    pasts = [(times_s[instant.index], tracks[np.isin(tracks.ids, kept)]) for instant, tracks in observed]
+    tracks = from_recording(tracks_as_truth(seen), times_s, instants[0].size_px, pasts, same_ids=True)
+    return SelfLabelled(tracks, len(kept), counts, seconds)
+
+
+def _doubt(track_id: int, observed: Sequence[tuple[Instant, Tracks]], gate: Gate) -> str | None:
+    """Why a track may not teach; None where it may."""
+    mine = [(instant, tracks[tracks.ids == track_id]) for instant, tracks in observed if track_id in tracks.ids]
+    seen, reason = seen_enough([(instant.timestamp_ns, tracks) for instant, tracks in mine], gate)
+    if reason is not None:
+        return reason
+    times_s = np.array([now_ns for now_ns, _ in seen]) * 1e-9
+    boxes = np.concatenate([tracks.boxes_xyxy_px for _, tracks in seen])
+    if _largest_jump(boxes, times_s) > gate.max_jump:
+        return "jumping"
+    width, height = mine[0][0].size_px
+    is_cut = (boxes[:, :2] <= 1).any(axis=1) | (boxes[:, 2] >= width - 1) | (boxes[:, 3] >= height - 1)
+    return "cut off" if is_cut.mean() > gate.max_cut_share else None
+
+
+def seen_enough(mine: Sequence[tuple[int, Tracks]], gate: Gate) -> tuple[Sequence[tuple[int, Tracks]], str | None]:
+    """Of one track, given at its times in nanoseconds, the instants with a detection; and why they are too few or too
+    unsure to teach, None where they are not."""
+    is_seen = np.array([tracks.unseen_s[0] == 0 for _, tracks in mine])
+    last = int(np.flatnonzero(is_seen)[-1]) if is_seen.any() else -1
+    mine, is_seen = mine[: last + 1], is_seen[: last + 1]
+    seen = [pair for pair, one in zip(mine, is_seen, strict=True) if one]
+    if last < 0 or (mine[-1][0] - mine[0][0]) * 1e-9 < gate.min_seen_s:
+        return seen, "short"
+    if np.mean([tracks.scores[0] for _, tracks in seen]) < gate.min_score:
+        return seen, "unsure"
+    return seen, "unseen" if is_seen.mean() < gate.min_seen_share else None
+
+
+def _largest_jump(boxes: FloatArray, times_s: FloatArray) -> float:
+    """How far the centre ever was from where its last two places lead, in the box's mean side."""
+    if len(boxes) < 3:
+        return 0.0
+    centres, sides = (boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]).mean(axis=1)
+    steps = np.diff(times_s)[:, None]
+    velocities = np.diff(centres, axis=0) / steps
+    surprise = np.linalg.norm(centres[2:] - (centres[1:-1] + velocities[:-1] * steps[1:]), axis=1)
+    return float((surprise / sides[2:]).max())

@@ -1,0 +1,40 @@
+"""Tracks to learn from as a file, so that a study that was stopped need not watch its videos again."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+
+from perception.errors import UsageError
+from perception.files import whole_file
+from perception.forecasting.track_dataset import Grid, TrackSet
+
+_GRID = "grid_"
+
+
+def write_tracks(path: Path, tracks: TrackSet) -> None:
+    """A ``.npz`` with the columns of ``TrackSet``; written whole or not at all."""
+    columns: dict[str, Any] = {
+        field.name: getattr(tracks, field.name) for field in fields(TrackSet) if field.name != "grid"
+    }
+    grid: dict[str, Any] = {
+        f"{_GRID}rate_fps": np.array(tracks.grid.rate_fps),
+        f"{_GRID}steps": np.array(tracks.grid.steps),
+    }
+    with whole_file(path) as temporary, temporary.open("wb") as stream:
+        np.savez_compressed(stream, **columns, **grid)
+
+
+def read_tracks(path: Path) -> TrackSet:
+    """What ``write_tracks`` wrote; raises ``UsageError`` when it cannot be read. Nothing is unpickled."""
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            columns = {name: content[name] for name in content.files}
+        grid = Grid(float(columns.pop(f"{_GRID}rate_fps")), tuple(columns.pop(f"{_GRID}steps").tolist()))
+        return TrackSet(**columns, grid=grid)
+    except (OSError, EOFError, BadZipFile, ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{path}: cannot be read as tracks; remove it, and its video is watched again.") from error

@@ -1,0 +1,79 @@
+"""Recordings seen through our own detector and tracker: the inputs that the forecaster will really get."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from perception.errors import UsageError
+from perception.forecasting.track_dataset import TrackSet
+from perception.protocols import Detector
+from perception.sources import open_source, read_objects, read_truth
+from perception.tracking import GroundTracker, ImageTracker, TrackerSettings
+from perception.training.forecaster.data.dataset_ground import from_drive
+from perception.training.forecaster.data.dataset_image import from_recording, tracks_as_truth
+from perception.training.forecaster.data.pseudo_labels_ground import watch_drive
+from perception.types import BoxTable, Detections, Tracks
+
+SURE_SCORE = 0.4
+"""Where there is no ground truth, our own tracks teach the future from this score on."""
+
+
+def observe_recording(path: Path, detector: Detector, *, strides: tuple[int, ...] = (1,)) -> list[TrackSet]:
+    """Track a recording at every ``stride``-th frame, from each of the ``stride`` first frames.
+
+    So one recording of 10 frames per second also teaches what 5 per second look like. The detector runs once. Without
+    ground truth the recording labels itself: where our tracker saw an object later is the object's future.
+    """
+    instants: list[tuple[int, int, list[Detections]]] = []
+    sizes = set()
+    for frame_set in open_source([str(path)]):
+        if len(frame_set) != 1:
+            raise UsageError(f"{path}: has several cameras; the image forecaster learns from one at a time.")
+        instants.append((frame_set.index, frame_set.timestamp_ns, detector.detect(frame_set.frames)))
+        sizes.add(frame_set.frames[0].size_px)
+    if len(sizes) != 1:
+        raise UsageError(f"{path}: its pictures have several sizes: {sorted(sizes)}.")
+    times_s = {index: timestamp * 1e-9 for index, timestamp, _ in instants}
+    settings = TrackerSettings.suited_to(detector)
+    truth = read_truth(path) or _own_labels(instants, settings)
+    sets = []
+    for stride in strides:
+        for offset in range(stride):
+            tracker = ImageTracker(settings)
+            observed: list[tuple[float, Tracks]] = [
+                (times_s[index], tracker.update(detections, timestamp))
+                for index, timestamp, detections in instants[offset::stride]
+            ]
+            sets.append(from_recording(truth, times_s, next(iter(sizes)), observed))
+    return sets
+
+
+def observe_drive(path: Path, detector: Detector, *, strides: tuple[int, ...] = (1,)) -> list[TrackSet]:
+    """Track a drive of calibrated cameras on the ground, as ``observe_recording`` does in the image.
+
+    Its pose and its true objects must be known. Raises ``UsageError`` naming what is missing.
+    """
+    drive = watch_drive(path, detector)
+    objects = read_objects(path)
+    if objects is None or not drive.instants:
+        raise UsageError(f"{path}: has no true objects in the world (objects3d.csv), which are what is learnt.")
+    sets = []
+    for stride in strides:
+        for offset in range(stride):
+            tracker = GroundTracker(drive.rig, drive.settings)
+            observed = [
+                (now_ns, tracker.update(detections, now_ns, pose), pose)
+                for now_ns, detections, pose in drive.instants[offset::stride]
+            ]
+            sets.append(from_drive(objects, observed))
+    return sets
+
+
+def _own_labels(instants: list[tuple[int, int, list[Detections]]], settings: TrackerSettings) -> BoxTable:
+    """The tracks of our tracker where it surely saw its object, as if they were the truth."""
+    tracker = ImageTracker(settings)
+    seen = []
+    for index, timestamp, detections in instants:
+        tracks = tracker.update(detections, timestamp)
+        seen.append((index, tracks[(tracks.unseen_s == 0) & (tracks.scores >= SURE_SCORE)]))
+    return tracks_as_truth(seen)

@@ -1,0 +1,82 @@
+"""Probabilities of the futures that mean what they say: one called 30 % comes nearest to what happens in 30 of 100.
+
+The loss makes the first future good alone, which draws it to the middle of the others: it comes true more often than
+they do, whatever the network says. Two numbers, fitted after the training on validation data, put that right: a
+temperature (Guo et al. 2017) and the first one's lead. Both become part of the weights; the order stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from torch import Tensor
+
+from perception.forecasting.batch_prediction import predict_windows
+from perception.forecasting.track_dataset import PLACE, Grid, Windows
+from perception.forecasting.trajectory_gru import TrajectoryGRU
+from perception.training.forecaster.loss import masked_mean
+
+_BOUNDS = ((-2.0, 2.0), (0.0, 4.0))
+"""Of the temperature's logarithm, and of the lead."""
+_FEWEST = 200
+"""Objects with a known future that a set needs to count."""
+
+
+@dataclass(frozen=True)
+class FirstFuture:
+    """How often the most probable future was the nearest one, and its mean probability before and after."""
+
+    came_true: float
+    said_before: float
+    said_after: float
+
+
+def calibrate_choice(model: TrajectoryGRU, sets: Mapping[str, Sequence[Windows]], grid: Grid) -> dict[str, FirstFuture]:
+    """Fit on ``sets``, which count alike, and put the result into ``model``, which is on the CPU.
+
+    The futures of their windows lie on ``grid``. A set with few known futures is left out of fit and result.
+    """
+    model.choice_correction.zero_()
+    times_s = torch.from_numpy(grid.times_s).float()
+    found = {name: _nearest(model, windows, times_s) for name, windows in sets.items()}
+    found = {name: part for name, part in found.items() if len(part[1]) >= _FEWEST}
+    if not found or model.config.modes == 1:
+        return {}
+
+    def surprise(correction: NDArray[np.float64]) -> float:
+        """The mean negative logarithm of the probability of what came nearest."""
+        of_sets = [
+            model.log_probabilities(falls, torch.from_numpy(correction)).gather(1, nearest[:, None]).mean()
+            for falls, nearest in found.values()
+        ]
+        return -float(torch.stack(of_sets).mean())
+
+    nothing = torch.zeros(2, dtype=torch.float64)
+    fitted = torch.from_numpy(minimize(surprise, x0=(0.0, 0.1), method="Nelder-Mead", bounds=_BOUNDS).x)
+    model.choice_correction.copy_(fitted)
+    return {
+        name: FirstFuture(
+            float((nearest == 0).double().mean()),
+            *(float(model.log_probabilities(falls, by)[:, 0].exp().mean()) for by in (nothing, fitted)),
+        )
+        for name, (falls, nearest) in found.items()
+    }
+
+
+def _nearest(model: TrajectoryGRU, windows: Sequence[Windows], times_s: Tensor) -> tuple[Tensor, Tensor]:
+    """Of n objects, how far each future's logit lies below the first's (n, K - 1), and which came nearest (n,)."""
+    falls, nearest = [torch.zeros(0, model.config.modes - 1, dtype=torch.float64)], [torch.zeros(0, dtype=torch.int64)]
+    for batch in windows:
+        known = batch.known.float()
+        asked = known.sum(dim=1) > 0
+        futures, _ = predict_windows(model, batch, times_s)
+        away = (futures.means - batch.futures[:, None])[..., PLACE].norm(dim=-1)
+        logs = futures.log_probabilities[asked].double()
+        falls.append(logs[:, :1] - logs[:, 1:])
+        nearest.append(masked_mean(away, known[:, None])[asked].argmin(dim=1))
+    return torch.cat(falls), torch.cat(nearest)

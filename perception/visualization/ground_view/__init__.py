@@ -1,0 +1,1 @@
+"""The world from above, and ground positions drawn into camera images."""

@@ -1,0 +1,1 @@
+"""Boxes, identities and futures drawn into a camera's image."""

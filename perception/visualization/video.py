@@ -1,0 +1,148 @@
+"""H.264 video files that can be read at any time."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from perception.errors import PerceptionError
+from perception.visualization.primitives.resizing import letterboxed
+
+_TICKS_PER_S = 90_000
+_KEYFRAME_S = 2.0
+_FRAGMENT_S = 1.0
+# What the encoder may hold back, and so what a killed process loses on top of the fragment that is not full yet.
+_LOOKAHEAD_FRAMES = "5"
+
+
+class VideoWriter:
+    """Writes pictures with their own time stamps into an H.264 mp4 (yuv420p), as a context manager.
+
+    The file is fragmented: each second is complete in itself, so that what was written can be played when the
+    process dies or the disk fills. That is also why it has its final name from the start and is no temporary file
+    until it is closed. The first picture fixes the size (odd sizes get a black row or column); later ones of
+    another size are fitted in between black bars. The file is made with the first picture.
+
+    ``rate_fps`` is nominal: it sets the length of the last picture and the distance of key frames. A picture whose
+    time does not come after the one before is moved to one nominal step after it; ``moved`` counts these.
+    ``crf`` is x264's quality (lower is better), ``preset`` its speed.
+
+    Raises ``PerceptionError`` when the file exists or cannot be written.
+    """
+
+    def __init__(self, path: Path, *, rate_fps: float, crf: int = 21, preset: str = "veryfast") -> None:
+        if not 0 < rate_fps < 10_000:
+            raise ValueError(f"VideoWriter: expected rate_fps between 0 and 10000, got {rate_fps}")
+        self.path = path
+        self.written = 0
+        self.moved = 0
+        self._rate_fps = rate_fps
+        self._step_ticks = max(1, round(_TICKS_PER_S / rate_fps))
+        self._codec_options = {
+            "crf": str(crf),
+            "preset": preset,
+            # Without B-frames the order of writing is the order of time, which a fragmented file needs to start at 0.
+            "bf": "0",
+            "rc-lookahead": _LOOKAHEAD_FRAMES,
+        }
+        self._failed: PerceptionError | None = None
+        self._is_closed = False
+        self._container: Any = None
+        self._stream: Any = None
+        self._size_px = (0, 0)
+        self._first_ns = 0
+        self._last_ticks = -1
+        if path.exists() and path.is_file() and path.stat().st_size:
+            raise PerceptionError(f"{path}: exists already and is not overwritten; choose another --output.")
+
+    def __enter__(self) -> VideoWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self.close()
+        except PerceptionError:
+            # The error that ended the block says more than that the file could not be finished either.
+            if error is None:
+                raise
+
+    def write(self, picture: NDArray[np.uint8], timestamp_ns: int) -> None:
+        """Append ``picture`` (H, W, 3), uint8 RGB, shown from ``timestamp_ns`` on; the first one is time zero."""
+        if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
+            raise ValueError(f"VideoWriter.write: expected uint8 (H, W, 3), got {picture.dtype} {picture.shape}")
+        if self._is_closed:
+            raise ValueError(f"VideoWriter.write: {self.path} is closed")
+        if self._failed is not None:
+            raise self._failed
+        try:
+            if self._container is None:
+                self._open(picture, timestamp_ns)
+            fitted = np.ascontiguousarray(letterboxed(picture, self._size_px))
+            frame = av.VideoFrame.from_ndarray(fitted, format="rgb24")
+            frame.pts = self._ticks(timestamp_ns)
+            frame.time_base = Fraction(1, _TICKS_PER_S)
+            self._mux(self._container, self._stream.encode(frame))
+        except (av.error.FFmpegError, OSError) as error:
+            self._failed = self._failure(error)
+            raise self._failed from error
+        self.written += 1
+
+    def close(self) -> None:
+        """Write what the encoder still holds and finish the file; safe to call twice."""
+        self._is_closed = True
+        container, self._container = self._container, None
+        if container is None:
+            return
+        try:
+            try:
+                # Writing to a file whose header could not be written ends FFmpeg with a segmentation fault.
+                if self._failed is None:
+                    self._mux(container, self._stream.encode(None))
+            finally:
+                container.close()
+        except (av.error.FFmpegError, OSError) as error:
+            raise self._failure(error) from error
+
+    def _open(self, picture: NDArray[np.uint8], timestamp_ns: int) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        height, width = picture.shape[:2]
+        self._size_px = (width + width % 2, height + height % 2)
+        self._first_ns = timestamp_ns
+        mux_options = {
+            "movflags": "frag_keyframe+empty_moov+default_base_moof",
+            "frag_duration": str(int(_FRAGMENT_S * 1e6)),
+            "flush_packets": "1",
+        }
+        self._container = av.open(str(self.path), "w", format="mp4", options=mux_options)
+        rate = max(Fraction(1, 1001), Fraction(self._rate_fps).limit_denominator(1001))
+        self._stream = self._container.add_stream("libx264", rate=rate, options=self._codec_options)
+        self._stream.width, self._stream.height = self._size_px
+        self._stream.pix_fmt = "yuv420p"
+        self._stream.time_base = self._stream.codec_context.time_base = Fraction(1, _TICKS_PER_S)
+        self._stream.codec_context.gop_size = max(1, round(_KEYFRAME_S * self._rate_fps))
+
+    def _ticks(self, timestamp_ns: int) -> int:
+        ticks = round((timestamp_ns - self._first_ns) * _TICKS_PER_S / 1e9)
+        if ticks <= self._last_ticks:
+            ticks = self._last_ticks + self._step_ticks
+            self.moved += 1
+        self._last_ticks = ticks
+        return ticks
+
+    def _mux(self, container: Any, packets: list[Any]) -> None:
+        for packet in packets:
+            # The file needs a length for the last picture of each fragment, when the next one is not known yet.
+            packet.duration = self._step_ticks
+            container.mux(packet)
+
+    def _failure(self, error: Exception) -> PerceptionError:
+        reason = getattr(error, "strerror", None) or str(error)
+        return PerceptionError(f"{self.path}: the video cannot be written ({reason}).")

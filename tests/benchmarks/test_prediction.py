@@ -1,0 +1,177 @@
+"""Forecasters on targets: likelihoods against SciPy, the filter against a plain one, the network against itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import multivariate_normal, norm
+from support.benchmark_files import write_kitti
+from support.windows import make_track_set
+
+from perception.benchmarks import JAAD, KITTI, Benchmark, Split, constant_velocity, kalman, predict
+from perception.benchmarks.jaad import JaadTracks, protocol
+from perception.benchmarks.prediction import judged_along
+from perception.forecasting import GruConfig, TrajectoryGRU
+from perception.forecasting.batch_prediction import predict_windows
+from perception.forecasting.track_dataset import windows_at
+
+GROUND = GruConfig(hidden_size=8, input_size=6, feature_size=1, modes=3, reference_frame="ground", horizon_s=4.0)
+
+
+def _split(places: list[np.ndarray], ends: list[int], history: int, unit: float = 1.0) -> Split:
+    tracks = make_track_set(places, [0] * len(places))
+    return Split(tracks, np.array(ends), history, np.arange(len(ends)), np.full((len(ends), 2), unit))
+
+
+def _plain_kalman(measured: np.ndarray, steps: int) -> np.ndarray:
+    """One coordinate (n,), by the textbook: predict, then update with the whole matrices."""
+    transition, noise, seen = np.array([[1.0, 1], [0, 1]]), np.eye(2), np.array([[1.0, 0]])
+    state, covariance = np.array([measured[0], 0.0]), np.eye(2)
+    for value in measured[1:]:
+        state, covariance = transition @ state, transition @ covariance @ transition.T + noise
+        gain = covariance @ seen.T @ np.linalg.inv(seen @ covariance @ seen.T + np.eye(1))
+        state = state + gain @ (value - seen @ state)
+        covariance = (np.eye(2) - gain @ seen) @ covariance
+    return np.array([(np.linalg.matrix_power(transition, step) @ state)[0] for step in range(1, steps + 1)])
+
+
+def test_kalman_equals_a_plain_filter_for_pasts_of_any_length():
+    rng = np.random.default_rng(0)
+    places = [np.cumsum(rng.normal(size=(n, 2)), axis=0) for n in (12, 9, 5)]
+    ends = [9, 2, 0, 12 + 5, 21 + 1]  # 10, 3, 1, 6 and 2 places seen, of which 7 at most are read
+    found = kalman(_split(places, ends, history=7), 4)
+    assert found.probabilities.tolist() == [[1.0]] * 5
+    assert found.means.shape == (5, 1, 4, 2)
+    assert found.judged is None
+    every = np.concatenate(places)
+    for row, (end, start) in enumerate(zip(ends, [3, 0, 0, 12, 21], strict=True)):
+        expected = np.stack([_plain_kalman(every[start : end + 1, axis], 4) for axis in (0, 1)], axis=1)
+        np.testing.assert_allclose(found.means[row, 0], expected, atol=1e-9)
+
+
+def test_kalman_filters_in_the_unit_of_the_errors():
+    """Its noise is one unit, so that it makes a difference whether that is a pixel or the whole picture."""
+    places = np.cumsum(np.random.default_rng(1).normal(size=(9, 2)), axis=0)
+    large = kalman(_split([places], [8], 9, unit=100.0), 3).means[0, 0, :, 0]
+    np.testing.assert_allclose(large, _plain_kalman(100 * places[:, 0], 3))
+
+
+def test_kalman_continues_a_straight_line():
+    line = np.arange(400)[:, None] * np.array([1.0, -2.0])
+    split = _split([line], [299], 300)
+    np.testing.assert_allclose(kalman(split, 45).means[0, 0], line[300:345], atol=1e-3)
+
+
+def test_constant_velocity_continues_the_last_displacement():
+    places = [np.array([[0.0, 0], [5, 5], [6, 5]]), np.array([[9.0, 9], [8, 8]])]
+    found = constant_velocity(_split(places, [2, 3, 4], 3, unit=10.0), 2)
+    assert found.means[:, 0].tolist() == [[[70, 50], [80, 50]], [[90, 90], [90, 90]], [[70, 70], [60, 60]]]
+    assert found.probabilities.tolist() == [[1.0]] * 3
+
+
+def test_boxes_are_continued_with_their_size_in_pixels():
+    boxes = np.array([[10.0, 20, 30, 60]]) + np.arange(70)[:, None] * np.array([2.0, 0, 3, 0])
+    jaad = JaadTracks(boxes, np.arange(70), np.array([0, 70]), np.zeros(1, int), np.array([[200, 100]]))
+    split = protocol(jaad)
+    found = constant_velocity(split, 45).means[0, 0]
+    np.testing.assert_allclose(found, split.futures(45)[0], atol=1e-9)
+    # Centre and size after 15 more than the 15th box: wider by one pixel each step.
+    np.testing.assert_allclose(found[0], [20 + 2.5 * 15, 40, 20 + 15, 40])
+
+
+def test_the_likelihood_of_one_gaussian_is_scipys():
+    rng = np.random.default_rng(2)
+    means, stds, actual = rng.normal(size=(3, 1, 4, 2)), rng.uniform(0.2, 3, (3, 1, 4, 2)), rng.normal(size=(3, 4, 2))
+    judged = judged_along(np.ones((3, 1)), means, stds, actual, None)
+    np.testing.assert_allclose(judged.levels, norm.cdf(actual, means[:, 0], stds[:, 0]))
+    np.testing.assert_allclose(judged.log_densities, norm.logpdf(actual, means[:, 0], stds[:, 0]).sum(axis=-1))
+
+
+def test_spreads_lie_along_and_across_the_direction():
+    rng = np.random.default_rng(3)
+    axes_rad, std = rng.uniform(-3, 3, 5), np.array([3.0, 0.2])
+    means, actual = rng.normal(size=(5, 1, 2, 2)), rng.normal(size=(5, 2, 2))
+    spreads = np.broadcast_to(std, means.shape)
+    likelihoods = judged_along(np.ones((5, 1)), means, spreads, actual, axes_rad).log_densities
+    for row, angle in enumerate(axes_rad):
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        covariance = turn @ np.diag(std**2) @ turn.T
+        for step in range(2):
+            expected = multivariate_normal(means[row, 0, step], covariance).logpdf(actual[row, step])
+            assert likelihoods[row, step] == pytest.approx(expected)
+
+
+def test_a_mixture_is_the_sum_of_its_parts():
+    probabilities = np.array([[0.25, 0.75]])
+    means, stds = np.array([[[[0.0]], [[4.0]]]]), np.array([[[[1.0]], [[2.0]]]])
+    judged = judged_along(probabilities, means, stds, np.array([[[1.0]]]), None)
+    assert float(judged.levels[0, 0, 0]) == pytest.approx(0.25 * norm.cdf(1) + 0.75 * norm.cdf(-1.5))
+    assert float(judged.log_densities[0, 0]) == pytest.approx(np.log(0.25 * norm.pdf(1) + 0.75 * norm.pdf(-1.5) / 2))
+
+
+def test_a_future_of_no_probability_breaks_nothing():
+    judged = judged_along(
+        np.array([[1.0, 0.0]]), np.zeros((1, 2, 1, 2)), np.ones((1, 2, 1, 2)), np.zeros((1, 1, 2)), None
+    )
+    assert float(judged.log_densities[0, 0]) == pytest.approx(-np.log(2 * np.pi))
+
+
+@pytest.fixture
+def kitti(tmp_path) -> tuple[Benchmark, Split]:
+    return KITTI, KITTI.read(write_kitti(tmp_path / "k.npz"), "test", "")
+
+
+def _model(**changes: object) -> TrajectoryGRU:
+    torch.manual_seed(4)
+    return TrajectoryGRU(replace(GROUND, **changes)).eval()
+
+
+def test_batches_do_not_change_the_answers(kitti, monkeypatch):
+    benchmark, split = kitti
+    model = _model(social_size=4)
+    whole = predict(model, split, benchmark, neighbours=True)
+    monkeypatch.setattr("perception.benchmarks.prediction._BATCH", 5)
+    parts = predict(model, split, benchmark, neighbours=True)
+    for before, after in ((whole, parts), (whole.judged, parts.judged)):
+        for name, column in vars(before).items():
+            if name != "judged":
+                assert len(column) == len(split)
+                np.testing.assert_allclose(getattr(after, name), column, atol=1e-4, err_msg=name)
+
+
+def test_what_is_predicted_is_what_the_network_says(kitti):
+    benchmark, split = kitti
+    model = _model()
+    found = predict(model, split, benchmark, neighbours=False)
+    windows = windows_at(split.tracks, split.ends, length=20)
+    futures, state = predict_windows(model, windows, torch.arange(1, 41) / 10)
+    np.testing.assert_allclose(found.means, futures.means, atol=1e-5)
+    np.testing.assert_allclose(found.probabilities, futures.log_probabilities.exp(), atol=1e-6)
+    np.testing.assert_allclose(found.expected, futures.expected, atol=1e-4)
+    judged = judged_along(
+        found.probabilities, found.means, futures.stds.numpy(), split.futures(40), model.motion.axes_rad(state).numpy()
+    )
+    np.testing.assert_allclose(found.judged.levels, judged.levels, atol=1e-4)
+    np.testing.assert_allclose(found.judged.log_densities, judged.log_densities, rtol=1e-3, atol=1e-3)
+
+
+def test_neighbours_are_heard_only_where_that_is_asked(kitti):
+    benchmark, split = kitti
+    for size, is_heard in ((4, True), (0, False)):
+        model = _model(social_size=size)
+        company, alone = (predict(model, split, benchmark, neighbours=asked).means for asked in (True, False))
+        assert (not np.allclose(company, alone, atol=1e-6)) == is_heard
+
+
+def test_boxes_are_predicted_in_pixels():
+    boxes = np.array([[100.0, 200, 140, 300]]) + np.arange(70)[:, None] * np.array([2.0, 0, 2, 0])
+    jaad = JaadTracks(boxes, np.arange(70), np.array([0, 70]), np.zeros(1, int), np.array([[1920, 1080]]))
+    split, model = protocol(jaad), _model(reference_frame="image", horizon_s=3.0)
+    found = predict(model, split, JAAD, neighbours=False)
+    windows = windows_at(split.tracks, split.ends, length=15)
+    expected = predict_windows(model, windows, torch.arange(1, 46) / 30)[0].means
+    np.testing.assert_allclose(found.means, expected * torch.tensor([1920, 1080, 1920, 1080]), rtol=1e-5)
+    assert found.judged.levels.shape == (2, 45, 4)

@@ -1,0 +1,61 @@
+"""Spreads and probabilities against what happened: shares inside the middles, and the density of the truth."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from perception.evaluation.core.calibration import SHARES, Judged, judged_by_truth, reliability_note, reliability_of
+
+
+def drawn(count: int, *, stds: tuple[float, float], claimed: tuple[float, float]):
+    """A mixture of two futures, 0.3 and 0.7, from which the truth is drawn, and the spreads that are claimed."""
+    rng = np.random.default_rng(0)
+    means = np.tile(np.array([[[-4.0, 1.0]], [[3.0, 0.0]]]), (count, 1, 1, 1))
+    probabilities = np.tile([0.3, 0.7], (count, 1))
+    chosen = (rng.random(count) < 0.7).astype(int)
+    future = means[np.arange(count), chosen] + rng.normal(size=(count, 1, 2)) * stds
+    return probabilities, means, np.broadcast_to(claimed, means.shape), future
+
+
+def test_spreads_that_are_right_hold_what_they_say() -> None:
+    found = reliability_of(judged_by_truth(*drawn(20_000, stds=(1.0, 2.0), claimed=(1.0, 2.0))), 0)
+    assert found is not None
+    for axis in found.inside:
+        np.testing.assert_allclose(axis, SHARES, atol=0.02)
+
+
+def test_spreads_that_are_too_narrow_hold_less_and_their_likelihood_is_worse() -> None:
+    right = reliability_of(judged_by_truth(*drawn(5000, stds=(1, 2), claimed=(1, 2))), 0)
+    narrow = reliability_of(judged_by_truth(*drawn(5000, stds=(1, 2), claimed=(0.4, 2))), 0)
+    assert right is not None and narrow is not None
+    assert narrow.inside[0][-1] < 0.8 and narrow.inside[1][-1] == pytest.approx(0.9, abs=0.02)
+    assert narrow.nll > right.nll + 0.5
+
+
+def test_the_density_is_that_of_the_mixture() -> None:
+    probabilities, means, stds, future = drawn(50, stds=(1, 2), claimed=(1, 2))
+    densities = judged_by_truth(probabilities, means, stds, future).log_densities
+    each = norm.pdf(future[:, None], means, stds).prod(axis=-1)[:, :, 0]
+    np.testing.assert_allclose(densities[:, 0], np.log((probabilities * each).sum(axis=1)))
+
+
+def test_who_claims_no_spread_is_not_judged() -> None:
+    judged = judged_by_truth(*drawn(10, stds=(1, 2), claimed=(0, 0)))
+    assert np.isnan(judged.levels).all() and np.isnan(judged.log_densities).all()
+    assert reliability_of(judged, 0) is None
+    assert reliability_of(Judged.join([], times=1), 0) is None
+
+
+def test_the_first_future_is_the_most_probable_one_wherever_it_stands() -> None:
+    found = reliability_of(judged_by_truth(*drawn(20_000, stds=(1.0, 2.0), claimed=(1.0, 2.0))), 0)
+    assert found is not None
+    assert found.first_said == pytest.approx(0.7) and found.first_came == pytest.approx(0.7, abs=0.02)
+
+
+def test_the_note_tells_the_curve() -> None:
+    found = reliability_of(judged_by_truth(*drawn(2000, stds=(1, 2), claimed=(1, 2))), 0)
+    assert found is not None
+    note = reliability_note(found, ("along", "across"), "metre")
+    assert "middle 10 20 30 40 50 60 70 80 90 %" in note and "(across)" in note and "nats per square metre" in note

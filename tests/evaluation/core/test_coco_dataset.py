@@ -1,0 +1,100 @@
+"""COCO files and surround views."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support.media import numbered_image, write_image
+
+from perception.errors import UsageError
+from perception.evaluation import read_labelled_images
+from perception.taxonomy import CLASSES
+
+
+def coco(folder: Path, **changes: Any) -> Path:
+    write_image(folder / "images" / "a.png", numbered_image(1))
+    write_image(folder / "b.png", numbered_image(2))
+    content = {
+        "categories": [{"id": 1, "name": "Person"}, {"id": 2, "name": "truck"}, {"id": 3, "name": "dog"}],
+        "images": [
+            {"id": 10, "file_name": "a.png"},
+            {"id": 11, "file_name": "b.png", "exhaustive_for": ["person", "car"]},
+            {"id": 12, "file_name": "none.png", "labelled": False},
+        ],
+        "annotations": [
+            {"image_id": 10, "category_id": 1, "bbox": [1, 2, 3, 4]},
+            {"image_id": 11, "category_id": 2, "bbox": [5, 6, 10, 10]},
+            {"image_id": 10, "category_id": 3, "bbox": [1, 1, 9, 9]},
+            {"image_id": 10, "category_id": 1, "bbox": [0, 0, 50, 50], "iscrowd": 1},
+        ],
+        **changes,
+    }
+    path = folder / "val.json"
+    path.write_text(json.dumps(content))
+    return path
+
+
+def test_a_coco_file(tmp_path: Path) -> None:
+    labelled = read_labelled_images([coco(tmp_path)])
+    (first,), (second,) = labelled.batches
+    assert (first.path, second.path) == (tmp_path / "images" / "a.png", tmp_path / "b.png")
+    np.testing.assert_array_equal(labelled.truth.boxes_xyxy_px, [[1, 2, 4, 6], [5, 6, 15, 16]])
+    assert [CLASSES[label] for label in labelled.truth.labels] == ["pedestrian", "truck"]
+    assert labelled.truth.frame_indices.tolist() == [first.key[1], second.key[1]]
+    # A crowd makes its class incomplete; the others stay complete.
+    assert labelled.exhaustive_labels[first.key] == frozenset(range(6)) - {CLASSES.index("pedestrian")}
+    assert labelled.exhaustive_labels[second.key] == {CLASSES.index("pedestrian"), CLASSES.index("car")}
+    said = " ".join(labelled.notes)
+    assert all(words in said for words in ("1 dog", "1 boxes around crowds", "1 images without labels"))
+
+
+def test_images_of_a_fixed_camera_name_their_site(tmp_path: Path) -> None:
+    images = [{"id": 10, "file_name": "a.png", "site": "crossing"}, {"id": 11, "file_name": "b.png"}]
+    (first,), (second,) = read_labelled_images([coco(tmp_path, images=images)]).batches
+    assert first.site is not None
+    assert first.site.endswith("crossing")
+    assert second.site is None
+
+
+def test_a_surround_view_is_a_batch(tmp_path: Path) -> None:
+    cameras = {}
+    for name in ("FRONT", "BACK"):
+        write_image(tmp_path / f"{name}.png", numbered_image(3))
+        objects = [{"class": name_of, "box_xyxy": [1, 2, 3, 4.5]} for name_of in ("Car", "Bus/RV/Caravan", "barrier")]
+        cameras[name] = {"image": f"{name}.png", "objects": objects}
+    path = tmp_path / "frames.json"
+    path.write_text(json.dumps({"frames": [{"cameras": cameras}, {"cameras": cameras}]}))
+    labelled = read_labelled_images([path, path])
+    assert [len(batch) for batch in labelled.batches] == [2, 2, 2, 2]
+    keys = [image.key for batch in labelled.batches for image in batch]
+    assert len(set(keys)) == 8
+    assert [CLASSES[label] for label in labelled.truth.labels[:2]] == ["car", "bus"]
+    assert not labelled.exhaustive_labels
+    assert labelled.notes == ("True boxes of classes that are no road users here were left out: 8 barrier.",)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"images": [{"id": 1, "file_name": "gone.png"}]}, "names the image gone.png"),
+        ({"images": []}, "holds no labelled image"),
+        ({"annotations": [{"image_id": 10, "category_id": 1}]}, "'bbox'"),
+        ({"annotations": [{"image_id": 10, "category_id": 77, "bbox": [1, 1, 1, 1]}]}, "77"),
+        ({"annotations": [{"image_id": 10, "category_id": 1, "bbox": [1, 1, 1]}]}, "val.json"),
+        ({"categories": None}, "val.json"),
+    ],
+)
+def test_a_wrong_file_is_named(changes: dict[str, Any], words: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        read_labelled_images([coco(tmp_path, **changes)])
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("content", ["", "[1]", "{"])
+def test_what_is_no_annotation_file(content: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    path.write_text(content)
+    with pytest.raises(UsageError, match=r"x\.json"):
+        read_labelled_images([path])

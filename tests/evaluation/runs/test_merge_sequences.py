@@ -1,0 +1,222 @@
+"""perception/evaluation/pooling.py, measured.py and run.py"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from support.forecast_runs import go_on, records_of, truth_of, turning
+from support.ground_runs import Drive, line, straight_on, turn
+from support.trackeval_oracle import assert_equal_to_trackeval, place_similarity, scores_of, sequence
+
+from perception.errors import UsageError
+from perception.evaluation import (
+    ForecastRecord,
+    MeasuredRun,
+    Measures,
+    Report,
+    RunTables,
+    Timeline,
+    evaluate_run,
+    evaluate_runs,
+    join_tables,
+)
+from perception.evaluation.runs.merge_sequences import pool_runs
+from perception.forecasting import ConstantVelocityForecaster
+
+MEASURES = Measures(score_threshold=0.25, grouping="each")
+
+
+def drive(seed: int, *, instants: int = 50) -> MeasuredRun:
+    """Cars around a moving car, tracked with errors, under ids that other drives use too."""
+    rng = np.random.default_rng(seed)
+    paths = {
+        key: [line, turn][key % 2](*[(tuple(rng.normal(0, 1, 2)), place), (rng.uniform(1, 2), place)][key % 2])
+        for key, place in enumerate(map(tuple, rng.uniform(12, 30, (8, 2)) * rng.choice([-1, 1], (8, 2))))
+    }
+    made = Drive(paths, instants=instants, car=line((0.5, 0.0), (0.0, 0.0)))
+    scenes = made.scenes(
+        identity=lambda instant, key: key + 100 * (instant > 20 + 3 * key),
+        error_m=lambda offsets: rng.normal(0, 0.5, offsets.shape),
+        found=lambda instant, key: (instant + key) % 5 > 0,
+        forecast=straight_on,
+    )
+    return made.measured(scenes, title=f"drive {seed}")
+
+
+def evaluate(runs: list[MeasuredRun], measures: Measures = MEASURES) -> Report:
+    return evaluate_runs(runs=runs, title="together", rng=np.random.default_rng(0), measures=measures)
+
+
+def test_pooled_tracking_is_what_trackeval_makes_of_the_sequences() -> None:
+    runs = [drive(seed) for seed in range(3)]
+    sequences = {}
+    for run in runs:
+        truth = run.ground_truth(MEASURES.scope)
+        truth = truth[truth.counts]
+        tracks = run.run.objects
+        assert tracks is not None
+        instants = np.searchsorted(run.timeline.timestamps_ns, tracks.timestamps_ns)
+        sides = (
+            (truth.instants, truth.ids, truth.positions_m),
+            (instants, tracks.ids, tracks.centres_m[:, :2]),
+        )
+        sequences[run.title] = sequence(*sides, place_similarity)
+    report = evaluate(runs)
+    assert report.ground is not None
+    assert report.ground.tracking[0].ignored_truth_count == 0
+    assert_equal_to_trackeval(report.ground.tracking[0].overall, scores_of(sequences))
+
+
+def test_a_drive_twice_has_the_scores_of_the_drive() -> None:
+    one, two = evaluate([drive(1)]), evaluate([drive(1), drive(1)])
+    assert one.ground is not None
+    assert two.ground is not None
+    for single, double in ((one.detection[0], two.detection[0]), (one.tracking[0], two.tracking[0])):
+        assert double.image_count == 2 * single.image_count
+    assert two.detection[0].overall.ap50 == pytest.approx(one.detection[0].overall.ap50)
+    assert two.tracking[0].overall.hota == pytest.approx(one.tracking[0].overall.hota)
+    assert two.ground.tracking[0].overall.hota == pytest.approx(one.ground.tracking[0].overall.hota)
+    assert two.ground.positions.near.median_m == pytest.approx(one.ground.positions.near.median_m)
+    assert two.ground.positions.near.count == 2 * one.ground.positions.near.count
+    assert two.ground.handover.kept_share == pytest.approx(one.ground.handover.kept_share)
+    for single, double in zip(one.ground.forecasting[0].horizons, two.ground.forecasting[0].horizons, strict=True):
+        assert (double.target_count, double.object_count) == (2 * single.target_count, 2 * single.object_count)
+        assert double.expected is not None
+        assert single.expected is not None
+        assert double.expected.fde_m == pytest.approx(single.expected.fde_m)
+    # The second run's warm-up is left out as the first one's is.
+    assert one.latency is not None
+    assert two.latency is not None
+    assert two.latency.instant_count == 2 * one.latency.instant_count
+
+
+def test_each_recording_has_its_own_figures() -> None:
+    runs = [drive(seed) for seed in (1, 2)]
+    together, alone = evaluate(runs), [evaluate([run]) for run in runs]
+    assert [figures.title for figures in together.recordings] == ["drive 1", "drive 2"]
+    assert alone[0].recordings == ()
+    for figures, report in zip(together.recordings, alone, strict=True):
+        assert report.ground is not None
+        assert figures.instant_count == 50
+        assert figures.ap50 == report.detection[0].overall.ap50
+        assert figures.hota == report.ground.tracking[0].overall.hota
+        assert figures.position_share == report.ground.positions.near.median_share
+        comparison = report.ground.forecasting[0].horizons[2].best_fde_comparison
+        assert comparison is not None
+        assert figures.best_fde_ratio == comparison.ratio
+
+
+def in_image(seed: int) -> MeasuredRun:
+    """Cars of one camera, found a little beside where they are."""
+    truth = truth_of({key: turning(20.0 * key, (100.0, 80.0 * key + seed)) for key in range(1, 6)})
+    records = records_of(truth, go_on, stds_px=3.0)
+    run = RunTables(detections=truth, tracks=truth, records=tuple(records), stage_ms=({"detect": 1.0},) * 40)
+    timeline = Timeline(
+        np.array([record.timestamp_ns for record in records]), {"front": np.arange(40)}, {"front": (1000, 500)}
+    )
+    return MeasuredRun.of(title=str(seed), run=run, truth=truth, timeline=timeline)
+
+
+def test_runs_in_the_image_are_pooled_too_with_their_forecasts_on_true_tracks() -> None:
+    runs = [in_image(seed).with_true_tracks(ConstantVelocityForecaster(), MEASURES.scope) for seed in (0, 7)]
+    report, alone = evaluate(runs), evaluate(runs[:1])
+    assert report.ground is None
+    assert [part.setting for part in report.forecasting] == ["tracked", "true tracks"]
+    for part, single in zip(report.forecasting, alone.forecasting, strict=True):
+        assert part.unmatched_count == 0
+        assert part.candidate_count == 2 * single.candidate_count
+        for scores, own in zip(part.horizons, single.horizons, strict=True):
+            assert scores.target_count == 2 * own.target_count
+            assert scores.expected is not None
+            assert own.expected is not None
+            # The same ways, only lower in the image.
+            assert scores.expected.fde_px == pytest.approx(own.expected.fde_px)
+    assert [figures.hota for figures in report.recordings] == pytest.approx([1.0, 1.0])
+
+
+def test_nothing_of_one_recording_touches_another() -> None:
+    pooled = pool_runs([drive(1), drive(1)], title="both")
+    assert (np.diff(pooled.timeline.timestamps_ns) > 0).all()
+    half = len(pooled.truth) // 2
+    assert set(pooled.truth.ids[:half]).isdisjoint(pooled.truth.ids[half:])
+    assert pooled.objects is not None
+    assert set(pooled.objects.ids) == set(pooled.truth.ids)
+    assert pooled.instants == list(range(100))
+    assert pooled.timeline.instants_of(pooled.truth)[half:].min() >= 50
+    assert sorted(pooled.timeline.vehicle_poses) == list(range(100))
+
+
+def test_a_run_on_the_ground_without_truth_there_is_measured_in_the_images_and_says_so() -> None:
+    run = drive(1)
+    report = evaluate([replace(run, objects=None)])
+    assert report.ground is None
+    assert report.forecasting == ()
+    assert report.tracking[0].overall.hota is not None
+    assert any("does not say where its objects are" in note for note in report.notes)
+
+
+def test_min_visible_is_half_on_the_ground_and_nothing_in_the_image_unless_said() -> None:
+    made = Drive({1: line((0.0, 0.0), (20.0, 0.0)), 2: line((0.0, 0.0), (-20.0, 0.0))}, instants=4)
+    truth = made.boxes(visible=lambda instant, identity, camera: 1.0 if identity == 1 else 0.3)
+    run = made.measured(made.scenes(forecast=straight_on), truth=truth)
+    for share, in_images, on_ground in ((None, 8, 4), (0.0, 8, 8), (0.2, 8, 8), (0.5, 4, 4)):
+        report = evaluate([run], replace(MEASURES, min_visible_share=share))
+        assert report.ground is not None
+        assert report.detection[0].overall.truth_count == in_images
+        assert report.tracking[0].overall.truth_box_count == in_images
+        assert report.ground.tracking[0].overall.truth_box_count == on_ground
+        assert report.ground.forecasting[0].truth_count == on_ground
+
+
+def test_one_call_for_one_run() -> None:
+    run = drive(1)
+    report = evaluate_run(
+        run=run.run,
+        truth=run.truth,
+        timeline=run.timeline,
+        objects=run.objects,
+        title="drive 1",
+        rng=np.random.default_rng(0),
+        score_threshold=0.25,
+        grouping="each",
+    )
+    assert replace(report, title="together") == evaluate([run])
+
+
+def test_rejects_mixtures_and_nothing() -> None:
+    with pytest.raises(UsageError, match="not of one kind"):
+        pool_runs([drive(1), in_image(1)], title="both")
+    with pytest.raises(ValueError, match="at least one"):
+        pool_runs([], title="none")
+
+
+def test_visible_shares_are_kept_when_tables_are_joined() -> None:
+    made = Drive({1: line((0.0, 0.0), (20.0, 0.0))}, instants=2)
+    shared, unknown = made.boxes(visible=lambda instant, identity, camera: 0.4), made.boxes()
+    joined = join_tables([shared, shared]).visible_shares
+    assert joined is not None
+    assert joined.tolist() == [0.4] * 4
+    assert join_tables([shared, unknown]).visible_shares is None
+
+
+def test_the_recorder_keeps_every_sighting_and_the_places_of_what_is_seen() -> None:
+    made = Drive({1: line((0.0, 0.0), (20.0, 0.0)), 2: line((1.0, 0.0), (0.0, 15.0))}, instants=3)
+    scenes = made.scenes(forecast=straight_on)
+    hidden = [replace(scene, tracks=replace(scene.tracks, unseen_s=np.array([0.0, 0.4]))) for scene in scenes]
+    run = made.measured(hidden).run
+    assert run.objects is not None
+    assert run.objects.ids.tolist() == [1, 1, 1]
+    assert run.objects.timestamps_ns.tolist() == made.timestamps_ns.tolist()
+    assert run.objects.centres_m[0] == pytest.approx([20.0, 0.0, 0.8])
+    # What the cameras saw is told by the sightings, not by the age of the track.
+    assert run.tracks.ids.tolist() == [1, 2] * 3
+    assert set(run.tracks.cameras.tolist()) == {"front", "left"}
+    cut = [
+        replace(scene, tracks=scene.tracks[scene.tracks.ids == 2], forecasts=scene.forecasts[1:]) for scene in scenes
+    ]
+    assert made.measured(cut).run.tracks.ids.tolist() == [2] * 3
+    records: tuple[ForecastRecord, ...] = run.records
+    assert records[1].state_means is not None
+    assert records[1].state_means[:, 4].tolist() == pytest.approx([0.0, 1.0])

@@ -1,0 +1,187 @@
+from dataclasses import replace
+
+import torch
+
+from perception.detection.roadnet.network import STRIDES, RoadNetOutput, places
+from perception.training.detector.augmentation import KNOWN_STRIDE, Batch
+from perception.training.detector.loss import assign, detection_loss
+
+SIZE = 64
+
+
+def _batch(boxes: list[list[float]], labels: list[int], ids: list[int] | None = None) -> Batch:
+    """The same objects in two images."""
+    return Batch(
+        images=torch.zeros(2, SIZE, SIZE, 3, dtype=torch.uint8),
+        boxes_xyxy=torch.tensor([boxes, boxes], dtype=torch.float32),
+        labels=torch.tensor([labels, labels]),
+        object_ids=torch.tensor([ids or list(range(len(labels)))] * 2),
+        valid=torch.ones(2, len(labels), dtype=torch.bool),
+        known=torch.ones(2, 6, SIZE // KNOWN_STRIDE, SIZE // KNOWN_STRIDE, dtype=torch.bool),
+        original=torch.ones(2, 1, SIZE // KNOWN_STRIDE, SIZE // KNOWN_STRIDE, dtype=torch.bool),
+        imitate=torch.zeros(2, 0, 6, dtype=torch.bool),
+    )
+
+
+def _output(logit: float = -4.0, half_side: float = 10.0) -> RoadNetOutput:
+    """Every place says the same: each class by ``logit``, a square box around itself."""
+    points = torch.cat([places(SIZE // s, SIZE // s, s, device=torch.device("cpu")) for s in STRIDES])
+    strides = torch.cat([torch.full(((SIZE // s) ** 2,), float(s)) for s in STRIDES])
+    count = len(points)
+    embeddings = torch.nn.functional.normalize(
+        torch.randn(2, count, 8, generator=torch.Generator().manual_seed(0)), dim=-1
+    )
+    boxes = torch.cat([points - half_side, points + half_side], dim=1).expand(2, -1, -1)
+    return RoadNetOutput(torch.full((2, count, 6), logit), boxes.clone(), embeddings, points, strides)
+
+
+def test_objects_take_places_inside_them_and_the_best_overlap_has_the_best_quality():
+    batch = _batch([[22.0, 22, 42, 42], [2, 2, 12, 12]], [0, 1])
+    output = _output()
+    assignment = assign(output, batch)
+    taken = assignment.object_indices[0]
+    for index in (0, 1):
+        points = output.points_xy[taken == index]
+        low, high = batch.boxes_xyxy[0, index, :2], batch.boxes_xyxy[0, index, 2:]
+        assert len(points) >= 1
+        assert ((points > low - 16) & (points < high + 16)).all()
+    best = assignment.best_places[0, 0]
+    assert assignment.quality[0, best] == assignment.quality[0][taken == 0].max()
+    assert assignment.quality[0][taken < 0].max() == 0
+
+
+def test_padding_is_no_object():
+    batch = _batch([[22.0, 22, 42, 42], [0, 0, 0, 0]], [0, 1])
+    batch = replace(batch, valid=torch.tensor([[True, False]] * 2))
+    assert set(assign(_output(), batch).object_indices.unique().tolist()) == {-1, 0}
+
+
+def test_an_object_smaller_than_the_grid_is_still_found():
+    assert (assign(_output(half_side=2.0), _batch([[17.0, 17, 20, 20]], [0])).object_indices == 0).any()
+
+
+def test_better_boxes_and_classes_cost_less():
+    batch = _batch([[22.0, 22, 42, 42]], [0])
+    good, bad = _output(half_side=10), _output(half_side=28)
+    assert detection_loss(good, batch).boxes < detection_loss(bad, batch).boxes
+    assignment = assign(good, batch)
+    right = good.class_logits.clone()
+    quality = assignment.quality.clamp(min=0.02, max=0.98)
+    right[..., 0] = torch.where(assignment.object_indices == 0, torch.logit(quality), right[..., 0])
+    assert detection_loss(good._replace(class_logits=right), batch).classes < 0.2 * detection_loss(good, batch).classes
+
+
+def test_which_class_it_is_costs_only_where_an_object_is():
+    batch, unsure = _batch([[22.0, 22, 42, 42]], [1]), _output()
+    is_object = assign(unsure, batch).object_indices == 0
+    right, elsewhere = unsure.class_logits.clone(), unsure.class_logits.clone()
+    right[..., 1] += 3.0 * is_object
+    elsewhere[..., 0] += 3.0 * ~is_object
+    kinds = detection_loss(unsure, batch).kinds
+    torch.testing.assert_close(kinds, torch.tensor(6.0).log())  # one of six, all alike
+    assert detection_loss(unsure._replace(class_logits=right), batch).kinds < 0.25 * kinds
+    torch.testing.assert_close(detection_loss(unsure._replace(class_logits=elsewhere), batch).kinds, kinds)
+
+
+def test_false_alarms_cost_only_where_absence_is_known():
+    batch = _batch([[22.0, 22, 42, 42]], [0])
+    quiet = _output()
+    loud = quiet.class_logits.clone()
+    far = (quiet.points_xy - 32).abs().max(dim=1).values > 24
+    loud[:, far, 5] = 4.0
+    loud_output = quiet._replace(class_logits=loud)
+    known = batch.known.clone()
+    known[:, 5] = False
+    unknowing = replace(batch, known=known)
+    assert detection_loss(loud_output, batch).classes > detection_loss(quiet, batch).classes + 0.5
+    torch.testing.assert_close(detection_loss(loud_output, unknowing).classes, detection_loss(quiet, unknowing).classes)
+
+
+def test_embeddings_of_the_same_object_attract():
+    batch = _batch([[22.0, 22, 42, 42], [2, 2, 12, 12]], [0, 1], ids=[7, 8])
+    output = _output()
+    assignment = assign(output, batch)
+    same, swapped = output.embeddings.clone(), output.embeddings.clone()
+    for image in (0, 1):
+        for index in (0, 1):
+            place = assignment.best_places[image, index]
+            same[image, place] = torch.eye(8)[index]
+            swapped[image, place] = torch.eye(8)[index ^ image]
+    attract = detection_loss(output._replace(embeddings=same), batch).embeddings
+    repel = detection_loss(output._replace(embeddings=swapped), batch).embeddings
+    assert attract < 0.1 < repel
+
+
+def test_a_teacher_is_imitated_except_for_riders():
+    batch = _batch([[22.0, 22, 42, 42]], [3])
+    output = _output()
+    scores = torch.zeros(2, len(output.points_xy), 6)
+    rider = ((output.points_xy - 32).abs() < 9).all(dim=1)
+    scores[:, rider, 5] = 0.9
+    taught = torch.ones_like(scores, dtype=torch.bool)
+    seen = replace(batch, teacher_scores=scores, teacher_boxes=output.boxes_xyxy, taught=taught)
+    assert detection_loss(output, batch).teacher == 0
+    assert detection_loss(output, seen).teacher < 0.01
+    pedestrian = replace(seen, labels=torch.full((2, 1), 0))
+    assert detection_loss(output, pedestrian).teacher > 0.5
+
+
+def test_a_teacher_is_not_asked_where_its_answers_do_not_count():
+    output = _output()
+    scores = torch.zeros(2, len(output.points_xy), 6)
+    scores[:, 0, 0] = 0.9
+    taught = torch.ones_like(scores, dtype=torch.bool)
+    batch = replace(
+        _batch([[22.0, 22, 42, 42]], [0]),
+        teacher_scores=scores,
+        teacher_boxes=output.boxes_xyxy + 9,
+        taught=taught,
+    )
+    assert detection_loss(output, batch).teacher > 0.1
+    assert detection_loss(output, replace(batch, taught=~taught)).teacher == 0
+    scores[1, 0, 0] = 0
+    scores[1, 1, 3] = 0.9
+    first = replace(batch, taught=taught & torch.tensor([True, False])[:, None, None])
+    alone = detection_loss(output, first).teacher
+    assert detection_loss(output, batch).teacher != alone
+    scores[1] = 0
+    torch.testing.assert_close(detection_loss(output, first).teacher, alone)
+
+
+def test_a_teacher_is_not_heard_about_what_was_pasted():
+    output = _output()
+    scores = torch.zeros(2, len(output.points_xy), 6)
+    scores[:, 0, 0] = 0.9
+    batch = replace(
+        _batch([[22.0, 22, 42, 42]], [0]),
+        teacher_scores=scores,
+        teacher_boxes=output.boxes_xyxy + 9,
+        taught=torch.ones_like(scores, dtype=torch.bool),
+    )
+    column, row = (output.points_xy[0] // KNOWN_STRIDE).long().tolist()
+    original = batch.original.clone()
+    original[:, :, row, column] = False
+    loss = detection_loss(output, replace(batch, original=original))
+    assert 0 < loss.teacher < detection_loss(output, batch).teacher
+    assert loss.classes == detection_loss(output, batch).classes
+    assert detection_loss(output, replace(batch, original=torch.zeros_like(original))).teacher == 0
+
+
+def test_an_empty_batch_has_a_finite_loss():
+    batch = _batch([[0.0, 0, 0, 0]], [0])
+    batch = replace(batch, valid=torch.zeros(2, 1, dtype=torch.bool))
+    assert all(torch.isfinite(value) for value in detection_loss(_output(), batch))
+
+
+def test_where_a_teachers_rider_is_left_out_so_is_its_box():
+    """YOLOX may see the motorcycle, NanoDet its rider: the box at their place is the rider's."""
+    batch = _batch([[22.0, 22, 42, 42]], [3])
+    output = _output()
+    scores = torch.zeros(2, len(output.points_xy), 6)
+    rider = ((output.points_xy - 32).abs() < 9).all(dim=1)
+    scores[:, rider, 3], scores[:, rider, 5] = 0.5, 0.8
+    seen = replace(batch, teacher_scores=scores, taught=torch.ones_like(scores, dtype=torch.bool))
+    near, far = (replace(seen, teacher_boxes=output.boxes_xyxy + shift) for shift in (0.0, 15.0))
+    torch.testing.assert_close(detection_loss(output, near).teacher, detection_loss(output, far).teacher)
+    scores[:, rider, 5] = 0.3
+    assert detection_loss(output, far).teacher > detection_loss(output, near).teacher + 0.5

@@ -1,0 +1,196 @@
+import copy
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from support.training_images import bright_box_image
+from torch import nn
+from torchvision.models import mobilenet_v2
+
+from perception.detection.roadnet.network import RoadNet, to_input
+from perception.detection.roadnet.weights import save_roadnet
+from perception.errors import UsageError
+from perception.training.detector.config import DetectorTraining
+from perception.training.detector.copy_paste import Cutout
+from perception.training.detector.dataset import LabelledImage
+from perception.training.detector.task import (
+    DetectorData,
+    detector_task,
+    load_data,
+    sampling_weights,
+    thin_out_afterwards,
+)
+
+SOMETHING = {key: [{"kind": "coco", "path": "x.json"}] for key in ("train", "validation")}
+
+
+def test_thinning_out_afterwards_changes_neither_answers_nor_gradients():
+    torch.manual_seed(0)
+    plain = RoadNet().eval()
+    thinned = copy.deepcopy(plain)
+    thin_out_afterwards(thinned)
+    strides = [m.stride for m in thinned.modules() if isinstance(m, nn.Conv2d) and m.groups == m.in_channels > 1]
+    assert strides and set(strides) == {(1, 1)}
+    images = to_input(torch.randint(0, 255, (2, 96, 128, 3), dtype=torch.uint8))
+    for model in (plain, thinned):
+        model(images).class_logits.sum().backward()
+    torch.testing.assert_close(thinned(images).boxes_xyxy, plain(images).boxes_xyxy)
+    for name, parameter in plain.named_parameters():
+        gradient = thinned.get_parameter(name).grad
+        if parameter.grad is not None:
+            torch.testing.assert_close(gradient, parameter.grad, rtol=1e-3, atol=1e-4, msg=name)
+
+
+def test_thinned_out_weights_are_those_of_a_plain_network():
+    thinned = RoadNet()
+    thin_out_afterwards(thinned)
+    RoadNet().load_state_dict(thinned.state_dict())
+
+
+def test_images_with_classes_that_few_images_show_are_drawn_more_often():
+    def image(label: int, weight: float = 1.0) -> LabelledImage:
+        return LabelledImage(
+            name=str(label),
+            image=np.zeros((4, 4, 3), np.uint8),
+            boxes_xyxy_px=np.array([[0, 0, 4, 4]], np.float32),
+            labels=np.array([label]),
+            object_ids=np.array([0]),
+            exhaustive=np.ones(6, bool),
+            weight=weight,
+        )
+
+    images = [image(0)] * 15 + [image(2)] + [image(0, weight=3.0)]
+    weights = sampling_weights(images, rare_share=0.5)
+    np.testing.assert_allclose(weights[:15], 1.0)
+    np.testing.assert_allclose(weights[15], np.sqrt(0.5 * 17))
+    assert weights[16] == 3.0
+    np.testing.assert_allclose(sampling_weights(images, rare_share=0.0), [1.0] * 16 + [3.0])
+
+
+class _Teacher:
+    """Says the same everywhere: its own score."""
+
+    def __init__(self, score: float, size: tuple[int, int] | None) -> None:
+        self.score, self.input_size_px = score, size
+
+    def dense(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return np.full((len(images), 20, 6), self.score), np.zeros((len(images), 20, 4))
+
+
+def test_each_data_set_says_whom_it_imitates_and_a_batch_asks_those_that_take_its_size(monkeypatch, tmp_path):
+    teachers = {"square.onnx": _Teacher(0.25, (64, 64)), "any.param": _Teacher(0.75, None)}
+    monkeypatch.setattr(
+        "perception.training.detector.task.read_coco", lambda path, **_: [bright_box_image((10, 10, 60, 60))]
+    )
+    sources = {"all": True, "none": False, "cars": {"square.onnx": ["car"]}}
+    sets = [{"kind": "coco", "path": name, "imitate": imitate} for name, imitate in sources.items()]
+    config = DetectorTraining.model_validate(
+        {
+            "train": sets,
+            "validation": SOMETHING["validation"],
+            "imitate": list(teachers),
+            "sizes_px": [[64, 64], [96, 64]],
+            "mosaic": 0,
+        }
+    )
+    data = load_data(config, tmp_path, [])
+    assert [image.imitate.sum(axis=1).tolist() for image in data.train] == [[6, 6], [0, 0], [1, 0]]
+    task = detector_task(config, data, list(teachers.values()), tmp_path, torch.device("cpu"))
+    asked = set()
+    for step in range(12):
+        batch = task.draw_batch(step)
+        width = batch.images.shape[2]
+        if batch.teacher_scores is not None:
+            asked.add((width, float(batch.teacher_scores.max())))
+            taught = batch.taught[:, 0].sum(dim=1)
+            assert set(taught.tolist()) <= ({0, 1, 6} if width == 64 else {0, 6})
+    assert asked == {(64, 0.25), (96, 0.75)}
+
+
+@pytest.mark.parametrize(
+    ("imitate", "message"),
+    [({"other.onnx": ["car"]}, "lacks"), ({"square.onnx": ["lorry"]}, "known classes are car")],
+)
+def test_imitating_an_unlisted_detector_or_an_unknown_class_is_refused(imitate, message):
+    with pytest.raises(ValueError, match=message):
+        DetectorTraining.model_validate(
+            {
+                "train": [{"kind": "coco", "path": "a.json", "imitate": imitate}],
+                "validation": SOMETHING["validation"],
+                "imitate": ["square.onnx"],
+            }
+        )
+
+
+def test_cutouts_are_pasted_into_the_images_of_those_sets_that_say_so(monkeypatch, tmp_path):
+    monkeypatch.setattr(
+        "perception.training.detector.task.read_coco", lambda path, **_: [bright_box_image((10, 10, 60, 60))]
+    )
+    bus = Cutout(np.full((40, 40, 4), 255, np.uint8), 2, 7)
+    monkeypatch.setattr("perception.training.detector.task.read_cutouts", lambda path: [bus])
+    sets = [{"kind": "coco", "path": "plain"}, {"kind": "coco", "path": "pasted", "paste": 0.5}]
+    given = {
+        "train": sets,
+        "validation": SOMETHING["validation"],
+        "sizes_px": [[96, 64]],
+        "mosaic": 0,
+        "cutouts": "drive",
+    }
+    for change in ({"cutouts": None}, {"train": sets[:1]}):
+        with pytest.raises(ValueError, match="cutouts and the paste"):
+            DetectorTraining.model_validate({**given, **change})
+    with pytest.raises(ValueError, match="pasted: nothing is pasted"):
+        DetectorTraining.model_validate({**given, "validation": sets[1:]})
+    config = DetectorTraining.model_validate(given)
+    data = load_data(config, tmp_path, [])
+    assert [image.paste for image in data.train] == [0.0, 0.5]
+    task = detector_task(config, data, [], tmp_path, torch.device("cpu"))
+    batches = [task.draw_batch(step) for step in range(20)]
+    shown = torch.stack([((batch.labels == 2) & batch.valid).any(dim=1).float().mean() for batch in batches])
+    assert 0.1 < shown.mean() < 0.4
+    only_plain = replace(data, train=data.train[:1])
+    task = detector_task(config, only_plain, [], tmp_path, torch.device("cpu"))
+    assert not any((task.draw_batch(step).labels == 2).any() for step in range(5))
+
+
+def test_a_teacher_that_is_listed_already_does_not_agree_with_itself():
+    config = DetectorTraining.model_validate({**SOMETHING, "teachers": ["a.onnx"]})
+    more = config.with_teachers([Path("b.onnx"), Path("a.onnx"), Path("b.onnx")])
+    assert more.teachers == (Path("b.onnx"), Path("a.onnx"))
+    assert more.imitate == (Path("b.onnx"),)
+
+
+def test_only_boxes_learn_where_it_is_asked_for(tmp_path):
+    torch.manual_seed(0)
+    save_roadnet(RoadNet(), tmp_path / "start.safetensors")
+    given = {**SOMETHING, "sizes_px": [[96, 64]], "learns": "boxes", "settings": {"batch_size": 4}}
+    for wrong in ({}, {"start": "start.safetensors", "keep_features": "start.safetensors"}):
+        with pytest.raises(ValueError, match="learns: boxes goes on from weights"):
+            DetectorTraining.model_validate({**given, **wrong})
+    config = DetectorTraining.model_validate({**given, "start": "start.safetensors"})
+    data = DetectorData([bright_box_image((10, 10, 60, 60), zoom=(1.0, 1.0))], {})
+    with pytest.raises(UsageError, match="is not of size nano"):
+        detector_task(config.model_copy(update={"size": "nano"}), data, [], tmp_path, torch.device("cpu"))
+    task = detector_task(config, data, [], tmp_path, torch.device("cpu"))
+    before = copy.deepcopy(task.model).eval()
+    learning = [p for p in task.model.parameters() if p.requires_grad]
+    optimizer = torch.optim.SGD(learning, lr=0.1)
+    task.loss_of(task.model, task.draw_batch(0))["total"].backward()
+    optimizer.step()
+    images = to_input(task.draw_batch(1).images)
+    after, first = task.model.eval()(images), before(images)
+    assert torch.equal(after.class_logits, first.class_logits) and torch.equal(after.embeddings, first.embeddings)
+    assert not torch.allclose(after.boxes_xyxy, first.boxes_xyxy)
+
+
+def test_a_backbone_of_another_width_is_said(tmp_path):
+    torch.save(mobilenet_v2(weights=None).state_dict(), tmp_path / "wide.pth")
+    given = {**SOMETHING, "backbone": "wide.pth", "size": "nano"}
+    config = DetectorTraining.model_validate(given)
+    data = DetectorData([bright_box_image((10, 10, 60, 60))], {})
+    with pytest.raises(UsageError, match="is no MobileNetV2 of width"):
+        detector_task(config, data, [], tmp_path, torch.device("cpu"))
+    with pytest.raises(ValueError, match="start and backbone"):
+        DetectorTraining.model_validate({**given, "start": "roadnet"})

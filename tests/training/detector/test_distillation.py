@@ -1,0 +1,105 @@
+import numpy as np
+from support.training_images import bright_box_image
+
+from perception.taxonomy import CLASSES
+from perception.training.detector.distillation import agreement, ask, complete_labels
+from perception.types import Detections
+
+CAR, MOTORCYCLE, PEDESTRIAN = 0, 3, 5
+
+
+def _found(*objects: tuple[list[float], float, int]) -> Detections:
+    boxes = np.array([box for box, _, _ in objects], np.float32).reshape(-1, 4)
+    return Detections(
+        boxes_xyxy_px=boxes,
+        scores=np.array([score for _, score, _ in objects], np.float32),
+        labels=np.array([label for _, _, label in objects], np.int64),
+        features=np.zeros((len(boxes), 0), np.float32),
+        camera="image",
+        image_size_px=(160, 96),
+    )
+
+
+class _Teacher:
+    name, feature_space, feature_size = "teacher", "", 0
+
+    def __init__(self, found: Detections) -> None:
+        self._found = found
+
+    def detect(self, frames):
+        return [self._found for _ in frames]
+
+
+def test_two_weak_voices_that_agree_are_sure_and_one_alone_is_not():
+    first = _found(([0, 0, 20, 20], 0.45, CAR), ([50, 50, 70, 70], 0.45, CAR), ([90, 0, 110, 20], 0.7, CAR))
+    second = _found(([1, 0, 21, 20], 0.4, CAR), ([120, 60, 140, 80], 0.05, CAR))
+    boxes, labels, sure = agreement([first, second])
+    assert boxes.shape == (3, 4)
+    assert labels.tolist() == [CAR] * 3
+    assert sure.tolist() == [True, False, True]
+
+
+def test_only_the_classes_that_people_left_out_are_completed():
+    exhaustive = np.array([name == "car" for name in CLASSES])
+    image = bright_box_image((60, 30, 110, 70), exhaustive=exhaustive)
+    teacher = _Teacher(_found(([0, 0, 20, 40], 0.9, PEDESTRIAN), ([120, 0, 150, 20], 0.9, CAR)))
+    (completed,) = complete_labels([image], [teacher])
+    assert completed.labels.tolist() == [CAR, PEDESTRIAN]
+    assert completed.exhaustive.all()
+    assert len(set(completed.object_ids.tolist())) == 2
+
+
+def test_human_boxes_win_and_riders_are_neither_pedestrian_nor_background():
+    image = bright_box_image((60, 30, 110, 70), label=MOTORCYCLE, exhaustive=np.zeros(6, bool))
+    teacher = _Teacher(_found(([61, 30, 110, 71], 0.9, MOTORCYCLE), ([70, 30, 95, 60], 0.9, PEDESTRIAN)))
+    (completed,) = complete_labels([image], [teacher])
+    assert completed.labels.tolist() == [MOTORCYCLE]
+    assert completed.ignore_labels.tolist() == [PEDESTRIAN]
+
+
+def test_complete_images_and_no_teachers_change_nothing():
+    whole = bright_box_image((60, 30, 110, 70))
+    partly = bright_box_image((60, 30, 110, 70), exhaustive=np.zeros(6, bool))
+    teacher = _Teacher(_found(([0, 0, 20, 40], 0.9, PEDESTRIAN)))
+    assert next(complete_labels([whole], [teacher])) is whole
+    assert next(complete_labels([partly], [])) is partly
+
+
+class _Imitated:
+    """Gives every class the same score, at all of its places, and one box."""
+
+    def __init__(self, score: float, side: float, *, places: int, size: tuple[int, int] | None = None) -> None:
+        self.score, self.side, self.places, self.input_size_px = score, side, places, size
+        self.asked = 0
+
+    def dense(self, images):
+        self.asked += len(images)
+        shape = (len(images), self.places)
+        return np.full((*shape, 6), self.score, np.float32), np.full((*shape, 4), self.side, np.float32)
+
+
+def test_each_class_is_learnt_from_the_first_detector_that_counts_for_it():
+    images = np.zeros((3, 64, 96, 3), np.uint8)
+    cars, people = _Imitated(0.5, 10, places=4), _Imitated(0.8, 20, places=5)
+    counts = np.zeros((3, 2, 6), bool)
+    counts[0, 0, CAR] = counts[0, 1, [CAR, PEDESTRIAN]] = True
+    counts[1, 1, PEDESTRIAN] = True
+    answers = ask([cars, people], images, counts)
+    assert (cars.asked, people.asked) == (1, 2)
+    assert answers.scores[:, :, CAR].tolist() == [[0.5] * 4 + [np.float32(0)]] + [[0.0] * 5] * 2
+    np.testing.assert_allclose(answers.scores[:2, :, PEDESTRIAN], 0.8)
+    assert answers.taught[0, :4, CAR].all()
+    assert answers.taught[:, :, PEDESTRIAN].all(axis=1).tolist() == [True, True, False]
+    assert answers.taught.any(axis=(1, 2)).tolist() == [True, True, False]
+    assert answers.boxes[:2].min() == 20
+    people.score = 0.2
+    assert ask([cars, people], images, counts).boxes[0, :, 0].tolist() == [10] * 4 + [20]
+
+
+def test_a_detector_of_another_size_is_passed_over():
+    images = np.zeros((2, 64, 96, 3), np.uint8)
+    square, any_size = _Imitated(0.5, 10, places=4, size=(64, 64)), _Imitated(0.8, 20, places=4)
+    answers = ask([square, any_size], images, np.ones((2, 2, 6), bool))
+    assert (square.asked, any_size.asked) == (0, 2)
+    np.testing.assert_allclose(answers.scores, 0.8)
+    assert ask([square], images, np.ones((2, 1, 6), bool)) is None

@@ -1,0 +1,74 @@
+"""A detector that learns on keeps the features by which forecasters know its objects."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+
+from perception.detection import read_roadnet
+from perception.detection.roadnet.network import RoadNet, RoadNetConfig
+from perception.files import bundled
+from perception.sources import open_source
+from perception.taxonomy import CLASSES
+from perception.training.detector.dataset import LabelledImage
+from perception.training.detector.embedding_alignment import keep_features
+from perception.weights import bundled_folder
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def before() -> RoadNet:
+    return read_roadnet(bundled_folder() / "roadnet.safetensors")[0]
+
+
+@pytest.fixture(scope="module")
+def images() -> list[LabelledImage]:
+    """Pictures of the bundled drive; what is in them, nobody needs to say."""
+    source = open_source([str(bundled("data/recording"))], stride=12)
+    nothing = np.zeros(0, np.int64)
+    return [
+        LabelledImage("i", frame.image, np.zeros((0, 4), np.float32), nothing, nothing, np.ones(len(CLASSES), bool))
+        for frame_set in source
+        for frame in frame_set.frames[:2]
+    ]
+
+
+def test_turned_features_are_turned_back_and_nothing_else_changes(before, images):
+    torch.manual_seed(0)
+    after = copy.deepcopy(before)
+    turn, _ = torch.linalg.qr(torch.randn(64, 64))
+    with torch.no_grad():
+        for head in after.heads:
+            head.embedding.weight.copy_(torch.einsum("fg,gchw->fchw", turn, head.embedding.weight))
+            head.embedding.bias.copy_(turn @ head.embedding.bias)
+    turned = copy.deepcopy(after)
+    kept = keep_features(after, before, images, CPU)
+    assert kept.objects > 10
+    assert kept.cosine > 0.95
+    for name, value in after.state_dict().items():
+        assert ("embedding" in name) or torch.equal(value, turned.state_dict()[name])
+
+
+def test_without_the_fit_they_would_be_others(before, images):
+    other = copy.deepcopy(before)
+    with torch.no_grad():
+        for head in other.heads:
+            head.embedding.weight.neg_()
+            head.embedding.bias.neg_()
+    inverted = copy.deepcopy(other)
+    assert keep_features(other, before, images, CPU).cosine > 0.95
+    with torch.inference_mode():
+        picture = torch.zeros(1, 3, 64, 64)
+        first, last = (network.eval()(picture).embeddings for network in (before, inverted))
+        assert torch.nn.functional.cosine_similarity(first, last, dim=2).mean() < -0.95
+
+
+def test_another_size_and_pictures_without_objects_are_refused(before, images):
+    with pytest.raises(ValueError, match="features of 64 numbers"):
+        keep_features(RoadNet(RoadNetConfig(embedding_size=8)), before, images, CPU)
+    with pytest.raises(ValueError, match="finds nothing"):
+        keep_features(copy.deepcopy(before), before, [], CPU)

@@ -1,0 +1,54 @@
+"""A look holds all that RoadNet's embedding is computed from."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from perception.detection import DetectionSettings, RoadNetDetector, read_roadnet
+from perception.detection.roadnet.engines import TorchEngine
+from perception.detection.roadnet.network import RoadNet
+from perception.files import bundled
+from perception.sources import open_source
+from perception.training.experiments.roi_features import ObjectLook, looking_detector
+from perception.types import Frame
+from perception.weights import bundled_folder
+
+CPU = torch.device("cpu")
+SETTINGS = DetectionSettings(confidence=0.3)
+
+
+@pytest.fixture(scope="module")
+def model() -> RoadNet:
+    return read_roadnet(bundled_folder() / "roadnet.safetensors")[0]
+
+
+@pytest.fixture(scope="module")
+def frames() -> tuple[Frame, ...]:
+    return next(iter(open_source([str(bundled("data/recording"))]))).frames
+
+
+def test_embeddings_of_looks_are_roadnets_own(model, frames):
+    plain = RoadNetDetector(TorchEngine(model, device=CPU), SETTINGS, name="plain", feature_space="plain")
+    looks = np.concatenate([found.features for found in looking_detector(model, SETTINGS, device=CPU).detect(frames)])
+    features = np.concatenate([found.features for found in plain.detect(frames)])
+    assert len(looks) == len(features) > 10
+    with torch.inference_mode():
+        embedded = ObjectLook(model)(torch.from_numpy(looks)).numpy()
+    agreement = (embedded * features).sum(axis=1)
+    assert (agreement > 0.999).mean() > 0.8  # objects at the border may differ a bit
+    assert agreement.min() > 0.8
+
+
+def test_no_look_is_no_feature_and_the_loss_reaches_every_layer(model):
+    look = ObjectLook(model)
+    size = model.config.channels * look.side_cells**2
+    looks = 10 * torch.randn(40, 3, size + 3, generator=torch.Generator().manual_seed(0))
+    looks[..., size:] = torch.eye(3)
+    looks[1, 2] = 0
+    embedded = look(looks)
+    assert embedded.shape == (40, 3, model.config.embedding_size)
+    assert (embedded[1, 2] == 0).all() and (embedded[0].norm(dim=1) - 1).abs().max() < 1e-4
+    embedded[..., 0].sum().backward()
+    assert all(parameter.grad is not None and parameter.grad.any() for parameter in look.parameters())
