@@ -88,7 +88,7 @@ def test_a_killed_process_leaves_a_video_that_plays(tmp_path):
 import os, signal, sys
 from pathlib import Path
 import numpy as np
-from perception.outputs import VideoWriter
+from perception.visualization import VideoWriter
 video = VideoWriter(Path(sys.argv[1]), rate_fps=10)
 for number in range(60):
     video.write(np.full((48, 64, 3), 4 * number, np.uint8), number * 100_000_000)
