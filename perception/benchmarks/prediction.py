@@ -19,7 +19,7 @@ _BATCH = 1024
 def predict(model: TrajectoryGRU, split: Split, benchmark: Benchmark, *, neighbours: bool) -> Predicted:
     """The futures of all targets, in the unit of the errors. Without ``neighbours`` each object is alone."""
     times_s = torch.from_numpy(benchmark.grid.times_s).float()
-    count = NEIGHBOURS if neighbours and model.config.social_size else 0
+    count = NEIGHBOURS if neighbours and model.config.interaction_dim else 0
     parts: list[tuple[FloatArray, FloatArray]] = []
     judged = []
     for start in range(0, len(split), _BATCH):

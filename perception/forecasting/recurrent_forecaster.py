@@ -95,7 +95,7 @@ class GruForecaster:
 
     def _neighbours(self, tracks: Tracks, observed: FloatArray) -> Tensor:
         """In the image, those whom the same camera sees; on the ground, all."""
-        if not self._config.social_size:
+        if not self._config.interaction_dim:
             return torch.full((len(tracks), NEIGHBOURS), -1)
         camera = None if tracks.reference_frame == "ground" else np.unique(tracks.cameras, return_inverse=True)[1]
         return torch.from_numpy(nearest_neighbours(observed[:, PLACE], camera))

@@ -46,7 +46,7 @@ class GruConfig:
     spread_degree: int = 3
     dropout: float = 0.0
     reference_frame: ReferenceFrame = "image"
-    social_size: int = 0
+    interaction_dim: int = 0
     """Width of what is heard of the neighbours; 0 is off."""
 
 
@@ -89,10 +89,10 @@ class TrajectoryGRU(nn.Module):
         per_mode = 1 + motion.candidates + motion.dimensions * (config.curve_degree + config.spread_degree + 1)
         encoded_size = config.hidden_size + config.input_size
         self.neighbourhood = (
-            Neighbourhood(encoded_size, motion.relation_size, config.social_size) if config.social_size else None
+            Neighbourhood(encoded_size, motion.relation_size, config.interaction_dim) if config.interaction_dim else None
         )
         self.decoder = nn.Sequential(
-            nn.Linear(encoded_size + 2 * config.social_size, 128),
+            nn.Linear(encoded_size + 2 * config.interaction_dim, 128),
             nn.ReLU(),
             nn.Linear(128, config.modes * per_mode),
         )
@@ -131,7 +131,7 @@ class TrajectoryGRU(nn.Module):
         if self.neighbourhood is None:
             return encoded
         if neighbours is None:
-            heard = encoded.new_zeros(len(encoded), 2 * self.config.social_size)
+            heard = encoded.new_zeros(len(encoded), 2 * self.config.interaction_dim)
         else:
             heard = self.neighbourhood(encoded, self.motion.relate(state, neighbours), neighbours)
         return torch.cat([encoded, heard], dim=-1)

@@ -131,7 +131,7 @@ def _model(**changes: object) -> TrajectoryGRU:
 
 def test_batches_do_not_change_the_answers(kitti, monkeypatch):
     benchmark, split = kitti
-    model = _model(social_size=4)
+    model = _model(interaction_dim=4)
     whole = predict(model, split, benchmark, neighbours=True)
     monkeypatch.setattr("perception.benchmarks.prediction._BATCH", 5)
     parts = predict(model, split, benchmark, neighbours=True)
@@ -161,7 +161,7 @@ def test_what_is_predicted_is_what_the_network_says(kitti):
 def test_neighbours_are_heard_only_where_that_is_asked(kitti):
     benchmark, split = kitti
     for size, is_heard in ((4, True), (0, False)):
-        model = _model(social_size=size)
+        model = _model(interaction_dim=size)
         company, alone = (predict(model, split, benchmark, neighbours=asked).means for asked in (True, False))
         assert (not np.allclose(company, alone, atol=1e-6)) == is_heard
 

@@ -54,7 +54,7 @@ def test_one_training_is_set_beside_the_baselines(command: Command, tmp_path: Pa
 def test_a_folder_of_trainings_is_their_mean_and_deviation(command: Command, tmp_path: Path) -> None:
     data = write_nuscenes(tmp_path / "n.npz")
     for seed in range(2):
-        _weights(tmp_path / "runs" / f"seed{seed}" / "w.safetensors", seed, social_size=4)
+        _weights(tmp_path / "runs" / f"seed{seed}" / "w.safetensors", seed, interaction_dim=4)
     arguments = ("evaluate", "forecaster", "--benchmark", "nuscenes", "--data", data, "--forecaster", tmp_path / "runs")
     ran = command(*arguments, "--output", "ours")
     assert ran.code == 0, ran.err

@@ -17,7 +17,7 @@ from perception.forecasting.onnx_engine import OnnxEngine
 def test_a_forecaster_is_exported_and_read_again(command: Command, tmp_path):
     pytest.importorskip("onnxscript")
     torch.manual_seed(0)
-    model = TrajectoryGRU(GruConfig(hidden_size=12, input_size=8, feature_size=3, feature_space="s", social_size=4))
+    model = TrajectoryGRU(GruConfig(hidden_size=12, input_size=8, feature_size=3, feature_space="s", interaction_dim=4))
     save_gru(model, tmp_path / "f.safetensors")
     ran = command("export", "forecaster", "--forecaster", tmp_path / "f.safetensors", "--output", tmp_path / "f.onnx")
     assert ran.code == 0, ran.err

@@ -19,7 +19,7 @@ from perception.forecasting.interaction import Neighbourhood, nearest_neighbours
 from perception.forecasting.track_dataset import Windows
 
 CPU = torch.device("cpu")
-IMAGE = GruConfig(hidden_size=12, input_size=10, feature_size=2, social_size=6)
+IMAGE = GruConfig(hidden_size=12, input_size=10, feature_size=2, interaction_dim=6)
 GROUND = replace(IMAGE, reference_frame="ground", horizon_s=4.0)
 TIMES_S = torch.tensor([0.5, 2.0])
 
@@ -107,7 +107,7 @@ def test_neighbours_are_heard_and_nobody_equals_silence(config):
 
 @pytest.mark.parametrize("config", [IMAGE, GROUND])
 def test_switched_off_nobody_is_heard(config):
-    model = _model(replace(config, social_size=0))
+    model = _model(replace(config, interaction_dim=0))
     assert model.neighbourhood is None
     near, alone = (encode_windows(model, _windows(model, who))[0] for who in ([[1, 2], [0, 2], [1, 0]], [[], [], []]))
     assert torch.equal(near, alone)

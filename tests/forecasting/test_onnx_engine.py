@@ -28,12 +28,12 @@ CPU = torch.device("cpu")
 DT_S = 0.5
 IMAGE = GruConfig(
     hidden_size=8, input_size=6, feature_size=3, feature_space="space", modes=2, curve_degree=3, spread_degree=2,
-    social_size=4,
+    interaction_dim=4,
 )  # fmt: skip
 CONFIGS = {
     "image": IMAGE,
     "ground": replace(IMAGE, reference_frame="ground", horizon_s=4.0),
-    "alone": replace(IMAGE, social_size=0),
+    "alone": replace(IMAGE, interaction_dim=0),
 }
 Exported = Mapping[str, tuple[TrajectoryGRU, Path]]
 

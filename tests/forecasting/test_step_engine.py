@@ -14,8 +14,8 @@ from perception.forecasting.interaction import NEIGHBOURS
 from perception.forecasting.step_engine import MEMORY, OUTPUTS, StepAndDecode, TorchEngine, example_inputs
 
 CPU = torch.device("cpu")
-IMAGE = GruConfig(hidden_size=12, input_size=10, feature_size=3, modes=2, social_size=5)
-CONFIGS = [IMAGE, replace(IMAGE, reference_frame="ground", horizon_s=4.0), replace(IMAGE, social_size=0)]
+IMAGE = GruConfig(hidden_size=12, input_size=10, feature_size=3, modes=2, interaction_dim=5)
+CONFIGS = [IMAGE, replace(IMAGE, reference_frame="ground", horizon_s=4.0), replace(IMAGE, interaction_dim=0)]
 TIMES_S = torch.tensor([0.5, 2.0])
 
 

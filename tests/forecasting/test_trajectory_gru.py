@@ -160,7 +160,7 @@ def test_weights_state_all_that_the_network_is_built_from(model, tmp_path):
     save_weights(path, model.state_dict(), kind="forecaster", config={**asdict(CONFIG), "wings": 2})
     with pytest.raises(UsageError, match="wings"):
         read_gru(path)
-    save_weights(path, model.state_dict(), kind="forecaster", config={**asdict(CONFIG), "social_size": 8})
+    save_weights(path, model.state_dict(), kind="forecaster", config={**asdict(CONFIG), "interaction_dim": 8})
     with pytest.raises(UsageError, match=str(path)):
         read_gru(path)
 

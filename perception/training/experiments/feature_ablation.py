@@ -92,7 +92,7 @@ def seeing_task(
             feature_size=len(TOLD) if feature == "told" else model.config.embedding_size,
             horizon_s=HORIZONS_S["ground"],
             modes=config.modes,
-            social_size=config.social_size,
+            interaction_dim=config.interaction_dim,
             reference_frame="ground",
         )
     )

@@ -81,7 +81,7 @@ class ForecasterTraining(BaseModel):
     dropout: float = Field(0.1, ge=0, lt=1)
     hidden_size: int = Field(160, gt=0)
     modes: int = Field(6, gt=0, description="futures of each object")
-    social_size: int = Field(0, ge=0, description="width of what is heard of the neighbours; 0 is off")
+    interaction_dim: int = Field(0, ge=0, description="width of what is heard of the neighbours; 0 is off")
     neighbour_dropout: float = Field(0.3, ge=0, le=1, description="share of the batches in which nobody is heard")
     seeds: int = Field(1, gt=0, description="trainings, from the seed of the settings on, each in a folder of its own")
     loss: LossWeights = LossWeights()

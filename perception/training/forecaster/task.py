@@ -168,7 +168,7 @@ def forecaster_task(
             feature_space=feature_space,
             horizon_s=max(HORIZONS_S[config.reference_frame], float(lessons.grid.times_s[-1])),
             modes=config.modes,
-            social_size=config.social_size,
+            interaction_dim=config.interaction_dim,
             reference_frame=config.reference_frame,
         )
     )

@@ -38,7 +38,7 @@ class BenchmarkLessons:
     def __init__(self, config: ForecasterTraining, benchmark: Benchmark, train: Split, validation: Split) -> None:
         self._config, self._benchmark = config, benchmark
         self._train, self._validation = train, validation
-        self._neighbours = NEIGHBOURS if config.social_size else 0
+        self._neighbours = NEIGHBOURS if config.interaction_dim else 0
         self._weights = train.even_weights if config.even_scenes else None
         self.grid = benchmark.grid
 

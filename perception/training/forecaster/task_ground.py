@@ -87,7 +87,7 @@ class GroundLessons:
             if length == 1:
                 raise UsageError("The drives: no track lies near a true object whose future is known.")
             length //= 2
-        heard = NEIGHBOURS if self._config.social_size and rng.random() >= self._config.neighbour_dropout else 0
+        heard = NEIGHBOURS if self._config.interaction_dim and rng.random() >= self._config.neighbour_dropout else 0
         chosen = tracks.sample(ends, self._config.settings.batch_size, rng, together=heard > 0)
         windows = windows_at(tracks, chosen, length=length, neighbours=heard)
         return _augment(windows, rng, self._config.mirror_share, self._config.feature_dropout)
@@ -114,7 +114,7 @@ class GroundLessons:
 
     def unlearnt(self) -> dict[str, list[Windows]]:
         """Windows of tracked objects. Pasts without errors are another world, in which nobody drives."""
-        heard = NEIGHBOURS if self._config.social_size else 0
+        heard = NEIGHBOURS if self._config.interaction_dim else 0
         return {
             name: [windows for _, windows in _batches(tracks, _some_ends(tracks, _VALIDATED_ROWS), heard)]
             for name, tracks in self._validation.items()
@@ -243,7 +243,7 @@ def _predicted(
 ) -> Iterator[tuple[IntArray, Futures, Windows, MotionState]]:
     """Batches of ``ends``, and what is foreseen there; the windows of neighbours follow theirs."""
     times = torch.from_numpy(GROUND_GRID.times_s).float()
-    for chosen, windows in _batches(tracks, ends, NEIGHBOURS if model.config.social_size else 0):
+    for chosen, windows in _batches(tracks, ends, NEIGHBOURS if model.config.interaction_dim else 0):
         futures, state = predict_windows(model, windows, times)
         yield chosen, futures, windows, state
 

@@ -69,7 +69,7 @@ class ImageLessons:
             if length == 1:
                 raise UsageError("The recordings: no track of our detector overlaps an object whose future is known.")
             length //= 2
-        heard = NEIGHBOURS if config.social_size and rng.random() >= config.neighbour_dropout else 0
+        heard = NEIGHBOURS if config.interaction_dim and rng.random() >= config.neighbour_dropout else 0
         chosen = tracks.sample(ends, config.settings.batch_size, rng, together=heard > 0)
         windows = windows_at(tracks, chosen, length=length, stride=stride, neighbours=heard)
         return _augment(windows, rng, config.feature_dropout)
@@ -105,7 +105,7 @@ class ImageLessons:
         sets = {name: (tracks, _USUAL_PAST) for name, tracks in self._recordings_validation.items()}
         if jaad is not None:
             sets["JAAD"] = (jaad, OBSERVED)
-        heard = NEIGHBOURS if self._config.social_size else 0
+        heard = NEIGHBOURS if self._config.interaction_dim else 0
         return {
             name: [windows_at(tracks, _some(tracks.ends(length, 1)), length=length, neighbours=heard)]
             for name, (tracks, length) in sets.items()
@@ -200,7 +200,7 @@ def recording_displacements(model: TrajectoryGRU, tracks: TrackSet, *, history: 
     times = torch.from_numpy(IMAGE_GRID.times_s[steps]).float()
     sums, counts, ends = np.zeros((2, 3)), np.zeros(3), tracks.ends(2, 1)
     for start in range(0, len(ends), _BATCH):
-        heard = NEIGHBOURS if model.config.social_size else 0
+        heard = NEIGHBOURS if model.config.interaction_dim else 0
         windows = windows_at(tracks, ends[start : start + _BATCH], length=history, neighbours=heard)
         futures, state = predict_windows(model, windows, times)
         straight = state.observations[:, None, :2] + model.motion.velocities(state)[:, 1, None, :2] * times[:, None]

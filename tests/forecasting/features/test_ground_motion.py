@@ -198,7 +198,7 @@ def test_gradients_reach_every_weight_and_the_features(model):
     features = torch.randn(3, 5, 2, requires_grad=True)
     with torch.no_grad():
         features[0, 0] = 0
-    network = TrajectoryGRU(replace(CONFIG, hidden_size=8, social_size=6))
+    network = TrajectoryGRU(replace(CONFIG, hidden_size=8, interaction_dim=6))
     windows = make_windows(
         observations,
         labels=torch.tensor([0, 1, 5]),

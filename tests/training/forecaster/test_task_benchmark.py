@@ -68,7 +68,7 @@ def test_scenes_count_alike_where_it_is_asked_for(root):
 
 
 def test_batches_are_the_same_for_the_same_seed_and_of_training_scenes(root):
-    lessons = _lessons(_config("nuscenes", social_size=4), root)
+    lessons = _lessons(_config("nuscenes", interaction_dim=4), root)
     batches = [lessons.draw(np.random.default_rng(seed)) for seed in (1, 1, 2)]
     for name, part in vars(batches[0]).items():
         if part is not None:
@@ -83,7 +83,7 @@ def test_batches_are_the_same_for_the_same_seed_and_of_training_scenes(root):
 
 def test_a_batch_is_a_world_that_is_mirrored_or_larger_as_a_whole(root):
     """Speeds, sizes, doubts and futures agree with the places, whatever was changed."""
-    lessons = _lessons(_config("nuscenes", social_size=4), root)
+    lessons = _lessons(_config("nuscenes", interaction_dim=4), root)
     is_mirrored, scales = set(), []
     for seed in range(12):
         batch = lessons.draw(np.random.default_rng(seed))
@@ -140,11 +140,11 @@ def test_the_loss_is_in_metres_and_leaves_out_what_is_not_known(root):
 
 
 def test_a_training_reaches_as_far_as_the_benchmark_asks(root, tmp_path):
-    config = _config("nuscenes", social_size=4)
+    config = _config("nuscenes", interaction_dim=4)
     task = forecaster_task(config, _data(root), feature_space="", feature_size=1, device=CPU)
     model, history = train(task, config.settings, folder=tmp_path / "run", device=CPU)
     assert isinstance(model, TrajectoryGRU)
-    assert (model.config.horizon_s, model.config.modes, model.config.social_size) == (6.0, 3, 4)
+    assert (model.config.horizon_s, model.config.modes, model.config.interaction_dim) == (6.0, 3, 4)
     assert [entry["step"] for entry in history.validation] == [2, 4]
 
 
