@@ -89,7 +89,9 @@ class TrajectoryGRU(nn.Module):
         per_mode = 1 + motion.candidates + motion.dimensions * (config.curve_degree + config.spread_degree + 1)
         encoded_size = config.hidden_size + config.input_size
         self.neighbourhood = (
-            Neighbourhood(encoded_size, motion.relation_size, config.interaction_dim) if config.interaction_dim else None
+            Neighbourhood(encoded_size, motion.relation_size, config.interaction_dim)
+            if config.interaction_dim
+            else None
         )
         self.decoder = nn.Sequential(
             nn.Linear(encoded_size + 2 * config.interaction_dim, 128),
