@@ -41,6 +41,8 @@ def quantise(graph: bytes, pictures: Sequence[NDArray[np.uint8]]) -> bytes:
                 _Pictures(pictures),
                 quant_format=QuantFormat.QDQ,
                 per_channel=True,
+                # Processors without VNNI add pairs of products in 16 bits, which full 8-bit weights overflow.
+                reduce_range=True,
                 activation_type=QuantType.QUInt8,
                 weight_type=QuantType.QInt8,
                 op_types_to_quantize=_QUANTISED,
