@@ -5,7 +5,7 @@ import argparse
 import numpy as np
 from rich.console import Console
 
-from perception import RunConfig, assemble, open_source, read_objects, read_truth
+from perception import RunConfig, build_pipeline, open_source, read_objects, read_truth
 from perception.evaluation import RunRecorder, Timeline, evaluate_run, print_report
 
 
@@ -19,7 +19,7 @@ def main() -> None:
     if truth is None:
         raise SystemExit(f"{options.recording}: has no ground truth")
     source = open_source([options.recording])
-    pipeline = assemble(RunConfig(forecaster=options.forecaster, conf=0.01), rig=source.rig).pipeline
+    pipeline = build_pipeline(RunConfig(forecaster=options.forecaster, conf=0.01), rig=source.rig).pipeline
     recorder = RunRecorder()
     for scene in pipeline.run(source):
         recorder.add(scene)

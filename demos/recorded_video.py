@@ -2,7 +2,7 @@
 
 import argparse
 
-from perception import RunConfig, assemble, open_source
+from perception import RunConfig, build_pipeline, open_source
 from perception.taxonomy import CLASSES
 
 
@@ -13,7 +13,7 @@ def main() -> None:
     parser.add_argument("--forecaster", default="auto", help="auto, constant-velocity or a weights file")
     options = parser.parse_args()
 
-    pipeline = assemble(RunConfig(device=options.device, forecaster=options.forecaster)).pipeline
+    pipeline = build_pipeline(RunConfig(device=options.device, forecaster=options.forecaster)).pipeline
     for scene in pipeline.run(open_source([options.video])):
         print(f"{scene.timestamp_ns / 1e9:.2f} s: {len(scene.tracks)} objects")
         horizon_s = scene.forecasts.means.shape[2] * scene.forecasts.dt_s

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torchvision.models.detection import ssdlite320_mobilenet_v3_large
 
-from perception import RunConfig, assemble, open_source
+from perception import RunConfig, build_pipeline, open_source
 from perception.visualization import TrackHistory, draw_scene
 
 
@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument("--warmup", type=int, default=10, help="first frames that do not count")
     options = parser.parse_args()
 
-    pipeline = assemble(RunConfig(imgsz=options.imgsz, device="cpu")).pipeline
+    pipeline = build_pipeline(RunConfig(imgsz=options.imgsz, device="cpu")).pipeline
     other = ssdlite320_mobilenet_v3_large(weights=None, weights_backbone=None).eval()
     history, ours_ms, other_ms = TrackHistory(), [], []
     scenes = islice(pipeline.run(open_source([options.video])), options.frames)

@@ -5,7 +5,7 @@ from itertools import islice
 
 import numpy as np
 
-from perception import RunConfig, assemble, open_source
+from perception import RunConfig, build_pipeline, open_source
 from perception.files import bundled
 from perception.geometry.cameras import inverse_rigid
 from perception.taxonomy import CLASSES
@@ -21,7 +21,7 @@ def main() -> None:
     source = open_source([options.recording])
     if source.rig is None:
         raise SystemExit(f"{options.recording}: its cameras are not calibrated")
-    pipeline = assemble(RunConfig(), rig=source.rig).pipeline
+    pipeline = build_pipeline(RunConfig(), rig=source.rig).pipeline
     for scene in islice(pipeline.run(source), options.instants):
         tell(scene)
 

@@ -2,7 +2,7 @@
 
 import argparse
 
-from perception import RunConfig, assemble, open_source
+from perception import RunConfig, build_pipeline, open_source
 from perception.visualization import TrackHistory, Window, draw_scene
 
 
@@ -12,7 +12,7 @@ def main() -> None:
     parser.add_argument("--forecaster", default="auto", help="auto, constant-velocity or a weights file")
     options = parser.parse_args()
 
-    pipeline = assemble(RunConfig(forecaster=options.forecaster, imgsz=416)).pipeline
+    pipeline = build_pipeline(RunConfig(forecaster=options.forecaster, imgsz=416)).pipeline
     source = open_source([options.camera], newest_only=True)
     window, reason = Window.open("perception")
     history = TrackHistory()

@@ -1,8 +1,8 @@
 """Cameras in, futures out: find road users in video, keep their identity, predict where they will go.
 
-from perception import RunConfig, assemble, open_source
+from perception import RunConfig, build_pipeline, open_source
 
-pipeline = assemble(RunConfig(device="auto")).pipeline
+pipeline = build_pipeline(RunConfig(device="auto")).pipeline
 for scene in pipeline.run(open_source(["drive.mp4"])):
     print(scene.tracks.ids, scene.forecasts.expected[:, -1, :2])
 """
@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from perception.errors import PerceptionError, UsageError
-    from perception.pipeline.build import Assembly, assemble
+    from perception.pipeline.build import BuiltPipeline, build_pipeline
     from perception.pipeline.config import RunConfig
     from perception.pipeline.pipeline import Pipeline
     from perception.sources import open_source, read_objects, read_rig, read_truth
     from perception.types import Detections, Forecasts, Frame, FrameSet, Scene, Tracks
 
 __all__ = [
-    "Assembly",
+    "BuiltPipeline",
     "Detections",
     "Forecasts",
     "Frame",
@@ -32,7 +32,7 @@ __all__ = [
     "Scene",
     "Tracks",
     "UsageError",
-    "assemble",
+    "build_pipeline",
     "open_source",
     "read_objects",
     "read_rig",
@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 _MODULES = {
-    "perception.pipeline.build": ("Assembly", "assemble"),
+    "perception.pipeline.build": ("BuiltPipeline", "build_pipeline"),
     "perception.pipeline.config": ("RunConfig",),
     "perception.errors": ("PerceptionError", "UsageError"),
     "perception.pipeline.pipeline": ("Pipeline",),

@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 
 from perception.arrays import FloatArray
 from perception.geometry.cameras import Rig
-from perception.types import Detections, Forecasts, Frame, FrameSet, Tracks
+from perception.types import Detections, Forecasts, Frame, FrameSet, ReferenceFrame, TrackerCounts, Tracks
 
 
 @runtime_checkable
@@ -54,11 +54,25 @@ class Detector(Protocol):
     """Finds road users in several images in one batch."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """A short name for reports."""
+        ...
+
     @property
-    def feature_space(self) -> str: ...
+    def feature_space(self) -> str:
+        """The network that makes the features; a forecaster uses only those it was trained with. ``""`` for none."""
+        ...
+
     @property
-    def feature_size(self) -> int: ...
+    def feature_size(self) -> int:
+        """Numbers in the feature of an object; 0 for none."""
+        ...
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether a score is the probability of being right; the tracker then relies on low scores less."""
+        ...
+
     def detect(self, frames: Sequence[Frame]) -> list[Detections]:
         """One ``Detections`` per frame, in the order of the frames."""
         ...
@@ -67,6 +81,16 @@ class Detector(Protocol):
 @runtime_checkable
 class Tracker(Protocol):
     """Gives detections an identity over time."""
+
+    @property
+    def reference_frame(self) -> ReferenceFrame:
+        """What the states of its tracks are in: "image", or "ground" in metres."""
+        ...
+
+    @property
+    def counts(self) -> TrackerCounts:
+        """What was left out since the start or the last reset."""
+        ...
 
     def update(
         self, detections: Sequence[Detections], timestamp_ns: int, world_from_vehicle: FloatArray | None = None
@@ -77,7 +101,9 @@ class Tracker(Protocol):
         """
         ...
 
-    def reset(self) -> None: ...
+    def reset(self) -> None:
+        """Forget all tracks."""
+        ...
 
 
 @runtime_checkable

@@ -207,6 +207,25 @@ class Tracks(StructOfArrays):
 
 
 @dataclass(frozen=True)
+class TrackerCounts:
+    """What a tracker left out since its start or last reset.
+
+    ``weak_detections`` lay below ``weak_score``, ``empty_boxes`` had no area, ``unused_detections`` neither continued
+    nor started a track, ``duplicate_tracks`` were copies of other tracks. Only in the ground frame: instants whose
+    pose was missing (``missing_poses``) or cannot have been true (``wrong_poses``), and how often all tracks ended
+    because the poses went on somewhere else (``pose_restarts``).
+    """
+
+    weak_detections: int = 0
+    empty_boxes: int = 0
+    unused_detections: int = 0
+    duplicate_tracks: int = 0
+    missing_poses: int = 0
+    wrong_poses: int = 0
+    pose_restarts: int = 0
+
+
+@dataclass(frozen=True)
 class Forecasts(StructOfArrays):
     """K possible futures of each track, T steps of ``dt_s`` ahead; step 0 lies ``dt_s`` after now.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.mjpeg_server import MjpegServer
-from support.moving_boxes import assemble_boxes, street_image, write_street, write_street_recording
+from support.moving_boxes import build_boxes, street_image, write_street, write_street_recording
 
 import perception.pipeline.build
 import perception.runtime.runner
@@ -24,7 +24,7 @@ Demo = Callable[..., str]
 @pytest.fixture
 def demo(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Demo:
     """Runs a script as a user would, with the detector of red boxes; returns what it printed."""
-    monkeypatch.setattr(perception.pipeline.build, "assemble", assemble_boxes)
+    monkeypatch.setattr(perception.pipeline.build, "build_pipeline", build_boxes)
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
 
@@ -87,7 +87,7 @@ def test_evaluation_without_ground_truth(demo: Demo, tmp_path: Path) -> None:
 def test_configurations(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(perception.runtime.runner, "assemble", assemble_boxes)
+    monkeypatch.setattr(perception.runtime.runner, "build_pipeline", build_boxes)
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     monkeypatch.chdir(tmp_path)

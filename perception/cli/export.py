@@ -42,8 +42,8 @@ def detector(
     kind: Format = "onnx",
 ) -> None:
     """RoadNet: pictures of any size in; scores, boxes and embeddings at every place out."""
+    from perception.cpu import prepare_processor
     from perception.detection import read_roadnet
-    from perception.pipeline.build import prepare_processor
     from perception.weights import bundled_weights
 
     if int8 + half != bool(images):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from perception.cpu import available_processors
+from perception.cpu import prepare_processor
 from perception.detection import DetectionSettings, open_detector
 from perception.detection.model_zoo import fetchable_detectors
 from perception.errors import UsageError
@@ -25,7 +24,7 @@ AUTO = "auto"
 
 
 @dataclass(frozen=True)
-class Assembly:
+class BuiltPipeline:
     """``pipeline`` computes on ``device``; ``notes`` say in a sentence each what was chosen and why, ``weights`` are
     the files that were read for it."""
 
@@ -45,7 +44,7 @@ class DetectorChoice:
     weights: tuple[Path, ...]
 
 
-def assemble(config: RunConfig, *, rig: Rig | None = None) -> Assembly:
+def build_pipeline(config: RunConfig, *, rig: Rig | None = None) -> BuiltPipeline:
     """The pipeline that ``config`` asks for, for cameras that are calibrated by ``rig``, or not at all.
 
     Raises ``UsageError`` for a device that is not there, for weights that are missing or of another model, and when the
@@ -53,9 +52,9 @@ def assemble(config: RunConfig, *, rig: Rig | None = None) -> Assembly:
     """
     choice = choose_detector(config)
     tracker, tracker_reason = choose_tracker(config, rig, choice.detector)
-    frame: ReferenceFrame = "image" if isinstance(tracker, ImageTracker) else "ground"
+    frame = tracker.reference_frame
     forecaster, forecaster_reason = open_forecaster(config.forecaster, device=choice.device, reference_frame=frame)
-    return Assembly(
+    return BuiltPipeline(
         pipeline=Pipeline(detector=choice.detector, tracker=tracker, forecaster=forecaster),
         device=choice.device,
         notes=[choice.reason, tracker_reason, forecaster_reason],
@@ -69,13 +68,13 @@ def choose_tracker(config: RunConfig, rig: Rig | None, detector: Detector) -> tu
         raise UsageError("--frame ground: the cameras are not calibrated; say with --rig where they sit.")
     if config.frame == "image" or rig is None:
         why = "as asked" if config.frame == "image" else "for the cameras are not calibrated"
-        return ImageTracker(TrackerSettings.suited_to(detector)), f"Tracker: in each image, {why}."
-    tracker = GroundTracker(rig, GroundSettings.suited_to(detector))
+        return ImageTracker(TrackerSettings.for_detector(detector)), f"Tracker: in each image, {why}."
+    tracker = GroundTracker(rig, GroundSettings.for_detector(detector))
     return tracker, f"Tracker: on the ground, in metres, across {len(rig)} calibrated cameras."
 
 
 def choose_detector(config: RunConfig) -> DetectorChoice:
-    """The detector alone, for single images. Raises ``UsageError`` as ``assemble`` does."""
+    """The detector alone, for single images. Raises ``UsageError`` as ``build_pipeline`` does."""
     prepare_processor()
     device = choose_device(config.device)
     settings = DetectionSettings(
@@ -123,32 +122,3 @@ def choose_device(name: str) -> torch.device:
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise UsageError(f"--device {name}: torch finds {torch.cuda.device_count()} GPUs here; use cpu or auto.")
     return device
-
-
-def prepare_processor() -> None:
-    """What every command does before a network computes on a processor."""
-    limit_threads()
-    keep_freed_memory()
-
-
-def limit_threads() -> None:
-    """Use no more threads than this process has processors: in a container torch counts those of the whole machine."""
-    processors = available_processors()
-    if torch.get_num_threads() > processors:
-        torch.set_num_threads(processors)
-
-
-def keep_freed_memory() -> None:
-    """Let this process keep large blocks that it has freed, where the C library is glibc.
-
-    By default glibc gives each block of more than 32 MB back at once. Every layer of a network then gets its memory
-    anew from the system, zeroed page by page: about half of the time of a forward pass of six images on two cores.
-    """
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError, TypeError):  # another C library, another system
-        return
-    trim_threshold, top_pad, mmap_max = -1, -2, -4  # the names of malloc.h
-    mallopt(mmap_max, 0)
-    mallopt(trim_threshold, 2**31 - 1)
-    mallopt(top_pad, 2**26)

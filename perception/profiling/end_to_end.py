@@ -13,7 +13,7 @@ import torch
 from perception.detection import RoadNetDetector
 from perception.detection.roadnet.engines import EngineName
 from perception.geometry.cameras import Rig
-from perception.pipeline.build import assemble
+from perception.pipeline.build import build_pipeline
 from perception.pipeline.config import RunConfig
 from perception.profiling import StagedDetector
 from perception.runtime.runner import open_configured
@@ -39,7 +39,7 @@ class WholeWay:
     """
 
     def __init__(self, config: RunConfig, rig: Rig, folder: Path) -> None:
-        assembly = assemble(config, rig=rig)
+        assembly = build_pipeline(config, rig=rig)
         self._config, self._folder = config, folder
         self._detector = StagedDetector(assembly.pipeline.detector, assembly.device)
         self._pipeline = replace(assembly.pipeline, detector=self._detector)

@@ -24,7 +24,7 @@ from perception.evaluation.core.latency import LatencyReport
 from perception.evaluation.report.console_layout import print_note
 from perception.files import write_json
 from perception.geometry.cameras import Rig
-from perception.pipeline.build import Assembly, assemble
+from perception.pipeline.build import BuiltPipeline, build_pipeline
 from perception.pipeline.config import BenchConfig
 from perception.profiling import (
     CameraRing,
@@ -70,7 +70,7 @@ def run_bench(config: BenchConfig) -> None:
         recorded = list(islice(source, _MOST_FRAMES))
     if not recorded:
         raise UsageError(f"{name}: holds no frames.")
-    assembly = assemble(config, rig=rig)
+    assembly = build_pipeline(config, rig=rig)
     contenders = _contenders(config, recorded[0], assembly)
     loads = len(_chosen_ways(config, assembly)) + len(contenders) + len(config.cameras) + len(config.objects)
     total = loads * (WARM_UP_INSTANTS + config.instants)
@@ -114,7 +114,7 @@ def run_bench(config: BenchConfig) -> None:
     Console(highlight=False).print(str(folder), soft_wrap=True, markup=False)
 
 
-def _contenders(config: BenchConfig, frame_set: FrameSet, assembly: Assembly) -> list[Contender]:
+def _contenders(config: BenchConfig, frame_set: FrameSet, assembly: BuiltPipeline) -> list[Contender]:
     """The detector as it runs here, where it is RoadNet its other engines too, and the peers."""
     ours, device = assembly.pipeline.detector, assembly.device
     ways = ways_of(ours, assembly.weights, device)
@@ -147,7 +147,7 @@ def _peer(name: str, settings: DetectionSettings, device: torch.device) -> Detec
 
 
 def _measure_whole_ways(
-    config: BenchConfig, rig: Rig, assembly: Assembly, on_instant: Callable[[Mapping[str, float]], None]
+    config: BenchConfig, rig: Rig, assembly: BuiltPipeline, on_instant: Callable[[Mapping[str, float]], None]
 ) -> dict[EngineAndSize, LatencyReport]:
     """Each engine with each size of the input, in turns; a detector of others as it is. Their files are thrown away."""
     ways: dict[EngineAndSize, WholeWay] = {}
@@ -159,7 +159,7 @@ def _measure_whole_ways(
         return measure_in_turns(ways, instants=config.instants, on_instant=on_instant)
 
 
-def _chosen_ways(config: BenchConfig, assembly: Assembly) -> list[tuple[EngineName, bool, int | None]]:
+def _chosen_ways(config: BenchConfig, assembly: BuiltPipeline) -> list[tuple[EngineName, bool, int | None]]:
     ways = ways_of(assembly.pipeline.detector, assembly.weights, assembly.device)
     sizes: list[int | None] = [config.imgsz] if config.imgsz is not None or not ways else [*config.sizes]
     return [(engine, half, size) for engine, half in ways or [(config.engine, config.half)] for size in sizes]
@@ -175,13 +175,13 @@ def _peak_memory_bytes(device: torch.device) -> int:
 def _camera_load(config: BenchConfig, rig: Rig, recorded: Sequence[FrameSet], count: int) -> Load:
     """The whole pipeline, from frames to futures, before so many cameras; decoding is not in it."""
     ring = CameraRing(rig, count)
-    pipeline, frame_sets = assemble(config, rig=ring.rig).pipeline, ring.frame_sets(recorded)
+    pipeline, frame_sets = build_pipeline(config, rig=ring.rig).pipeline, ring.frame_sets(recorded)
     return Load(count, lambda: pipeline.step(next(frame_sets)).stage_ms)
 
 
 def _object_load(config: BenchConfig, rig: Rig, count: int) -> Load:
     """Tracker and forecaster with so many objects around the car, which all are seen at every instant."""
-    pipeline = assemble(config, rig=rig).pipeline
+    pipeline = build_pipeline(config, rig=rig).pipeline
     detector, tracker, forecaster = pipeline.detector, pipeline.tracker, pipeline.forecaster
     crowd = Crowd(rig, count, feature_size=detector.feature_size, feature_space=detector.feature_space)
     instants, standing = crowd.instants(), np.eye(4)

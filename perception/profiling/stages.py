@@ -46,11 +46,8 @@ class StagedDetector:
 
     def __init__(self, detector: Detector, device: torch.device) -> None:
         self._detector, self._device = detector, device
-        self.name, self.feature_space, self.feature_size = (
-            detector.name,
-            detector.feature_space,
-            detector.feature_size,
-        )
+        self.name, self.is_calibrated = detector.name, detector.is_calibrated
+        self.feature_space, self.feature_size = detector.feature_space, detector.feature_size
         self.stage_ms: dict[str, float] = {}
 
     def detect(self, frames: Sequence[Frame]) -> list[Detections]:

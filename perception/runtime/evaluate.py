@@ -31,7 +31,7 @@ from perception.evaluation import (
     with_failures,
 )
 from perception.evaluation.runs.load_results import SAVED_VELOCITIES, saved_tables
-from perception.pipeline.build import Assembly, choose_detector
+from perception.pipeline.build import BuiltPipeline, choose_detector
 from perception.pipeline.config import EvaluateConfig, RunConfig
 from perception.results import read_results
 from perception.results.writer import FORECASTS_FILE
@@ -113,7 +113,7 @@ def report_of(
     *,
     title: str,
     config: RunConfig,
-    assembly: Assembly | None = None,
+    assembly: BuiltPipeline | None = None,
     notes: Sequence[str] = (),
 ) -> Report:
     """The report of a run over ``recording``; with the ``assembly`` that ran also of its forecasts on true tracks."""
@@ -123,7 +123,13 @@ def report_of(
 
 
 def measured_run(
-    run: RunTables, truth: Truth, recording: str, *, title: str, config: RunConfig, assembly: Assembly | None = None
+    run: RunTables,
+    truth: Truth,
+    recording: str,
+    *,
+    title: str,
+    config: RunConfig,
+    assembly: BuiltPipeline | None = None,
 ) -> MeasuredRun:
     """A run with the truth of ``recording``, and with forecasts on true tracks by the ``assembly`` that ran."""
     measured = MeasuredRun.of(

@@ -17,7 +17,7 @@ from perception.errors import PerceptionError, UsageError
 from perception.evaluation import Hindsight
 from perception.evaluation.core.latency import TOTAL, StageTimes
 from perception.geometry.cameras import Rig
-from perception.pipeline.build import Assembly, assemble
+from perception.pipeline.build import BuiltPipeline, build_pipeline
 from perception.pipeline.config import RunConfig
 from perception.pipeline.prefetch import Ahead
 from perception.protocols import Source
@@ -29,8 +29,7 @@ from perception.runtime.scene_writer import SceneRecorder
 from perception.runtime.shutdown import StopRequest
 from perception.sources import open_source, read_rig
 from perception.sources.calibration.fields import above_road
-from perception.tracking import GroundTracker, ImageTracker, TrackerCounts
-from perception.types import Scene
+from perception.types import Scene, TrackerCounts
 from perception.visualization import Window
 
 RUNS = Path("runs")
@@ -79,7 +78,7 @@ class Outcome:
 class Finished:
     """A run that has ended, ``folder`` None when nothing was saved."""
 
-    assembly: Assembly
+    assembly: BuiltPipeline
     folder: Path | None
     outcome: Outcome
 
@@ -121,7 +120,7 @@ def execute(
     Raises ``PerceptionError`` for what goes wrong before the first frame; later it is the outcome's ``failure``.
     """
     console = Console(stderr=True, highlight=False)
-    assembly = assemble(config, rig=source.rig)
+    assembly = build_pipeline(config, rig=source.rig)
     for note in assembly.notes:
         say(console, note)
     outcome = Outcome()
@@ -164,9 +163,8 @@ def execute(
     source.close()
     outcome.dropped, outcome.warnings = source.dropped, list(source.warnings)
     tracker = assembly.pipeline.tracker
-    if isinstance(tracker, ImageTracker | GroundTracker):
-        outcome.left_out = asdict(tracker.counts)
-        outcome.warnings += _pose_warnings(tracker.counts, source.name, outcome.instants)
+    outcome.left_out = asdict(tracker.counts)
+    outcome.warnings += _pose_warnings(tracker.counts, source.name, outcome.instants)
     return Finished(assembly, folder, outcome)
 
 
@@ -180,7 +178,7 @@ def _started(scenes: Iterator[Scene], source: Source, stop: StopRequest) -> Iter
     raise PerceptionError(f"{source.name}: gave no picture; check the camera or the file.")
 
 
-def _prepared_folder(command: str, config: RunConfig, source: Source, assembly: Assembly) -> Path:
+def _prepared_folder(command: str, config: RunConfig, source: Source, assembly: BuiltPipeline) -> Path:
     folder = make_folder(command, config, source.name)
     write_run_file(
         folder,

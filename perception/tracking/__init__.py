@@ -4,6 +4,7 @@ from perception.tracking.common.kalman import MotionNoise
 from perception.tracking.common.settings import TrackerSettings
 from perception.tracking.ground.settings import GroundSettings
 from perception.tracking.ground.tracker import GroundTracker
-from perception.tracking.image.tracker import ImageTracker, TrackerCounts
+from perception.tracking.image.tracker import ImageTracker
+from perception.types import TrackerCounts
 
 __all__ = ["GroundSettings", "GroundTracker", "ImageTracker", "MotionNoise", "TrackerCounts", "TrackerSettings"]

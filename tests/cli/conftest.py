@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from support.commands import Command, Ran
-from support.moving_boxes import assemble_boxes, choose_boxes, write_street, write_street_recording
+from support.moving_boxes import build_boxes, choose_boxes, write_street, write_street_recording
 
 from perception.cli import run
 
@@ -32,7 +32,7 @@ def boxes_command(command: Command, monkeypatch: pytest.MonkeyPatch) -> Command:
     import perception.runtime.evaluate
     import perception.runtime.runner
 
-    monkeypatch.setattr(perception.runtime.runner, "assemble", assemble_boxes)
+    monkeypatch.setattr(perception.runtime.runner, "build_pipeline", build_boxes)
     monkeypatch.setattr(perception.runtime.evaluate, "choose_detector", choose_boxes)
     return command
 

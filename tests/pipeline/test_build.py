@@ -8,7 +8,7 @@ from support.moving_boxes import BoxDetector
 
 from perception.cpu import available_processors
 from perception.errors import UsageError
-from perception.pipeline.build import assemble, choose_device
+from perception.pipeline.build import build_pipeline, choose_device
 from perception.pipeline.config import RunConfig
 from perception.tracking import TrackerSettings
 
@@ -39,7 +39,7 @@ def test_a_containers_quota_limits_the_processors(content: str, expected: int | 
 @pytest.mark.shared
 def test_a_named_detector_and_forecaster_are_taken_and_their_weights_told(shared_dir: Path) -> None:
     teacher = shared_dir / "teachers" / "yolox_nano_coco_416.onnx"
-    assembly = assemble(RunConfig(detector=str(teacher), forecaster="constant-velocity", device="cpu"))
+    assembly = build_pipeline(RunConfig(detector=str(teacher), forecaster="constant-velocity", device="cpu"))
     assert assembly.pipeline.detector.name == teacher.stem
     assert assembly.weights == (teacher,)
     assert assembly.device == torch.device("cpu")
@@ -49,13 +49,13 @@ def test_a_named_detector_and_forecaster_are_taken_and_their_weights_told(shared
 
 def test_an_unknown_detector_or_forecaster_is_an_error() -> None:
     with pytest.raises(UsageError, match="--detector yolo99"):
-        assemble(RunConfig(detector="yolo99"))
+        build_pipeline(RunConfig(detector="yolo99"))
 
 
 def test_thresholds_of_the_tracker_suit_the_detectors_scores() -> None:
     """What RoadNet says is a chance; other detectors' scores are lower than that."""
-    ours = TrackerSettings.suited_to(assemble(RunConfig(device="cpu")).pipeline.detector)
-    others = TrackerSettings.suited_to(BoxDetector())
+    ours = TrackerSettings.for_detector(build_pipeline(RunConfig(device="cpu")).pipeline.detector)
+    others = TrackerSettings.for_detector(BoxDetector())
     assert others == TrackerSettings()
     assert ours.birth_score > others.birth_score and ours.weak_score > others.weak_score
     assert (

@@ -20,8 +20,8 @@ RESULT_FILES = [
 BOXES_SCRIPT = """
 import sys
 import perception.runtime.runner
-from support.moving_boxes import assemble_boxes
-perception.runtime.runner.assemble = assemble_boxes
+from support.moving_boxes import build_boxes
+perception.runtime.runner.build_pipeline = build_boxes
 from perception.cli import main
 main()
 """

@@ -27,7 +27,7 @@ def centre_m(time_s: float) -> tuple[float, float]:
 
 
 class KnowingDetector:
-    name, feature_space, feature_size = "knowing", "known", 2
+    name, feature_space, feature_size, is_calibrated = "knowing", "known", 2, False
 
     def detect(self, frames: Sequence[Frame]) -> list[Detections]:
         return [self._detect(frame) for frame in frames]

@@ -14,7 +14,7 @@ from support.media import write_video
 
 from perception.forecasting.baselines import ConstantVelocityForecaster
 from perception.geometry.cameras import Rig
-from perception.pipeline.build import Assembly, DetectorChoice
+from perception.pipeline.build import BuiltPipeline, DetectorChoice
 from perception.pipeline.config import RunConfig
 from perception.pipeline.pipeline import Pipeline
 from perception.tracking import ImageTracker
@@ -62,6 +62,7 @@ class BoxDetector:
     name = "boxes"
     feature_space = NO_FEATURE_SPACE
     feature_size = 0
+    is_calibrated = False
 
     def detect(self, frames: Sequence[Frame]) -> list[Detections]:
         return [self._detect_one(frame) for frame in frames]
@@ -87,9 +88,9 @@ def box_pipeline() -> Pipeline:
     return Pipeline(detector=BoxDetector(), tracker=ImageTracker(), forecaster=ConstantVelocityForecaster())
 
 
-def assemble_boxes(config: RunConfig, *, rig: Rig | None = None) -> Assembly:
-    """Stands in for ``perception.pipeline.build.assemble`` where a test is about the plumbing."""
-    return Assembly(box_pipeline(), torch.device("cpu"), ["Detector: red boxes.", "Forecaster: straight on."])
+def build_boxes(config: RunConfig, *, rig: Rig | None = None) -> BuiltPipeline:
+    """Stands in for ``perception.pipeline.build.build_pipeline`` where a test is about the plumbing."""
+    return BuiltPipeline(box_pipeline(), torch.device("cpu"), ["Detector: red boxes.", "Forecaster: straight on."])
 
 
 def choose_boxes(config: RunConfig) -> DetectorChoice:

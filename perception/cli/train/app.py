@@ -65,7 +65,8 @@ def detector(
 
     On several GPUs: torchrun --nproc-per-node 4 --no-python perception train detector ...
     """
-    from perception.pipeline.build import choose_device, prepare_processor
+    from perception.cpu import prepare_processor
+    from perception.pipeline.build import choose_device
     from perception.training.detector.config import DetectorTraining
     from perception.training.engine.distributed import device_of_this_process, joined
 

@@ -66,8 +66,9 @@ def forecaster(
     patience: Patience = None,
 ) -> None:
     """Train TrajectoryGRU on JAAD's tracks, on recordings tracked by our own detector, or on a public benchmark."""
+    from perception.cpu import prepare_processor
     from perception.detection import DetectionSettings, open_detector
-    from perception.pipeline.build import choose_device, prepare_processor
+    from perception.pipeline.build import choose_device
     from perception.training.engine.distributed import was_started_by_torchrun
     from perception.training.forecaster.task import ForecasterTraining
 

@@ -141,7 +141,7 @@ def _watch(
         drive = watch_drive(path, observer, on_instant)
         return lambda share: label_drive(drive, Gate(), share=share)
     instants = list(watch(path, observer, on_instant))
-    settings = TrackerSettings.suited_to(observer)
+    settings = TrackerSettings.for_detector(observer)
     return lambda share: label(instants[: math.ceil(share * len(instants))], Gate(), settings)
 
 

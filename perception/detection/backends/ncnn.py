@@ -36,6 +36,7 @@ class NcnnDetector:
 
     feature_space = NO_FEATURE_SPACE
     feature_size = 0
+    is_calibrated = False
     input_size_px = None
     """Any size will do."""
 

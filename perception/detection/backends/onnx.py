@@ -34,6 +34,7 @@ class OnnxDetector:
 
     feature_space = NO_FEATURE_SPACE
     feature_size = 0
+    is_calibrated = False
 
     def __init__(self, path: Path, settings: DetectionSettings, *, device: torch.device | None = None) -> None:
         self.name = path.stem

@@ -30,6 +30,7 @@ class TorchvisionDetector:
 
     feature_space = NO_FEATURE_SPACE
     feature_size = 0
+    is_calibrated = False
 
     def __init__(
         self, name: str, weights_path: Path, settings: DetectionSettings, *, device: torch.device, half: bool = False

@@ -30,7 +30,7 @@ class RoadNetDetector:
     ``feature_space`` names the weights: a forecaster trained with features of other weights must not use them.
     """
 
-    scores_are_chances = True
+    is_calibrated = True
     """Training ends with their calibration."""
 
     def __init__(self, engine: RoadNetEngine, settings: DetectionSettings, *, name: str, feature_space: str) -> None:

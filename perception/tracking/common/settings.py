@@ -22,14 +22,14 @@ class LifeSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    for_chances: ClassVar[dict[str, float]] = {}
-    """What differs for a detector whose scores are chances of being right."""
+    for_calibrated_scores: ClassVar[dict[str, float]] = {}
+    """What differs for a detector whose scores are probabilities of being right."""
 
     @classmethod
-    def suited_to(cls: type[SettingsT], detector: Detector) -> SettingsT:
-        """The scores to rely on. Where they are chances of being right (``scores_are_chances``), as RoadNet's are, a
+    def for_detector(cls: type[SettingsT], detector: Detector) -> SettingsT:
+        """The scores to rely on. Where they are probabilities of being right (``is_calibrated``), as RoadNet's are, a
         low one means what it says."""
-        return cls.model_validate(cls.for_chances if getattr(detector, "scores_are_chances", False) else {})
+        return cls.model_validate(cls.for_calibrated_scores if detector.is_calibrated else {})
 
     strong_score: float = Field(default=0.25, ge=0, le=1, description="detections from here on are matched first")
     weak_score: float = Field(default=0.1, ge=0, le=1, description="detections below this are ignored")
@@ -68,7 +68,7 @@ class TrackerSettings(LifeSettings):
     """Thresholds of the image frame."""
 
     # Chosen by HOTA and IDF1 on val_morning and the motorway's training recordings.
-    for_chances: ClassVar[dict[str, float]] = {"strong_score": 0.35, "weak_score": 0.2, "birth_score": 0.4}
+    for_calibrated_scores: ClassVar[dict[str, float]] = {"strong_score": 0.35, "weak_score": 0.2, "birth_score": 0.4}
 
     gate: float = Field(
         default=7.78,

@@ -28,8 +28,8 @@ from perception.tracking.ground.observations import GroundObservations, RigViews
 from perception.tracking.ground.road_plane import RoadEstimator, RoadPlane
 from perception.tracking.ground.settings import GroundSettings
 from perception.tracking.ground.track_state import BoolArray, GroundMemory, InImages, shown, with_sides
-from perception.tracking.image.tracker import TrackerCounts, check_instant, feature_kind
-from perception.types import NO_FEATURE_SPACE, Detections, Sightings, Tracks
+from perception.tracking.image.tracker import check_instant, feature_kind
+from perception.types import NO_FEATURE_SPACE, Detections, ReferenceFrame, Sightings, TrackerCounts, Tracks
 
 
 class _Instant(NamedTuple):
@@ -76,6 +76,10 @@ class GroundTracker:
     @property
     def settings(self) -> GroundSettings:
         return self._settings
+
+    @property
+    def reference_frame(self) -> ReferenceFrame:
+        return "ground"
 
     @property
     def counts(self) -> TrackerCounts:

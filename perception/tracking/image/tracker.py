@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,26 +14,7 @@ from perception.tracking.common import kalman
 from perception.tracking.common.association import BoolArray, Matches, associate, duplicates, overlaps_any
 from perception.tracking.common.settings import TrackerSettings
 from perception.tracking.common.track_state import Observations, TrackMemory, label_votes
-from perception.types import NO_FEATURE_SPACE, Detections, Tracks
-
-
-@dataclass(frozen=True)
-class TrackerCounts:
-    """What a tracker left out since its start or last reset.
-
-    ``weak_detections`` lay below ``weak_score``, ``empty_boxes`` had no area, ``unused_detections`` neither continued
-    nor started a track, ``duplicate_tracks`` were copies of other tracks. Only in the ground frame: instants whose
-    pose was missing (``missing_poses``) or cannot have been true (``wrong_poses``), and how often all tracks ended
-    because the poses went on somewhere else (``pose_restarts``).
-    """
-
-    weak_detections: int = 0
-    empty_boxes: int = 0
-    unused_detections: int = 0
-    duplicate_tracks: int = 0
-    missing_poses: int = 0
-    wrong_poses: int = 0
-    pose_restarts: int = 0
+from perception.types import NO_FEATURE_SPACE, Detections, ReferenceFrame, TrackerCounts, Tracks
 
 
 def check_instant(detections: Sequence[Detections], timestamp_ns: int, last_ns: int | None) -> None:
@@ -89,6 +70,10 @@ class ImageTracker:
         self._camera_last_ns: dict[str, int] = {}
         self._next_id = 1
         self._counts = TrackerCounts()
+
+    @property
+    def reference_frame(self) -> ReferenceFrame:
+        return "image"
 
     @property
     def settings(self) -> TrackerSettings:

@@ -21,7 +21,7 @@ def _found(*objects: tuple[list[float], float, int]) -> Detections:
 
 
 class _Teacher:
-    name, feature_space, feature_size = "teacher", "", 0
+    name, feature_space, feature_size, is_calibrated = "teacher", "", 0, False
 
     def __init__(self, found: Detections) -> None:
         self._found = found

@@ -45,7 +45,7 @@ def watch_drive(path: Path, detector: Detector, on_instant: Callable[[], None] =
             raise UsageError(f"{path}: has instants without a pose; the ground forecaster needs poses.csv.")
         instants.append((frame_set.timestamp_ns, detector.detect(frame_set.frames), frame_set.world_from_vehicle))
         on_instant()
-    return WatchedDrive(source.rig, GroundSettings.suited_to(detector), instants)
+    return WatchedDrive(source.rig, GroundSettings.for_detector(detector), instants)
 
 
 def label_drive(drive: WatchedDrive, gate: Gate, *, share: float = 1.0) -> SelfLabelled:

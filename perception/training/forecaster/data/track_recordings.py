@@ -34,7 +34,7 @@ def observe_recording(path: Path, detector: Detector, *, strides: tuple[int, ...
     if len(sizes) != 1:
         raise UsageError(f"{path}: its pictures have several sizes: {sorted(sizes)}.")
     times_s = {index: timestamp * 1e-9 for index, timestamp, _ in instants}
-    settings = TrackerSettings.suited_to(detector)
+    settings = TrackerSettings.for_detector(detector)
     truth = read_truth(path) or _own_labels(instants, settings)
     sets = []
     for stride in strides:
