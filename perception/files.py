@@ -1,4 +1,4 @@
-"""Files are written whole or not at all."""
+"""Files: written whole or not at all; YAML and JSON are read here alone, with no key twice."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from typing import Any
 import yaml
 
 from perception.errors import PerceptionError, UsageError
+
+MAX_ALIASED_VALUES = 100_000
+"""What the aliases of a YAML file may add to the values that are written in it: ten short lines can make billions."""
 
 
 @contextmanager
@@ -50,50 +53,113 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """PyYAML takes the last of two equal keys without a word; here the second is an error."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.value in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"{key.value} occurs twice", key.start_mark)
-            seen.add(str(key.value))
-        return super().construct_mapping(node, deep)
-
-
 def read_yaml(path: Path) -> Any:
-    """The content of a YAML file of plain values.
+    """The content of a YAML file of plain values; None for an empty file.
 
-    Raises ``UsageError`` when it cannot be read, is no YAML, or has a key twice in one mapping, naming the line.
+    Raises ``UsageError`` naming the file, and the line where it is known, when it cannot be read, is no YAML, has a key
+    twice in one mapping, holds itself, or grows beyond ``MAX_ALIASED_VALUES`` by its aliases.
     """
+    text = _utf8(path, "YAML")
     try:
-        # The class above is a SafeLoader: nothing but plain values is made.
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)
+        return _plain_yaml(text)
     except yaml.MarkedYAMLError as error:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise UsageError(f"{path}{line}: cannot be read as YAML ({error.problem}); correct the file.") from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise UsageError(f"{path}: cannot be read as YAML ({reason}); correct the file.") from error
+    except (ValueError, yaml.YAMLError) as error:
+        raise UsageError(f"{path}: cannot be read as YAML ({_one_line(error)}); correct the file.") from error
 
 
 def read_json(path: Path) -> Any:
     """The content of a JSON file; raises ``UsageError`` when it cannot be read, or has a key twice in one object."""
+    text = _utf8(path, "JSON")
     try:
-        return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=unique_keys)
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path}: cannot be read as JSON ({error}); correct the file.") from error
+        return parse_json(text)
+    except ValueError as error:
+        raise UsageError(f"{path}: cannot be read as JSON ({_one_line(error)}); correct the file.") from error
 
 
-def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An ``object_pairs_hook``: JSON takes the last of two equal keys without a word; this is a ``ValueError``."""
-    seen: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in seen:
-            raise ValueError(f"{key} occurs twice")
-        seen[key] = value
-    return seen
+def json_decoder() -> json.JSONDecoder:
+    """For text that comes in pieces; raises ``ValueError`` for a key given twice."""
+    return json.JSONDecoder(object_pairs_hook=_unique_keys)
+
+
+def parse_json(text: str) -> Any:
+    """The value that a JSON ``text`` holds; raises ``ValueError`` for anything else and for a key given twice."""
+    try:
+        return json_decoder().decode(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
+def _utf8(path: Path, format_name: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror or error}); check the name.") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: cannot be read as {format_name} (it is no UTF-8 text); correct the file.") from error
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    # Python takes the last of two equal keys without a word.
+    mapping = dict(pairs)
+    if len(mapping) < len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise ValueError(f"{twice} occurs twice")
+    return mapping
+
+
+def _plain_yaml(text: str) -> Any:
+    loader = yaml.SafeLoader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        sizes: dict[int, int] = {}
+        expanded = _checked_size(node, sizes, set())
+        if expanded - len(sizes) > MAX_ALIASED_VALUES:
+            raise ValueError(f"its aliases make more than {MAX_ALIASED_VALUES} values of it")
+        return loader.construct_document(node)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    finally:
+        loader.dispose()
+
+
+def _checked_size(node: yaml.Node, sizes: dict[int, int], above: set[int]) -> int:
+    """The number of values in ``node`` when all its aliases are written out.
+
+    ``sizes`` keeps those of the nodes already seen, so that each is visited once; ``above`` are the nodes around it.
+    Raises ``yaml.YAMLError`` for a key given twice, and for a node within itself.
+    """
+    if id(node) in sizes:
+        return sizes[id(node)]
+    if id(node) in above:
+        raise yaml.constructor.ConstructorError(None, None, "an alias stands within what it names", node.start_mark)
+    inner: list[yaml.Node] = []
+    if isinstance(node, yaml.SequenceNode):
+        inner = node.value
+    elif isinstance(node, yaml.MappingNode):
+        _check_keys(node)
+        inner = [part for pair in node.value for part in pair]
+    size = 1 + sum(_checked_size(part, sizes, above | {id(node)}) for part in inner)
+    sizes[id(node)] = size
+    return size
+
+
+def _check_keys(node: yaml.MappingNode) -> None:
+    # PyYAML takes the last of two equal keys without a word.
+    seen: set[str] = set()
+    for key, _ in node.value:
+        if isinstance(key, yaml.ScalarNode):
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"{key.value} occurs twice", key.start_mark)
+            seen.add(key.value)
 
 
 def sha256(path: Path) -> str:

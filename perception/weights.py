@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from perception.errors import PerceptionError, UsageError
-from perception.files import bundled, sha256, whole_file
+from perception.files import bundled, parse_json, read_yaml, sha256, whole_file
 
 WEIGHTS_SUFFIX = ".safetensors"
 
@@ -67,7 +66,7 @@ def _in_fixed_order(content: bytes) -> bytes:
     """The same safetensors file with its metadata sorted: safetensors writes them in an order that chance decides, and
     the same weights are to have the same hash."""
     size = int.from_bytes(content[:8], "little")
-    header = json.loads(content[8 : 8 + size])
+    header = parse_json(content[8 : 8 + size].decode())
     header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)  # as the format wants it
@@ -93,8 +92,8 @@ def read_weights(path: Path, *, kind: str) -> WeightsFile:
     if not all(_is_finite(tensor) for tensor in state.values()):
         raise UsageError(f"{path}: holds NaN or infinity; take weights of a training that went well.")
     try:
-        config = json.loads(metadata["config"])
-    except (KeyError, json.JSONDecodeError) as error:
+        config = parse_json(metadata["config"])
+    except (KeyError, ValueError) as error:
         raise UsageError(f"{path}: does not say how its network is built; save it again with this version.") from error
     if not isinstance(config, dict):
         raise UsageError(f"{path}: does not say how its network is built; save it again with this version.")
@@ -207,12 +206,12 @@ def bundled_cards(folder: Path | None = None) -> list[BundledWeights]:
 def read_card(path: Path) -> WeightsCard:
     """Raises ``PerceptionError`` when the file is missing or a field is wrong."""
     try:
-        return WeightsCard.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return WeightsCard.model_validate(read_yaml(path))
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or "the card"
         raise PerceptionError(f"{path}: {field}: {first['msg']}; correct the card.") from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except UsageError as error:
         raise PerceptionError(f"{path}: is not a readable card; restore it or install the package again.") from error
 
 

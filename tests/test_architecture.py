@@ -115,6 +115,17 @@ def print_calls(tree: ast.AST) -> list[int]:
     ]
 
 
+def loader_calls(tree: ast.AST) -> list[int]:
+    """The lines where PyYAML or ``json`` reads a file or text."""
+    return [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and getattr(node.value, "id", "") in ("json", "yaml")
+        and (node.attr in ("load", "loads", "load_all", "JSONDecoder") or node.attr.startswith("safe_load"))
+    ]
+
+
 def undocumented(tree: ast.Module, name: str) -> list[str]:
     """The module, and its public functions and classes, that have no docstring."""
     public = [
@@ -166,6 +177,12 @@ def test_folders_have_few_files(folder: Path) -> None:
 def test_only_the_command_line_prints(path: Path) -> None:
     lines = print_calls(ast.parse(path.read_text(encoding="utf-8")))
     assert not lines or "cli" in path.relative_to(PACKAGE).parts, f"{path}: print( in lines {lines}"
+
+
+@by_path
+def test_yaml_and_json_are_read_in_one_place(path: Path) -> None:
+    lines = loader_calls(ast.parse(path.read_text(encoding="utf-8")))
+    assert not lines or path == PACKAGE / "files.py", f"{path}: use perception.files in lines {lines}"
 
 
 @by_path
@@ -223,6 +240,11 @@ def test_prints_and_missing_docstrings_are_seen() -> None:
     assert print_calls(code) == [2]
     assert undocumented(code, "m") == ["m.open_it"]
     assert undocumented(ast.parse("x = 1"), "m") == ["m"]
+
+
+def test_loaders_of_yaml_and_json_are_seen() -> None:
+    code = ast.parse("json.loads(a)\nyaml.safe_load(a)\nyaml.safe_dump(a)\njson.load(a)\nmap(json.loads, a)")
+    assert loader_calls(code) == [1, 2, 4, 5]
 
 
 def test_registries_and_machine_paths_are_seen() -> None:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from perception.errors import PerceptionError, UsageError
-from perception.files import whole_file
+from perception.files import parse_json, whole_file
 from perception.forecasting.step_engine import OUTPUTS, StepAndDecode, example_inputs
 from perception.forecasting.trajectory_gru import GruConfig, TrajectoryGRU
 
@@ -40,8 +40,8 @@ class OnnxEngine:
         except Exception as error:  # ONNX Runtime raises types of its own for each kind of damage
             raise UsageError(f"{path}: not a readable ONNX file; export it again.") from error
         try:
-            self.config = GruConfig(**json.loads(described[CONFIG_KEY]))
-            self.dt_s = float(json.loads(described[STEP_KEY]))
+            self.config = GruConfig(**parse_json(described[CONFIG_KEY]))
+            self.dt_s = float(parse_json(described[STEP_KEY]))
         except (KeyError, TypeError, ValueError) as error:
             raise UsageError(f"{path}: is no forecaster of this version; export it again.") from error
         if not self.dt_s > 0 or not set(OUTPUTS) <= {entry.name for entry in self._session.get_outputs()}:

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from perception.errors import UsageError, without_credentials
+from perception.files import read_yaml
 
 Config = TypeVar("Config", bound="RunConfig")
 
@@ -140,23 +140,17 @@ def load_config(kind: type[Config], *, path: Path | None, options: Mapping[str, 
 
     Raises ``UsageError`` naming the file and key, or the option, that is unknown or has a bad value.
     """
-    content = {} if path is None else _read_yaml(path)
+    content = {} if path is None else _read_mapping(path)
     _validated(kind, content, where=None if path is None else str(path))
     return _validated(kind, {**content, **options}, where=None)
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"--config {path}: cannot be read ({error.strerror}); check the name.") from error
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise UsageError(f"--config {path}: is no readable YAML ({reason}); correct the file.") from error
+def _read_mapping(path: Path) -> dict[str, Any]:
+    content = read_yaml(path)
     if content is None:
         return {}
     if not isinstance(content, dict):
-        raise UsageError(f"--config {path}: expected lines of the form 'key: value'; correct the file.")
+        raise UsageError(f"{path}: expected lines of the form 'key: value'; correct the file.")
     return {str(key): value for key, value in content.items()}
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from perception.arrays import FloatArray, IntArray
 from perception.errors import UsageError
+from perception.files import parse_json
 from perception.results.tracks3d import TRACKS3D_FILE, read_world_rows
 from perception.results.writer import FORECASTS_FILE, TIMING_FILE, table_paths
 from perception.taxonomy import CLASSES
@@ -116,7 +117,7 @@ def read_tracks(path: Path, *, camera: str) -> tuple[BoxTable, int]:
 def read_detections(path: Path, *, camera: str) -> BoxTable:
     """Read COCO results; ids are -1."""
     try:
-        records = json.loads(_text(path))
+        records = parse_json(_text(path))
         rows = np.array(
             [(r["image_id"], r["category_id"], r["score"], *r["bbox"]) for r in records], dtype=np.float64
         ).reshape(len(records), 7)
@@ -143,7 +144,7 @@ def _read_forecasts(path: Path) -> tuple[tuple[ForecastRecord, ...], tuple[str, 
     with path.open(encoding="utf-8", errors="replace") as stream:
         for number, line in enumerate(stream, 1):
             try:
-                value = json.loads(line)
+                value = parse_json(line)
                 records.append(_forecast_record(value))
                 cameras = cameras or tuple(str(camera) for camera in value["cameras"])
             except (ValueError, TypeError, KeyError, IndexError) as error:
@@ -196,7 +197,7 @@ def _read_timing(path: Path) -> dict[str, FloatArray]:
     if not path.is_file():
         return {}
     try:
-        stages = json.loads(_text(path))["stage_ms"]
+        stages = parse_json(_text(path))["stage_ms"]
         return {str(stage): np.array(values, np.float64) for stage, values in stages.items()}
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise UsageError(f"{path}: is not a table of stage times; delete it or write it again.") from error

@@ -12,8 +12,8 @@ from typing import Any
 
 import yaml
 
-from perception.errors import without_credentials
-from perception.files import sha256, write_text
+from perception.errors import UsageError, without_credentials
+from perception.files import read_yaml, sha256, write_text
 from perception.pipeline.config import RunConfig
 
 RUN_FILE = "run.yaml"
@@ -41,9 +41,9 @@ def write_run_file(
 def read_source(folder: Path) -> str | None:
     """The one source of the run in ``folder``; None where ``run.yaml`` does not tell."""
     try:
-        content: Any = yaml.safe_load((folder / RUN_FILE).read_text(encoding="utf-8"))
+        content: Any = read_yaml(folder / RUN_FILE)
         sources = content["config"]["source"]
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError):
+    except (UsageError, KeyError, TypeError):
         return None
     return str(sources[0]) if isinstance(sources, list) and len(sources) == 1 else None
 

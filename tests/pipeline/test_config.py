@@ -98,7 +98,12 @@ def test_a_key_of_another_command_is_unknown(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(b"conf: [1", "no readable YAML"), (b"\xff\xfe\x00\xd8", "no readable YAML"), (b"- conf", "key: value")],
+    [
+        (b"conf: [1", "cannot be read as YAML"),
+        (b"\xff\xfe\x00\xd8", "cannot be read as YAML"),
+        (b"- conf", "key: value"),
+        (b"conf: 0.1\nconf: 0.9", r"line 2: cannot be read as YAML \(conf occurs twice"),
+    ],
 )
 def test_a_file_that_is_no_configuration(content: bytes, message: str, tmp_path: Path) -> None:
     path = tmp_path / "run.yaml"
@@ -109,7 +114,7 @@ def test_a_file_that_is_no_configuration(content: bytes, message: str, tmp_path:
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"--config .*none\.yaml: cannot be read"):
+    with pytest.raises(UsageError, match=r"none\.yaml: cannot be read"):
         load_config(RunConfig, path=tmp_path / "none.yaml", options={})
 
 

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from perception.arrays import FloatArray
 from perception.benchmarks.conversion.nuscenes_tables import Tables
-from perception.benchmarks.conversion.readers import Advance, Converted, checked_folder, read_json, whole_numbers
+from perception.benchmarks.conversion.readers import Advance, Converted, checked_folder, whole_numbers
 from perception.errors import UsageError
+from perception.files import read_json
 
 _VERSION = "v1.0-trainval"
 _TARGETS = "maps/prediction/prediction_scenes.json"

@@ -10,6 +10,7 @@ from typing import Any
 
 from perception.benchmarks.conversion.readers import Advance
 from perception.errors import UsageError
+from perception.files import json_decoder
 
 _BLOCK = 1 << 20
 """Characters read at once; far more than a row has."""
@@ -42,7 +43,7 @@ class Tables:
                 raise UsageError(f"{path}, row {number}: has no {error}; download the table again.") from error
 
     def _objects(self, path: Path) -> Iterator[Any]:
-        decoder = json.JSONDecoder()
+        decoder = json_decoder()
         buffer, position, is_open = "", 0, False
         try:
             with path.open(encoding="utf-8") as stream:
@@ -66,7 +67,7 @@ class Tables:
                     # A row that is only cut off by the block's end is complete with the next one.
                     if not block or not is_open or len(buffer) - position > 2 * _BLOCK:
                         raise UsageError(f"{path}: is no complete list in JSON; download the table again.")
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, ValueError) as error:
             raise UsageError(f"{path}: cannot be read ({error}); download the table again.") from error
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,14 +54,6 @@ def read_xml(path: Path) -> ElementTree.Element:
         return ElementTree.fromstring(read_text(path))
     except ElementTree.ParseError as error:
         raise UsageError(f"{path}: is no complete XML ({error}); download it again.") from error
-
-
-def read_json(path: Path) -> Any:
-    """A small JSON file; raises ``UsageError`` when it is missing or broken."""
-    try:
-        return json.loads(read_text(path))
-    except json.JSONDecodeError as error:
-        raise UsageError(f"{path}: is no complete JSON ({error}); download it again.") from error
 
 
 def read_numbers(path: Path, names: Sequence[str], *, further: bool = False) -> FloatArray:

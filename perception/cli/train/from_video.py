@@ -93,9 +93,7 @@ def _labelled(
     paths: Sequence[Path], observer: Detector, folder: Path, console: Console, frame: ReferenceFrame
 ) -> dict[str, dict[float, SelfLabelled]]:
     """By video and share of it; what was labelled before is read again."""
-    import json
-
-    from perception.files import write_json
+    from perception.files import read_json, write_json
     from perception.sources import open_source
     from perception.training.experiments.data_scaling import SHARES
     from perception.training.forecaster.data.pseudo_labels_image import SelfLabelled
@@ -123,7 +121,7 @@ def _labelled(
         name = path.name if names.count(path.name) == 1 else f"{path.parent.name}/{path.name}"
         found[name] = {}
         for share in SHARES:
-            counts = json.loads(counted[share].read_text(encoding="utf-8"))
+            counts = read_json(counted[share])
             tracks = read_tracks(tracked[share]) if counts["kept"] else None
             found[name][share] = SelfLabelled(tracks, counts["kept"], counts["dropped"], counts["seconds"])
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
@@ -16,6 +15,7 @@ from torch import Tensor
 from perception.detection.roadnet.network import RoadNet, fold_batch_norms, to_input
 from perception.detection.roadnet.onnx_graph import CONFIG_KEY, FEATURE_SPACE_KEY, OUTPUTS
 from perception.errors import UsageError
+from perception.files import parse_json
 from perception.taxonomy import CLASSES
 
 EngineName = Literal["auto", "torch", "onnx"]
@@ -137,7 +137,7 @@ class OnnxEngine:
         try:
             self._session = onnxruntime.InferenceSession(given, options, providers=["CPUExecutionProvider"])
             described = self._session.get_modelmeta().custom_metadata_map
-            config = json.loads(described[CONFIG_KEY])
+            config = parse_json(described[CONFIG_KEY])
             self.embedding_size = int(config["embedding_size"])
             self.feature_space = described[FEATURE_SPACE_KEY]
         except Exception as error:  # ONNX Runtime raises types of its own for each kind of damage

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -14,7 +13,7 @@ import numpy as np
 
 from perception.errors import UsageError
 from perception.evaluation.core.boxes import ImageKey
-from perception.files import unique_keys
+from perception.files import read_json
 from perception.taxonomy import CLASSES
 from perception.types import BoxTable
 
@@ -176,12 +175,7 @@ def _existing(annotations_path: Path, name: str) -> Path:
 
 
 def _read_json(path: Path) -> Any:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=unique_keys)
-    except OSError as error:
-        raise UsageError(f"--images {path}: cannot be read ({error.strerror}); check the name.") from error
-    except ValueError as error:
-        raise UsageError(f"--images {path}: is no JSON ({error}); give a COCO file or a frames.json.") from error
+    content = read_json(path)
     if not isinstance(content, dict):
-        raise UsageError(f"--images {path}: is no COCO file and no frames.json; give one of these.")
+        raise UsageError(f"{path}: is no COCO file and no frames.json; give one of these.")
     return content

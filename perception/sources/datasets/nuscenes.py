@@ -6,7 +6,6 @@ et al., "nuScenes: A multimodal dataset for autonomous driving", CVPR 2020.
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from scipy.spatial.transform import Rotation
 
 from perception.arrays import FloatArray, IntArray
 from perception.errors import UsageError
+from perception.files import read_json
 from perception.geometry.cameras import Camera, inverse_rigid, transform_points
 from perception.geometry.cuboids import corners_of, frames_around
 from perception.sources.calibration.fields import make_camera
@@ -135,10 +135,7 @@ def _tables_folder(folder: Path) -> Path | None:
 
 def _table(tables: Path, name: str) -> list[Row]:
     path = tables / f"{name}.json"
-    try:
-        rows = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise UsageError(f"{path}: cannot be read as JSON ({error}); copy the table again.") from error
+    rows = read_json(path)
     if not isinstance(rows, list):
         raise UsageError(f"{path}: expected a list of rows; copy the table again.")
     return rows

@@ -6,7 +6,6 @@ where nobody knows (``ignore_xyxy``). Neither may be learnt as background.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from perception.arrays import FloatArray, IntArray
 from perception.errors import UsageError
+from perception.files import read_json
 from perception.sources import open_source, read_truth
 from perception.taxonomy import CLASSES, PEDESTRIAN_LABEL
 
@@ -58,7 +58,7 @@ def read_coco(annotations_path: Path, *, zoom: tuple[float, float], weight: floa
     Optional per-image fields: ``annotated_for`` and ``exhaustive_for`` name classes (all, where absent); ``labelled``
     false leaves the image out. Crowd boxes become regions to ignore. Raises ``UsageError`` naming what is wrong.
     """
-    content = _read_json(annotations_path)
+    content = read_json(annotations_path)
     try:
         return _coco_images(annotations_path, content, zoom=zoom, weight=weight)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -197,15 +197,6 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     if image is None:
         raise UsageError(f"{path}: missing or not a readable image.")
     return np.ascontiguousarray(image[..., ::-1])
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read ({error.strerror}).") from error
-    except ValueError as error:
-        raise UsageError(f"{path}: not a COCO file ({error}).") from error
 
 
 def with_labels(

@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from perception.errors import UsageError
-from perception.files import write_text
+from perception.files import read_yaml, write_text
 
 ConfigT = TypeVar("ConfigT", bound=BaseModel)
 CONFIG_NAME = "training.yaml"
@@ -21,17 +21,12 @@ def read_training_config(kind: type[ConfigT], path: Path, settings: Mapping[str,
 
     Raises ``UsageError`` for an unreadable file, an unknown key or a bad value.
     """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"--config {path}: cannot be read ({error.strerror}).") from error
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UsageError(f"--config {path}: is not a YAML file.") from error
+    content = read_yaml(path)
     if not isinstance(content, dict):
-        raise UsageError(f"--config {path}: expected a table of options.")
+        raise UsageError(f"{path}: expected a table of options.")
     kept = content.get("settings") or {}
     if not isinstance(kept, dict):
-        raise UsageError(f"--config {path}: settings: expected a table of options.")
+        raise UsageError(f"{path}: settings: expected a table of options.")
     # What is not given is as this kind of training has it, not as the settings of any.
     usual = kind.model_fields["settings"].default.model_dump()
     content["settings"] = {**usual, **kept, **_given(settings)}
@@ -42,7 +37,7 @@ def read_training_config(kind: type[ConfigT], path: Path, settings: Mapping[str,
         first = error.errors()[0]
         where = "".join(f"{part}." for part in first["loc"]).removesuffix(".")
         what = first["msg"].removeprefix("Value error, ")
-        raise UsageError(f"--config {path}: {where + ': ' if where else ''}{what}.") from error
+        raise UsageError(f"{path}: {where + ': ' if where else ''}{what}.") from error
 
 
 def _given(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from perception.errors import UsageError
-from perception.files import whole_file, write_json
+from perception.files import read_json, whole_file, write_json
 from perception.training.engine.distributed import ALONE, Processes
 
 BatchT = TypeVar("BatchT")
@@ -172,8 +171,8 @@ def train(
 def read_history(path: Path) -> History:
     """What a training wrote; raises ``UsageError`` when it cannot be read."""
     try:
-        return History(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
+        return History(**read_json(path))
+    except (UsageError, TypeError) as error:
         raise UsageError(f"{path}: is no history of a training; remove its folder to train again.") from error
 
 
