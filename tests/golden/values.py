@@ -17,6 +17,11 @@ VALUES_FILE = Path(__file__).parent / "values.yaml"
 EVERY = 5
 """Boxes and forecasts are pinned at every so many instants."""
 
+HEADER = (
+    "# Written by `make golden`, read by the tests beside it; README.md says how. Only tolerances are edited by hand.",
+    "# Ids, classes, cameras and the numbers of detections have none: they are the same, or something moved.",
+)
+
 Plain = dict[str, Any]
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -85,7 +90,7 @@ def read_values(path: Path = VALUES_FILE) -> Plain:
 
 def write_values(values: Plain, path: Path = VALUES_FILE) -> None:
     """What ``read_values`` reads again, unchanged."""
-    lines = ["# Written by `make golden`, read by the tests beside it; README.md says how. Only tolerances are edited."]
+    lines = [*HEADER]
     for name in ("tolerances", "history"):
         lines += ["", *yaml.safe_dump({name: values[name]}, sort_keys=False, width=118).splitlines()]
     lines += ["", "inputs:"]
