@@ -17,11 +17,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 import perception
-from perception import FrameSet, Pipeline, RunConfig, assemble, open_source, read_objects, read_truth
+from perception import (
+    Detections,
+    Frame,
+    FrameSet,
+    Pipeline,
+    RunConfig,
+    Scene,
+    assemble,
+    open_source,
+    read_objects,
+    read_truth,
+)
 from perception.evaluation import RunRecorder, Timeline, evaluate_run
 from perception.files import bundled
+from perception.taxonomy import CLASSES
 from perception.tracking import GroundSettings, GroundTracker, ImageTracker, TrackerSettings
-from perception.types import CLASSES, Detections, Frame, Scene
 
 FORECAST_S = 1.0
 """The first of the two times at which forecasts are pinned; the other one is their last step."""
