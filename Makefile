@@ -10,8 +10,9 @@ BIN := $(VENV)/bin
 
 # Taken as typed: a "$" or a space in a path or password is no concern of make or the shell.
 export PERCEPTION_SOURCE := $(value SOURCE)
+export GOLDEN_REASON := $(value REASON)
 
-.PHONY: help demo test lint format install constraints clean
+.PHONY: help demo test golden lint format install constraints clean
 .DEFAULT_GOAL := help
 
 help:
@@ -19,6 +20,7 @@ help:
 	@echo "make demo SOURCE=path/to/video.mp4   the same for a video, folder, recording, webcam or address of yours"
 	@echo "                                     ARGS='--show --conf 0.4' hands options on"
 	@echo "make test                            formatting, types and all tests; PYTEST_ARGS='-n 0 -x' hands options on"
+	@echo "make golden REASON='why'             keep what the bundled weights find now as what the tests expect"
 	@echo "make lint                            formatting and types only"
 	@echo "make format                          put the code into the agreed form"
 	@echo "make install                         only make the environment $(VENV); PYTHON=python3.11 chooses the Python"
@@ -32,6 +34,10 @@ demo: $(STAMP)
 # One thread per worker: workers that each start a thread per core slow one another down.
 test: lint $(DEV_STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# One thread, as in the tests.
+golden: $(DEV_STAMP)
+	@OMP_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python -m golden.accept "$$GOLDEN_REASON"
 
 lint: $(DEV_STAMP)
 	$(BIN)/ruff check
