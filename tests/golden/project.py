@@ -24,7 +24,7 @@ from perception import (
     Pipeline,
     RunConfig,
     Scene,
-    assemble,
+    build_pipeline,
     open_source,
     read_objects,
     read_truth,
@@ -111,11 +111,11 @@ class Run:
         detector = _Recorded(self.pipeline.detector, self.scenes)
         tracker: ImageTracker | GroundTracker
         if self.input.frame == "image":
-            tracker = ImageTracker(_changed(TrackerSettings.suited_to(self.pipeline.detector), settings))
+            tracker = ImageTracker(_changed(TrackerSettings.for_detector(self.pipeline.detector), settings))
         else:
             with_rig = open_source([str(self.input.recording)]).rig
             assert with_rig is not None
-            tracker = GroundTracker(with_rig, _changed(GroundSettings.suited_to(self.pipeline.detector), settings))
+            tracker = GroundTracker(with_rig, _changed(GroundSettings.for_detector(self.pipeline.detector), settings))
         pipeline = replace(self.pipeline, detector=detector, tracker=tracker)
         pipeline.reset()
         return replace(self, scenes=[pipeline.step(scene.frame_set) for scene in self.scenes])
@@ -125,7 +125,7 @@ def run_input(which: Input, **settings: Any) -> Run:
     """Run the bundled weights over ``which`` on the CPU; ``settings`` are those of ``RunConfig``."""
     config = RunConfig(device="cpu", frame=which.frame, **settings)
     source = open_source([str(which.recording)])
-    pipeline = assemble(config, rig=source.rig).pipeline
+    pipeline = build_pipeline(config, rig=source.rig).pipeline
     scenes = [replace(scene, frame_set=_without_images(scene.frame_set)) for scene in _first(pipeline, source, which)]
     return Run(which, config, pipeline, scenes)
 
