@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torchvision.ops import batched_nms
 
+from perception.geometry.boxes import intersections_and_unions
+
 # One object is one box: a van may score as car and as truck, a far car as motorcycle too. Classes of one group
 # suppress one another; a pedestrian on or beside a bicycle stays.
 SUPPRESSION_GROUPS: tuple[int, ...] = (0, 0, 0, 0, 0, 1)
@@ -87,9 +89,7 @@ def _blended(kept: Kept, boxes_xyxy: Tensor, votes: Tensor, labels: Tensor, leas
     groups = torch.tensor(SUPPRESSION_GROUPS, device=labels.device)
     own, images = kept.boxes_xyxy[:, None], kept.image_indices
     others = boxes_xyxy[images]
-    shared = torch.minimum(own[..., 2:], others[..., 2:]) - torch.maximum(own[..., :2], others[..., :2])
-    overlap = shared.clamp(min=0).prod(dim=-1)
-    union = (own[..., 2:] - own[..., :2]).prod(dim=-1) + (others[..., 2:] - others[..., :2]).prod(dim=-1) - overlap
+    overlap, union = intersections_and_unions(own, others)
     is_same = (overlap > least_iou * union) & (groups[labels[images]] == groups[kept.labels][:, None])
     weights = votes[images] * is_same
     sums = (weights[..., None] * others).sum(dim=1)

@@ -13,13 +13,13 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from scipy.optimize import minimize
-from torchvision.ops import box_iou
 
 from perception.arrays import FloatArray
 from perception.detection.roadnet.detector import RoadNetDetector
 from perception.detection.roadnet.engines import TorchEngine
 from perception.detection.roadnet.network import LevelHead, RoadNet
 from perception.detection.settings import DetectionSettings
+from perception.geometry.boxes import pairwise_iou
 from perception.training.detector.dataset import LabelledImage
 from perception.types import Detections, Frame
 
@@ -53,7 +53,7 @@ def judged(image: LabelledImage, found: Detections) -> tuple[FloatArray, FloatAr
     """
     right = np.zeros(len(found))
     if len(image.labels) and len(found):
-        overlap = box_iou(torch.from_numpy(found.boxes_xyxy_px), torch.from_numpy(image.boxes_xyxy_px)).numpy()
+        overlap = pairwise_iou(found.boxes_xyxy_px, image.boxes_xyxy_px)
         overlap[found.labels[:, None] != image.labels[None]] = 0
         for row in np.argsort(-found.scores):
             column = overlap[row].argmax()
