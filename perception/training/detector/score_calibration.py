@@ -16,7 +16,7 @@ from scipy.optimize import minimize
 
 from perception.arrays import FloatArray
 from perception.detection.roadnet.detector import RoadNetDetector
-from perception.detection.roadnet.engines import TorchEngine
+from perception.detection.roadnet.engines import RoadNetTorchEngine
 from perception.detection.roadnet.network import LevelHead, RoadNet
 from perception.detection.settings import DetectionSettings
 from perception.geometry.boxes import pairwise_iou
@@ -29,7 +29,7 @@ _LOWEST_SCORE = 0.05
 def calibrate(model: RoadNet, sets: dict[str, list[LabelledImage]], device: torch.device) -> tuple[float, float]:
     """Fit on the validation ``sets``, which count alike, and fold the result into ``model``; returns (slope, shift)."""
     detector = RoadNetDetector(
-        TorchEngine(copy.deepcopy(model), device=device),
+        RoadNetTorchEngine(copy.deepcopy(model), device=device),
         DetectionSettings(confidence=_LOWEST_SCORE),
         name="calibration",
         feature_space="calibration",
