@@ -1,14 +1,59 @@
-"""Errors that a user can act on: one sentence that names the file or option and the remedy."""
+"""Errors that a user can act on: one sentence that names the thing that is wrong and the remedy.
+
+The library knows nothing of a command line. It names the ``field`` that is wrong, which is a parameter of a function or
+a key of a configuration, and writes other fields in backticks. The command line makes options of both:
+
+>>> error = UsageError("the cameras are not calibrated; give a `rig` too.", field="frame", value="ground")
+>>> str(error)
+'frame ground: the cameras are not calibrated; give a `rig` too.'
+>>> error.described(lambda field: f"--{field}")
+'--frame ground: the cameras are not calibrated; give a --rig too.'
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+
+# Greedy, because a password may itself hold "@" or "/"; an "@" later in a path is the smaller loss.
+_CREDENTIALS = re.compile(r"(?<=://)[^\s]*@")
+_FIELD = re.compile(r"`([a-z][a-z0-9_]*)`")
+
+
+def without_credentials(text: str) -> str:
+    """``text`` with user names and passwords taken out of every address in it."""
+    return _CREDENTIALS.sub("", text)
 
 
 class PerceptionError(Exception):
-    """A run failed for a reason outside the program. ``exit_code`` is what the command returns."""
+    """A run failed for a reason outside the program. ``exit_code`` is what the command returns.
+
+    ``message`` says what is wrong and what to do about it. ``field`` is the parameter or the configuration's key that
+    it is about and ``value`` what was given for it, where there are such; an error about a file begins with its path
+    instead.
+    """
 
     exit_code = 1
+
+    def __init__(self, message: str, *, field: str | None = None, value: object = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+        self.value = value
+
+    def described(self, name_of: Callable[[str], str]) -> str:
+        """The whole sentence, each field called as ``name_of`` says; credentials are taken out."""
+        text = _FIELD.sub(lambda match: name_of(match[1]), self.message)
+        if self.field is not None:
+            value = "" if self.value is None else f" {_shown(self.value)}"
+            text = f"{name_of(self.field)}{value}: {text}"
+        return without_credentials(text)
+
+    def __str__(self) -> str:
+        if self.field is None:
+            return without_credentials(self.message)
+        value = "" if self.value is None else f" {_shown(self.value)}"
+        return without_credentials(f"{self.field}{value}: {self.message}")
 
 
 class UsageError(PerceptionError):
@@ -17,10 +62,5 @@ class UsageError(PerceptionError):
     exit_code = 2
 
 
-# Greedy, because a password may itself hold "@" or "/"; an "@" later in a path is the smaller loss.
-_CREDENTIALS = re.compile(r"(?<=://)[^\s]*@")
-
-
-def without_credentials(text: str) -> str:
-    """``text`` with user names and passwords taken out of every address in it."""
-    return _CREDENTIALS.sub("", text)
+def _shown(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

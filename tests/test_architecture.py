@@ -131,7 +131,9 @@ def undocumented(tree: ast.Module, name: str) -> list[str]:
     public = [
         node
         for node in tree.body
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and not node.name.startswith("_")
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        and not node.name.startswith("_")
+        and not any(getattr(decorator, "id", "") == "overload" for decorator in node.decorator_list)
     ]
     missing = [] if ast.get_docstring(tree) else [name]
     return missing + [f"{name}.{node.name}" for node in public if not ast.get_docstring(node)]

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from perception.arrays import FloatArray
 from perception.benchmarks.split import Benchmark, Errors, Predicted, Split, SplitName, missing_column, read_columns
-from perception.forecasting.features.image_motion import to_centre_size
 from perception.forecasting.track_dataset import IMAGE_GRID, Grid, TrackSet
+from perception.geometry.boxes import normalized_cxcywh
 from perception.taxonomy import PEDESTRIAN_LABEL
 
 FRAME_RATE_FPS = 30.0
@@ -95,7 +95,7 @@ def read_jaad(path: Path, split: SplitName) -> JaadTracks:
 def from_jaad(jaad: JaadTracks, grid: Grid = IMAGE_GRID) -> TrackSet:
     """JAAD's boxes, which are their own futures; one row is one step of the grid."""
     lengths = np.diff(jaad.starts)
-    boxes = to_centre_size(jaad.boxes_xyxy_px, np.repeat(jaad.sizes_px, lengths, axis=0))
+    boxes = normalized_cxcywh(jaad.boxes_xyxy_px, np.repeat(jaad.sizes_px, lengths, axis=0))
     count = len(boxes)
     in_track = np.arange(count) - np.repeat(jaad.starts[:-1], lengths)
     frames_of_a_video = int(jaad.frames.max(initial=0)) + 1

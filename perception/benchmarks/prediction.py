@@ -12,6 +12,7 @@ from perception.forecasting.batch_prediction import predict_windows
 from perception.forecasting.interaction import NEIGHBOURS
 from perception.forecasting.track_dataset import PLACE, windows_at
 from perception.forecasting.trajectory_gru import TrajectoryGRU
+from perception.geometry.rotation import rotate
 
 _BATCH = 1024
 
@@ -53,10 +54,9 @@ def judged_along(
 
     ``stds`` (w, K, T, D) lie along and across ``axes_rad`` (w,) where that is given.
     """
-    away = actual[:, None] - means
+    away: FloatArray = actual[:, None] - means
     if axes_rad is not None:
-        cos, sin = np.cos(axes_rad)[:, None, None], np.sin(axes_rad)[:, None, None]
-        away = np.stack([cos * away[..., 0] + sin * away[..., 1], cos * away[..., 1] - sin * away[..., 0]], axis=-1)
+        away = rotate(away, -axes_rad[:, None, None])
     return judged_by_truth(probabilities, -away, stds, np.zeros_like(actual))  # seen from the truth
 
 

@@ -1,38 +1,67 @@
-"""The command line: one file per command; chooses and wires, computes nothing."""
+"""The command line: one file per command; parses, calls the library, prints."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
-from importlib.util import find_spec
-from typing import Annotated
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from perception.cli.error_reporting import report_failure
+from perception.cli.error_reporting import OptionNames, report_failure
+from perception.cli.terminal import Terminal, Verbosity
+from perception.errors import PerceptionError, UsageError
 
-_DEBUG = "--debug"
+
+class _Entry(NamedTuple):
+    """A command or, where ``is_group``, commands of one name; its module is loaded when it is asked for."""
+
+    help: str
+    is_group: bool = False
+
+
+COMMANDS = {
+    "demo": _Entry("Find, follow and forecast the road users in a recording; writes video, tables and a report."),
+    "stream": _Entry(
+        "Find, follow and forecast what a live camera sees now; frames that come too fast are dropped and counted."
+    ),
+    "evaluate": _Entry("Measure detection, tracking, forecasting and speed; prints the report and writes report.json."),
+    "simulate": _Entry("Make a recording with ground truth: traffic in a town, filmed by each camera of a rig."),
+    "bench": _Entry("Measure the speed: engines side by side, then more and more cameras, and more and more objects."),
+    "train": _Entry("Train the networks.", is_group=True),
+    "export": _Entry("Write a network as an ONNX file, for runtimes without PyTorch.", is_group=True),
+    "weights": _Entry("List, fetch and check network weights.", is_group=True),
+    "convert": _Entry("Make a benchmark's data file from your own download of the data set.", is_group=True),
+}
+
+_DEBUG, _VERBOSE, _QUIET = "--debug", "--verbose", "--quiet"
 _HELP = "Find road users in video, keep their identity, predict where they will go."
-_EPILOG = "With --debug an error shows where it happened."
+_EPILOG = (
+    f"Before or after any command: {_VERBOSE} logs what happens, {_QUIET} prints only errors and the path of the "
+    f"result, {_DEBUG} shows where an error happened."
+)
 
 
-def build_app() -> typer.Typer:
-    """All commands; their modules load torch and the rest only when they run."""
-    app = typer.Typer(
-        no_args_is_help=True,
-        add_completion=False,
-        pretty_exceptions_enable=False,
-    )
-    for name in ("demo", "stream", "evaluate", "simulate", "bench"):
-        command = getattr(import_module(f"perception.cli.{name}"), name)
-        app.command(name, epilog=_EPILOG)(command)
-    for name in ("train", "export", "weights", "convert"):
-        if find_spec(f"perception.cli.{name}") is not None:
-            app.add_typer(import_module(f"perception.cli.{name}").app, name=name)
+def build_app(arguments: Sequence[str] = ()) -> typer.Typer:
+    """All commands; only the one that ``arguments`` name is loaded, of the others help knows the sentence above."""
+    app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+    wanted = next((text for text in arguments if not text.startswith("-")), None)
+    for name, entry in COMMANDS.items():
+        module: Any = import_module(f"perception.cli.{name}") if name == wanted else None
+        if module is None:
+            app.command(name, help=entry.help)(_not_loaded)
+        elif entry.is_group:
+            app.add_typer(module.app, name=name, help=entry.help, epilog=_EPILOG)
+        else:
+            app.command(name, help=entry.help, epilog=_EPILOG)(getattr(module, name))
     app.callback(help=_HELP, epilog=_EPILOG)(_common_options)
     return app
+
+
+def _not_loaded() -> None:
+    raise AssertionError("only the command that is named runs, and it is loaded")
 
 
 def _print_version(is_asked: bool) -> None:
@@ -51,20 +80,31 @@ def _common_options(
     """What stands before the command."""
 
 
-def run(arguments: Sequence[str] | None = None) -> int:
+def run(arguments: Sequence[str] | None = None, *, build: Callable[[Sequence[str]], typer.Typer] = build_app) -> int:
     """Run the command line ``arguments`` (without the program's name); returns the exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    # Taken out here, it stands anywhere and also covers what goes wrong before a command runs.
-    debug = _DEBUG in given
+    # Taken out here, they stand anywhere and also cover what goes wrong before a command runs.
+    switches = {text for text in given if text in (_DEBUG, _VERBOSE, _QUIET)}
+    given = [text for text in given if text not in switches]
     # Two busy processes would make OpenMP's waiting threads burn the processor; read when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    describe: Callable[[PerceptionError], str] = str
     try:
-        app = build_app()
-        code = app([text for text in given if text != _DEBUG], prog_name="perception", standalone_mode=False)
+        terminal = Terminal(_verbosity(switches))
+        program = typer.main.get_command(build(given))
+        describe = OptionNames(program, given).describe
+        with terminal.logging():
+            code = program.main(args=given, prog_name="perception", standalone_mode=False, obj=terminal)
         sys.stdout.flush()
     except (Exception, KeyboardInterrupt) as error:
-        return report_failure(error, debug=debug)
+        return report_failure(error, debug=_DEBUG in switches, describe=describe)
     return code if isinstance(code, int) else 0
+
+
+def _verbosity(switches: set[str]) -> Verbosity:
+    if {_VERBOSE, _QUIET} <= switches:
+        raise UsageError(f"{_VERBOSE} and {_QUIET}: give only one of them.")
+    return "verbose" if _VERBOSE in switches else "quiet" if _QUIET in switches else "normal"
 
 
 def main() -> None:

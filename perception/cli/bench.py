@@ -51,7 +51,7 @@ def bench(
     engine: options.Engine = None,
     output: options.Output = None,
 ) -> None:
-    """Measure the pipeline: its engines side by side, then more and more cameras, and more and more objects."""
+    """Measure the speed: engines side by side, then more and more cameras, and more and more objects."""
     from perception.profiling.run import run_bench
 
     run_bench(load_config(BenchConfig, path=config, options=options.given_options(context)))

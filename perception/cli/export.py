@@ -64,14 +64,14 @@ def _export_detector(model: RoadNet, feature_space: str, target: Path, console: 
 
     import torch
 
-    from perception.detection.roadnet.engines import OnnxEngine, TorchEngine
+    from perception.detection.roadnet.engines import RoadNetOnnxEngine, RoadNetTorchEngine
     from perception.detection.roadnet.onnx_graph import export_roadnet
     from perception.profiling.detector import example_batches, median_ms
 
     with console.status("exporting"):
         batches = example_batches()
         apart = export_roadnet(model, target, feature_space=feature_space, images=batches)
-        engines = TorchEngine(copy.deepcopy(model), device=torch.device("cpu")), OnnxEngine(target)
+        engines = RoadNetTorchEngine(copy.deepcopy(model), device=torch.device("cpu")), RoadNetOnnxEngine(target)
         torch_ms, onnx_ms = median_ms(engines, batches[-1])
     console.print(
         f"The same answers as PyTorch on ONNX Runtime, on {sum(map(len, batches))} pictures of the bundled drive: "

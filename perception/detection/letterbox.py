@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from perception.arrays import FloatArray
+from perception.geometry.boxes import clip_boxes
 
 PADDING_GREY = 114
 _NONE_IS_MISSED_FROM = 0.5
@@ -34,8 +35,7 @@ class Letterbox(Generic[PixelsT]):
     def boxes_to_images(self, boxes_xyxy: FloatArray, image_indices: NDArray[np.integer]) -> FloatArray:
         """Boxes (N, 4) in canvas pixels to pixels of the image each belongs to, clipped to it."""
         boxes = boxes_xyxy / self.scales[image_indices, None]
-        limits = np.tile(self.sizes_px[image_indices], 2)
-        return np.clip(boxes, 0, limits).astype(np.float32)
+        return clip_boxes(boxes, self.sizes_px[image_indices]).astype(np.float32)
 
 
 def canvas_size(sizes_px: Sequence[tuple[int, int]], *, long_side_px: int, multiple: int) -> tuple[int, int]:

@@ -1,7 +1,7 @@
 """Computes and presents the quality report: detection, tracking, positions, forecasting, latency."""
 
 from perception.evaluation.core.bootstrap import PairedComparison, compare_paired
-from perception.evaluation.core.boxes import ImageKey, box_iou
+from perception.evaluation.core.boxes import ImageKey
 from perception.evaluation.core.coco_dataset import LabelledImage, LabelledImages, read_labelled_images
 from perception.evaluation.core.ground_truth import GroundScope, GroundTable
 from perception.evaluation.core.gt_interpolation import constant_velocity_futures, kalman_velocity_futures
@@ -81,7 +81,6 @@ __all__ = [
     "Timeline",
     "TrackingReport",
     "TrackingScores",
-    "box_iou",
     "compare_paired",
     "constant_velocity_futures",
     "detect_images",

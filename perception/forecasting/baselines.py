@@ -7,6 +7,7 @@ import numpy as np
 from perception.arrays import FloatArray
 from perception.forecasting.features.ground_motion import motion_axes_rad
 from perception.forecasting.trajectory_gru import HORIZONS_S
+from perception.geometry.rotation import rotation_2d
 from perception.types import Forecasts, Tracks
 
 
@@ -52,8 +53,7 @@ def _variances(tracks: Tracks, size: int, axes_rad: FloatArray | None) -> tuple[
     place, rate = slice(0, size), slice(4, 4 + size)
     blocks = [tracks.covariances[:, rows, columns] for rows, columns in ((place, place), (place, rate), (rate, rate))]
     if axes_rad is not None:
-        cos, sin = np.cos(axes_rad), np.sin(axes_rad)
-        axes_from_world = np.stack([np.stack([cos, sin], axis=1), np.stack([-sin, cos], axis=1)], axis=1)
+        axes_from_world = rotation_2d(-axes_rad)
         blocks = [axes_from_world @ block @ axes_from_world.transpose(0, 2, 1) for block in blocks]
     diagonals = [np.diagonal(block, axis1=1, axis2=2) for block in blocks]
     return diagonals[0], diagonals[1], diagonals[2]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from perception.arrays import FloatArray
+from perception.geometry.boxes import box_sizes, clip_boxes
 from perception.geometry.cameras import Camera
 
 NEAREST_M = 0.1
@@ -18,12 +19,6 @@ def corners_of(centres_m: FloatArray, rotations: FloatArray, sizes_lwh_m: FloatA
     """(N, 8, 3): the corners of boxes whose length lies along the x axis that ``rotations`` (N, 3, 3) turn."""
     corners: FloatArray = np.einsum("nij,nkj->nki", rotations, _CORNERS * sizes_lwh_m[:, None]) + centres_m[:, None]
     return corners
-
-
-def turned_left(yaws_rad: FloatArray) -> FloatArray:
-    """(N, 3, 3): rotations about the z axis by ``yaws_rad`` (N,)."""
-    cos, sin, zero, one = np.cos(yaws_rad), np.sin(yaws_rad), np.zeros(len(yaws_rad)), np.ones(len(yaws_rad))
-    return np.array([[cos, -sin, zero], [sin, cos, zero], [zero, zero, one]]).transpose(2, 0, 1)
 
 
 def frames_around(corners_vehicle_m: FloatArray, camera: Camera, *, nearest_m: float = NEAREST_M) -> FloatArray:
@@ -45,7 +40,6 @@ def frames_around(corners_vehicle_m: FloatArray, camera: Camera, *, nearest_m: f
     pixels = (points / np.where(is_ahead, depths, 1.0)[..., None]) @ camera.intrinsics.T
     low = np.where(is_ahead[..., None], pixels[..., :2], np.inf).min(axis=1)
     high = np.where(is_ahead[..., None], pixels[..., :2], -np.inf).max(axis=1)
-    limits = np.array(camera.size_px, float)
-    boxes = np.concatenate([np.clip(low, 0, limits), np.clip(high, 0, limits)], axis=1)
-    boxes[(boxes[:, 2:] - boxes[:, :2] < 1).any(axis=1)] = np.nan
+    boxes = clip_boxes(np.concatenate([low, high], axis=1), camera.size_px)
+    boxes[(box_sizes(boxes) < 1).any(axis=1)] = np.nan
     return boxes

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from perception.geometry.cameras import Camera, Rig
-from perception.geometry.cuboids import turned_left
+from perception.geometry.rotation import rotation_about_z
 from perception.types import FrameSet
 
 
@@ -26,7 +26,7 @@ class CameraRing:
             lap, original = index // len(originals), originals[index % len(originals)]
             name = original.name if lap == 0 else f"{original.name}-{lap + 1}"
             turn = np.eye(4)
-            turn[:3, :3] = turned_left(np.array([np.pi * lap / len(originals)]))[0]
+            turn[:3, :3] = rotation_about_z(np.pi * lap / len(originals))
             camera = Camera(name, original.size_px, original.intrinsics, turn @ original.vehicle_from_camera)
             self._members.append((camera, original.name))
         self.rig = Rig({camera.name: camera for camera, _ in self._members}, rig.road_height_m)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from perception.detection import DetectionSettings, RoadNetDetector
 from perception.detection.letterbox import canvas_size, letterbox
-from perception.detection.roadnet.engines import OnnxEngine
+from perception.detection.roadnet.engines import RoadNetOnnxEngine
 from perception.detection.roadnet.network import SIDE_MULTIPLE_PX
 from perception.detection.roadnet.quantization import quantise
 from perception.detection.settings import USUAL_IMAGE_SIZE_PX
@@ -82,13 +82,13 @@ def quantised(graph: bytes, labelled: LabelledImages, read_image: ReadImage) -> 
 
 def compare(full: bytes, small: bytes, bits: Bits, labelled: LabelledImages, read_image: ReadImage) -> Comparison:
     """Both graphs on the labelled pictures, and in turns on those of the bundled drive."""
-    engines = OnnxEngine(full), OnnxEngine(small)
+    engines = RoadNetOnnxEngine(full), RoadNetOnnxEngine(small)
     accuracies = [_accuracy(engine, labelled, read_image) for engine in engines]
     full_ms, small_ms = median_ms(engines, example_batches()[-1])
     return Comparison(bits, accuracies[0], accuracies[1], full_ms=full_ms, small_ms=small_ms)
 
 
-def _accuracy(engine: OnnxEngine, labelled: LabelledImages, read_image: ReadImage) -> Accuracy:
+def _accuracy(engine: RoadNetOnnxEngine, labelled: LabelledImages, read_image: ReadImage) -> Accuracy:
     detector = RoadNetDetector(engine, DetectionSettings(confidence=_MIN_SCORE), name="roadnet", feature_space="")
     run = detect_images(detector, labelled.batches, read_image=read_image, on_scene=lambda scene: None)
     vehicles, classes = evaluate_groupings(

@@ -8,7 +8,8 @@ import numpy as np
 
 from perception.arrays import FloatArray
 from perception.geometry.cameras import Rig
-from perception.geometry.cuboids import corners_of, frames_around, turned_left
+from perception.geometry.cuboids import corners_of, frames_around
+from perception.geometry.rotation import rotation_about_z
 from perception.taxonomy import CLASSES, USUAL_SIZES_LWH_M
 from perception.types import Detections
 
@@ -46,7 +47,7 @@ class Crowd:
         centres_m = np.stack([np.cos(angles_rad), np.sin(angles_rad), np.zeros(len(angles_rad))], axis=1)
         centres_m *= self._radii_m[:, None]
         centres_m[:, 2] = self._rig.road_height_m + self._sizes_lwh_m[:, 2] / 2
-        corners_m = corners_of(centres_m, turned_left(angles_rad + np.pi / 2), self._sizes_lwh_m)
+        corners_m = corners_of(centres_m, rotation_about_z(angles_rad + np.pi / 2), self._sizes_lwh_m)
         found = []
         for camera in self._rig.cameras.values():
             boxes = frames_around(corners_m, camera)

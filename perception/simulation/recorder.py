@@ -26,6 +26,7 @@ from perception.arrays import FloatArray, IntArray
 from perception.errors import PerceptionError
 from perception.files import write_text
 from perception.geometry.cameras import Rig, inverse_rigid, transform_points, yaw_rad
+from perception.geometry.rotation import wrap_angle_rad
 from perception.simulation.world import CameraView, RoadUsers, WorldState
 from perception.sources.files.masks import write_mask
 from perception.taxonomy import CLASSES
@@ -146,7 +147,7 @@ def object_rows(
     """Lines of ``objects3d.csv``: the boxes' centres and headings in the world."""
     centres_m: FloatArray = users.positions_m[rows] + np.array([0, 0, 0.5]) * users.sizes_lwh_m[rows]
     centres_m = transform_points(world_from_town, centres_m)
-    yaws_rad = (users.yaws_rad[rows] + yaw_rad(world_from_town) + np.pi) % (2 * np.pi) - np.pi
+    yaws_rad = wrap_angle_rad(users.yaws_rad[rows] + yaw_rad(world_from_town))
     numbers = np.column_stack([centres_m, users.sizes_lwh_m[rows], yaws_rad, users.speeds_mps[rows]])
     for row, values in zip(rows.tolist(), numbers.tolist(), strict=True):
         yield [

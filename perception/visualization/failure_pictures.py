@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perception.arrays import FloatArray
+from perception.geometry.boxes import clip_boxes
 from perception.taxonomy import CLASSES
 from perception.types import BoxTable
 from perception.visualization.primitives.colours import DARK, MUTED, PANEL, WHITE, Colour
@@ -147,7 +148,7 @@ def _draw_crop(view: FailureView, limits_px: tuple[int, int], *, labels_all: boo
 def _window(box_xyxy_px: FloatArray, image_size_px: tuple[int, int]) -> tuple[int, int, int, int]:
     """Left, top, right, bottom of the crop around a box (4,), within the image."""
     limits = np.array(image_size_px, np.float64)
-    low, high = np.clip(box_xyxy_px[:2], 0, limits), np.clip(box_xyxy_px[2:], 0, limits)
+    low, high = np.split(clip_boxes(box_xyxy_px, image_size_px), 2)
     wide, tall = _CONTEXT * (high - low)
     width = max(float(wide), float(tall) * _CROP_SHAPE, _MIN_CROP_WIDTH_PX)
     size = np.minimum([width, width / _CROP_SHAPE], limits)

@@ -7,7 +7,7 @@ import torch
 from support.commands import Command
 from support.labelled_pictures import write_pictures
 
-from perception.detection.roadnet.engines import OnnxEngine as RoadNetOnnxEngine
+from perception.detection.roadnet.engines import RoadNetOnnxEngine
 from perception.detection.roadnet.network import RoadNet
 from perception.detection.roadnet.onnx_graph import roadnet_graph
 from perception.forecasting import GruConfig, TrajectoryGRU, save_gru

@@ -43,11 +43,11 @@ def test_equals_the_loop_in_each_image(seed: int) -> None:
     )
     for image in range(3):
         rows = kept.image_indices == image
-        found = list(zip(kept.place_indices[rows].tolist(), kept.labels[rows].tolist(), strict=True))
+        found = list(zip(kept.point_indices[rows].tolist(), kept.labels[rows].tolist(), strict=True))
         assert found == reference(scores[image], boxes[image], threshold=0.2, iou=0.4, most=15)
     assert kept.image_indices.tolist() == sorted(kept.image_indices.tolist())
     np.testing.assert_array_equal(
-        kept.boxes_xyxy.numpy(), boxes[kept.image_indices.numpy(), kept.place_indices.numpy()]
+        kept.boxes_xyxy.numpy(), boxes[kept.image_indices.numpy(), kept.point_indices.numpy()]
     )
 
 
@@ -81,12 +81,12 @@ def test_classes_that_are_not_allowed_are_never_reported() -> None:
     assert set(kept.labels.tolist()) == {1, 5}
 
 
-def test_only_the_best_places_enter() -> None:
+def test_only_the_best_candidates_enter() -> None:
     scores = torch.zeros(1, 5, len(CLASSES))
     scores[0, :, 0] = torch.tensor([0.5, 0.9, 0.7, 0.6, 0.8])
     boxes = torch.arange(5.0)[None, :, None] * 100 + torch.tensor([0.0, 0, 10, 10])
-    kept = suppress(scores, boxes, score_threshold=0.1, iou_threshold=0.5, max_places=3)
-    assert kept.place_indices.tolist() == [1, 4, 2]
+    kept = suppress(scores, boxes, score_threshold=0.1, iou_threshold=0.5, max_candidates=3)
+    assert kept.point_indices.tolist() == [1, 4, 2]
 
 
 def test_nothing_above_the_threshold_is_an_empty_answer() -> None:
@@ -102,12 +102,12 @@ def test_blended_boxes_are_the_means_of_those_that_overlap_enough(seed: int) -> 
     arguments = {"score_threshold": 0.2, "iou_threshold": 0.6}
     plain = suppress(torch.from_numpy(scores), torch.from_numpy(boxes), **arguments)
     kept = suppress(torch.from_numpy(scores), torch.from_numpy(boxes), blend_iou=0.4, **arguments)
-    for name in ("image_indices", "place_indices", "scores", "labels"):
+    for name in ("image_indices", "point_indices", "scores", "labels"):
         torch.testing.assert_close(getattr(kept, name), getattr(plain, name), rtol=0, atol=0)
     groups = np.array(SUPPRESSION_GROUPS)
     moved = 0
     for image, place, label, box in zip(
-        kept.image_indices.tolist(), kept.place_indices.tolist(), kept.labels.tolist(), kept.boxes_xyxy, strict=True
+        kept.image_indices.tolist(), kept.point_indices.tolist(), kept.labels.tolist(), kept.boxes_xyxy, strict=True
     ):
         best, labels = scores[image].max(axis=1), scores[image].argmax(axis=1)
         agrees = (iou_matrix(boxes[image, place][None], boxes[image])[0] > 0.4) & (best > 0.2)

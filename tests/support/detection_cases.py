@@ -12,7 +12,7 @@ import torch
 
 from perception.arrays import FloatArray
 from perception.detection import DetectionSettings, RoadNetDetector
-from perception.detection.roadnet.engines import TorchEngine
+from perception.detection.roadnet.engines import RoadNetTorchEngine
 from perception.detection.roadnet.network import RoadNet, RoadNetConfig
 from perception.types import Detections, Frame
 
@@ -47,7 +47,7 @@ def _lively_roadnet() -> RoadNet:
     for head in model.heads:
         torch.nn.init.normal_(head.classes.weight, std=2.0)
         torch.nn.init.constant_(head.classes.bias, -1.0)
-        torch.nn.init.normal_(head.sides.weight, std=0.5)
+        torch.nn.init.normal_(head.ltrb.weight, std=0.5)
         for module in head.modules():
             if isinstance(module, torch.nn.BatchNorm2d):
                 torch.nn.init.normal_(module.running_mean, std=0.1)
@@ -72,7 +72,7 @@ def detector_of(
     settings: DetectionSettings | None = None,
 ) -> RoadNetDetector:
     settings = settings or DetectionSettings(confidence=0.3, image_size_px=96)
-    engine = TorchEngine(model, device=device, half=half)
+    engine = RoadNetTorchEngine(model, device=device, half=half)
     return RoadNetDetector(engine, settings, name="test", feature_space="test")
 
 

@@ -88,15 +88,15 @@ class NcnnDetector:
         )
 
     def dense(self, images: NDArray[np.uint8]) -> tuple[FloatArray, FloatArray]:
-        """What the network says at every place of strides 8 to 64: scores (B, A, C) and boxes (B, A, 4) in pixels.
+        """What the network says at every grid point of strides 8 to 64: scores (B, A, C) and boxes (B, A, 4) in pixels.
 
-        ``images`` (B, H, W, 3) uint8 RGB, H and W multiples of 32. Places are ordered as RoadNet's.
+        ``images`` (B, H, W, 3) uint8 RGB, H and W multiples of 32. Grid points are ordered as RoadNet's.
         """
         scores, boxes = zip(*(self._run(image) for image in images), strict=True)
         return np.stack(scores), np.stack(boxes)
 
     def _run(self, image: NDArray[np.uint8]) -> tuple[FloatArray, FloatArray]:
-        """Scores (A, C) and boxes (A, 4) of one image at all places."""
+        """Scores (A, C) and boxes (A, 4) of one image at all grid points."""
         blob = (image[..., ::-1] - _MEAN_BGR) * _SCALE_BGR
         channels = np.ascontiguousarray(blob.transpose(2, 0, 1), np.float32)
         # ncnn reads the array until the clone is made; a temporary array would be gone by then.
@@ -117,7 +117,7 @@ class NcnnDetector:
         return np.array(mat, copy=True).copy()
 
 
-def decode_level(class_scores: FloatArray, side_logits: FloatArray, *, stride: int) -> tuple[FloatArray, FloatArray]:
+def decode_level(class_scores: FloatArray, ltrb_logits: FloatArray, *, stride: int) -> tuple[FloatArray, FloatArray]:
     """One level's (80, h, w) scores and (h, w, 4 * bins) logits to scores (h*w, C) over ``CLASSES`` and boxes (h*w, 4).
 
     Boxes are in pixels of the input. NanoDet's points lie on the corner of their cell, not on its centre.
@@ -125,10 +125,10 @@ def decode_level(class_scores: FloatArray, side_logits: FloatArray, *, stride: i
     height, width = class_scores.shape[1:]
     ys, xs = np.mgrid[:height, :width]
     points = np.stack([xs, ys], axis=-1).reshape(-1, 2).astype(np.float32) * stride
-    logits = side_logits.reshape(height * width, 4, _BINS)
+    logits = ltrb_logits.reshape(height * width, 4, _BINS)
     weights = np.exp(logits - logits.max(axis=-1, keepdims=True))
     weights /= weights.sum(axis=-1, keepdims=True)
-    sides = (weights @ np.arange(_BINS, dtype=np.float32)) * stride
-    boxes = np.concatenate([points - sides[:, :2], points + sides[:, 2:]], axis=-1)
+    ltrb = (weights @ np.arange(_BINS, dtype=np.float32)) * stride
+    boxes = np.concatenate([points - ltrb[:, :2], points + ltrb[:, 2:]], axis=-1)
     scores = class_scores.reshape(len(class_scores), -1).T[:, list(COCO80_COLUMNS)]
     return scores.astype(np.float32), boxes.astype(np.float32)

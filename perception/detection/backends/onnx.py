@@ -1,6 +1,6 @@
 """Any exported ONNX detector of the YOLOX kind (Ge et al. 2021), run by ONNX Runtime.
 
-Such a network takes BGR values 0..255, letterboxed with grey 114, and returns for each place of strides 8, 16, 32 a
+Such a network takes BGR values 0..255, letterboxed with grey 114. For each grid point of strides 8, 16, 32 it returns a
 row (centre offset x, y, log width, height, objectness, class scores) that still has to be decoded.
 """
 
@@ -78,9 +78,9 @@ class OnnxDetector:
         return self._width, self._height
 
     def dense(self, images: NDArray[np.uint8]) -> tuple[FloatArray, FloatArray]:
-        """What the network says at every place, before suppression: scores (B, A, C) and boxes (B, A, 4) in pixels.
+        """The dense outputs, before suppression: scores (B, A, C) and boxes (B, A, 4) in pixels.
 
-        ``images`` (B, H, W, 3) uint8 RGB of the network's input size. Places are ordered as RoadNet's.
+        ``images`` (B, H, W, 3) uint8 RGB of the network's input size. Grid points are ordered as RoadNet's.
         """
         blob = np.ascontiguousarray(images[..., ::-1].transpose(0, 3, 1, 2), dtype=np.float32)
         blobs = [blob] if self._batched else [blob[i : i + 1] for i in range(len(blob))]

@@ -14,13 +14,13 @@ from perception.arrays import FloatArray
 from perception.detection.device_letterbox import letterbox_on
 from perception.detection.letterbox import Letterbox, canvas_size, letterbox
 from perception.detection.nms import suppress
-from perception.detection.roadnet.engines import Answers, RoadNetEngine
+from perception.detection.roadnet.engines import DenseOutputs, RoadNetEngine
 from perception.detection.roadnet.network import SIDE_MULTIPLE_PX
 from perception.detection.settings import USUAL_IMAGE_SIZE_PX, DetectionSettings
 from perception.types import Detections, Frame
 
 BLEND_IOU = 0.65
-"""Boxes of neighbouring places that overlap more are averaged: on simulated drives the lower edge, from which a
+"""Boxes of neighbouring grid points that overlap more are averaged: on simulated drives the lower edge, from which a
 distance is read, errs less, and nothing is lost on real validation pictures."""
 
 
@@ -52,12 +52,12 @@ class RoadNetDetector:
         """Any size whose sides are multiples of 32 will do."""
 
     def dense(self, images: NDArray[np.uint8]) -> tuple[FloatArray, FloatArray]:
-        """What the network says at every place: scores (B, A, C) and boxes (B, A, 4) in pixels of ``images``.
+        """What the network says at every grid point: scores (B, A, C) and boxes (B, A, 4) in pixels of ``images``.
 
         ``images`` (B, H, W, 3) uint8 RGB, H and W multiples of 32.
         """
-        answers = self.engine(images)
-        return answers.scores.float().cpu().numpy(), answers.boxes_xyxy.float().cpu().numpy()
+        outputs = self.engine(images)
+        return outputs.scores.float().cpu().numpy(), outputs.boxes_xyxy.float().cpu().numpy()
 
     def prepare(self, frames: Sequence[Frame]) -> Letterbox[NDArray[np.uint8]] | Letterbox[Tensor]:
         """The frames as one batch of the network's input size, on a GPU made there."""
@@ -72,11 +72,11 @@ class RoadNetDetector:
         return letterbox(images, width=width, height=height)
 
     @torch.inference_mode()
-    def finish(self, answers: Answers, batch: Letterbox[Any], frames: Sequence[Frame]) -> list[Detections]:
-        """From the answers at all places to the objects of each frame."""
+    def finish(self, outputs: DenseOutputs, batch: Letterbox[Any], frames: Sequence[Frame]) -> list[Detections]:
+        """From the dense outputs to the objects of each frame."""
         kept = suppress(
-            answers.scores,
-            answers.boxes_xyxy,
+            outputs.scores,
+            outputs.boxes_xyxy,
             score_threshold=self.settings.confidence,
             iou_threshold=self.settings.iou,
             blend_iou=BLEND_IOU,
@@ -86,7 +86,7 @@ class RoadNetDetector:
         boxes = batch.boxes_to_images(kept.boxes_xyxy.cpu().numpy(), image_indices)
         scores = kept.scores.float().cpu().numpy()
         labels = kept.labels.cpu().numpy()
-        features = answers.embeddings[kept.image_indices, kept.place_indices].float().cpu().numpy()
+        features = outputs.embeddings[kept.image_indices, kept.point_indices].float().cpu().numpy()
         ends = np.searchsorted(image_indices, np.arange(len(frames) + 1))
         return [
             Detections(

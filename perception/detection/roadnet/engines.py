@@ -1,4 +1,4 @@
-"""What computes RoadNet: PyTorch on any device, or ONNX Runtime on a processor. Both give the same answers."""
+"""What computes RoadNet: PyTorch on any device, or ONNX Runtime on a processor. Both give the same outputs."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ _MOST_CAPTURED = 4
 """Sizes of batches whose graphs are kept: each holds the memory of all its layers."""
 
 
-class Answers(NamedTuple):
-    """At A places of B images, on the engine's device: ``scores`` (B, A, C) in 0..1, ``boxes_xyxy`` (B, A, 4) in pixels
-    of the input, ``embeddings`` (B, A, F) of length 1."""
+class DenseOutputs(NamedTuple):
+    """At A grid points of B images, on the engine's device: ``scores`` (B, A, C) in 0..1, ``boxes_xyxy`` (B, A, 4) in
+    pixels of the input, ``embeddings`` (B, A, F) of length 1."""
 
     scores: Tensor
     boxes_xyxy: Tensor
@@ -57,11 +57,11 @@ class RoadNetEngine(Protocol):
     embedding_size: int
     title: str
 
-    def __call__(self, images: Pixels) -> Answers:
+    def __call__(self, images: Pixels) -> DenseOutputs:
         """``images`` (B, H, W, 3) uint8 RGB, H and W multiples of 32, wherever they lie."""
 
 
-class TorchEngine:
+class RoadNetTorchEngine:
     """``half`` computes in bfloat16 on a CPU and float16 on a GPU, boxes always in float32. ``model`` is changed: batch
     norms are folded, weights get the precision. On a GPU a size of batch that comes again is captured as a graph and
     replayed: starting the network's 150 kernels one by one takes longer than computing them."""
@@ -78,7 +78,7 @@ class TorchEngine:
         self._seen: set[torch.Size] = set()
 
     @torch.inference_mode()
-    def __call__(self, images: Pixels) -> Answers:
+    def __call__(self, images: Pixels) -> DenseOutputs:
         pixels = torch.as_tensor(images, device=self.device)
         if self.device.type != "cuda":
             return self._compute(pixels)
@@ -92,15 +92,15 @@ class TorchEngine:
             del self._captured[next(iter(self._captured))]
         return captured(pixels)
 
-    def _compute(self, pixels: Tensor) -> Answers:
+    def _compute(self, pixels: Tensor) -> DenseOutputs:
         output = self._model(to_input(pixels).to(self._dtype))
-        return Answers(output.class_logits.sigmoid(), output.boxes_xyxy, output.embeddings)
+        return DenseOutputs(output.class_logits.sigmoid(), output.boxes_xyxy, output.embeddings)
 
 
 class _Captured:
     """A computation on a GPU as a CUDA graph, for pixels of one shape."""
 
-    def __init__(self, compute: Callable[[Tensor], Answers], pixels: Tensor) -> None:
+    def __init__(self, compute: Callable[[Tensor], DenseOutputs], pixels: Tensor) -> None:
         self._pixels = pixels.clone()
         beside = torch.cuda.Stream(pixels.device)  # type: ignore[no-untyped-call]
         beside.wait_stream(torch.cuda.current_stream(pixels.device))
@@ -110,16 +110,16 @@ class _Captured:
         torch.cuda.current_stream(pixels.device).wait_stream(beside)
         self._graph = torch.cuda.CUDAGraph()
         with torch.cuda.device(pixels.device), torch.cuda.graph(self._graph, stream=beside):
-            self._answers = compute(self._pixels)
+            self._outputs = compute(self._pixels)
 
-    def __call__(self, pixels: Tensor) -> Answers:
+    def __call__(self, pixels: Tensor) -> DenseOutputs:
         self._pixels.copy_(pixels)
         self._graph.replay()
-        return Answers(*(answer.clone() for answer in self._answers))  # the next replay writes over these
+        return DenseOutputs(*(output.clone() for output in self._outputs))  # the next replay writes over these
 
 
-class OnnxEngine:
-    """A graph of ``roadnet_onnx`` on as many threads as PyTorch was left; ``source`` is its file or its content.
+class RoadNetOnnxEngine:
+    """A graph of ``roadnet_graph`` on as many threads as PyTorch was left; ``source`` is its file or its content.
 
     It takes as many pictures at once as there are threads: the maps of a larger batch do not stay in the caches. On two
     cores six pictures in pairs take about a tenth less than all together.
@@ -145,8 +145,8 @@ class OnnxEngine:
         if config.get("classes") != list(CLASSES):
             raise UsageError(f"{where}: finds other classes; give a network for {', '.join(CLASSES)}.")
 
-    def __call__(self, images: Pixels) -> Answers:
+    def __call__(self, images: Pixels) -> DenseOutputs:
         pixels = np.asarray(images)
         starts = range(0, len(pixels), self._at_once)
         parts = [self._session.run(list(OUTPUTS), {"images": pixels[at : at + self._at_once]}) for at in starts]
-        return Answers(*(torch.cat([*map(torch.from_numpy, answers)]) for answers in zip(*parts, strict=True)))
+        return DenseOutputs(*(torch.cat([*map(torch.from_numpy, outputs)]) for outputs in zip(*parts, strict=True)))

@@ -1,12 +1,12 @@
 """RoadNet: a convolutional network that finds road users and describes each by an embedding.
 
     image (B, 3, H, W) -> MobileNetV2 -> maps of strides 8, 16, 32, and a coarser one of 64 -> feature pyramid
-        -> at each place of each map: class scores, distances to the four sides of a box, an embedding
+        -> at each grid point of each map: class scores, distances to a box (left, top, right, bottom), an embedding
 
 Anchor-free heads after FCOS (Tian et al. 2019) and YOLOX (Ge et al. 2021); MobileNetV2 (Sandler et al. 2018);
 feature pyramid (Lin et al. 2017). Each map has a head of its own, but the coarsest, on which few objects are found,
-shares its neighbour's (RetinaNet shares one among all). The object's embedding is read at its place, so a feature costs
-no second pass.
+shares its neighbour's (RetinaNet shares one among all). The embedding of an object is read at its grid point, so a
+feature costs no second pass.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -28,8 +28,8 @@ SIDE_MULTIPLE_PX = 32
 """Height and width of the input are multiples of it; the coarsest map rounds up."""
 
 BACKBONE_ENDS = (7, 14, 18)  # slices of MobileNetV2's features that end at strides 8, 16 and 32
-LARGEST_LOG_SIDE = 5.0
-"""A box reaches at most e to this power strides from its place."""
+LARGEST_LOG_LTRB = 5.0
+"""A box reaches at most e to this power strides from its grid point."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,10 @@ SIZES = {
 
 
 class RoadNetOutput(NamedTuple):
-    """Raw outputs at A places of all levels, coarse levels last.
+    """Raw outputs at A grid points of all levels, coarse levels last.
 
     ``class_logits`` (B, A, C); ``boxes_xyxy`` (B, A, 4) in pixels of the input; ``embeddings`` (B, A, F) of length 1;
-    ``points_xy`` (A, 2) and ``strides`` (A,) of the places in pixels.
+    ``points_xy`` (A, 2) and ``strides`` (A,) of the grid points in pixels.
     """
 
     class_logits: Tensor
@@ -96,7 +96,7 @@ class SeparableBlock(nn.Sequential):
 
 
 class FeaturePyramid(nn.Module):
-    """Maps of the backbone to as many of equal depth, each told what the coarser ones saw, and one coarser still.
+    """Maps of the backbone to as many of equal depth, each with what the coarser ones saw added, and one coarser still.
 
     An object that fills the picture is one object in the coarsest map, where finer ones see its parts. Nothing comes
     down from there, as in RetinaNet (Lin et al. 2017).
@@ -127,28 +127,41 @@ class FeaturePyramid(nn.Module):
 
 
 class LevelHead(nn.Module):
-    """The decoupled head of one pyramid level: what is there (class, embedding), and where (box)."""
+    """The decoupled head of one pyramid level: a tower for class and embedding, and one for the box.
+
+    ``ltrb`` gives the logarithms of the distances to the box's left, top, right and bottom, in strides. Weights of
+    version 0.1, which named both towers and ``ltrb`` otherwise, load as well.
+    """
+
+    _NAMES_OF_V01: ClassVar[dict[str, str]] = {"what": "cls_tower", "where": "reg_tower", "sides": "ltrb"}
 
     def __init__(self, config: RoadNetConfig) -> None:
         super().__init__()
         channels = config.channels
-        self.what = nn.Sequential(*(SeparableBlock(channels) for _ in range(config.tower_depth)))
-        self.where = nn.Sequential(*(SeparableBlock(channels) for _ in range(config.tower_depth)))
+        self.cls_tower = nn.Sequential(*(SeparableBlock(channels) for _ in range(config.tower_depth)))
+        self.reg_tower = nn.Sequential(*(SeparableBlock(channels) for _ in range(config.tower_depth)))
         self.dropout = nn.Dropout2d(config.dropout)
         self.classes = nn.Conv2d(channels, len(config.classes), 1)
         self.embedding = nn.Conv2d(channels, config.embedding_size, 1)
-        self.sides = nn.Conv2d(channels, 4, 1)
-        # At the start one place in a hundred holds an object (Lin et al. 2017, focal loss).
+        self.ltrb = nn.Conv2d(channels, 4, 1)
+        # At the start one grid point in a hundred holds an object (Lin et al. 2017, focal loss).
         nn.init.constant_(self.classes.bias, -math.log(99.0))  # type: ignore[arg-type]
         nn.init.normal_(self.classes.weight, std=0.01)
-        nn.init.normal_(self.sides.weight, std=0.01)
-        nn.init.constant_(self.sides.bias, 0.7)  # type: ignore[arg-type]
+        nn.init.normal_(self.ltrb.weight, std=0.01)
+        nn.init.constant_(self.ltrb.bias, 0.7)  # type: ignore[arg-type]
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(B, C, h, w) to class logits, log distances in strides, embeddings, each (B, channels, h, w)."""
-        what = self.dropout(self.what(features))
-        where = self.where(features)
-        return self.classes(what), self.sides(where), self.embedding(what)
+        cls = self.dropout(self.cls_tower(features))
+        reg = self.reg_tower(features)
+        return self.classes(cls), self.ltrb(reg), self.embedding(cls)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+        for name in [name for name in state_dict if name.startswith(prefix)]:
+            first, _, rest = name.removeprefix(prefix).partition(".")
+            if first in self._NAMES_OF_V01:
+                state_dict[f"{prefix}{self._NAMES_OF_V01[first]}.{rest}"] = state_dict.pop(name)
+        super()._load_from_state_dict(state_dict, prefix, *args)  # type: ignore[no-untyped-call]
 
 
 class RoadNet(nn.Module):
@@ -192,10 +205,10 @@ class RoadNet(nn.Module):
 
         logits, boxes, embeddings, points, strides = [], [], [], [], []
         for stride, head, level in zip(STRIDES, self.level_heads, maps, strict=True):
-            class_map, side_map, embedding_map = head(level)
+            class_map, ltrb_map, embedding_map = head(level)
             height, width = class_map.shape[-2:]
-            centres = places(height, width, stride, device=images.device)
-            distances = side_map.flatten(2).transpose(1, 2).float().clamp(max=LARGEST_LOG_SIDE).exp() * stride
+            centres = grid_points(height, width, stride, device=images.device)
+            distances = ltrb_map.flatten(2).transpose(1, 2).float().clamp(max=LARGEST_LOG_LTRB).exp() * stride
             boxes.append(torch.cat([centres - distances[..., :2], centres + distances[..., 2:]], dim=-1))
             logits.append(class_map.flatten(2).transpose(1, 2))
             embeddings.append(embedding_map.flatten(2).transpose(1, 2))
@@ -210,8 +223,8 @@ class RoadNet(nn.Module):
         )
 
 
-def places(height: int, width: int, stride: int, *, device: torch.device) -> Tensor:
-    """(height * width, 2): centres x, y in pixels of the cells of one level."""
+def grid_points(height: int, width: int, stride: int, *, device: torch.device) -> Tensor:
+    """(height * width, 2): the centres x, y of the cells of one level, in pixels, row by row."""
     ys = (torch.arange(height, device=device) + 0.5) * stride
     xs = (torch.arange(width, device=device) + 0.5) * stride
     grid_y, grid_x = torch.meshgrid(ys, xs, indexing="ij")

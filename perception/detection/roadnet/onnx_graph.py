@@ -1,4 +1,4 @@
-"""RoadNet as an ONNX graph, written layer by layer from its weights, and kept only when it gives the same answers.
+"""RoadNet as an ONNX graph, written layer by layer from its weights, and kept only when it gives the same outputs.
 
     images (B, H, W, 3) uint8 RGB -> scores (B, A, C), boxes (B, A, 4) in pixels of the input, embeddings (B, A, F)
 
@@ -27,7 +27,7 @@ from torchvision.models.mobilenetv2 import InvertedResidual
 from perception.arrays import FloatArray
 from perception.detection.roadnet.network import (
     BACKBONE_ENDS,
-    LARGEST_LOG_SIDE,
+    LARGEST_LOG_LTRB,
     STRIDES,
     FeaturePyramid,
     LevelHead,
@@ -42,7 +42,7 @@ CONFIG_KEY, FEATURE_SPACE_KEY = "perception.detector", "perception.feature_space
 OUTPUTS = ("scores", "boxes", "embeddings")
 BOX_TOLERANCE_PX, SCORE_TOLERANCE, EMBEDDING_TOLERANCE = 0.5, 0.005, 0.005
 LAST_LAYERS = "last_"
-"""The names of the layers that give the answers begin with it."""
+"""The names of the last layers, which give the outputs, begin with it."""
 
 _OPSET, _IR_VERSION = 17, 9
 
@@ -70,11 +70,11 @@ def roadnet_graph(model: RoadNet, *, feature_space: str, half: bool = False) -> 
         features = graph.layers(model.backbone[start:end], features)  # type: ignore[index]
         levels.append(features)
         start = end
-    answers = [
-        graph.answers(head, level, stride)
+    outputs = [
+        graph.dense_outputs(head, level, stride)
         for head, level, stride in zip(model.level_heads, graph.pyramid(model.pyramid, levels), STRIDES, strict=True)
     ]
-    for name, parts in zip(OUTPUTS, zip(*answers, strict=True), strict=True):
+    for name, parts in zip(OUTPUTS, zip(*outputs, strict=True), strict=True):
         graph.add("Concat", *parts, output=name, axis=1)
 
     sizes = (len(model.config.classes), 4, model.config.embedding_size)
@@ -84,7 +84,7 @@ def roadnet_graph(model: RoadNet, *, feature_space: str, half: bool = False) -> 
             "RoadNet",
             [helper.make_tensor_value_info("images", TensorProto.UINT8, ["batch", "height", "width", 3])],
             [
-                helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", "places", size])
+                helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", "points", size])
                 for name, size in zip(OUTPUTS, sizes, strict=True)
             ],
             graph.constants,
@@ -100,7 +100,7 @@ def roadnet_graph(model: RoadNet, *, feature_space: str, half: bool = False) -> 
 def export_roadnet(
     model: RoadNet, path: Path, *, feature_space: str, images: Sequence[NDArray[np.uint8]]
 ) -> Difference:
-    """Write the graph, after a check on ``images`` (B, H, W, 3) that ONNX Runtime gives PyTorch's answers.
+    """Write the graph, after a check on ``images`` (B, H, W, 3) that ONNX Runtime gives PyTorch's outputs.
 
     Raises ``PerceptionError`` where boxes, scores or embeddings differ by more than the tolerances above.
     """
@@ -217,21 +217,21 @@ class _Graph:
             above = level
         return levels
 
-    def answers(self, head: LevelHead, level: str, stride: int) -> tuple[str, str, str]:
-        """Scores, boxes and embeddings at the places of one level, each (B, h * w, size)."""
-        what, where = self.layers(head.what, level), self.layers(head.where, level)
-        class_map, side_map, embedding_map = (
+    def dense_outputs(self, head: LevelHead, level: str, stride: int) -> tuple[str, str, str]:
+        """Scores, boxes and embeddings at the grid points of one level, each (B, h * w, size)."""
+        cls, reg = self.layers(head.cls_tower, level), self.layers(head.reg_tower, level)
+        class_map, ltrb_map, embedding_map = (
             self.widened(self._convolution(layer, value, f"{LAST_LAYERS}{name}_{stride}"))
             for name, layer, value in (
-                ("classes", head.classes, what),
-                ("sides", head.sides, where),
-                ("embedding", head.embedding, what),
+                ("classes", head.classes, cls),
+                ("ltrb", head.ltrb, reg),
+                ("embedding", head.embedding, cls),
             )
         )
         scores = self.add("Sigmoid", self._rows(class_map, head.classes.out_channels))
-        logs = self.add("Clip", side_map, "", self.constant(LARGEST_LOG_SIDE))
-        sides = self._rows(self.add("Mul", self.add("Exp", logs), self.constant(float(stride))), 4)
-        before, after = self._columns(sides, 0, 2), self._columns(sides, 2, 4)
+        logs = self.add("Clip", ltrb_map, "", self.constant(LARGEST_LOG_LTRB))
+        ltrb = self._rows(self.add("Mul", self.add("Exp", logs), self.constant(float(stride))), 4)
+        before, after = self._columns(ltrb, 0, 2), self._columns(ltrb, 2, 4)
         points = self._points(level, stride)
         boxes = self.add("Concat", self.add("Sub", points, before), self.add("Add", points, after), axis=2)
         embeddings = self._rows(embedding_map, head.embedding.out_channels)
@@ -247,7 +247,7 @@ class _Graph:
         return self.add("Slice", value, *limits)
 
     def _points(self, level: str, stride: int) -> str:
-        """(1, h * w, 2): the centres of the cells of a level (B, C, h, w), in pixels; see ``roadnet.places``."""
+        """(1, h * w, 2): the centres of the cells of a level (B, C, h, w), in pixels; see ``network.grid_points``."""
         shape = self.add("Shape", level, start=2)
         along = []
         for axis in (1, 0):  # x runs along the columns

@@ -1,7 +1,7 @@
 """RoadNet with 8-bit integers: half of the time on processors that multiply them quickly.
 
 Ranges of all values are measured on pictures (calibration); weights get a scale for each output channel (Jacob et al.
-2018). The layers that give the answers, and all behind them, keep their 32 bits: they cost little and a pixel of a box
+2018). The layers that give the outputs, and all behind them, keep their 32 bits: they cost little and a pixel of a box
 is worth more than a 255th of its range.
 """
 

@@ -10,7 +10,13 @@ from typing import Any
 import torch
 
 from perception.detection.roadnet.detector import RoadNetDetector
-from perception.detection.roadnet.engines import EngineName, OnnxEngine, RoadNetEngine, TorchEngine, choose_engine
+from perception.detection.roadnet.engines import (
+    EngineName,
+    RoadNetEngine,
+    RoadNetOnnxEngine,
+    RoadNetTorchEngine,
+    choose_engine,
+)
 from perception.detection.roadnet.network import RoadNet, RoadNetConfig, fold_batch_norms
 from perception.detection.roadnet.onnx_graph import CONFIG_KEY, roadnet_graph
 from perception.detection.settings import DetectionSettings
@@ -61,9 +67,9 @@ def load_roadnet(
     model, feature_space = read_roadnet(path)
     computes: RoadNetEngine
     if choose_engine(engine, device=device, half=half) == "onnx":
-        computes = OnnxEngine(roadnet_graph(model, feature_space=feature_space))
+        computes = RoadNetOnnxEngine(roadnet_graph(model, feature_space=feature_space))
     else:
-        computes = TorchEngine(model, device=device, half=half)
+        computes = RoadNetTorchEngine(model, device=device, half=half)
     return RoadNetDetector(computes, settings, name=path.stem, feature_space=feature_space)
 
 
@@ -76,8 +82,8 @@ def is_exported_roadnet(path: Path) -> bool:
 
 
 def open_exported(path: Path, settings: DetectionSettings) -> RoadNetDetector:
-    """A detector from the file that ``export_roadnet`` wrote, on the CPU. Raises ``UsageError`` as ``OnnxEngine``."""
-    engine = OnnxEngine(path)
+    """A detector on the CPU from the file that ``export_roadnet`` wrote. Raises ``UsageError`` as its engine does."""
+    engine = RoadNetOnnxEngine(path)
     return RoadNetDetector(engine, settings, name=path.stem, feature_space=engine.feature_space)
 
 

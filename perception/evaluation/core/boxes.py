@@ -25,44 +25,6 @@ VEHICLE_NAME = "vehicle"
 
 LARGEST_HEIGHT_PX = 1e10
 
-_EPS = float(np.finfo(float).eps)
-
-
-def box_iou(boxes_a_xyxy_px: FloatArray, boxes_b_xyxy_px: FloatArray) -> NDArray[np.float64]:
-    """Intersection over union of every pair, (A, 4) and (B, 4) -> (A, B) in 0..1; a box without area overlaps none."""
-    a, b = np.asarray(boxes_a_xyxy_px, np.float64), np.asarray(boxes_b_xyxy_px, np.float64)
-    return _iou(a[:, None, :], b[None, :, :])
-
-
-def paired_iou(boxes_a_xyxy_px: FloatArray, boxes_b_xyxy_px: FloatArray) -> NDArray[np.float64]:
-    """Intersection over union of each row's two boxes, (N, 4) and (N, 4) -> (N,); as ``box_iou``."""
-    a, b = np.asarray(boxes_a_xyxy_px, np.float64), np.asarray(boxes_b_xyxy_px, np.float64)
-    return _iou(a, b)
-
-
-def _iou(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Of boxes (..., 4) whose leading axes are broadcast together."""
-    sides = np.maximum(np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2]), 0.0)
-    intersection = sides[..., 0] * sides[..., 1]
-    area_a = (a[..., 2] - a[..., 0]) * (a[..., 3] - a[..., 1])
-    area_b = (b[..., 2] - b[..., 0]) * (b[..., 3] - b[..., 1])
-    union = area_a + area_b - intersection
-    has_area = (area_a > _EPS) & (area_b > _EPS) & (union > _EPS)
-    return np.where(has_area, intersection / np.where(has_area, union, 1.0), 0.0)
-
-
-def box_areas_px2(boxes_xyxy_px: FloatArray) -> NDArray[np.float64]:
-    """(N,) areas of boxes (N, 4), in square pixels."""
-    boxes = np.asarray(boxes_xyxy_px, np.float64)
-    areas: NDArray[np.float64] = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
-    return areas
-
-
-def box_centres_px(boxes_xyxy_px: FloatArray) -> NDArray[np.float64]:
-    """Centres (N, 2) of boxes (N, 4), in pixels."""
-    boxes = np.asarray(boxes_xyxy_px, np.float64)
-    return (boxes[:, :2] + boxes[:, 2:]) / 2.0
-
 
 def heights_px(boxes_xyxy_px: FloatArray) -> NDArray[np.float64]:
     """(N,) heights of boxes (N, 4), in pixels."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from perception.arrays import FloatArray, IntArray
 from perception.errors import UsageError
-from perception.evaluation.core.boxes import box_centres_px
+from perception.geometry.boxes import box_centres
 from perception.types import BoxTable
 
 MAX_GAP_S = 0.5
@@ -57,7 +57,7 @@ class TruthFutures:
         return cls.from_paths(
             objects=object_of_row.reshape(-1),
             timestamps_ns=timestamps[truth.frame_indices] if len(truth) else np.zeros(0, np.int64),
-            centres=box_centres_px(truth.boxes_xyxy_px),
+            centres=box_centres(truth.boxes_xyxy_px),
         )
 
     @classmethod
@@ -130,8 +130,8 @@ def constant_velocity_futures(
     elapsed = np.asarray(elapsed_s, np.float64)
     if (elapsed <= 0).any():
         raise ValueError(f"elapsed_s: expected positive numbers, got {elapsed.min()}")
-    centres = box_centres_px(boxes_xyxy_px)
-    velocities = (centres - box_centres_px(previous_boxes_xyxy_px)) / elapsed[:, None]
+    centres = box_centres(boxes_xyxy_px)
+    velocities = (centres - box_centres(previous_boxes_xyxy_px)) / elapsed[:, None]
     return straight_futures(centres, velocities, times_s)
 
 
@@ -143,7 +143,7 @@ def kalman_velocity_futures(
     ``state_means`` (N, 8) are those of ``Tracks`` in the image frame, ``image_sizes_px`` (N, 2) width and height.
     """
     velocities_px_per_s = np.asarray(state_means, np.float64)[:, 4:6] * image_sizes_px
-    return straight_futures(box_centres_px(boxes_xyxy_px), velocities_px_per_s, times_s)
+    return straight_futures(box_centres(boxes_xyxy_px), velocities_px_per_s, times_s)
 
 
 def straight_futures(centres: Float64, velocities_per_s: Float64, times_s: FloatArray) -> Float64:

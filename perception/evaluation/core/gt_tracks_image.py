@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from perception.evaluation.core.gt_interpolation import previous_rows
 from perception.evaluation.core.timeline import Timeline
+from perception.geometry.boxes import normalized_cxcywh
 from perception.types import BoxTable, Tracks
 
 BOX_STD_PX = 1.0
@@ -97,11 +98,9 @@ def differenced_states(
 
 
 def _states(seen: BoxTable, sizes_px: NDArray[np.int64], times_ns: NDArray[np.int64]) -> TrueStates:
-    corners = seen.boxes_xyxy_px.astype(np.float64)
     scale = np.concatenate([sizes_px, sizes_px], axis=1)
     return differenced_states(
-        measured=np.concatenate([(corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]], axis=1)
-        / scale,
+        measured=normalized_cxcywh(seen.boxes_xyxy_px, sizes_px),
         variances=(BOX_STD_PX / scale) ** 2,
         unknown_rate_std=_UNKNOWN_RATE_STD_PER_S,
         previous=previous_rows(cameras=seen.cameras, ids=seen.ids, timestamps_ns=times_ns),

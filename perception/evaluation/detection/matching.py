@@ -12,11 +12,11 @@ from perception.evaluation.core.boxes import (
     VEHICLE_NAME,
     ImageKey,
     Prepared,
-    box_iou,
     counts_in_image,
     heights_px,
     rows_by_image,
 )
+from perception.geometry.boxes import pairwise_iou
 from perception.taxonomy import VEHICLE_LABELS
 
 IOU_THRESHOLD = 0.5
@@ -71,7 +71,7 @@ def match_class(
         if key in rows_of_truth:
             objects = rows_of_truth[key]
             ranked = rows[np.argsort(-results.scores[rows], kind="stable")]
-            iou = box_iou(results.boxes_xyxy_px[ranked], truth.boxes_xyxy_px[objects])
+            iou = pairwise_iou(results.boxes_xyxy_px[ranked], truth.boxes_xyxy_px[objects])
             taken[ranked] = np.r_[objects, -1][_match_image(iou, left_out[objects])]
     # The last place is that of the detections that took none.
     fits_ignored = np.r_[left_out, False][taken]

@@ -11,10 +11,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from perception.evaluation.core.boxes import ImageKey, box_iou, heights_px
+from perception.evaluation.core.boxes import ImageKey, heights_px
 from perception.evaluation.detection.matching import IOU_THRESHOLD
 from perception.evaluation.failures.rank import Failures
 from perception.files import whole_file
+from perception.geometry.boxes import pairwise_iou
 from perception.taxonomy import CLASSES
 from perception.types import BoxTable, Frame
 from perception.visualization.failure_pictures import FailureView, draw_failure, draw_sheet, draw_tile, jpeg_bytes
@@ -199,7 +200,7 @@ def _view(
 
 def _closest(subject: BoxTable, others: BoxTable) -> tuple[int | None, float]:
     """The row of ``others`` that could best have been ``subject``, and its IoU: on it, then sure, then close."""
-    iou = box_iou(subject.boxes_xyxy_px, others.boxes_xyxy_px)[0]
+    iou = pairwise_iou(subject.boxes_xyxy_px, others.boxes_xyxy_px)[0]
     if iou.max(initial=0.0) < NEARBY_IOU:
         return None, 0.0
     candidates = np.flatnonzero(iou >= NEARBY_IOU)

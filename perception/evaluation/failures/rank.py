@@ -11,8 +11,9 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from perception.arrays import IntArray
-from perception.evaluation.core.boxes import ImageKey, box_areas_px2, paired_iou
+from perception.evaluation.core.boxes import ImageKey
 from perception.evaluation.failures.classify import Judged
+from perception.geometry.boxes import box_areas, paired_iou
 from perception.types import BoxTable
 
 SAME_PLACE_IOU = 0.3
@@ -56,7 +57,7 @@ def worst_failures(
 
 def worst_misses(misses: BoxTable, *, ids_span_cameras: bool) -> BoxTable:
     """Missed objects by how easy they were to see, the visible area of the box; of each object the easiest."""
-    ease = box_areas_px2(misses.boxes_xyxy_px)
+    ease = box_areas(misses.boxes_xyxy_px)
     if misses.visible_shares is not None:
         ease = ease * misses.visible_shares
     cameras = np.zeros(len(misses), np.int64) if ids_span_cameras else _numbers(misses.cameras)

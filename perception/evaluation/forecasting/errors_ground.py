@@ -13,6 +13,7 @@ from perception.evaluation.core.calibration import Judged, judged_by_truth
 from perception.evaluation.core.gt_interpolation import TruthFutures, straight_futures
 from perception.evaluation.core.records import ForecastRecord
 from perception.evaluation.forecasting.errors_image import Plan, displacement_errors, forecasts_of
+from perception.geometry.rotation import rotation_2d
 
 METHODS = ("expected", "most probable", "constant velocity", "best of K")
 """The order of the methods in ``GroundTargets.errors_m``."""
@@ -85,7 +86,5 @@ def score_ground_record(
 
 def _turned(places_m: Float64, axes_rad: FloatArray) -> Float64:
     """Places (N, K, H, 2) in the world, seen along and across directions (N,)."""
-    along = np.stack([np.cos(axes_rad), np.sin(axes_rad)], axis=1)
-    across = np.stack([-along[:, 1], along[:, 0]], axis=1)
-    turned_m: Float64 = np.einsum("nkhd,nad->nkha", places_m, np.stack([along, across], axis=1))
+    turned_m: Float64 = np.einsum("nkhd,nad->nkha", places_m, rotation_2d(-axes_rad))
     return turned_m

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from perception.arrays import IntArray
-from perception.evaluation.core.boxes import ImageKey, box_iou, rows_by_image
+from perception.evaluation.core.boxes import ImageKey, rows_by_image
 from perception.evaluation.core.calibration import Judged, judged_by_truth
 from perception.evaluation.core.gt_interpolation import TruthFutures, constant_velocity_futures, kalman_velocity_futures
 from perception.evaluation.core.records import ForecastRecord, Setting
+from perception.geometry.boxes import pairwise_iou
 from perception.types import BoxTable, Forecasts
 
 MATCH_IOU = 0.5
@@ -213,7 +214,7 @@ def _true_rows(record: ForecastRecord, truth: Truth, setting: Setting, tally: Ta
         if setting == "true tracks":
             taken, given = np.nonzero(record.track_ids[here][:, None] == truth.table.ids[rows][None, :])
         else:
-            iou = box_iou(record.boxes_xyxy_px[here], truth.table.boxes_xyxy_px[rows])
+            iou = pairwise_iou(record.boxes_xyxy_px[here], truth.table.boxes_xyxy_px[rows])
             taken, given = linear_sum_assignment(np.where(iou >= MATCH_IOU, iou, 0.0), maximize=True)
             fits = iou[taken, given] >= MATCH_IOU
             taken, given = taken[fits], given[fits]

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from perception.evaluation.core.records import ForecastRecord
 from perception.evaluation.core.ground_truth import GroundScope, GroundTable, true_objects
-from perception.evaluation.core.run_tables import RunTables
-from perception.evaluation.core.timeline import Timeline
 from perception.evaluation.core.gt_tracks_ground import true_ground_tracks
 from perception.evaluation.core.gt_tracks_image import true_tracks
-from perception.types import BoxTable, ObjectTable, Tracks
+from perception.evaluation.core.records import ForecastRecord
+from perception.evaluation.core.run_tables import RunTables
+from perception.evaluation.core.timeline import Timeline
 from perception.protocols import Forecaster
+from perception.types import BoxTable, ObjectTable, Tracks
 
 
 @dataclass(frozen=True)

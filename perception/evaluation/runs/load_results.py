@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from perception.evaluation.core.records import ForecastRecord
-from perception.evaluation.core.gt_interpolation import previous_rows
-from perception.evaluation.core.run_tables import RunTables, join_tables
-from perception.results import Results
 from perception.arrays import FloatArray
+from perception.evaluation.core.gt_interpolation import previous_rows
+from perception.evaluation.core.records import ForecastRecord
+from perception.evaluation.core.run_tables import RunTables, join_tables
+from perception.geometry.rotation import unit_vectors
+from perception.results import Results
 from perception.types import ObjectTable
 
 SAVED_VELOCITIES = (
@@ -64,6 +65,5 @@ def _states(results: Results, objects: ObjectTable) -> Sequence[FloatArray]:
     seen = {key: row for row, key in enumerate(zip(objects.timestamps_ns.tolist(), objects.ids.tolist(), strict=True))}
     rows = np.array([seen.get(key, -1) for key in zip(times_ns.tolist(), ids.tolist(), strict=True)], np.int64)
     is_seen, rows = rows >= 0, rows[rows >= 0]
-    directions = np.stack([np.cos(objects.yaws_rad[rows]), np.sin(objects.yaws_rad[rows])], axis=1)
-    states[is_seen, 4:6] = objects.speeds_mps[rows, None] * directions
+    states[is_seen, 4:6] = objects.speeds_mps[rows, None] * unit_vectors(objects.yaws_rad[rows])
     return np.split(states, np.cumsum(counts)[:-1]) if counts else []

@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from perception.arrays import FloatArray, IntArray
 from perception.errors import UsageError
-from perception.evaluation.core.records import ForecastRecord
 from perception.evaluation.core.latency import WARMUP_INSTANT_COUNT
-from perception.evaluation.runs.evaluated_run import MeasuredRun
+from perception.evaluation.core.records import ForecastRecord
 from perception.evaluation.core.run_tables import RunTables, join_objects, join_tables
 from perception.evaluation.core.timeline import Timeline
+from perception.evaluation.runs.evaluated_run import MeasuredRun
 from perception.types import BoxTable, ObjectTable
-from perception.arrays import FloatArray, IntArray
 
 _PAUSE_NS = 60_000_000_000
 """Longer than any forecast: no future reaches into the next recording."""

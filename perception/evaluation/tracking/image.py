@@ -13,7 +13,7 @@ import numpy as np
 
 from perception.arrays import IntArray
 from perception.errors import UsageError
-from perception.evaluation.core.boxes import ImageKey, box_iou, check_thresholds, counts_in_image, heights_px, prepare
+from perception.evaluation.core.boxes import ImageKey, check_thresholds, counts_in_image, heights_px, prepare
 from perception.evaluation.tracking.mot_metrics import (
     Counts,
     Float64,
@@ -24,6 +24,7 @@ from perception.evaluation.tracking.mot_metrics import (
     count_sequence,
     tracking_scores,
 )
+from perception.geometry.boxes import pairwise_iou
 from perception.types import BoxTable
 
 
@@ -108,7 +109,7 @@ def overlap(truth: BoxTable, results: BoxTable) -> Similarity:
     """The similarity of boxes in an image: their intersection over union."""
 
     def similarity(truth_rows: IntArray, result_rows: IntArray) -> Float64:
-        return box_iou(truth.boxes_xyxy_px[truth_rows], results.boxes_xyxy_px[result_rows])
+        return pairwise_iou(truth.boxes_xyxy_px[truth_rows], results.boxes_xyxy_px[result_rows])
 
     return similarity
 

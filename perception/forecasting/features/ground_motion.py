@@ -6,8 +6,6 @@ too: where it is, where it points, how it moves; or "none" where its pose is unk
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -15,6 +13,7 @@ from torch import Tensor
 from perception.arrays import FloatArray
 from perception.forecasting.features.motion import TIME_CONSTANTS_S, TIME_INPUTS, MotionState, squash, time_inputs
 from perception.geometry.cameras import yaw_rad
+from perception.geometry.rotation import rotate, unit_vectors, wrap_angle_rad
 from perception.types import Tracks
 
 PLACE, VELOCITY, SIZE, AXIS = slice(0, 2), slice(2, 4), slice(4, 6), 6
@@ -35,8 +34,7 @@ def motion_axes_rad(tracks: Tracks) -> FloatArray:
     pull = tracks.means[:, 4:6]
     if tracks.headings_rad is not None:
         # A sum instead of a threshold: the direction never jumps while an object stops or starts.
-        fronts = np.stack([np.cos(tracks.headings_rad), np.sin(tracks.headings_rad)], axis=1)
-        pull = pull + _TRUSTED_SPEED_MPS * fronts
+        pull = pull + _TRUSTED_SPEED_MPS * unit_vectors(tracks.headings_rad)
     axes_rad: FloatArray = np.arctan2(pull[:, 1], pull[:, 0])
     return axes_rad
 
@@ -80,14 +78,14 @@ class GroundMotion:
     ) -> tuple[MotionState, Tensor]:
         last, axes_rad = state.observations, observations[..., AXIS]
         is_first = (dt_s <= 0)[..., None]
-        turned = _wrapped(axes_rad - last[..., AXIS])[..., None]
+        turned = wrap_angle_rad(axes_rad - last[..., AXIS])[..., None]
         moved = torch.cat([observations[..., PLACE] - last[..., PLACE], turned], dim=-1)
         moved = torch.where(is_first, torch.zeros_like(moved), moved)
         new = state.after(observations, moved, dt_s)
         rates = new.mean_rates()
         velocities = self.velocities(new)
         inputs = [
-            squash(_turned(moved[..., :2], -axes_rad) * 2),
+            squash(rotate(moved[..., :2], -axes_rad) * 2),
             squash(velocities / 3).flatten(-2),
             # How the velocity changes: squashed apart, for at 20 m/s the squashed velocities hardly differ.
             squash((velocities[..., :-1, :] - velocities[..., 1:, :]) * 2).flatten(-2),
@@ -103,7 +101,7 @@ class GroundMotion:
         """The averaged ones, and the tracker's own."""
         tracked = state.observations[..., None, VELOCITY]
         velocities = torch.cat([state.mean_rates()[..., :2], tracked], dim=-2)
-        return _turned(velocities, -state.observations[..., AXIS, None])
+        return rotate(velocities, -state.observations[..., AXIS, None])
 
     def scale(self, state: MotionState) -> Tensor:
         """A few metres, more for what is fast: far along, less far across."""
@@ -112,7 +110,7 @@ class GroundMotion:
 
     def place(self, state: MotionState, moved: Tensor) -> Tensor:
         now = state.observations[:, None, None, :]
-        return now[..., PLACE] + _turned(moved, now[..., AXIS])
+        return now[..., PLACE] + rotate(moved, now[..., AXIS])
 
     def relate(self, state: MotionState, neighbours: Tensor) -> Tensor:
         """Where a neighbour is, how far, how it moves and where it points, along and across the object's direction."""
@@ -123,11 +121,11 @@ class GroundMotion:
         direction = others[..., AXIS] - axes_rad
         return torch.cat(
             [
-                squash(_turned(away, -axes_rad) / 3),
+                squash(rotate(away, -axes_rad) / 3),
                 squash(away.norm(dim=-1, keepdim=True) / 3),
-                squash(_turned(others[..., VELOCITY], -axes_rad) / 2),
-                squash(_turned(drift, -axes_rad) / 2),
-                torch.stack([direction.cos(), direction.sin()], dim=-1),
+                squash(rotate(others[..., VELOCITY], -axes_rad) / 2),
+                squash(rotate(drift, -axes_rad) / 2),
+                unit_vectors(direction),
             ],
             dim=-1,
         )
@@ -143,15 +141,15 @@ def _car_inputs(last: Tensor, now: Tensor, dt_s: Tensor) -> Tensor:
     was_known = is_known * last[..., CAR_IS_KNOWN] * (dt_s > 0)
     away = now[..., CAR_PLACE] - now[..., PLACE]
     velocity = (now[..., CAR_PLACE] - last[..., CAR_PLACE]) / seconds[..., None] * was_known[..., None]
-    turn_rate = _wrapped(now[..., CAR_YAW] - last[..., CAR_YAW]) / seconds * was_known
+    turn_rate = wrap_angle_rad(now[..., CAR_YAW] - last[..., CAR_YAW]) / seconds * was_known
     direction = now[..., CAR_YAW] - axes_rad
     inputs = torch.cat(
         [
             torch.ones_like(away[..., :1]),
-            squash(_turned(away, -axes_rad) / 10),
+            squash(rotate(away, -axes_rad) / 10),
             squash(away.norm(dim=-1, keepdim=True) / 10),
-            torch.stack([direction.cos(), direction.sin()], dim=-1),
-            squash(_turned(velocity, -axes_rad) / 3),
+            unit_vectors(direction),
+            squash(rotate(velocity, -axes_rad) / 3),
             squash(turn_rate[..., None] * 2),
         ],
         dim=-1,
@@ -166,15 +164,3 @@ def _stds_along_axes(observations: Tensor) -> Tensor:
     mixed = 2 * cos * sin * observations[..., COVARIANCE]
     variances = torch.stack([cos**2 * xx + mixed + sin**2 * yy, sin**2 * xx - mixed + cos**2 * yy], dim=-1)
     return variances.clamp(min=_MIN_STD_M**2).sqrt()
-
-
-def _turned(vectors: Tensor, angles_rad: Tensor) -> Tensor:
-    """(..., 2) vectors, counter-clockwise by angles of a shape that broadcasts to (...)."""
-    x, y = vectors.unbind(dim=-1)
-    cos, sin = angles_rad.cos(), angles_rad.sin()
-    return torch.stack([cos * x - sin * y, sin * x + cos * y], dim=-1)
-
-
-def _wrapped(angles_rad: Tensor) -> Tensor:
-    """To -pi..pi."""
-    return torch.remainder(angles_rad + math.pi, 2 * math.pi) - math.pi

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from perception.arrays import FloatArray, IntArray
+from perception.arrays import FloatArray
 from perception.forecasting.features.motion import TIME_CONSTANTS_S, TIME_INPUTS, MotionState, squash, time_inputs
 from perception.types import Tracks
 
@@ -84,17 +84,3 @@ class ImageMotion:
     def axes_rad(self, state: MotionState) -> None:
         """Curves lie in the image's own axes."""
         return
-
-
-def to_centre_size(boxes_xyxy_px: FloatArray, sizes_px: IntArray) -> FloatArray:
-    """(M, 4) corners in pixels to centre and size over the image's width and height (M, 2)."""
-    corners = boxes_xyxy_px / np.tile(sizes_px, 2)
-    return np.concatenate([(corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]], axis=1)
-
-
-def to_corners(boxes: FloatArray, sizes_px: IntArray) -> FloatArray:
-    """The inverse of ``to_centre_size`` for boxes (..., 4) and sizes (2,) or broadcastable (..., 2)."""
-    half = boxes[..., 2:] / 2
-    corners: FloatArray = np.concatenate([boxes[..., :2] - half, boxes[..., :2] + half], axis=-1)
-    scaled: FloatArray = corners * np.concatenate([sizes_px, sizes_px], axis=-1)
-    return scaled

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from perception.arrays import FloatArray
+from perception.geometry.boxes import clip_boxes
 from perception.simulation.rendering.culling.outlines import Outlines
 from perception.simulation.rendering.culling.selection import Choice, Crowd, DrawTables, Selector
 from perception.simulation.rendering.culling.viewing import View
@@ -51,7 +52,7 @@ class Seen(Outlined):
 def outlined_users(view: View, crowd: Crowd, outlines: Outlines, choice: Choice) -> Outlined:
     """Where those road users of a crowd that a camera may show lie in its picture."""
     boxes = outlines.boxes(view, crowd.rows[choice.users], crowd.models[choice.users])
-    full = np.clip(boxes, 0, np.tile(np.array(view.camera.size_px, float), 2))
+    full = clip_boxes(boxes, view.camera.size_px)
     inside = (full[:, 2] > full[:, 0]) & (full[:, 3] > full[:, 1])
     return Outlined(choice.users[inside], choice.meshes[inside], choice.is_drawn[inside], boxes[inside], full[inside])
 

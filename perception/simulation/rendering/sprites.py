@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from perception.arrays import FloatArray
+from perception.geometry.rotation import rotation_about_z
 from perception.simulation.rendering.culling.selection import Crowd
 from perception.simulation.rendering.look import Look
 from perception.simulation.rendering.shapes.materials import Slot, lamp_bit, palette
@@ -47,8 +48,8 @@ def _table(count: int) -> np.ndarray:
 
 def _axes(rows: np.ndarray) -> tuple[FloatArray, FloatArray]:
     """Unit vectors (N, 3) forward and to the left."""
-    cos, sin, none = np.cos(rows["yaw"]), np.sin(rows["yaw"]), np.zeros(len(rows))
-    return np.stack([cos, sin, none], axis=1), np.stack([-sin, cos, none], axis=1)
+    axes = rotation_about_z(rows["yaw"])
+    return axes[:, :, 0], axes[:, :, 1]
 
 
 def _shadows(rows: np.ndarray, models: np.ndarray, library: ModelLibrary) -> np.ndarray:

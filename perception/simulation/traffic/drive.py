@@ -13,6 +13,7 @@ import numpy as np
 
 from perception.arrays import FloatArray
 from perception.errors import PerceptionError, UsageError
+from perception.geometry.rotation import rotation_2d
 from perception.simulation.traffic.ego_selection import choose_recording_car
 from perception.simulation.traffic.fleet import RECORDING_BODIES, draw_fleet
 from perception.simulation.traffic.motion import Bodies, Poses
@@ -179,7 +180,6 @@ class Drive:
 def _pose(position_m: FloatArray, yaw_rad: float) -> FloatArray:
     """(4, 4): a car on the flat road at ``position_m`` (2,)."""
     pose = np.eye(4)
-    cos, sin = np.cos(yaw_rad), np.sin(yaw_rad)
-    pose[:2, :2] = [[cos, -sin], [sin, cos]]
+    pose[:2, :2] = rotation_2d(yaw_rad)
     pose[:2, 3] = position_m
     return pose

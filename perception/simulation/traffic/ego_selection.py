@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from perception.arrays import FloatArray, IntArray
 from perception.errors import PerceptionError
-from perception.simulation.traffic.motion import Poses, wrapped_rad
+from perception.geometry.rotation import wrap_angle_rad
+from perception.simulation.traffic.motion import Poses
 from perception.taxonomy import CLASSES
 
 _NEIGHBOURHOOD_M = 60.0
@@ -47,7 +48,7 @@ def choose_recording_car(
     if not len(rows):
         raise PerceptionError("No car stays on the road for the whole drive; use another seed.")
     speeds_mps = _column(history, rows, "speeds_mps")
-    turned_rad = np.abs(wrapped_rad(np.diff(_column(history, rows, "yaws_rad"), axis=0)))
+    turned_rad = np.abs(wrap_angle_rad(np.diff(_column(history, rows, "yaws_rad"), axis=0)))
     travelled_m = _column(history, rows, "travelled_m")
     neighbours, is_next = _neighbours(history, rows, labels)
     starts = np.arange(0, len(history) - judged_steps + 1, _START_EVERY)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perception.arrays import FloatArray, IntArray
+from perception.geometry.rotation import unit_vectors, wrap_angle_rad
 from perception.taxonomy import PEDESTRIAN_LABEL, VEHICLE_LABELS
 
 _SUBSTEPS = 4
@@ -59,7 +60,7 @@ class Poses:
             return self
         column = np.minimum(np.searchsorted(later.rows, self.rows), len(later.rows) - 1)
         amount = np.where(later.rows[column] == self.rows, share, 0.0)
-        turn_rad = wrapped_rad(later.yaws_rad[column] - self.yaws_rad)
+        turn_rad = wrap_angle_rad(later.yaws_rad[column] - self.yaws_rad)
 
         def between(here: FloatArray, there: FloatArray) -> FloatArray:
             weight = amount if here.ndim == 1 else amount[:, None]
@@ -70,7 +71,7 @@ class Poses:
             rows=self.rows,
             centres_m=between(self.centres_m, later.centres_m),
             rear_axles_m=between(self.rear_axles_m, later.rear_axles_m),
-            yaws_rad=wrapped_rad(self.yaws_rad + amount * turn_rad),
+            yaws_rad=wrap_angle_rad(self.yaws_rad + amount * turn_rad),
             speeds_mps=between(self.speeds_mps, later.speeds_mps),
             travelled_m=between(self.travelled_m, later.travelled_m),
             is_braking=self.is_braking,
@@ -101,7 +102,7 @@ class Bodies:
     def advance(self, seen: Snapshot) -> Poses:
         """Draw the bodies to where SUMO has moved their fronts."""
         rows = seen.rows
-        directions = np.stack([np.cos(seen.yaws_rad), np.sin(seen.yaws_rad)], axis=1)
+        directions = unit_vectors(seen.yaws_rad)
         axles_m = seen.fronts_m - self._front_axle_m[rows, None] * directions
         lever_m = self._lever_m[rows, None]
         moves_m = np.where(self._is_known[rows, None], axles_m - self._axles_m[rows], np.inf)
@@ -151,9 +152,3 @@ class Bodies:
         shares = np.minimum(1.0, longest_m / np.maximum(lengths_m, 1e-9))
         moves_m *= shares[:, None]
         return np.where(is_walker, lengths_m * shares / self._step_s, speeds_mps)
-
-
-def wrapped_rad(angles_rad: FloatArray) -> FloatArray:
-    """The same angles in -pi..pi."""
-    wrapped: FloatArray = (angles_rad + np.pi) % (2 * np.pi) - np.pi
-    return wrapped

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from perception.arrays import FloatArray
+from perception.geometry.rotation import left_normals, unit_vectors
 from perception.simulation.traffic.fleet import Fleet, draw_fleet
 from perception.simulation.world import Lane
 
@@ -47,7 +48,7 @@ def park(lanes: Sequence[Lane], random: np.random.Generator) -> ParkedCars:
     parked = Fleet(cars.labels[rows], cars.bodies[rows], cars.looks[rows], cars.sizes_lwh_m[rows])
     centres_m, yaws_rad = _poses(strips, places)
     aside_m = random.uniform(-0.05, 0.05, len(rows))
-    centres_m += aside_m[:, None] * np.stack([-np.sin(yaws_rad), np.cos(yaws_rad)], axis=1)
+    centres_m += aside_m[:, None] * left_normals(unit_vectors(yaws_rad))
     return ParkedCars(parked, centres_m, yaws_rad + random.uniform(-0.015, 0.015, len(rows)))
 
 

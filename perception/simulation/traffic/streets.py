@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perception.arrays import FloatArray
+from perception.geometry.rotation import rotation_2d
 from perception.simulation.world import LaneUse
 
 _LINES = 6
@@ -98,8 +99,7 @@ def _junctions(random: np.random.Generator) -> FloatArray:
     grid += random.uniform(-8, 8, grid.shape)
     grid -= grid.mean(axis=0)
     turn_rad = random.uniform(-np.pi, np.pi)
-    cos, sin = np.cos(turn_rad), np.sin(turn_rad)
-    turned: FloatArray = grid @ np.array([[cos, sin], [-sin, cos]])
+    turned: FloatArray = grid @ rotation_2d(turn_rad).T
     return turned
 
 

@@ -58,18 +58,6 @@ class MotionNoise(BaseModel):
     )
 
 
-def cxcywh_from_xyxy_px(boxes_xyxy_px: FloatArray, image_sizes_px: IntArray) -> FloatArray:
-    """Centre, width and height (N, 4) over the image's width and height, of boxes (N, 4) in pixels."""
-    corners = boxes_xyxy_px.astype(np.float64) / np.tile(image_sizes_px, 2)
-    return np.concatenate([(corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]], axis=1)
-
-
-def xyxy_px_from_cxcywh(boxes_cxcywh: FloatArray, image_sizes_px: IntArray) -> FloatArray:
-    """Corners (N, 4) in pixels of the first four columns of ``boxes_cxcywh`` (N, 4 or more)."""
-    centres, half_sides = boxes_cxcywh[:, :2], boxes_cxcywh[:, 2:4] / 2
-    return np.concatenate([centres - half_sides, centres + half_sides], axis=1) * np.tile(image_sizes_px, 2)
-
-
 def object_sizes(boxes_cxcywh: FloatArray, image_sizes_px: IntArray) -> FloatArray:
     """(N, 4): the object's size, the root of its area in pixels, over the image's width, height, width, height."""
     sizes_px = np.sqrt(np.prod(boxes_cxcywh[:, 2:4] * image_sizes_px, axis=1))

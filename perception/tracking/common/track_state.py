@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perception.arrays import FloatArray, IntArray, StructOfArrays
+from perception.geometry.boxes import normalized_cxcywh
 from perception.taxonomy import CLASSES
 from perception.tracking.common.kalman import (
     STATE_SIZE,
     MotionNoise,
-    cxcywh_from_xyxy_px,
     initial_state,
     measurement_stds,
 )
@@ -45,7 +45,7 @@ class Observations(StructOfArrays):
         counts = [len(part) for part in found]
         sizes_px = np.repeat(np.array([part.image_size_px for part in found], np.int64).reshape(-1, 2), counts, axis=0)
         boxes_px = np.concatenate([np.zeros((0, 4)), *(part.boxes_xyxy_px for part in found)])
-        boxes_cxcywh = cxcywh_from_xyxy_px(boxes_px, sizes_px)
+        boxes_cxcywh = normalized_cxcywh(boxes_px, sizes_px)
         scores = np.concatenate([np.zeros(0, np.float32), *(part.scores for part in found)])
         return cls(
             boxes_cxcywh=boxes_cxcywh,

@@ -13,7 +13,8 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from perception.arrays import FloatArray, IntArray
-from perception.tracking.common.association import NEARNESS_WEIGHT, Matches, assign, pairwise_cosine, pairwise_iou
+from perception.geometry.boxes import box_areas, intersections_and_unions, paired_iou, pairwise_iou
+from perception.tracking.common.association import NEARNESS_WEIGHT, Matches, assign, pairwise_cosine
 from perception.tracking.ground.observations import GroundObservations
 from perception.tracking.ground.settings import GroundSettings
 from perception.tracking.ground.track_state import BoolArray, GroundMemory, InImages
@@ -108,7 +109,7 @@ def overlaps_seen(
     for camera in np.unique(observed.cameras):
         rows = np.flatnonzero(observed.cameras == camera)
         boxes = in_images.boxes_xyxy_px[is_seen, camera]
-        iou = pairwise_iou(_cxcywh(observed.boxes_xyxy_px[rows]), _cxcywh(boxes))
+        iou = pairwise_iou(observed.boxes_xyxy_px[rows], boxes)
         same = observed.groups[rows, None] == tracks.groups[is_seen][None]
         overlaps[rows] = (same & (iou > min_iou) & in_images.is_in_front[is_seen, camera][None]).any(axis=1)
     return overlaps
@@ -125,10 +126,8 @@ def missed(
         is_inside &= boxes[:, 3] - boxes[:, 1] >= settings.min_seen_height_px
         rows = np.flatnonzero(is_inside & ~is_missed)
         covers = detections.boxes_xyxy_px[detections.cameras == camera]
-        low = np.maximum(boxes[rows, None, :2], covers[None, :, :2])
-        high = np.minimum(boxes[rows, None, 2:], covers[None, :, 2:])
-        shared = np.clip(high - low, 0, None).prod(axis=2)
-        own = np.maximum((boxes[rows, 2:] - boxes[rows, :2]).prod(axis=1), 1e-6)
+        shared, _ = intersections_and_unions(boxes[rows, None], covers[None])
+        own = np.maximum(box_areas(boxes[rows]), 1e-6)
         # What stands in front reaches lower in the image; the own box under another track's name does not.
         in_front = covers[None, :, 3] > (boxes[rows, 3] + _LOWER_SHARE * (boxes[rows, 3] - boxes[rows, 1]))[:, None]
         is_covered = (in_front & (shared >= settings.covered_share * own[:, None])).any(axis=1)
@@ -201,11 +200,7 @@ _MAX_COPY_DISTANCE_M = 8.0
 
 def _best_overlap(in_images: InImages, first: IntArray, second: IntArray) -> FloatArray:
     """(K,): the greatest IoU of the two tracks' boxes in any camera."""
-    boxes, others = in_images.boxes_xyxy_px[first], in_images.boxes_xyxy_px[second]
-    sides = np.minimum(boxes[..., 2:], others[..., 2:]) - np.maximum(boxes[..., :2], others[..., :2])
-    shared = np.clip(sides, 0, None).prod(axis=-1)
-    areas = [(b[..., 2:] - b[..., :2]).prod(axis=-1) for b in (boxes, others)]
-    iou = shared / np.maximum(areas[0] + areas[1] - shared, 1e-6)
+    iou = paired_iou(in_images.boxes_xyxy_px[first], in_images.boxes_xyxy_px[second])
     best: FloatArray = np.where(in_images.is_in_front[first] & in_images.is_in_front[second], iou, 0.0).max(axis=1)
     return best
 
@@ -234,7 +229,7 @@ def _pairs(
     Only the columns that are needed are taken: whole rows are heavy.
     """
     (tracks, rows), (observed, columns) = of_tracks, of_observed
-    iou = pairwise_iou(_cxcywh(boxes_xyxy_px), _cxcywh(observed.boxes_xyxy_px[columns]))
+    iou = pairwise_iou(boxes_xyxy_px, observed.boxes_xyxy_px[columns])
     distances = ground_distances(
         tracks.means[rows, :2],
         tracks.covariances[rows, :2, :2],
@@ -250,8 +245,3 @@ def _pairs(
         cosine = pairwise_cosine(tracks.features[rows], observed.features[columns])
         similarities = similarities + settings.appearance_weight * (1 + cosine) / 2
     return similarities, feasible, iou
-
-
-def _cxcywh(boxes_xyxy_px: FloatArray) -> FloatArray:
-    low, high = boxes_xyxy_px[:, :2], boxes_xyxy_px[:, 2:]
-    return np.concatenate([(low + high) / 2, high - low], axis=1)

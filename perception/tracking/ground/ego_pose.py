@@ -9,6 +9,7 @@ import numpy as np
 
 from perception.arrays import FloatArray
 from perception.geometry.cameras import yaw_rad
+from perception.geometry.rotation import rotation_2d, wrap_angle_rad
 from perception.tracking.ground.settings import PoseSettings
 
 PoseNews = Literal["fine", "missing", "wrong", "elsewhere"]
@@ -32,8 +33,7 @@ class PlanarPose:
     @property
     def rotation(self) -> FloatArray:
         """(2, 2): world axes from vehicle axes."""
-        cosine, sine = np.cos(self.yaw_rad), np.sin(self.yaw_rad)
-        return np.array([[cosine, -sine], [sine, cosine]])
+        return rotation_2d(self.yaw_rad)
 
     def to_vehicle(self, places_m: FloatArray) -> FloatArray:
         """Places (..., 2) in the world, in the vehicle's axes."""
@@ -111,7 +111,7 @@ class CarMotion:
         settings = self._settings
         moved_m = float(np.linalg.norm(given.position_m - self._known_pose.position_m))
         strayed_m = float(np.linalg.norm(given.position_m - carried.position_m))
-        strayed_rad = abs(float(wrapped(given.yaw_rad - carried.yaw_rad)))
+        strayed_rad = abs(wrap_angle_rad(given.yaw_rad - carried.yaw_rad))
         can_be = moved_m <= settings.slack_m + settings.max_speed_mps * gap_s
         if self._velocity_mps is not None and gap_s <= settings.max_gap_s:
             # Rates are known to the slack over one interval, here taken as long as the gap.
@@ -124,12 +124,7 @@ class CarMotion:
             self._velocity_mps, self._turn_radps = None, 0.0
         elif interval_s >= _MIN_RATE_INTERVAL_S:
             self._velocity_mps = (given.position_m - self._known_pose.position_m) / interval_s
-            self._turn_radps = float(wrapped(given.yaw_rad - self._known_pose.yaw_rad)) / interval_s
+            self._turn_radps = wrap_angle_rad(given.yaw_rad - self._known_pose.yaw_rad) / interval_s
         if not is_continued or interval_s >= _MIN_RATE_INTERVAL_S:
             self._known_s, self._known_pose = now_s, given
         self._pose = given
-
-
-def wrapped(angles_rad: FloatArray | float) -> FloatArray:
-    """The same angles between -pi and pi."""
-    return np.asarray((np.asarray(angles_rad) + np.pi) % (2 * np.pi) - np.pi)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from perception.arrays import FloatArray
-from perception.tracking.ground.ego_pose import PlanarPose, wrapped
+from perception.geometry.rotation import wrap_angle_rad
+from perception.tracking.ground.ego_pose import PlanarPose
 from perception.tracking.ground.lifting import USUAL_LWH_M
 from perception.tracking.ground.settings import GroundMotion
 from perception.tracking.ground.track_state import BoolArray, GroundMemory
@@ -45,15 +46,15 @@ def headings(
     starts = np.asarray(motion.moving_speeds_mps)[tracks.groups]
     directions = np.arctan2(velocities[:, 1], velocities[:, 0])
     is_clear = (speeds > starts) & (speeds > _CLEAR_STDS * stds)
-    is_forward = np.abs(wrapped(directions - tracks.headings_rad)) < _BACKWARDS_RAD
+    is_forward = np.abs(wrap_angle_rad(directions - tracks.headings_rad)) < _BACKWARDS_RAD
     is_moving = np.where(tracks.is_moving, is_forward & (speeds > _STILL_SHARE * starts), is_clear)
     is_moving &= is_forward | ~tracks.has_moved | (speeds > _TURN_ROUND_SHARE * starts)
     # The direction of a slow motion is mostly noise.
     trust = np.square(np.clip(speeds / (_SURE_SHARE * starts), 0.0, 1.0))
     gain = np.where(tracks.has_moved, trust * (1 - np.exp(-dt_s / motion.heading_settle_s)), 1.0)
-    turned = tracks.headings_rad + gain * wrapped(directions - tracks.headings_rad)
+    turned = tracks.headings_rad + gain * wrap_angle_rad(directions - tracks.headings_rad)
     kept = np.where(tracks.has_moved, tracks.headings_rad, _guesses(tracks, pose))
-    return wrapped(np.where(is_moving, turned, kept)), tracks.has_moved | is_moving, is_moving
+    return wrap_angle_rad(np.where(is_moving, turned, kept)), tracks.has_moved | is_moving, is_moving
 
 
 def _guesses(tracks: GroundMemory, pose: PlanarPose) -> FloatArray:

@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
 
 from perception.arrays import FloatArray, IntArray, StructOfArrays
 from perception.geometry.cameras import Camera
+from perception.geometry.rotation import left_normals
 from perception.taxonomy import CLASSES, USUAL_SIZES_LWH_M, VEHICLE_LABELS
 from perception.tracking.ground.road_plane import MAX_DEPTH_M, MIN_DEPTH_M, MIN_DROP_M, RoadPlane, RoadSamples
 
@@ -88,7 +89,7 @@ class Views(StructOfArrays):
         """(N, P, 2): per metre of depth, how far the rays through pixels (N, P, 2) go to the left, and upwards."""
         rays = np.einsum("nij,npj->npi", self.vehicle_from_px, _homogeneous(points_px))
         depths = np.einsum("npi,ni->np", rays[..., :2], self.forwards)
-        lefts = np.einsum("npi,ni->np", rays[..., :2], _left_of(self.forwards))
+        lefts = np.einsum("npi,ni->np", rays[..., :2], left_normals(self.forwards))
         slopes: FloatArray = np.stack([lefts, rays[..., 2]], axis=-1) / np.maximum(depths, 1e-6)[..., None]
         return slopes
 
@@ -100,7 +101,7 @@ class Views(StructOfArrays):
 
     def places(self, depths_m: FloatArray, lefts: FloatArray) -> FloatArray:
         """(..., 2): where a ray that goes ``lefts`` (...,) per metre of depth is at depths (...,)."""
-        along = self.forwards + lefts[..., None] * _left_of(self.forwards)
+        along = self.forwards + lefts[..., None] * left_normals(self.forwards)
         places: FloatArray = self.positions_m[..., :2] + depths_m[..., None] * along
         return places
 
@@ -212,7 +213,7 @@ def _look(boxes_xyxy_px: FloatArray, labels: IntArray, views: Views, noise: Lift
 
 def _rays(sight: _Sight, views: Views) -> FloatArray:
     """(N, 3): the rays through the feet, per metre of depth."""
-    return np.column_stack([views.forwards + sight.left[:, None] * _left_of(views.forwards), sight.up])
+    return np.column_stack([views.forwards + sight.left[:, None] * left_normals(views.forwards), sight.up])
 
 
 def _foot_depths(sight: _Sight, views: Views, road: RoadPlane) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -249,7 +250,7 @@ def _centre(
     measured = np.column_stack([places, shown_m + hidden_m, heights_m])
 
     scale = np.column_stack([places - views.positions_m[:, :2], shown_m + hidden_m, heights_m])
-    across = np.column_stack([_left_of(views.forwards), np.zeros_like(places)])
+    across = np.column_stack([left_normals(views.forwards), np.zeros_like(places)])
     edges_m = sight.edge_stds * np.column_stack([depths_m, near_m])
     guessed_m = _GUESS_SHARE * np.where(is_narrowed, lengths_m, 0.0)
     side_stds_m = np.sqrt(2) * edges_m
@@ -293,11 +294,6 @@ def _half_depths_m(shown_m: FloatArray, sizes_lwh_m: FloatArray) -> FloatArray:
     doubt = np.clip((shown_m / lengths_m - _DOUBT_FROM) / (1 - _DOUBT_FROM), 0.0, 1.0) / 2
     half_depths: FloatArray = (1 - doubt) * half_slanted + doubt * half_broadside
     return half_depths
-
-
-def _left_of(directions: FloatArray) -> FloatArray:
-    """(..., 2): directions (..., 2) on the road turned by a quarter to the left."""
-    return np.stack([-directions[..., 1], directions[..., 0]], axis=-1)
 
 
 def _homogeneous(points: FloatArray) -> FloatArray:

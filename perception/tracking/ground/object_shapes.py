@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perception.arrays import FloatArray, IntArray
+from perception.geometry.boxes import box_sizes, clip_boxes
+from perception.geometry.rotation import rotate
 from perception.taxonomy import PEDESTRIAN_LABEL
 from perception.tracking.ground.lifting import Lifted, LiftingNoise, Views, cut_sides, lift, usual_lwh_m
 from perception.tracking.ground.road_plane import MIN_DEPTH_M, RoadPlane
@@ -58,9 +60,7 @@ def image_boxes(
     scales = np.clip(states[..., 2] / shown_m, *_SCALES)[..., None]
     points = OUTLINES[labels]
     ends_m = points[..., :2] * (usual_m[..., :2] * scales)[..., None, :]
-    cosines, sines = np.cos(sights + turns)[..., None], np.sin(sights + turns)[..., None]
-    x = states[..., None, 0] + cosines * ends_m[..., 0] - sines * ends_m[..., 1]
-    y = states[..., None, 1] + sines * ends_m[..., 0] + cosines * ends_m[..., 1]
+    x, y = np.moveaxis(states[..., None, :2] + rotate(ends_m, (sights + turns)[..., None]), -1, 0)
     feet_m = road.coefficients[0] + road.coefficients[1] * x + road.coefficients[2] * y
     points_m = np.stack([x, y, feet_m + points[..., 2] * states[..., None, 3]], axis=-1)
     in_camera = views.project(points_m)
@@ -93,9 +93,9 @@ def expected_lifting(
     usual_m = usual_lwh_m(labels, road)
     states = np.column_stack([states[:, :3], usual_m[:, 2]])
     boxes, is_in_front = image_boxes(states, headings_rad, labels, views, road)
-    boxes = np.clip(boxes, 0.0, np.tile(views.sizes_px, 2))
+    boxes = clip_boxes(boxes, views.sizes_px)
     is_like = (cut_sides(boxes, views, noise) == cut_sides(seen_xyxy_px, views, noise)).all(axis=1) & is_in_front
-    is_like &= (boxes[:, 2:] - boxes[:, :2] > 1.0).all(axis=1)
+    is_like &= (box_sizes(boxes) > 1.0).all(axis=1)
     lifted = lift(boxes, labels, views, road, noise)
     is_like &= np.linalg.norm(lifted.measured[:, :2] - states[:, :2], axis=1) <= usual_m[:, 0]
     return lifted, is_like

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perception.arrays import FloatArray, IntArray, StructOfArrays
+from perception.geometry.boxes import box_areas, clip_boxes
 from perception.tracking.common.track_state import TrackMemory
 from perception.tracking.ground.ego_pose import PlanarPose
 from perception.tracking.ground.lifting import Views
@@ -114,9 +115,8 @@ class InImages(StructOfArrays):
         whole[rows, cameras], is_in_front[rows, cameras] = image_boxes(
             states[rows], headings_rad[rows], tracks.labels[rows], views[cameras], road
         )
-        cut = np.clip(whole, 0.0, np.tile(views.sizes_px, 2))
-        cut_areas, areas = (np.prod(boxes[..., 2:] - boxes[..., :2], axis=-1) for boxes in (cut, whole))
-        shares = np.where(is_in_front, cut_areas / np.maximum(areas, 1e-6), 0.0)
+        cut = clip_boxes(whole, views.sizes_px)
+        shares = np.where(is_in_front, box_areas(cut) / np.maximum(box_areas(whole), 1e-6), 0.0)
         return cls(whole, cut, shares, is_in_front)
 
 
@@ -143,9 +143,7 @@ def shown(
     the last one; there the box may lie outside the image.
     """
     rows = np.arange(len(tracks))
-    areas = (
-        np.prod(in_images.boxes_xyxy_px[..., 2:] - in_images.boxes_xyxy_px[..., :2], axis=-1) * in_images.is_in_front
-    )
+    areas = box_areas(in_images.boxes_xyxy_px) * in_images.is_in_front
     last = (tracks.cameras[:, None] == names[None]).argmax(axis=1)
     is_seen = tracks.last_ns == timestamp_ns
     best = np.where(is_seen | ~(areas > 0).any(axis=1), last, areas.argmax(axis=1))

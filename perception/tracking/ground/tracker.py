@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from perception.arrays import FloatArray, IntArray
+from perception.geometry.boxes import box_areas
 from perception.geometry.cameras import Rig
 from perception.tracking.common import kalman
 from perception.tracking.ground.association import (
@@ -169,7 +170,7 @@ class GroundTracker:
 
     def _correct(self, rows: IntArray, found: IntArray, observed: GroundObservations, now: _Instant) -> None:
         """Correct the tracks ``rows`` (K,) by the observations ``found`` (K,); a track may come several times."""
-        areas = np.prod(observed.boxes_xyxy_px[found, 2:] - observed.boxes_xyxy_px[found, :2], axis=1)
+        areas = box_areas(observed.boxes_xyxy_px[found])
         # The camera that sees a track best comes last: its box and feature stay.
         order = np.lexsort((areas, rows))
         rows, found = rows[order], found[order]

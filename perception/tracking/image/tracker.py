@@ -9,6 +9,7 @@ import numpy as np
 
 from perception.arrays import FloatArray
 from perception.errors import PerceptionError, UsageError
+from perception.geometry.boxes import xyxy_px_from_normalized
 from perception.taxonomy import CLASSES
 from perception.tracking.common import kalman
 from perception.tracking.common.association import BoolArray, Matches, associate, duplicates, overlaps_any
@@ -209,7 +210,7 @@ class ImageTracker:
             scores=tracks.scores,
             means=tracks.means,
             covariances=tracks.covariances,
-            boxes_xyxy_px=kalman.xyxy_px_from_cxcywh(tracks.means, tracks.image_sizes_px),
+            boxes_xyxy_px=xyxy_px_from_normalized(tracks.means, tracks.image_sizes_px),
             cameras=tracks.cameras,
             image_sizes_px=tracks.image_sizes_px,
             ages_s=(timestamp_ns - tracks.first_ns) / 1e9,

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from perception.arrays import FloatArray, IntArray
 from perception.detection.letterbox import PADDING_GREY
+from perception.geometry.boxes import box_areas, clip_boxes
 from perception.taxonomy import CLASSES, PEDESTRIAN_LABEL, TWO_WHEELED_LABELS
 from perception.training.detector.copy_paste import Cutouts, covered_shares
 from perception.training.detector.dataset import LabelledImage
@@ -195,9 +196,8 @@ def _move_boxes(boxes: FloatArray, matrix: FloatArray, width: int, height: int) 
     """Boxes (n, 4) on the canvas, and the share (n,) of each that lies on it."""
     corners = boxes.reshape(-1, 2, 2) * matrix[[0, 1], [0, 1]] + matrix[:, 2]
     whole = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
-    clipped = np.clip(whole, 0, [width, height, width, height])
-    areas = (clipped[:, 2:] - clipped[:, :2]).prod(axis=1)
-    shares: FloatArray = areas / np.maximum((whole[:, 2:] - whole[:, :2]).prod(axis=1), 1e-9)
+    clipped = clip_boxes(whole, (width, height))
+    shares: FloatArray = box_areas(clipped) / np.maximum(box_areas(whole), 1e-9)
     return clipped.astype(np.float32), shares
 
 

@@ -16,6 +16,7 @@ from perception.detection.backends.onnx import OnnxDetector
 from perception.detection.nms import SUPPRESSION_GROUPS
 from perception.detection.roadnet.weights import is_exported_roadnet, load_roadnet, open_exported
 from perception.detection.settings import DetectionSettings
+from perception.geometry.boxes import box_areas, intersections_and_unions
 from perception.protocols import Detector
 from perception.taxonomy import CLASSES, PEDESTRIAN_LABEL, TWO_WHEELED_LABELS
 from perception.training.detector.dataset import LabelledImage, with_labels
@@ -158,10 +159,5 @@ class _Overlap(NamedTuple):
 
 
 def _overlap(first: FloatArray, second: FloatArray) -> _Overlap:
-    low = np.maximum(first[:, None, :2], second[None, :, :2])
-    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
-    shared = np.clip(high - low, 0, None).prod(axis=2)
-    area_first = (first[:, 2:] - first[:, :2]).prod(axis=1)[:, None]
-    area_second = (second[:, 2:] - second[:, :2]).prod(axis=1)[None]
-    union = np.maximum(area_first + area_second - shared, 1e-9)
-    return _Overlap(shared / union, shared / np.maximum(area_first, 1e-9))
+    shared, union = intersections_and_unions(first[:, None], second[None])
+    return _Overlap(shared / np.maximum(union, 1e-9), shared / np.maximum(box_areas(first)[:, None], 1e-9))

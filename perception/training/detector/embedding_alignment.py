@@ -93,7 +93,7 @@ def _seen_by_both(new: RoadNet, old: RoadNet, image: LabelledImage, device: torc
     places = assign(after, collate([view], *size).to(device)).best_places[0]
     levels = torch.searchsorted(torch.tensor(STRIDES, device=device), after.strides[places].long())
     heads = levels.clamp(max=len(new.heads) - 1)  # the coarsest two levels share theirs
-    yield _Objects(last_inputs[places], heads, before.embeddings[0, found.place_indices])
+    yield _Objects(last_inputs[places], heads, before.embeddings[0, found.point_indices])
 
 
 def _with_last_inputs(model: RoadNet, inputs: Tensor) -> tuple[RoadNetOutput, Tensor]:

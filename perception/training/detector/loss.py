@@ -15,6 +15,7 @@ from torch.nn import functional
 from torchvision.ops import generalized_box_iou_loss
 
 from perception.detection.roadnet.network import RoadNetOutput
+from perception.geometry.boxes import pairwise_iou
 from perception.taxonomy import PEDESTRIAN_LABEL, TWO_WHEELED_LABELS
 from perception.training.detector.augmentation import KNOWN_STRIDE, Batch
 
@@ -51,7 +52,7 @@ def assign(output: RoadNetOutput, batch: Batch) -> Assignment:
     """Task-aligned assignment of places to objects, batched over images."""
     scores = output.class_logits.sigmoid()
     object_scores = scores.gather(2, batch.labels[:, None, :].expand(-1, scores.shape[1], -1)).transpose(1, 2)
-    iou = _pairwise_iou(batch.boxes_xyxy, output.boxes_xyxy)  # (B, M, A)
+    iou = pairwise_iou(batch.boxes_xyxy, output.boxes_xyxy)  # (B, M, A)
     low, high = batch.boxes_xyxy[:, :, None, :2], batch.boxes_xyxy[:, :, None, 2:]
     points = output.points_xy[None, None]
     # An object smaller than the grid has no place inside it: it takes those within a stride of its centre.
@@ -162,13 +163,3 @@ def _known_at_places(known: Tensor, points_xy: Tensor) -> Tensor:
     rows = cells[:, 1].clamp(max=known.shape[2] - 1)
     at_places: Tensor = known[:, :, rows, columns]
     return at_places.transpose(1, 2)
-
-
-def _pairwise_iou(first: Tensor, second: Tensor) -> Tensor:
-    """(B, M, 4) and (B, A, 4) to (B, M, A)."""
-    low = torch.maximum(first[:, :, None, :2], second[:, None, :, :2])
-    high = torch.minimum(first[:, :, None, 2:], second[:, None, :, 2:])
-    shared = (high - low).clamp(min=0).prod(dim=-1)
-    areas_first = (first[..., 2:] - first[..., :2]).prod(dim=-1)[:, :, None]
-    areas_second = (second[..., 2:] - second[..., :2]).prod(dim=-1)[:, None, :]
-    return shared / (areas_first + areas_second - shared).clamp(min=1e-9)

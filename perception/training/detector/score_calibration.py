@@ -13,13 +13,13 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from scipy.optimize import minimize
-from torchvision.ops import box_iou
 
 from perception.arrays import FloatArray
 from perception.detection.roadnet.detector import RoadNetDetector
-from perception.detection.roadnet.engines import TorchEngine
+from perception.detection.roadnet.engines import RoadNetTorchEngine
 from perception.detection.roadnet.network import LevelHead, RoadNet
 from perception.detection.settings import DetectionSettings
+from perception.geometry.boxes import pairwise_iou
 from perception.training.detector.dataset import LabelledImage
 from perception.types import Detections, Frame
 
@@ -29,7 +29,7 @@ _LOWEST_SCORE = 0.05
 def calibrate(model: RoadNet, sets: dict[str, list[LabelledImage]], device: torch.device) -> tuple[float, float]:
     """Fit on the validation ``sets``, which count alike, and fold the result into ``model``; returns (slope, shift)."""
     detector = RoadNetDetector(
-        TorchEngine(copy.deepcopy(model), device=device),
+        RoadNetTorchEngine(copy.deepcopy(model), device=device),
         DetectionSettings(confidence=_LOWEST_SCORE),
         name="calibration",
         feature_space="calibration",
@@ -53,7 +53,7 @@ def judged(image: LabelledImage, found: Detections) -> tuple[FloatArray, FloatAr
     """
     right = np.zeros(len(found))
     if len(image.labels) and len(found):
-        overlap = box_iou(torch.from_numpy(found.boxes_xyxy_px), torch.from_numpy(image.boxes_xyxy_px)).numpy()
+        overlap = pairwise_iou(found.boxes_xyxy_px, image.boxes_xyxy_px)
         overlap[found.labels[:, None] != image.labels[None]] = 0
         for row in np.argsort(-found.scores):
             column = overlap[row].argmax()

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from perception.arrays import FloatArray
 from perception.detection.letterbox import letterbox
 from perception.detection.roadnet.detector import RoadNetDetector
-from perception.detection.roadnet.engines import TorchEngine
+from perception.detection.roadnet.engines import RoadNetTorchEngine
 from perception.detection.roadnet.network import SIZES, RoadNet, to_input
 from perception.detection.roadnet.weights import read_roadnet
 from perception.detection.settings import DetectionSettings
@@ -168,8 +168,8 @@ def choose_what_learns(model: RoadNet, config: DetectorTraining) -> None:
     if config.learns == "boxes":
         model.requires_grad_(False)
         for head in model.level_heads:
-            head.where.requires_grad_(True)
-            head.sides.requires_grad_(True)
+            head.reg_tower.requires_grad_(True)
+            head.ltrb.requires_grad_(True)
 
 
 def thin_out_afterwards(model: nn.Module) -> None:
@@ -243,7 +243,7 @@ def average_precision(
 ) -> float:
     """AP50 of vehicles as one class, 0..1."""
     detector = RoadNetDetector(
-        TorchEngine(copy.deepcopy(model), device=device),
+        RoadNetTorchEngine(copy.deepcopy(model), device=device),
         DetectionSettings(confidence=0.02, image_size_px=image_size_px),
         name="validation",
         feature_space="validation",

@@ -59,10 +59,10 @@ def _slim(source: RoadNet, target: RoadNet) -> None:
     _slim_chain(source.pyramid.coarsest, target.pyramid.coarsest, ends[-1], last=smooth_kept)
     for old_head, new_head in zip(source.heads, target.heads, strict=True):
         assert isinstance(old_head, LevelHead) and isinstance(new_head, LevelHead)
-        depth = len(new_head.what)
-        what = _slim_chain(old_head.what[:depth], new_head.what, smooth_kept)
-        where = _slim_chain(old_head.where[:depth], new_head.where, smooth_kept)
-        for name, inputs in (("classes", what), ("embedding", what), ("sides", where)):
+        depth = len(new_head.cls_tower)
+        what = _slim_chain(old_head.cls_tower[:depth], new_head.cls_tower, smooth_kept)
+        where = _slim_chain(old_head.reg_tower[:depth], new_head.reg_tower, smooth_kept)
+        for name, inputs in (("classes", what), ("embedding", what), ("ltrb", where)):
             old, new = getattr(old_head, name), getattr(new_head, name)
             _copy(old, new, inputs, torch.arange(new.out_channels))
 

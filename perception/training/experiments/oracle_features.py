@@ -14,6 +14,7 @@ from perception.arrays import FloatArray
 from perception.errors import UsageError
 from perception.forecasting.features.ground_motion import CAR_PLACE, PLACE
 from perception.forecasting.track_dataset import TrackSet
+from perception.geometry.rotation import unit_vectors
 from perception.sources.files.csv_tables import read_csv
 
 TOLD = ("brake", "left", "right", "facing_cos", "facing_sin")
@@ -49,5 +50,5 @@ def told_by_truth(tracks: TrackSet, drive: Path) -> FloatArray:
     facing_rad = table.numbers("yaw")[rows] - np.arctan2(sight[:, 1], sight[:, 0])
     indicators = np.array(table.columns["indicator"])[rows]
     lamps = [table.numbers("brake")[rows], indicators == "left", indicators == "right"]
-    told[matched] = np.stack([*lamps, np.cos(facing_rad), np.sin(facing_rad)], axis=1)
+    told[matched] = np.column_stack([*lamps, unit_vectors(facing_rad)])
     return told

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from perception.detection import DetectionSettings, RoadNetDetector
-from perception.detection.roadnet.engines import Answers, Pixels
+from perception.detection.roadnet.engines import DenseOutputs, Pixels
 from perception.detection.roadnet.network import LevelHead, RoadNet, fold_batch_norms, to_input
 
 
@@ -62,7 +62,7 @@ class _LookEngine:
         self._model.pyramid.register_forward_hook(lambda module, maps, levels: self._maps.extend(levels))
 
     @torch.inference_mode()
-    def __call__(self, images: Pixels) -> Answers:
+    def __call__(self, images: Pixels) -> DenseOutputs:
         self._maps.clear()
         output = self._model(to_input(torch.as_tensor(images, device=self.device)))
         scores = output.class_logits.sigmoid()
@@ -77,7 +77,7 @@ class _LookEngine:
             mine[:, min(level, last) - last - 1] = 1  # the two coarsest levels share their head
             looks[pictures, start + places] = mine
             start += count
-        return Answers(scores, output.boxes_xyxy, looks)
+        return DenseOutputs(scores, output.boxes_xyxy, looks)
 
     def _squares(self, cells: Tensor, pictures: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
         """(n, C * side * side) around the places of a level (B, C, h, w)."""
@@ -101,7 +101,7 @@ def _side_cells(model: RoadNet) -> int:
 
 def _without_padding(head: LevelHead) -> nn.Sequential:
     """The layers from the map to the embedding, which take a square of cells to its middle one."""
-    for module in head.what.modules():
+    for module in head.cls_tower.modules():
         if isinstance(module, nn.Conv2d):
             module.padding = (0, 0)
-    return nn.Sequential(head.what, head.embedding)
+    return nn.Sequential(head.cls_tower, head.embedding)

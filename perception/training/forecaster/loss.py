@@ -12,9 +12,10 @@ from __future__ import annotations
 import math
 from typing import Annotated
 
-import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
+
+from perception.geometry.rotation import rotate
 
 
 class LossWeights(BaseModel):
@@ -83,6 +84,4 @@ def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
 def turned_along(vectors: Tensor, axes_rad: Tensor) -> Tensor:
     """(N, ..., 2) in the world to along and across each object's direction (N,)."""
     shape = (-1, *[1] * (vectors.ndim - 2))
-    cos, sin = axes_rad.cos().view(shape), axes_rad.sin().view(shape)
-    x, y = vectors.unbind(dim=-1)
-    return torch.stack([cos * x + sin * y, cos * y - sin * x], dim=-1)
+    return rotate(vectors, -axes_rad.view(shape))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from perception.arrays import FloatArray
 from perception.geometry.cameras import Camera
+from perception.geometry.rotation import left_normals, rotate, unit_vectors
 from perception.taxonomy import CLASSES, PEDESTRIAN_LABEL, TWO_WHEELED_LABELS
 from perception.visualization.ground_view.birdseye_ground import BirdsEye, draw_ground, ring_name_boxes
 from perception.visualization.ground_view.objects import draw_pasts, draw_spreads, draw_ways, oriented
@@ -78,7 +79,7 @@ def _draw_own_past(overlay: Overlay, view: BirdsEye, around: Surroundings) -> No
     if len(path) < 2 or np.linalg.norm(path[0]) < 1.0:
         return
     along = np.gradient(path, axis=0)
-    across = np.stack([-along[:, 1], along[:, 0]], axis=1) / np.maximum(np.linalg.norm(along, axis=1), 1e-6)[:, None]
+    across = left_normals(along) / np.maximum(np.linalg.norm(along, axis=1), 1e-6)[:, None]
     half = 0.32 * _OWN_WIDTH_M
     quads, _ = view.projection.strips(path + half * across, path - half * across)
     for quad, age in zip(overlay.fixed(quads), ((ages[:-1] + ages[1:]) / 2).tolist(), strict=True):
@@ -143,12 +144,8 @@ def _shapes(view: BirdsEye, around: Surroundings, unit: float) -> tuple[FloatArr
 def _draw_ends(overlay: Overlay, view: BirdsEye, futures: GroundFutures, colours: list[Colour], unit: float) -> None:
     """The ellipse of the spread at the end of each best way, and a dot at the end of every way."""
     angles = np.linspace(0, 2 * np.pi, 25)[:-1]
-    circle = np.stack([np.cos(angles), np.sin(angles)], axis=-1)
-    local = circle * np.clip(futures.stds_m, 0.3, 8.0)[:, None]
-    cosine, sine = np.cos(futures.axes_rad)[:, None], np.sin(futures.axes_rad)[:, None]
-    turned = np.stack(
-        [local[..., 0] * cosine - local[..., 1] * sine, local[..., 0] * sine + local[..., 1] * cosine], axis=-1
-    )
+    local = unit_vectors(angles) * np.clip(futures.stds_m, 0.3, 8.0)[:, None]
+    turned = rotate(local, futures.axes_rad[:, None])
     ends = futures.paths_m[:, -1]
     ellipses, _ = view.projection.pixels(ends[:, None] + turned)
     dots, _ = view.projection.pixels(ends)
@@ -212,7 +209,7 @@ def _draw_compass(panel: NDArray[np.uint8], view: BirdsEye, heading_rad: float, 
     """A needle that points along the world's x axis, which is where the car looked when the recording began."""
     centre, radius = np.array([view.size_px[0] - 30 * unit, 30 * unit]), 14 * unit
     ahead = np.array([np.sin(heading_rad), -np.cos(heading_rad)])
-    aside = np.array([-ahead[1], ahead[0]])
+    aside = left_normals(ahead)
     overlay = Overlay(view.size_px)
     fixed = overlay.fixed(np.stack([centre, centre - radius - 2, centre + radius + 2]))[0]
     overlay.ring(fixed, radius, MUTED, 0.5, width_px=1)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from perception.arrays import FloatArray
 from perception.geometry.cameras import Camera, Rig
+from perception.geometry.rotation import rotation_2d
 from perception.visualization.ground_view.projection import RoadProjection
 from perception.visualization.primitives.colours import DARK, MUTED, PANEL, Colour
 from perception.visualization.primitives.labels import draw_words
@@ -103,8 +104,7 @@ def _draw_grid(panel: NDArray[np.uint8], view: BirdsEye, position_m: FloatArray,
     x, y = (np.arange(low[axis], high[axis] + 1) * _GRID_M - position_m[axis] for axis in (0, 1))
     world = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 1, 1, 2)
     arms = _CROSS_M * np.array([[[1.0, 0], [-1, 0]], [[0, 1], [0, -1]]])
-    cosine, sine = np.cos(heading_rad), np.sin(heading_rad)
-    crosses = (world + arms) @ np.array([[cosine, -sine], [sine, cosine]])
+    crosses = (world + arms) @ rotation_2d(heading_rad)
     pixels, _ = view.projection.pixels(crosses.reshape(-1, 2, 2))
     inside = ((pixels >= -9) & (pixels <= np.array(view.size_px) + 9)).all(axis=(1, 2))
     fixed = np.rint((pixels[inside] - 0.5) * 16).astype(np.int32)

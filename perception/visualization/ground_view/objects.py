@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 
 from perception.arrays import FloatArray
+from perception.geometry.rotation import rotate
 from perception.visualization.ground_view.projection import BoolArray, RoadProjection
 from perception.visualization.ground_view.surroundings import GroundFutures, Surroundings, has_moved
 from perception.visualization.primitives.colours import Colour
@@ -86,10 +87,7 @@ def footprints(around: Surroundings) -> FloatArray:
 
 def oriented(local_m: FloatArray, around: Surroundings) -> FloatArray:
     """Points (N, P, 2) in each object's own axes (x ahead, y left, from its centre) in the vehicle's axes."""
-    cosine, sine = np.cos(around.headings_rad)[:, None], np.sin(around.headings_rad)[:, None]
-    x = local_m[..., 0] * cosine - local_m[..., 1] * sine
-    y = local_m[..., 0] * sine + local_m[..., 1] * cosine
-    return around.centres_m[:, None] + np.stack([x, y], axis=-1)
+    return around.centres_m[:, None] + rotate(local_m, around.headings_rad[:, None])
 
 
 def _draw_bands(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from perception.arrays import FloatArray, IntArray, StructOfArrays
+from perception.geometry.rotation import left_normals, points_in_frame, rotate, unit_vectors
 from perception.taxonomy import USUAL_SIZES_LWH_M
 from perception.types import Forecasts, Scene, Tracks
 from perception.visualization.primitives.colours import Colour, track_colour
@@ -73,7 +74,7 @@ def surroundings(scene: Scene, history: TrackHistory | None, *, min_probability:
     pose = scene.frame_set.world_from_vehicle
     position, heading = (TrackHistory() if history is None else history).own_pose(pose)
     tracks = scene.tracks if scene.tracks.reference_frame == "ground" else scene.tracks[:0]
-    centres = _in_vehicle(tracks.means[:, :2], position, heading)
+    centres = points_in_frame(tracks.means[:, :2], position, heading)
     order = np.argsort(-np.linalg.norm(centres, axis=1), kind="stable")
     tracks, centres = tracks[order], centres[order]
     pasts: FloatArray = np.zeros((len(tracks), 0, 2))
@@ -83,9 +84,9 @@ def surroundings(scene: Scene, history: TrackHistory | None, *, min_probability:
     if history is not None:
         ages_s = np.linspace(history.span_s, 0, _PAST_POINTS)
         known = history.world_paths(tracks.ids.tolist(), ages_s, tracks.means[:, :2])
-        pasts = np.concatenate([_in_vehicle(known, position, heading)[:, :-1], centres[:, None]], axis=1)
+        pasts = np.concatenate([points_in_frame(known, position, heading)[:, :-1], centres[:, None]], axis=1)
         own_world, own_ages_s = history.own_path()
-        own_past, own_ages = _in_vehicle(own_world, position, heading), own_ages_s / history.span_s
+        own_past, own_ages = points_in_frame(own_world, position, heading), own_ages_s / history.span_s
         speed_mps = history.own_speed_mps(heading)
     headings = tracks.yaws_rad - heading
     return Surroundings(
@@ -112,13 +113,6 @@ def has_moved(pasts_m: FloatArray) -> np.ndarray[tuple[int], np.dtype[np.bool_]]
     return np.asarray(reach >= _MIN_PAST_M)
 
 
-def _in_vehicle(points_m: FloatArray, position_m: FloatArray, heading_rad: float) -> FloatArray:
-    """Points (..., 2) of the world in the vehicle's axes, as seen from above."""
-    cosine, sine = np.cos(heading_rad), np.sin(heading_rad)
-    turned: FloatArray = (points_m - position_m) @ np.array([[cosine, -sine], [sine, cosine]])
-    return turned
-
-
 def _futures(
     tracks: Tracks,
     centres_m: FloatArray,
@@ -137,7 +131,7 @@ def _futures(
         )
     position, heading = pose
     steps = np.unique(np.linspace(0, forecasts.means.shape[2], _FUTURE_POINTS).round().astype(int))
-    means = _in_vehicle(forecasts.means[sources], position, heading)
+    means = points_in_frame(forecasts.means[sources], position, heading)
     now = np.broadcast_to(centres_m[rows, None, None], (*means.shape[:2], 1, 2))
     paths = np.concatenate([now, means], axis=2)
     stds = forecasts.stds[sources]
@@ -172,14 +166,11 @@ def _left_of(paths_m: FloatArray, headings_rad: FloatArray) -> FloatArray:
     """(M, P, 2): unit vectors at right angles to paths; where a path stands still, to the heading (M,)."""
     along = np.gradient(paths_m, axis=1)
     lengths = np.linalg.norm(along, axis=-1, keepdims=True)
-    heading = np.stack([np.cos(headings_rad), np.sin(headings_rad)], axis=-1)[:, None]
-    along = np.where(lengths > 0.05, along / np.maximum(lengths, 1e-9), heading)
-    return np.stack([-along[..., 1], along[..., 0]], axis=-1)
+    heading = unit_vectors(headings_rad)[:, None]
+    return left_normals(np.where(lengths > 0.05, along / np.maximum(lengths, 1e-9), heading))
 
 
 def _std_towards(directions: FloatArray, stds: FloatArray, axes_rad: FloatArray) -> FloatArray:
     """(M, P): the standard deviation in ``directions`` (M, P, 2) of spreads (M, P, 2) along and across axes (M,)."""
-    cosine, sine = np.cos(axes_rad)[:, None], np.sin(axes_rad)[:, None]
-    along = directions[..., 0] * cosine + directions[..., 1] * sine
-    across = directions[..., 1] * cosine - directions[..., 0] * sine
+    along, across = np.moveaxis(rotate(directions, -axes_rad[:, None]), -1, 0)
     return np.asarray(np.hypot(along * stds[..., 0], across * stds[..., 1]))

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perception.arrays import FloatArray
+from perception.geometry.boxes import box_feet
 from perception.taxonomy import CLASSES
 from perception.types import Forecasts, Tracks
 from perception.visualization.image_view.futures import draw_spreads, draw_ways, pieces, select_futures
@@ -106,8 +107,7 @@ def _draw_pasts(
     unit: float,
 ) -> None:
     """The ways so far, fainter with age."""
-    feet = np.stack([(boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3]], axis=1)
-    for track_id, colour, foot in zip(ids, colours, feet, strict=True):
+    for track_id, colour, foot in zip(ids, colours, box_feet(boxes), strict=True):
         points, ages_s = history.path(track_id, camera)
         path = np.concatenate([points * zoom, foot[None]])
         if np.abs(path - foot).max() < 3 * unit:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from perception.arrays import FloatArray, IntArray, StructOfArrays
+from perception.geometry.boxes import box_feet
+from perception.geometry.rotation import left_normals
 from perception.types import Forecasts, Tracks
 from perception.visualization.primitives.colours import Colour
 from perception.visualization.primitives.overlay import Overlay
@@ -54,7 +56,7 @@ def select_futures(
     feet[..., 1] += means[..., 3] / 2 * size[1]
     spread = stds[..., :2] * size
     spread[..., 1] = np.hypot(spread[..., 1], stds[..., 3] / 2 * size[1])
-    now = np.stack([(boxes_xyxy_px[rows, 0] + boxes_xyxy_px[rows, 2]) / 2, boxes_xyxy_px[rows, 3]], axis=1)
+    now = box_feet(boxes_xyxy_px[rows])
     now = np.broadcast_to(now[:, None, None], (*feet.shape[:2], 1, 2))
     paths = np.concatenate([now, feet], axis=2)
     spread = np.concatenate([np.zeros_like(now), spread], axis=2)
@@ -86,7 +88,7 @@ def draw_spreads(overlay: Overlay, futures: Futures, colours: list[Colour], *, s
     paths = futures.paths_px[:, at]
     along = np.gradient(paths, axis=1)
     lengths = np.linalg.norm(along, axis=-1, keepdims=True)
-    across = np.stack([-along[..., 1], along[..., 0]], axis=-1) / np.maximum(lengths, 1e-6)
+    across = left_normals(along) / np.maximum(lengths, 1e-6)
     half_widths = stds * np.linalg.norm(futures.stds_px[:, at] * across, axis=-1, keepdims=True)
     left, right = paths + half_widths * across, paths - half_widths * across
     quads = overlay.fixed(np.stack([left[:, :-1], left[:, 1:], right[:, 1:], right[:, :-1]], axis=2))

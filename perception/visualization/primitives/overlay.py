@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perception.arrays import FloatArray
+from perception.geometry.rotation import unit_vectors
 from perception.visualization.primitives.colours import Colour
 
 _SUBPIXEL_BITS = 4
@@ -99,8 +100,7 @@ def rounded_rectangles(boxes_xyxy_px: FloatArray, radii_px: FloatArray) -> Float
     y = np.stack([low[:, 1], low[:, 1], high[:, 1], high[:, 1]], axis=1)
     centres = np.stack([x, y], axis=-1)[:, :, None]
     angles = np.pi + np.arange(4)[:, None] * np.pi / 2 + np.linspace(0, np.pi / 2, _CORNER_STEPS)
-    arcs = np.stack([np.cos(angles), np.sin(angles)], axis=-1)
-    outlines = centres + radii[:, :, None, None] * arcs
+    outlines = centres + radii[:, :, None, None] * unit_vectors(angles)
     return np.asarray(outlines.reshape(len(boxes_xyxy_px), 4 * _CORNER_STEPS, 2))
 
 

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from perception.arrays import FloatArray
+from perception.geometry.boxes import box_feet
 from perception.geometry.cameras import yaw_rad
+from perception.geometry.rotation import unit_vectors, wrap_angle_rad
 from perception.types import Scene, Tracks
 
 _WORLD = ""
@@ -99,7 +101,7 @@ class TrackHistory:
         if step_s <= 0:
             return last[1:3], float(last[3])
         change = last[1:] - before[1:]
-        change[2] = (change[2] + np.pi) % (2 * np.pi) - np.pi
+        change[2] = wrap_angle_rad(change[2])
         gap_s = min(_MAX_CARRIED_S, ((self._now_ns or 0) - self._own[-1][0]) / 1e9)
         carried = last[1:] + change * gap_s / step_s
         return carried[:2], float(carried[2])
@@ -111,8 +113,7 @@ class TrackHistory:
         points, ages_s = points[recent], ages_s[recent]
         if len(points) < 2 or ages_s[0] - ages_s[-1] < _MIN_SPEED_SPAN_S:
             return None
-        forward = np.array([np.cos(heading_rad), np.sin(heading_rad)])
-        return float((points[-1] - points[0]) @ forward / (ages_s[0] - ages_s[-1]))
+        return float((points[-1] - points[0]) @ unit_vectors(heading_rad) / (ages_s[0] - ages_s[-1]))
 
     def clear(self) -> None:
         """Forget everything."""
@@ -142,6 +143,4 @@ def _points_now(tracks: Tracks) -> tuple[FloatArray, list[str]]:
     """(N, 2): what is remembered of each track now, and the picture or world that it lies in."""
     if tracks.reference_frame == "ground":
         return tracks.means[:, :2], [_WORLD] * len(tracks)
-    boxes = tracks.boxes_xyxy_px
-    feet: FloatArray = np.stack([(boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3]], axis=1)
-    return feet, [str(camera) for camera in tracks.cameras]
+    return box_feet(tracks.boxes_xyxy_px), [str(camera) for camera in tracks.cameras]

@@ -1,4 +1,4 @@
-"""RoadNet's shapes, its places, and the folding of batch norms."""
+"""RoadNet's shapes, its grid points, and the folding of batch norms."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from support.detection_cases import CPU, lively_roadnet
 from torch import nn
 from torchvision.models import mobilenet_v2
 
-from perception.detection.roadnet.network import RoadNet, RoadNetConfig, fold_batch_norms, places, to_input
+from perception.detection.roadnet.network import RoadNet, RoadNetConfig, fold_batch_norms, grid_points, to_input
 
 
-def test_one_row_per_place_of_each_level() -> None:
+def test_one_row_per_grid_point_of_each_level() -> None:
     output = lively_roadnet()(torch.zeros(2, 3, 64, 96))
     count = 8 * 12 + 4 * 6 + 2 * 3 + 1 * 2
     assert output.class_logits.shape == (2, count, 6)
@@ -24,11 +24,11 @@ def test_one_row_per_place_of_each_level() -> None:
     torch.testing.assert_close(output.embeddings.norm(dim=-1), torch.ones(2, count))
 
 
-def test_places_are_the_centres_of_cells_row_by_row() -> None:
-    assert places(2, 3, 8, device=CPU).tolist() == [[4, 4], [12, 4], [20, 4], [4, 12], [12, 12], [20, 12]]
+def test_grid_points_are_the_centres_of_cells_row_by_row() -> None:
+    assert grid_points(2, 3, 8, device=CPU).tolist() == [[4, 4], [12, 4], [20, 4], [4, 12], [12, 12], [20, 12]]
 
 
-def test_a_box_contains_its_place() -> None:
+def test_a_box_contains_its_grid_point() -> None:
     output = lively_roadnet()(torch.randn(1, 3, 64, 64))
     boxes, points = output.boxes_xyxy[0], output.points_xy
     assert (boxes[:, :2] < points).all() and (boxes[:, 2:] > points).all()

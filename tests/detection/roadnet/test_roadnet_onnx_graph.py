@@ -11,7 +11,7 @@ import torch
 from support.detection_cases import CPU, assert_same, detector_of, lively_roadnet, random_frame, write_onnx
 
 from perception.detection import DetectionSettings, load_roadnet, open_detector, read_roadnet, save_roadnet
-from perception.detection.roadnet.engines import OnnxEngine, TorchEngine, choose_engine
+from perception.detection.roadnet.engines import RoadNetOnnxEngine, RoadNetTorchEngine, choose_engine
 from perception.detection.roadnet.onnx_graph import export_roadnet, roadnet_graph
 from perception.errors import PerceptionError, UsageError
 from perception.files import bundled
@@ -29,8 +29,8 @@ def pictures(count: int = 2, height: int = 64, width: int = 96) -> np.ndarray:
 def test_both_engines_answer_alike_at_every_place(count: int, height: int, width: int) -> None:
     model = lively_roadnet()
     images = pictures(count, height, width)
-    found = OnnxEngine(roadnet_graph(model, feature_space="s"))(images)
-    expected = TorchEngine(model, device=CPU)(images)
+    found = RoadNetOnnxEngine(roadnet_graph(model, feature_space="s"))(images)
+    expected = RoadNetTorchEngine(model, device=CPU)(images)
     places = sum(-(-height // stride) * -(-width // stride) for stride in (8, 16, 32, 64))
     assert found.scores.shape == (count, places, 6)
     assert found.scores.std() > 0.05  # the scores differ from place to place, so that places cannot be confused
@@ -74,7 +74,7 @@ def test_an_exported_file_is_a_detector_with_the_same_features(tmp_path: Path) -
 def test_what_answers_otherwise_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = lively_roadnet()
     with torch.no_grad():
-        wrong.heads[1].sides.bias += 0.3
+        wrong.heads[1].ltrb.bias += 0.3
     content = roadnet_graph(wrong, feature_space="s")
     monkeypatch.setattr("perception.detection.roadnet.onnx_graph.roadnet_graph", lambda model, feature_space: content)
     with pytest.raises(PerceptionError, match=r"r\.onnx: not written, because the boxes_px of ONNX Runtime differ"):
@@ -113,7 +113,7 @@ def test_a_damaged_or_foreign_file_is_named(tmp_path: Path, damage: str) -> None
         content = proto.SerializeToString()
     (tmp_path / "r.onnx").write_bytes(content)
     with pytest.raises(UsageError, match=r"r\.onnx: (not a readable RoadNet|finds other classes)"):
-        OnnxEngine(tmp_path / "r.onnx")
+        RoadNetOnnxEngine(tmp_path / "r.onnx")
 
 
 def test_weights_that_were_read_back_make_the_same_graph(tmp_path: Path) -> None:

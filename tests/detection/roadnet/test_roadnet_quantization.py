@@ -7,7 +7,7 @@ import onnx
 import pytest
 
 from perception.detection import read_roadnet
-from perception.detection.roadnet.engines import OnnxEngine
+from perception.detection.roadnet.engines import RoadNetOnnxEngine
 from perception.detection.roadnet.onnx_graph import LAST_LAYERS, roadnet_graph
 from perception.detection.roadnet.quantization import quantise
 from perception.profiling.detector import example_batches
@@ -24,7 +24,7 @@ def graphs() -> tuple[bytes, bytes]:
 
 def test_the_answers_stay_nearly_the_same(graphs):
     pictures = example_batches()[1][:3]
-    full, small = (OnnxEngine(graph) for graph in graphs)
+    full, small = (RoadNetOnnxEngine(graph) for graph in graphs)
     assert small.feature_space == full.feature_space
     expected, found = full(pictures), small(pictures)
     sees = expected.scores.amax(dim=2) > 0.3

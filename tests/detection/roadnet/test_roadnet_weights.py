@@ -80,3 +80,17 @@ def test_a_file_that_is_no_roadnet(tmp_path: Path, changes: dict[str, Any], sent
     save_weights(tmp_path / "w.safetensors", model.state_dict(), kind="detector", config=config)
     with pytest.raises(UsageError, match=rf"w\.safetensors: .*{sentence}"):
         read_roadnet(tmp_path / "w.safetensors")
+
+
+def test_weights_with_the_names_of_version_01_load(tmp_path: Path) -> None:
+    model = rounded_to_half()
+    old = {"cls_tower": "what", "reg_tower": "where", "ltrb": "sides"}
+    state = {
+        ".".join(old.get(part, part) for part in name.split(".")): value for name, value in model.state_dict().items()
+    }
+    assert not state.keys() & {name for name in model.state_dict() if "tower" in name or "ltrb" in name}
+    save_weights(tmp_path / "old.safetensors", state, kind="detector", config=asdict(model.config))
+    found = read_roadnet(tmp_path / "old.safetensors")[0].state_dict()
+    assert found.keys() == model.state_dict().keys()
+    for name, value in model.state_dict().items():
+        assert torch.equal(found[name], value)

@@ -9,7 +9,8 @@ import pytest
 from support.evaluation_tables import disturbed, random_table, table
 
 from perception.errors import UsageError
-from perception.evaluation import box_iou, evaluate_detection
+from perception.evaluation import evaluate_detection
+from perception.geometry.boxes import pairwise_iou
 from perception.types import BoxTable
 
 A, B, FAR = (0.0, 0.0, 20.0, 20.0), (100.0, 0.0, 120.0, 20.0), (300.0, 300.0, 320.0, 320.0)
@@ -24,7 +25,7 @@ def brute_force_average_precision(truth: BoxTable, detections: BoxTable, thresho
         best, best_overlap = -1, threshold
         for candidate in range(len(truth)):
             same_image = truth.frame_indices[candidate] == detections.frame_indices[row]
-            overlap = box_iou(detections.boxes_xyxy_px[[row]], truth.boxes_xyxy_px[[candidate]])[0, 0]
+            overlap = pairwise_iou(detections.boxes_xyxy_px[[row]], truth.boxes_xyxy_px[[candidate]])[0, 0]
             if same_image and candidate not in taken and overlap >= best_overlap:
                 best, best_overlap = candidate, overlap
         taken.add(best)

@@ -2,7 +2,7 @@ import numpy as np
 import torch
 from support.tracks import make_tracks
 
-from perception.forecasting.features.image_motion import ImageMotion, to_centre_size, to_corners
+from perception.forecasting.features.image_motion import ImageMotion
 from perception.forecasting.features.motion import TIME_CONSTANTS_S, MotionState
 
 MOTION = ImageMotion()
@@ -82,14 +82,6 @@ def test_rows_of_one_state_are_put_into_another():
     mixed = states[0].with_rows(torch.tensor([2, 0]), states[1], torch.tensor([0, 1]))
     expected = torch.stack([states[1].observations[1], states[0].observations[1], states[1].observations[0]])
     assert torch.equal(mixed.observations, expected)
-
-
-def test_centre_and_size_round_trip():
-    boxes = np.array([[10.0, 20, 110, 220], [0, 0, 640, 360]])
-    sizes = np.tile([640, 360], (2, 1))
-    centres = to_centre_size(boxes, sizes)
-    np.testing.assert_allclose(centres[0], [60 / 640, 120 / 360, 100 / 640, 200 / 360])
-    np.testing.assert_allclose(to_corners(centres, sizes), boxes)
 
 
 def test_the_trackers_doubt_about_a_box_is_told_in_the_objects_own_size():

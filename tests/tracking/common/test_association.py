@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from perception.tracking.common.association import assign, associate, duplicates, pairwise_cosine, pairwise_iou
+from perception.tracking.common.association import assign, associate, duplicates, pairwise_cosine
 from perception.tracking.common.kalman import MotionNoise
 from perception.tracking.common.settings import TrackerSettings
 from perception.tracking.common.track_state import Observations, TrackMemory
@@ -46,12 +46,6 @@ def matched(
 ) -> set[tuple[int, int]]:
     matches = associate(tracks, observed, settings or TrackerSettings())
     return set(zip(matches.tracks.tolist(), matches.observations.tolist(), strict=True))
-
-
-def test_iou_of_known_boxes() -> None:
-    unit = np.array([[0.5, 0.5, 1.0, 1.0]])
-    others = np.array([[0.5, 0.5, 1.0, 1.0], [1.0, 0.5, 1.0, 1.0], [3.0, 3.0, 1.0, 1.0], [0.5, 0.5, 0.5, 0.5]])
-    np.testing.assert_allclose(pairwise_iou(unit, others), [[1.0, 1 / 3, 0.0, 0.25]])
 
 
 def test_cosine_of_known_features() -> None:

@@ -128,14 +128,6 @@ def test_a_shrinking_box_stops_at_one_pixel() -> None:
     np.testing.assert_array_equal(means[0, 6:8], 0.0)
 
 
-def test_boxes_survive_the_round_trip() -> None:
-    boxes_px = np.array([[10.0, 20.0, 50.0, 100.0], [-5.0, 0.0, 640.0, 360.0]])
-    sizes_px = np.tile(SIZE_PX, (2, 1))
-    boxes = kalman.cxcywh_from_xyxy_px(boxes_px, sizes_px)
-    np.testing.assert_allclose(boxes[0], [30 / 640, 60 / 360, 40 / 640, 80 / 360])
-    np.testing.assert_allclose(kalman.xyxy_px_from_cxcywh(boxes, sizes_px), boxes_px)
-
-
 def test_mahalanobis_distance_counts_standard_deviations() -> None:
     boxes, scores, sizes_px = random_boxes(3, seed=5)
     means, covariances = kalman.initial_state(boxes, scores, sizes_px, NOISE)

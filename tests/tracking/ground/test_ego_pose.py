@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from support.ground_drive import pose_at
 
-from perception.tracking.ground.ego_pose import CarMotion, PlanarPose, wrapped
+from perception.tracking.ground.ego_pose import CarMotion, PlanarPose
 from perception.tracking.ground.settings import PoseSettings
 
 Array = NDArray[np.float64]
@@ -110,7 +110,3 @@ def test_places_survive_the_round_trip() -> None:
     # The long axis of the uncertainty turns with the car.
     axis = np.array([np.cos(0.7), np.sin(0.7)])
     assert axis @ covariances[0, :2, :2] @ axis == pytest.approx(4.0)
-
-
-def test_angles_are_wrapped() -> None:
-    np.testing.assert_allclose(wrapped(np.array([3.5, -3.5, 0.5])), [3.5 - 2 * np.pi, 2 * np.pi - 3.5, 0.5])

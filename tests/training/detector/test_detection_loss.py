@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import torch
 
-from perception.detection.roadnet.network import STRIDES, RoadNetOutput, places
+from perception.detection.roadnet.network import STRIDES, RoadNetOutput, grid_points
 from perception.training.detector.augmentation import KNOWN_STRIDE, Batch
 from perception.training.detector.loss import assign, detection_loss
 
@@ -25,7 +25,7 @@ def _batch(boxes: list[list[float]], labels: list[int], ids: list[int] | None = 
 
 def _output(logit: float = -4.0, half_side: float = 10.0) -> RoadNetOutput:
     """Every place says the same: each class by ``logit``, a square box around itself."""
-    points = torch.cat([places(SIZE // s, SIZE // s, s, device=torch.device("cpu")) for s in STRIDES])
+    points = torch.cat([grid_points(SIZE // s, SIZE // s, s, device=torch.device("cpu")) for s in STRIDES])
     strides = torch.cat([torch.full(((SIZE // s) ** 2,), float(s)) for s in STRIDES])
     count = len(points)
     embeddings = torch.nn.functional.normalize(

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from perception.detection import DetectionSettings, RoadNetDetector, read_roadnet
-from perception.detection.roadnet.engines import TorchEngine
+from perception.detection.roadnet.engines import RoadNetTorchEngine
 from perception.detection.roadnet.network import RoadNet
 from perception.files import bundled
 from perception.sources import open_source
@@ -30,7 +30,7 @@ def frames() -> tuple[Frame, ...]:
 
 
 def test_embeddings_of_looks_are_roadnets_own(model, frames):
-    plain = RoadNetDetector(TorchEngine(model, device=CPU), SETTINGS, name="plain", feature_space="plain")
+    plain = RoadNetDetector(RoadNetTorchEngine(model, device=CPU), SETTINGS, name="plain", feature_space="plain")
     looks = np.concatenate([found.features for found in looking_detector(model, SETTINGS, device=CPU).detect(frames)])
     features = np.concatenate([found.features for found in plain.detect(frames)])
     assert len(looks) == len(features) > 10

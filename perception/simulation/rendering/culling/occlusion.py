@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from perception.arrays import FloatArray
+from perception.geometry.rotation import rotation_2d, unit_vectors
 from perception.simulation.rendering.town.buildings import wall_top_m
 from perception.simulation.rendering.town.scenery import House
 
@@ -27,10 +28,9 @@ class Walls:
         corners = np.zeros((len(houses), 4, 2))
         tops = np.zeros((len(houses), 4))
         for row, house in enumerate(houses):
-            cos, sin = np.cos(house.yaw_rad), np.sin(house.yaw_rad)
             half = 0.5 * np.array([house.depth_m, house.width_m])
             signs = np.array([[1, -1], [1, 1], [-1, 1], [-1, -1]])
-            corners[row] = signs * half @ np.array([[cos, sin], [-sin, cos]]) + house.centre_m
+            corners[row] = signs * half @ rotation_2d(house.yaw_rad).T + house.centre_m
             tops[row] = wall_top_m(house)
         self.starts_m = corners.reshape(-1, 2)
         self.ends_m = np.roll(corners, -1, axis=1).reshape(-1, 2)
@@ -48,7 +48,7 @@ class Walls:
         along = end - start
         distance_m = np.zeros(len(wall))
         for edge in (sector, sector + 1):
-            ray = np.stack([np.cos(edge * _SECTOR_RAD), np.sin(edge * _SECTOR_RAD)], axis=1)
+            ray = unit_vectors(edge * _SECTOR_RAD)
             across = ray[:, 0] * along[wall, 1] - ray[:, 1] * along[wall, 0]
             to_wall_m = (start[wall, 0] * along[wall, 1] - start[wall, 1] * along[wall, 0]) / across
             distance_m = np.maximum(distance_m, to_wall_m)

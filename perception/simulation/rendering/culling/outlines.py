@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from perception.arrays import FloatArray
+from perception.geometry.rotation import rotate
 from perception.simulation.rendering.culling.viewing import NEAR_M, View
 from perception.simulation.rendering.shapes.models import Model
 
@@ -60,9 +61,8 @@ class Outlines:
             x, z = (points[turning][:, [0, 2]] - axis).T
             points[turning, 0] = axis[:, 0] + cosines[which] * x + sines[which] * z
             points[turning, 2] = axis[:, 1] - sines[which] * x + cosines[which] * z
-        x, y, z = (points * rows["scale"][owner]).T
-        sin, cos = np.sin(rows["yaw"])[owner], np.cos(rows["yaw"])[owner]
-        placed: FloatArray = np.stack([cos * x - sin * y, sin * x + cos * y, z], axis=1)
+        placed: FloatArray = points * rows["scale"][owner]
+        placed[:, :2] = rotate(placed[:, :2], rows["yaw"][owner])
         placed += rows["position"][owner]
         return placed
 

@@ -7,6 +7,7 @@ from enum import IntEnum
 import numpy as np
 
 from perception.arrays import FloatArray
+from perception.geometry.rotation import rotation_about_z
 from perception.simulation.rendering.shapes.mesh import box, quads
 from perception.simulation.rendering.town.scenery import House
 
@@ -64,8 +65,7 @@ def house_triangles(house: House) -> np.ndarray:
             chimney = box((-0.15 * depth, side * width, top + 0.33 * depth + 0.7), (0.6, 0.8, 1.6))
             parts.append(_vertices(chimney, np.array([0.5, 0.3, 0.25]), Surface.PLAIN, style))
     table = np.concatenate(parts)
-    cos, sin = np.cos(house.yaw_rad), np.sin(house.yaw_rad)
-    turn = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]])
+    turn = rotation_about_z(house.yaw_rad)
     table["position"] = table["position"] @ turn.T + np.array([*house.centre_m, 0.0])
     table["normal"] = table["normal"] @ turn.T
     return table

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from perception.arrays import FloatArray
+from perception.geometry.rotation import rotation_2d
 from perception.simulation.rendering.town.ground import SurfaceMap
 from perception.simulation.rendering.town.polygons import headings, leftwards, resampled
 from perception.simulation.world import Lane, Town
@@ -118,8 +119,7 @@ def _row_of_houses(lane: Lane, plan: SurfaceMap, districts: _Districts, random: 
 
 def footprint_m(house: House, grow_m: float = 0.0) -> FloatArray:
     """(4, 2) corners of a house: front right, front left, back left, back right as seen by the house."""
-    forward = np.array([np.cos(house.yaw_rad), np.sin(house.yaw_rad)])
-    left = np.array([-forward[1], forward[0]])
+    forward, left = rotation_2d(house.yaw_rad).T
     depth, width = house.depth_m / 2 + grow_m, house.width_m / 2 + grow_m
     signs = ((1, -1), (1, 1), (-1, 1), (-1, -1))
     return np.stack([house.centre_m + forward * depth * f + left * width * s for f, s in signs])

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perception.arrays import FloatArray, IntArray
-from perception.evaluation import box_iou
-from perception.forecasting.features.image_motion import ImageMotion, to_centre_size
+from perception.forecasting.features.image_motion import ImageMotion
 from perception.forecasting.track_dataset import IMAGE_GRID, Grid, TrackSet, same_width
+from perception.geometry.boxes import normalized_cxcywh, pairwise_iou
 from perception.types import BoxTable, Tracks
 
 
@@ -30,7 +30,7 @@ def from_recording(
     ``same_ids``, where the truth was made of the tracks themselves, its own. Between frames at most ``max_gap_s`` apart
     the truth is interpolated.
     """
-    boxes = to_centre_size(truth.boxes_xyxy_px, np.tile(image_size_px, (len(truth), 1)))
+    boxes = normalized_cxcywh(truth.boxes_xyxy_px, np.array(image_size_px))
     truth_times = np.array([frame_times_s[int(i)] for i in truth.frame_indices])
     instants = []
     for time_s, tracks in observed:
@@ -142,5 +142,5 @@ def _true_ids(boxes: FloatArray, present: BoxTable) -> IntArray:
     """For each box the id of the truth box that overlaps it best, -1 below an IoU of 0.5."""
     if not len(boxes) or not len(present):
         return np.full(len(boxes), -1)
-    iou = box_iou(boxes, present.boxes_xyxy_px)
+    iou = pairwise_iou(boxes, present.boxes_xyxy_px)
     return np.where(iou.max(axis=1) >= 0.5, present.ids[iou.argmax(axis=1)], -1)

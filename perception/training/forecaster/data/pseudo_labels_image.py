@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from perception.arrays import FloatArray
 from perception.errors import UsageError
 from perception.forecasting.track_dataset import TrackSet
+from perception.geometry.boxes import box_centres, box_sizes
 from perception.protocols import Detector
 from perception.sources import open_source
 from perception.sources.files.recording import RECORDING_FILE
@@ -151,7 +152,7 @@ def _largest_jump(boxes: FloatArray, times_s: FloatArray) -> float:
     """How far the centre ever was from where its last two places lead, in the box's mean side."""
     if len(boxes) < 3:
         return 0.0
-    centres, sides = (boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]).mean(axis=1)
+    centres, sides = box_centres(boxes), box_sizes(boxes).mean(axis=1)
     steps = np.diff(times_s)[:, None]
     velocities = np.diff(centres, axis=0) / steps
     surprise = np.linalg.norm(centres[2:] - (centres[1:-1] + velocities[:-1] * steps[1:]), axis=1)

@@ -9,7 +9,8 @@ import numpy as np
 
 from perception.arrays import FloatArray, IntArray
 from perception.geometry.cameras import Camera, Rig, inverse_rigid, transform_points
-from perception.geometry.cuboids import corners_of, frames_around, turned_left
+from perception.geometry.cuboids import corners_of, frames_around
+from perception.geometry.rotation import rotation_about_z
 from perception.simulation.world import RoadUsers
 from perception.types import NO_FEATURE_SPACE, Detections
 
@@ -102,7 +103,9 @@ def visible_shares(boxes_xyxy_px: FloatArray, depths_m: FloatArray) -> FloatArra
 def _corners_m(users: RoadUsers, vehicle_from_town: FloatArray) -> FloatArray:
     """(N, 8, 3) in the vehicle's axes."""
     centres_m = users.positions_m + users.sizes_lwh_m * np.array([0, 0, 0.5])
-    return transform_points(vehicle_from_town, corners_of(centres_m, turned_left(users.yaws_rad), users.sizes_lwh_m))
+    return transform_points(
+        vehicle_from_town, corners_of(centres_m, rotation_about_z(users.yaws_rad), users.sizes_lwh_m)
+    )
 
 
 def _resized(camera: Camera) -> Camera:

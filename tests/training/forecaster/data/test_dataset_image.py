@@ -2,8 +2,8 @@ import numpy as np
 import torch
 from support.tracks import make_tracks
 
-from perception.forecasting.features.image_motion import to_centre_size
 from perception.forecasting.track_dataset import IMAGE_GRID, join, windows_at
+from perception.geometry.boxes import normalized_cxcywh
 from perception.training.forecaster.data.dataset_image import from_recording
 from perception.types import BoxTable
 
@@ -20,7 +20,7 @@ def _recording() -> tuple[BoxTable, dict[int, float], list]:
     sizes = np.array([[640, 360]])
     observed = []
     for index in range(1, 20):
-        box = to_centre_size(boxes[index : index + 1] + 2.0, sizes)
+        box = normalized_cxcywh(boxes[index : index + 1] + 2.0, sizes)
         alarm = np.array([[0.9, 0.9, 0.05, 0.05]])
         features = np.array([[1.0, index], [5.0, 5.0]], np.float32)
         observed.append(
