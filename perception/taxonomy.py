@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 CLASSES: tuple[str, ...] = ("car", "truck", "bus", "motorcycle", "bicycle", "pedestrian")
 """Road users, in the order of the integer labels. Vehicles with four wheels or more come first."""
 
@@ -31,3 +33,35 @@ COCO80_COLUMNS: tuple[int, ...] = tuple(_COCO80[name] for name in CLASSES)
 
 LABEL_OF_COCO91: dict[int, int] = {_COCO91[name]: label for label, name in enumerate(CLASSES)}
 """From the category ids of COCO's files (and torchvision's detectors) to ``CLASSES``."""
+
+CLASS_ALIASES: Mapping[str, str] = {
+    "van": "car",  # KITTI
+    "vehicle.car": "car",  # nuScenes has the names with dots
+    "vehicle.truck": "truck",
+    "vehicle.bus.bendy": "bus",
+    "vehicle.bus.rigid": "bus",
+    "bus/rv/caravan": "bus",  # DDAD
+    "vehicle.motorcycle": "motorcycle",
+    "motorbike": "motorcycle",  # Pascal VOC, MOTChallenge
+    "vehicle.bicycle": "bicycle",
+    "bike": "bicycle",
+    "cyclist": "bicycle",  # KITTI: machine and rider
+    "person": "pedestrian",  # COCO
+    "person_sitting": "pedestrian",  # KITTI
+    "person (sitting)": "pedestrian",
+    "human.pedestrian.adult": "pedestrian",
+    "human.pedestrian.child": "pedestrian",
+    "human.pedestrian.construction_worker": "pedestrian",
+    "human.pedestrian.police_officer": "pedestrian",
+}
+"""What other data sets call ``CLASSES``, in lower case.
+
+A ``rider`` alone is none of them: riders belong to their machines, and are no pedestrians.
+"""
+
+
+def label_of(name: str) -> int | None:
+    """The label of a class by any of its names, upper or lower case; None for what is none of ``CLASSES``."""
+    spelling = name.strip().lower()
+    spelling = CLASS_ALIASES.get(spelling, spelling)
+    return CLASSES.index(spelling) if spelling in CLASSES else None

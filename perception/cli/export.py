@@ -90,12 +90,12 @@ def _export_fewer_bits(
 ) -> None:
     from perception.detection.roadnet.onnx_graph import roadnet_graph
     from perception.errors import PerceptionError
-    from perception.evaluation import read_labelled_images
+    from perception.evaluation import read_image_dataset
     from perception.files import whole_file
     from perception.profiling.quantization import compare, quantised
     from perception.sources.files.images import read_rgb
 
-    labelled = read_labelled_images(images)
+    labelled = read_image_dataset(images)
     graph = roadnet_graph(model, feature_space=feature_space)
     with console.status("calibrating and measuring" if bits == 8 else "measuring"):
         if bits == 8:

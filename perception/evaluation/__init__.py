@@ -2,10 +2,10 @@
 
 from perception.evaluation.core.bootstrap import PairedComparison, compare_paired
 from perception.evaluation.core.boxes import ImageKey
-from perception.evaluation.core.coco_dataset import LabelledImage, LabelledImages, read_labelled_images
 from perception.evaluation.core.ground_truth import GroundScope, GroundTable
 from perception.evaluation.core.gt_interpolation import constant_velocity_futures, kalman_velocity_futures
 from perception.evaluation.core.gt_tracks_image import true_tracks
+from perception.evaluation.core.image_dataset import DatasetImage, ImageDataset, read_image_dataset
 from perception.evaluation.core.latency import LatencyReport, LatencyScores, evaluate_latency
 from perception.evaluation.core.records import (
     Coverage,
@@ -44,6 +44,7 @@ from perception.evaluation.tracking.mot_metrics import TrackingScores
 
 __all__ = [
     "Coverage",
+    "DatasetImage",
     "DetectionReport",
     "DetectionScores",
     "DisplacementErrors",
@@ -62,9 +63,8 @@ __all__ = [
     "HandoverReport",
     "Hindsight",
     "HorizonScores",
+    "ImageDataset",
     "ImageKey",
-    "LabelledImage",
-    "LabelledImages",
     "LatencyReport",
     "LatencyScores",
     "MeasuredRun",
@@ -100,7 +100,7 @@ __all__ = [
     "kalman_velocity_futures",
     "match_sightings",
     "print_report",
-    "read_labelled_images",
+    "read_image_dataset",
     "study_images",
     "study_run",
     "true_tracks",

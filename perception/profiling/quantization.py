@@ -16,7 +16,7 @@ from perception.detection.roadnet.engines import RoadNetOnnxEngine
 from perception.detection.roadnet.network import SIDE_MULTIPLE_PX
 from perception.detection.roadnet.quantization import quantise
 from perception.detection.settings import USUAL_IMAGE_SIZE_PX
-from perception.evaluation import LabelledImages, detect_images, evaluate_groupings
+from perception.evaluation import ImageDataset, detect_images, evaluate_groupings
 from perception.profiling.detector import example_batches, median_ms
 
 Bits = Literal[8, 16]
@@ -68,7 +68,7 @@ class Comparison:
         return None
 
 
-def quantised(graph: bytes, labelled: LabelledImages, read_image: ReadImage) -> bytes:
+def quantised(graph: bytes, labelled: ImageDataset, read_image: ReadImage) -> bytes:
     """``graph`` with 8 bits, calibrated on up to a hundred of the pictures, each at its usual size."""
     paths = [image.path for batch in labelled.batches for image in batch]
     pictures = []
@@ -80,7 +80,7 @@ def quantised(graph: bytes, labelled: LabelledImages, read_image: ReadImage) -> 
     return quantise(graph, pictures)
 
 
-def compare(full: bytes, small: bytes, bits: Bits, labelled: LabelledImages, read_image: ReadImage) -> Comparison:
+def compare(full: bytes, small: bytes, bits: Bits, labelled: ImageDataset, read_image: ReadImage) -> Comparison:
     """Both graphs on the labelled pictures, and in turns on those of the bundled drive."""
     engines = RoadNetOnnxEngine(full), RoadNetOnnxEngine(small)
     accuracies = [_accuracy(engine, labelled, read_image) for engine in engines]
@@ -88,7 +88,7 @@ def compare(full: bytes, small: bytes, bits: Bits, labelled: LabelledImages, rea
     return Comparison(bits, accuracies[0], accuracies[1], full_ms=full_ms, small_ms=small_ms)
 
 
-def _accuracy(engine: RoadNetOnnxEngine, labelled: LabelledImages, read_image: ReadImage) -> Accuracy:
+def _accuracy(engine: RoadNetOnnxEngine, labelled: ImageDataset, read_image: ReadImage) -> Accuracy:
     detector = RoadNetDetector(engine, DetectionSettings(confidence=_MIN_SCORE), name="roadnet", feature_space="")
     run = detect_images(detector, labelled.batches, read_image=read_image, on_scene=lambda scene: None)
     vehicles, classes = evaluate_groupings(

@@ -25,7 +25,7 @@ from perception.evaluation import (
     evaluate_latency,
     evaluate_runs,
     print_report,
-    read_labelled_images,
+    read_image_dataset,
     study_images,
     study_run,
     with_failures,
@@ -239,7 +239,7 @@ def _evaluate_images(config: EvaluateConfig) -> None:
             option = key.replace("_", "-")
             raise UsageError(f"--{option}: belongs to a recording, and --images are single pictures; leave it out.")
     console = Console(stderr=True, highlight=False)
-    labelled = read_labelled_images(config.images)
+    labelled = read_image_dataset(config.images)
     choice = choose_detector(config)
     say(console, choice.reason)
     batches = labelled.batches[: config.max_frames]

@@ -8,7 +8,7 @@ from support.labelled_pictures import write_pictures
 import perception.profiling.quantization as fewer_bits
 from perception.detection import read_roadnet
 from perception.detection.roadnet.onnx_graph import roadnet_graph
-from perception.evaluation import read_labelled_images
+from perception.evaluation import read_image_dataset
 from perception.profiling.quantization import Accuracy, Comparison, compare, quantised
 from perception.sources.files.images import read_rgb
 from perception.weights import bundled_folder
@@ -31,7 +31,7 @@ def test_the_limits(bits, vehicles, classes, small_ms, reason):
 
 
 def test_both_are_measured_on_the_same_pictures(tmp_path, monkeypatch):
-    labelled = read_labelled_images([write_pictures(tmp_path)])
+    labelled = read_image_dataset([write_pictures(tmp_path)])
     model, feature_space = read_roadnet(bundled_folder() / "roadnet.safetensors")
     full = roadnet_graph(model, feature_space=feature_space)
     monkeypatch.setattr(fewer_bits, "median_ms", lambda engines, images: [10.0, 5.0])

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from perception.evaluation.core.coco_dataset import LabelledImage, LabelledImages
+from perception.evaluation.core.image_dataset import DatasetImage, ImageDataset
 from perception.evaluation.core.run_tables import RunTables
 from perception.evaluation.failures.classify import judge
 from perception.evaluation.failures.gallery import Album, make_album
@@ -64,8 +64,8 @@ def study_run(
 
 
 def study_images(
-    labelled: LabelledImages,
-    batches: Sequence[Sequence[LabelledImage]],
+    labelled: ImageDataset,
+    batches: Sequence[Sequence[DatasetImage]],
     run: RunTables,
     *,
     read_image: Callable[[Path], NDArray[np.uint8]],

@@ -9,7 +9,7 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from perception.evaluation.core.coco_dataset import LabelledImage
+from perception.evaluation.core.image_dataset import DatasetImage
 from perception.evaluation.core.run_tables import RunRecorder, RunTables
 from perception.protocols import Detector
 from perception.types import Forecasts, Frame, FrameSet, Scene, Tracks
@@ -17,7 +17,7 @@ from perception.types import Forecasts, Frame, FrameSet, Scene, Tracks
 
 def detect_images(
     detector: Detector,
-    batches: Sequence[Sequence[LabelledImage]],
+    batches: Sequence[Sequence[DatasetImage]],
     *,
     read_image: Callable[[Path], NDArray[np.uint8]],
     on_scene: Callable[[Scene], None],

@@ -20,18 +20,8 @@ from perception.geometry.cameras import Camera, inverse_rigid
 from perception.sources.files.images import ImageSeries
 from perception.sources.files.poses import Poses
 from perception.sources.files.recording import Recording
+from perception.taxonomy import label_of
 from perception.types import ObjectTable
-
-# What other data sets call our classes, in lower case.
-LABEL_OF_NAME: Mapping[str, int] = {
-    **dict.fromkeys(("car", "van", "vehicle.car"), 0),
-    **dict.fromkeys(("truck", "vehicle.truck"), 1),
-    **dict.fromkeys(("bus", "bus/rv/caravan", "vehicle.bus.bendy", "vehicle.bus.rigid"), 2),
-    **dict.fromkeys(("motorcycle", "vehicle.motorcycle"), 3),
-    **dict.fromkeys(("bicycle", "cyclist", "vehicle.bicycle"), 4),
-    **dict.fromkeys(("pedestrian", "person", "person_sitting"), 5),
-    **{f"human.pedestrian.{kind}": 5 for kind in ("adult", "child", "construction_worker", "police_officer")},
-}
 
 
 @dataclass(frozen=True)
@@ -192,7 +182,7 @@ def object_table(
 
 def note_of_left_out(names: Sequence[str], *, path: Path) -> list[str]:
     """A sentence that counts the objects whose class is none of ours."""
-    counts = Counter(name for name in names if name.lower() not in LABEL_OF_NAME)
+    counts = Counter(name for name in names if label_of(name) is None)
     told = ", ".join(f"{count} {name}" for name, count in counts.most_common())
     return [f"{path}: ground truth of other classes is left out: {told}."] if told else []
 

@@ -36,7 +36,6 @@ from perception.sources.calibration.fields import (
     rigid,
 )
 from perception.sources.datasets.frame_sync import (
-    LABEL_OF_NAME,
     Shot,
     from_start,
     note_of_left_out,
@@ -46,7 +45,7 @@ from perception.sources.datasets.frame_sync import (
     start_times_ns,
 )
 from perception.sources.files.recording import Recording
-from perception.taxonomy import USUAL_SIZES_LWH_M
+from perception.taxonomy import USUAL_SIZES_LWH_M, label_of
 from perception.types import BoxTable, ObjectTable
 
 FRAMES_FILE = "frames.json"
@@ -252,12 +251,12 @@ def _seen(drive: _Drive) -> list[_Seen]:
     for shot, image in zip(drive.shots, drive.images, strict=True):
         index = counts[shot.camera]
         counts[shot.camera] += 1
-        seen += [_Seen(shot, index, entry) for entry in image.objects if entry.name.lower() in LABEL_OF_NAME]
+        seen += [_Seen(shot, index, entry) for entry in image.objects if label_of(entry.name) is not None]
     return seen
 
 
 def _labels(seen: list[_Seen]) -> IntArray:
-    return np.array([LABEL_OF_NAME[one.entry.name.lower()] for one in seen], np.int64)
+    return np.array([label_of(one.entry.name) for one in seen], np.int64)
 
 
 def _ids(seen: list[_Seen]) -> IntArray:

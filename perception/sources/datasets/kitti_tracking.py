@@ -15,7 +15,7 @@ from scipy.spatial.transform import Rotation
 from perception.arrays import FloatArray, IntArray
 from perception.errors import UsageError
 from perception.geometry.cameras import inverse_rigid
-from perception.sources.datasets.frame_sync import LABEL_OF_NAME, note_of_left_out, object_table
+from perception.sources.datasets.frame_sync import note_of_left_out, object_table
 from perception.sources.datasets.kitti_odometry import (
     MOUNTING_NOTE,
     RATE_FPS,
@@ -29,6 +29,7 @@ from perception.sources.files.images import ImageSeries, images_in, natural_orde
 from perception.sources.files.lazy_frame import RecordedCamera, regular_timestamps_ns
 from perception.sources.files.poses import Poses
 from perception.sources.files.recording import Recording
+from perception.taxonomy import label_of
 from perception.types import BoxTable, ObjectTable
 
 TRACKING_CAMERA = "image_02"
@@ -209,5 +210,6 @@ def _known_labels(folder: Path, drive: str | None) -> tuple[CsvTable, IntArray, 
     table = _labels_table(folder, name)
     frames = table.integers("frame")
     table.reject(frames < 0, "frame", "frames count from 0")
-    labels = np.array([LABEL_OF_NAME.get(kind.lower(), -1) for kind in table.columns["type"]], np.int64)
+    found = [label_of(kind) for kind in table.columns["type"]]
+    labels = np.array([-1 if label is None else label for label in found], np.int64)
     return table, labels, frames, labels >= 0

@@ -21,7 +21,6 @@ from perception.geometry.cameras import Camera, inverse_rigid, transform_points
 from perception.geometry.cuboids import corners_of, frames_around
 from perception.sources.calibration.fields import make_camera
 from perception.sources.datasets.frame_sync import (
-    LABEL_OF_NAME,
     Shot,
     from_start,
     note_of_left_out,
@@ -31,6 +30,7 @@ from perception.sources.datasets.frame_sync import (
     start_times_ns,
 )
 from perception.sources.files.recording import Recording
+from perception.taxonomy import label_of
 from perception.types import BoxTable, ObjectTable
 
 # Shares of an object that are seen over all cameras, the middle of the annotators' four bins.
@@ -215,7 +215,7 @@ def _read_tables(folder: Path, tables: Path, scene_name: str | None) -> _Drive:
     shown = {shot.instant for shot in shots}
     rows = [row for row in _table(tables, "sample_annotation") if instant_of.get(row["sample_token"]) in shown]
     names = [category_of[row["instance_token"]] for row in rows]
-    known = [(row, LABEL_OF_NAME[kind]) for row, kind in zip(rows, names, strict=True) if kind in LABEL_OF_NAME]
+    known = [(row, label) for row, kind in zip(rows, names, strict=True) if (label := label_of(kind)) is not None]
     return _Drive(
         tables=tables,
         name=name,
@@ -235,7 +235,7 @@ def _read_tables(folder: Path, tables: Path, scene_name: str | None) -> _Drive:
         instant_of=instant_of,
         annotations=[row for row, _ in known],
         labels=np.array([label for _, label in known], np.int64),
-        left_out=[kind for kind in names if kind not in LABEL_OF_NAME],
+        left_out=[kind for kind in names if label_of(kind) is None],
     )
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -17,14 +16,12 @@ from numpy.typing import NDArray
 
 from perception.arrays import FloatArray, IntArray
 from perception.errors import UsageError
-from perception.files import read_json
 from perception.sources import open_source, read_truth
-from perception.taxonomy import CLASSES, PEDESTRIAN_LABEL
+from perception.sources.datasets.coco import read_coco_file
+from perception.taxonomy import CLASSES
 
 MIN_VISIBLE_SHARE = 0.3
 """An object of which less can be seen is neither to be found nor background."""
-
-_LABEL_OF_NAME = {name: label for label, name in enumerate(CLASSES)} | {"person": PEDESTRIAN_LABEL}
 
 
 @dataclass(frozen=True)
@@ -53,51 +50,28 @@ class LabelledImage:
 
 
 def read_coco(annotations_path: Path, *, zoom: tuple[float, float], weight: float) -> list[LabelledImage]:
-    """Images of a COCO file; they lie in ``images/`` beside it.
+    """Images of a COCO file, as ``read_coco_file`` finds them; crowd boxes become regions to ignore.
 
-    Optional per-image fields: ``annotated_for`` and ``exhaustive_for`` name classes (all, where absent); ``labelled``
-    false leaves the image out. Crowd boxes become regions to ignore. Raises ``UsageError`` naming what is wrong.
+    Raises ``UsageError`` naming what is wrong, and for a category that is none of ours: its objects would be learnt
+    as background.
     """
-    content = read_json(annotations_path)
-    try:
-        return _coco_images(annotations_path, content, zoom=zoom, weight=weight)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UsageError(f"{annotations_path}: {error!r} is missing or wrong; give a COCO file.") from error
-
-
-def _coco_images(
-    annotations_path: Path, content: dict[str, Any], *, zoom: tuple[float, float], weight: float
-) -> list[LabelledImage]:
-    names = {category["id"]: category["name"] for category in content["categories"]}
-    unknown = sorted(set(names.values()) - set(_LABEL_OF_NAME))
-    if unknown:
-        raise UsageError(f"{annotations_path}: unknown classes {', '.join(unknown)}; known are {', '.join(CLASSES)}.")
-    by_image: dict[int, list[dict[str, Any]]] = {}
-    for annotation in content["annotations"]:
-        by_image.setdefault(annotation["image_id"], []).append(annotation)
+    content = read_coco_file(annotations_path)
+    if content.other_categories:
+        unknown = ", ".join(content.other_categories)
+        raise UsageError(f"{annotations_path}: unknown classes {unknown}; known are {', '.join(CLASSES)}.")
     images = []
-    for entry in content["images"]:
-        if not entry.get("labelled", True):
-            continue
-        annotations = by_image.get(entry["id"], [])
-        boxes = np.array([a["bbox"] for a in annotations], np.float32).reshape(-1, 4)
-        if not (np.isfinite(boxes).all() and (boxes[:, 2:] >= 0).all()):
-            raise UsageError(f"{annotations_path}: {entry['file_name']}: a bbox is no x, y, width, height; correct it.")
-        boxes[:, 2:] += boxes[:, :2]
-        labels = np.array([_LABEL_OF_NAME[names[a["category_id"]]] for a in annotations], np.int64)
-        crowd = np.array([bool(a.get("iscrowd", 0)) for a in annotations], bool)
-        exhaustive = np.isin(np.arange(len(CLASSES)), [_LABEL_OF_NAME[n] for n in entry.get("exhaustive_for", CLASSES)])
-        path = annotations_path.parent / "images" / entry["file_name"]
+    for entry in content.images:
+        boxes, crowd = entry.boxes_xyxy_px.astype(np.float32), entry.is_crowd
         images.append(
             LabelledImage(
-                name=entry["file_name"],
-                image=read_image(path),
+                name=entry.file_name,
+                image=read_image(entry.path),
                 boxes_xyxy_px=boxes[~crowd],
-                labels=labels[~crowd],
-                object_ids=object_ids(str(path), np.arange(len(boxes))[~crowd]),
-                exhaustive=exhaustive,
+                labels=entry.labels[~crowd],
+                object_ids=object_ids(str(entry.path), np.arange(len(boxes))[~crowd]),
+                exhaustive=np.isin(np.arange(len(CLASSES)), list(entry.exhaustive_labels)),
                 ignore_xyxy_px=boxes[crowd],
-                ignore_labels=labels[crowd],
+                ignore_labels=entry.labels[crowd],
                 zoom=zoom,
                 weight=weight,
             )

@@ -14,19 +14,13 @@ import numpy as np
 from perception.errors import UsageError
 from perception.evaluation.core.boxes import ImageKey
 from perception.files import read_json
-from perception.taxonomy import CLASSES
+from perception.sources.datasets.coco import find_image, read_coco_file
+from perception.taxonomy import CLASSES, label_of
 from perception.types import BoxTable
-
-_OTHER_SPELLINGS = {
-    "person": "pedestrian",
-    "motorbike": "motorcycle",
-    "bike": "bicycle",
-    "bus/rv/caravan": "bus",
-}
 
 
 @dataclass(frozen=True)
-class LabelledImage:
+class DatasetImage:
     """A file and the key that the ground truth knows it by; images of the same ``site`` show the same view."""
 
     path: Path
@@ -35,11 +29,11 @@ class LabelledImage:
 
 
 @dataclass(frozen=True)
-class LabelledImages:
+class ImageDataset:
     """``batches`` are images that a car's cameras took at one instant, or single ones. ``exhaustive_labels`` names for
     images that are labelled in part the classes that are complete. ``notes`` tell what was left out."""
 
-    batches: tuple[tuple[LabelledImage, ...], ...]
+    batches: tuple[tuple[DatasetImage, ...], ...]
     truth: BoxTable
     exhaustive_labels: dict[ImageKey, frozenset[int]]
     notes: tuple[str, ...]
@@ -60,10 +54,13 @@ class _Rows:
         x1, y1, x2, y2 = box_xyxy_px
         if not (math.isfinite(x1 + y1 + x2 + y2) and x1 <= x2 and y1 <= y2):
             raise ValueError(f"box {[x1, y1, x2, y2]}")
-        label = _label(name)
+        label = label_of(name)
         if label is None:
             self.other_classes[name] += 1
             return
+        self.append(key, label, box_xyxy_px)
+
+    def append(self, key: ImageKey, label: int, box_xyxy_px: Sequence[float]) -> None:
         self.keys.append(key)
         self.labels.append(label)
         self.boxes_xyxy_px.append(box_xyxy_px)
@@ -89,40 +86,38 @@ class _Rows:
         return tuple(text for count, text in said if count)
 
 
-def read_labelled_images(paths: Iterable[Path]) -> LabelledImages:
+def read_image_dataset(paths: Iterable[Path]) -> ImageDataset:
     """Read annotation files together.
 
-    A COCO file has its images beside it or in ``images/``; an image's optional ``exhaustive_for`` names the classes
-    that are labelled completely in it (all, where absent), ``labelled`` false leaves it out, an optional ``site`` names
-    the fixed camera that took it. A ``frames.json`` has
-    ``frames``, each with ``cameras`` by name: ``image``, and ``objects`` with ``class`` and ``box_xyxy`` in pixels.
+    A COCO file is read by ``read_coco_file``. A ``frames.json`` has ``frames``, each with ``cameras`` by name:
+    ``image``, and ``objects`` with ``class`` and ``box_xyxy`` in pixels.
 
     Raises ``UsageError`` naming the file when it is missing, of neither kind, or names an image that is not there.
     """
     rows = _Rows([], [], [], Counter())
-    batches: list[tuple[LabelledImage, ...]] = []
+    batches: list[tuple[DatasetImage, ...]] = []
     exhaustive: dict[ImageKey, frozenset[int]] = {}
     for number, path in enumerate(paths):
-        content = _read_json(path)
+        content = _read_mapping(path)
         try:
             if "frames" in content:
                 batches += _read_frames(path, content, rows, scope=f"{number}/{path.parent.name}")
             else:
-                batches += _read_coco(path, content, rows, exhaustive, scope=f"{number}/{path.stem}")
+                batches += _read_coco(path, rows, exhaustive, scope=f"{number}/{path.stem}")
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
             raise UsageError(f"{path}: {error!r} is missing or wrong; give a COCO file or a frames.json.") from error
     if not batches:
-        raise UsageError("--images: holds no labelled image; give a COCO file or a frames.json.")
-    return LabelledImages(tuple(batches), rows.table(), exhaustive, rows.notes())
+        raise UsageError("No image is labelled; give a COCO file or a frames.json.")
+    return ImageDataset(tuple(batches), rows.table(), exhaustive, rows.notes())
 
 
-def _read_frames(path: Path, content: Any, rows: _Rows, *, scope: str) -> list[tuple[LabelledImage, ...]]:
+def _read_frames(path: Path, content: Any, rows: _Rows, *, scope: str) -> list[tuple[DatasetImage, ...]]:
     batches = []
     for index, frame in enumerate(content["frames"]):
         batch = []
         for camera, entry in frame["cameras"].items():
             key = (f"{scope}/{camera}", index)
-            batch.append(LabelledImage(_existing(path, entry["image"]), key))
+            batch.append(DatasetImage(find_image(path, entry["image"]), key))
             for item in entry.get("objects", ()):
                 rows.add(key, item["class"], [float(value) for value in item["box_xyxy"]])
         batches.append(tuple(batch))
@@ -130,51 +125,26 @@ def _read_frames(path: Path, content: Any, rows: _Rows, *, scope: str) -> list[t
 
 
 def _read_coco(
-    path: Path, content: Any, rows: _Rows, exhaustive: dict[ImageKey, frozenset[int]], *, scope: str
-) -> list[tuple[LabelledImage, ...]]:
-    batches: list[tuple[LabelledImage, ...]] = []
-    names = {category["id"]: category["name"] for category in content["categories"]}
-    annotations: dict[Any, list[Any]] = {}
-    for annotation in content["annotations"]:
-        annotations.setdefault(annotation["image_id"], []).append(annotation)
-    for index, entry in enumerate(content["images"]):
-        if not entry.get("labelled", True):
-            rows.unlabelled += 1
-            continue
+    path: Path, rows: _Rows, exhaustive: dict[ImageKey, frozenset[int]], *, scope: str
+) -> list[tuple[DatasetImage, ...]]:
+    batches: list[tuple[DatasetImage, ...]] = []
+    content = read_coco_file(path)
+    rows.other_classes.update(content.other_classes)
+    rows.crowds += content.crowd_count
+    rows.unlabelled += content.unlabelled_count
+    for index, image in enumerate(content.images):
         key = (scope, index)
-        site = f"{scope}/{entry['site']}" if entry.get("site") else None
-        batches.append((LabelledImage(_existing(path, entry["file_name"]), key, site),))
-        complete = set(range(len(CLASSES)))
-        if "exhaustive_for" in entry:
-            complete = {label for name in entry["exhaustive_for"] if (label := _label(name)) is not None}
-        for annotation in annotations.get(entry["id"], []):
-            name = names[annotation["category_id"]]
-            if annotation.get("iscrowd"):
-                # Nobody knows how many are in the crowd: what is found there is neither right nor wrong.
-                rows.crowds += 1
-                complete.discard(-1 if (label := _label(name)) is None else label)
-                continue
-            x, y, width, height = (float(value) for value in annotation["bbox"])
-            rows.add(key, name, (x, y, x + width, y + height))
+        batches.append((DatasetImage(image.path, key, f"{scope}/{image.site}" if image.site else None),))
+        # Nobody knows how many are in a crowd: what is found there is neither right nor wrong.
+        complete = image.exhaustive_labels - set(image.labels[image.is_crowd].tolist())
+        for label, box in zip(image.labels[~image.is_crowd], image.boxes_xyxy_px[~image.is_crowd], strict=True):
+            rows.append(key, int(label), box.tolist())
         if len(complete) < len(CLASSES):
             exhaustive[key] = frozenset(complete)
     return batches
 
 
-def _label(name: str) -> int | None:
-    spelling = name.strip().lower()
-    spelling = _OTHER_SPELLINGS.get(spelling, spelling)
-    return CLASSES.index(spelling) if spelling in CLASSES else None
-
-
-def _existing(annotations_path: Path, name: str) -> Path:
-    for folder in (annotations_path.parent, annotations_path.parent / "images"):
-        if (folder / name).is_file():
-            return folder / name
-    raise UsageError(f"{annotations_path}: names the image {name}, which is neither beside it nor in images/.")
-
-
-def _read_json(path: Path) -> Any:
+def _read_mapping(path: Path) -> Any:
     content = read_json(path)
     if not isinstance(content, dict):
         raise UsageError(f"{path}: is no COCO file and no frames.json; give one of these.")

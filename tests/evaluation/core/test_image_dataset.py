@@ -9,7 +9,7 @@ import pytest
 from support.media import numbered_image, write_image
 
 from perception.errors import UsageError
-from perception.evaluation import read_labelled_images
+from perception.evaluation.core.image_dataset import read_image_dataset
 from perception.taxonomy import CLASSES
 
 
@@ -37,7 +37,7 @@ def coco(folder: Path, **changes: Any) -> Path:
 
 
 def test_a_coco_file(tmp_path: Path) -> None:
-    labelled = read_labelled_images([coco(tmp_path)])
+    labelled = read_image_dataset([coco(tmp_path)])
     (first,), (second,) = labelled.batches
     assert (first.path, second.path) == (tmp_path / "images" / "a.png", tmp_path / "b.png")
     np.testing.assert_array_equal(labelled.truth.boxes_xyxy_px, [[1, 2, 4, 6], [5, 6, 15, 16]])
@@ -52,7 +52,7 @@ def test_a_coco_file(tmp_path: Path) -> None:
 
 def test_images_of_a_fixed_camera_name_their_site(tmp_path: Path) -> None:
     images = [{"id": 10, "file_name": "a.png", "site": "crossing"}, {"id": 11, "file_name": "b.png"}]
-    (first,), (second,) = read_labelled_images([coco(tmp_path, images=images)]).batches
+    (first,), (second,) = read_image_dataset([coco(tmp_path, images=images)]).batches
     assert first.site is not None
     assert first.site.endswith("crossing")
     assert second.site is None
@@ -66,7 +66,7 @@ def test_a_surround_view_is_a_batch(tmp_path: Path) -> None:
         cameras[name] = {"image": f"{name}.png", "objects": objects}
     path = tmp_path / "frames.json"
     path.write_text(json.dumps({"frames": [{"cameras": cameras}, {"cameras": cameras}]}))
-    labelled = read_labelled_images([path, path])
+    labelled = read_image_dataset([path, path])
     assert [len(batch) for batch in labelled.batches] == [2, 2, 2, 2]
     keys = [image.key for batch in labelled.batches for image in batch]
     assert len(set(keys)) == 8
@@ -79,7 +79,7 @@ def test_a_surround_view_is_a_batch(tmp_path: Path) -> None:
     ("changes", "words"),
     [
         ({"images": [{"id": 1, "file_name": "gone.png"}]}, "names the image gone.png"),
-        ({"images": []}, "holds no labelled image"),
+        ({"images": []}, "No image is labelled"),
         ({"annotations": [{"image_id": 10, "category_id": 1}]}, "'bbox'"),
         ({"annotations": [{"image_id": 10, "category_id": 77, "bbox": [1, 1, 1, 1]}]}, "77"),
         ({"annotations": [{"image_id": 10, "category_id": 1, "bbox": [1, 1, 1]}]}, "val.json"),
@@ -88,7 +88,7 @@ def test_a_surround_view_is_a_batch(tmp_path: Path) -> None:
 )
 def test_a_wrong_file_is_named(changes: dict[str, Any], words: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
-        read_labelled_images([coco(tmp_path, **changes)])
+        read_image_dataset([coco(tmp_path, **changes)])
     assert words in str(caught.value)
 
 
@@ -97,4 +97,4 @@ def test_what_is_no_annotation_file(content: str, tmp_path: Path) -> None:
     path = tmp_path / "x.json"
     path.write_text(content)
     with pytest.raises(UsageError, match=r"x\.json"):
-        read_labelled_images([path])
+        read_image_dataset([path])
