@@ -107,7 +107,7 @@ def read_image_dataset(paths: Iterable[Path]) -> ImageDataset:
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
             raise UsageError(f"{path}: {error!r} is missing or wrong; give a COCO file or a frames.json.") from error
     if not batches:
-        raise UsageError("No image is labelled; give a COCO file or a frames.json.")
+        raise UsageError("no image in them is labelled; give a COCO file or a frames.json.", field="images")
     return ImageDataset(tuple(batches), rows.table(), exhaustive, rows.notes())
 
 

@@ -79,7 +79,7 @@ def test_a_surround_view_is_a_batch(tmp_path: Path) -> None:
     ("changes", "words"),
     [
         ({"images": [{"id": 1, "file_name": "gone.png"}]}, "names the image gone.png"),
-        ({"images": []}, "No image is labelled"),
+        ({"images": []}, "no image in them is labelled"),
         ({"annotations": [{"image_id": 10, "category_id": 1}]}, "'bbox'"),
         ({"annotations": [{"image_id": 10, "category_id": 77, "bbox": [1, 1, 1, 1]}]}, "77"),
         ({"annotations": [{"image_id": 10, "category_id": 1, "bbox": [1, 1, 1]}]}, "val.json"),
