@@ -12,7 +12,7 @@ from rich.console import Console
 from perception.errors import UsageError
 
 if TYPE_CHECKING:
-    from perception.detection.roadnet.network import RoadNet
+    from perception.detection.roadnet.shuffle import AnyRoadNet
 
 _TIMED_TRACKS = 1000
 ROADNET = "roadnet"
@@ -59,7 +59,7 @@ def detector(
     console.print(str(target), highlight=False, soft_wrap=True, markup=False)
 
 
-def _export_detector(model: RoadNet, feature_space: str, target: Path, console: Console) -> None:
+def _export_detector(model: AnyRoadNet, feature_space: str, target: Path, console: Console) -> None:
     import copy
 
     import torch
@@ -86,7 +86,13 @@ def _export_detector(model: RoadNet, feature_space: str, target: Path, console: 
 
 
 def _export_fewer_bits(
-    model: RoadNet, feature_space: str, images: Sequence[Path], target: Path, console: Console, *, bits: Literal[8, 16]
+    model: AnyRoadNet,
+    feature_space: str,
+    images: Sequence[Path],
+    target: Path,
+    console: Console,
+    *,
+    bits: Literal[8, 16],
 ) -> None:
     from perception.detection.roadnet.onnx_graph import roadnet_graph
     from perception.errors import PerceptionError

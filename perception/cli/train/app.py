@@ -104,7 +104,7 @@ def _train_detector(
     processes: Processes,
 ) -> None:
     from perception.detection import DetectionSettings, open_detector, read_roadnet, save_roadnet
-    from perception.detection.roadnet.network import RoadNet
+    from perception.detection.roadnet.shuffle import AnyRoadNet
     from perception.training.detector.config import TEACHER_SETTINGS, weights_path
     from perception.training.detector.embedding_alignment import keep_features
     from perception.training.detector.score_calibration import calibrate
@@ -135,7 +135,7 @@ def _train_detector(
     model, history = train_behind_bar(run, training.settings.steps, folder, console, title="RoadNet", root=root)
     if not processes.is_first:
         return
-    assert isinstance(model, RoadNet)
+    assert isinstance(model, AnyRoadNet)
     slope, shift = calibrate(model, images.validation, device)
     console.print(f"Scores calibrated on the validation sets: logit x {slope:.2f} + {shift:.2f}.", highlight=False)
     extras = {}

@@ -57,7 +57,8 @@ class RoadNetOutput(NamedTuple):
     """Raw outputs at A grid points of all levels, coarse levels last.
 
     ``class_logits`` (B, A, C); ``boxes_xyxy`` (B, A, 4) in pixels of the input; ``embeddings`` (B, A, F) of length 1;
-    ``points_xy`` (A, 2) and ``strides`` (A,) of the grid points in pixels.
+    ``points_xy`` (A, 2) and ``strides`` (A,) of the grid points in pixels. ``ltrb_logits`` (B, A, 4, D) weigh the
+    distances of the sides, 0 to D - 1 strides, where the network says them so.
     """
 
     class_logits: Tensor
@@ -65,6 +66,7 @@ class RoadNetOutput(NamedTuple):
     embeddings: Tensor
     points_xy: Tensor
     strides: Tensor
+    ltrb_logits: Tensor | None = None
 
 
 def fold_batch_norms(module: nn.Module) -> nn.Module:
@@ -162,6 +164,10 @@ class LevelHead(nn.Module):
             if first in self._NAMES_OF_V01:
                 state_dict[f"{prefix}{self._NAMES_OF_V01[first]}.{rest}"] = state_dict.pop(name)
         super()._load_from_state_dict(state_dict, prefix, *args)  # type: ignore[no-untyped-call]
+
+    def embedding_layers(self) -> nn.Sequential:
+        """From the map to the embedding."""
+        return nn.Sequential(self.cls_tower, self.embedding)
 
 
 class RoadNet(nn.Module):

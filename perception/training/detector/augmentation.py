@@ -20,7 +20,18 @@ from perception.training.detector.copy_paste import Cutouts, covered_shares
 from perception.training.detector.dataset import LabelledImage
 
 _MIN_VISIBLE_SHARE = 0.3
+_LEAST_SHARE_OF_VIEW, _LEAST_SHARE_OF_LARGE = 0.08, 0.12
+"""An object that fills so much of a view is one to find, however little of it is left; but not less than the second."""
+
 _MIN_SIDE_PX = 4.0
+
+_LARGEST_ZOOM = 5.0
+_NEAR_HEIGHTS = (0.4, 2.2)
+_CUT_SHARES = (0.35, 0.95)
+_MIN_NEAR_PX = 14.0
+"""A road user close by is so many heights of the view high, so much of it lies inside; lower ones are not enlarged."""
+
+_DARK_SHARE = 0.12
 
 
 class View(NamedTuple):
@@ -46,6 +57,7 @@ class Batch:
 
     ``known`` (B, C, H / 8, W / 8) is False where nobody knows whether an object of the class is there, ``original``
     (B, 1, H / 8, W / 8) where something was pasted.
+    ``start_scores`` (B, A, C) are those of the network before this training, where they are to be kept.
     ``imitate`` (B, T, C) says where which imitated detector counts for which class. ``teacher_scores`` (B, A, C) and
     ``teacher_boxes`` (B, A, 4) are what those that were asked say together; ``taught`` (B, A, C) says where they did.
     """
@@ -58,6 +70,7 @@ class Batch:
     known: Tensor
     original: Tensor
     imitate: Tensor
+    start_scores: Tensor | None = None
     teacher_scores: Tensor | None = None
     teacher_boxes: Tensor | None = None
     taught: Tensor | None = None
@@ -117,13 +130,22 @@ def random_view(
     with ``cutouts`` pasted in as many views as ``image.paste`` says."""
     image_height, image_width = image.image.shape[:2]
     fit = min(width / image_width, height / image_height)
-    low, high = image.zoom
-    zoom = fit * np.exp(rng.uniform(np.log(low), np.log(high)))
     stretch = np.exp(rng.uniform(-0.12, 0.12))
-    scale_x, scale_y = zoom * stretch, zoom / stretch
-    # What is larger than the canvas is cropped anywhere, what is smaller is placed anywhere.
-    offset_x = rng.uniform(*sorted((0.0, width - image_width * scale_x)))
-    offset_y = rng.uniform(*sorted((0.0, height - image_height * scale_y)))
+    large = np.flatnonzero(image.boxes_xyxy_px[:, 3] - image.boxes_xyxy_px[:, 1] >= _MIN_NEAR_PX)
+    if image.near and len(large) and rng.random() < image.near:
+        box = image.boxes_xyxy_px[rng.choice(large)]
+        wanted = np.exp(rng.uniform(*np.log(_NEAR_HEIGHTS))) * height / (box[3] - box[1])
+        zoom = float(np.clip(wanted, fit, _LARGEST_ZOOM * fit))
+        scale_x, scale_y = zoom * stretch, zoom / stretch
+        size = (image_width * scale_x, image_height * scale_y)
+        offset_x, offset_y = _cutting_offsets(box * np.array([scale_x, scale_y] * 2), size, rng, width, height)
+    else:
+        low, high = image.zoom
+        zoom = fit * np.exp(rng.uniform(np.log(low), np.log(high)))
+        scale_x, scale_y = zoom * stretch, zoom / stretch
+        # What is larger than the canvas is cropped anywhere, what is smaller is placed anywhere.
+        offset_x = rng.uniform(*sorted((0.0, width - image_width * scale_x)))
+        offset_y = rng.uniform(*sorted((0.0, height - image_height * scale_y)))
     matrix = np.array([[scale_x, 0.0, offset_x], [0.0, scale_y, offset_y]])
     if rng.random() < 0.5:
         matrix[0] = -matrix[0]
@@ -139,7 +161,7 @@ def random_view(
     )
     boxes, shares = _move_boxes(image.boxes_xyxy_px, matrix, width, height)
     ignored, ignored_shares = _move_boxes(image.ignore_xyxy_px, matrix, width, height)
-    keep, cut = _are_objects(boxes, shares), shares > 0
+    keep, cut = _are_objects(boxes, shares, view_px=width * height), shares > 0
     cut &= ~keep
     ignored_seen = ignored_shares > 0
     view = View(
@@ -157,6 +179,23 @@ def random_view(
         region, _ = _move_boxes(whole_picture, matrix, width, height)
         view = _with_pasted(view, shares[keep], region[0].round().astype(int), cutouts, rng)
     return view._replace(image=_light(view.image, rng))
+
+
+def _cutting_offsets(
+    box: FloatArray, size: tuple[float, float], rng: np.random.Generator, width: int, height: int
+) -> tuple[float, float]:
+    """Where a picture of ``size`` lies on the canvas when a border cuts ``box`` (4,), both enlarged already."""
+    side = rng.choice(4, p=(0.4, 0.4, 0.15, 0.05))  # left, right, lower, upper
+    share = rng.uniform(*_CUT_SHARES)
+    starts, ends = box[:2], box[2:]
+    limits = np.array([width, height], float)
+    offsets = rng.uniform(0.15, 0.85, size=2) * limits - (starts + ends) / 2
+    # Along the other axis the view shows no more padding than it must.
+    offsets = np.clip(offsets, np.minimum(limits - size, 0), np.maximum(limits - size, 0))
+    axis = 0 if side < 2 else 1
+    inside = share * (ends - starts)[axis]
+    offsets[axis] = inside - ends[axis] if side in (0, 3) else limits[axis] - inside - starts[axis]
+    return float(offsets[0]), float(offsets[1])
 
 
 def _with_pasted(
@@ -179,7 +218,8 @@ def _with_pasted(
     boxes, labels = np.concatenate([view.boxes_xyxy, added]), np.concatenate([view.labels, added_labels])
     ids = np.concatenate([view.object_ids, pasted.object_ids[is_there]])
     left = shares * (1 - covered_shares(view.boxes_xyxy, cover))
-    keep = _are_objects(boxes, np.concatenate([left, pasted.shown_shares[is_there]]))
+    view_px = view.image.shape[0] * view.image.shape[1]
+    keep = _are_objects(boxes, np.concatenate([left, pasted.shown_shares[is_there]]), view_px=view_px)
     ridden = added[np.isin(added_labels, TWO_WHEELED_LABELS)]
     return view._replace(
         image=picture,
@@ -201,17 +241,21 @@ def _move_boxes(boxes: FloatArray, matrix: FloatArray, width: int, height: int) 
     return clipped.astype(np.float32), shares
 
 
-def _are_objects(boxes: FloatArray, shares: FloatArray) -> NDArray[np.bool_]:
+def _are_objects(boxes: FloatArray, shares: FloatArray, *, view_px: int) -> NDArray[np.bool_]:
     """(n,): what is mostly outside, hidden or tiny is no object to find, but no background either."""
-    is_large = (boxes[:, 2:] - boxes[:, :2]).min(axis=1) >= _MIN_SIDE_PX
-    return np.asarray(is_large & (shares > _MIN_VISIBLE_SHARE))
+    sides = boxes[:, 2:] - boxes[:, :2]
+    fills = (sides.prod(axis=1) > _LEAST_SHARE_OF_VIEW * view_px) & (shares > _LEAST_SHARE_OF_LARGE)
+    return np.asarray((sides.min(axis=1) >= _MIN_SIDE_PX) & ((shares > _MIN_VISIBLE_SHARE) | fills))
 
 
 def _light(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Random brightness, contrast, gamma, colour balance, grey, blur and noise."""
+    """Random brightness, contrast, gamma, colour balance, grey, blur and noise; at times as dark as at night."""
     levels = np.arange(256, dtype=np.float32) / 255
     gains = np.exp(rng.normal(0, 0.08, size=3)) * np.exp(rng.normal(0, 0.2))
     gamma = np.exp(rng.normal(0, 0.25))
+    is_dark = rng.random() < _DARK_SHARE
+    if is_dark:
+        gains, gamma = gains * rng.uniform(0.3, 0.8), gamma * rng.uniform(1.2, 2.0)
     contrast = np.exp(rng.normal(0, 0.2))
     table = np.clip(((levels[:, None] ** gamma) * gains - 0.45) * contrast + 0.45, 0, 1)
     picture = cv2.LUT(picture, (table * 255).astype(np.uint8).reshape(256, 1, 3))  # type: ignore[assignment]
@@ -221,7 +265,7 @@ def _light(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.u
         picture = cv2.addWeighted(picture, 1 - amount, np.repeat(grey, 3, axis=2), amount, 0)  # type: ignore[assignment]
     if rng.random() < 0.2:
         picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.4, 1.4))  # type: ignore[assignment]
-    if rng.random() < 0.2:
+    if is_dark or rng.random() < 0.2:
         noise = rng.normal(0, rng.uniform(2, 9), size=picture.shape[:2]).astype(np.int16)
         picture = np.clip(picture.astype(np.int16) + noise[..., None], 0, 255).astype(np.uint8)
     if rng.random() < 0.2:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from perception.detection.roadnet.network import SIDE_MULTIPLE_PX
+from perception.geometry.riders import RiderConvention
 from perception.taxonomy import CLASSES
 from perception.training.engine.trainer import TrainingSettings
 from perception.weights import bundled_weights
@@ -31,6 +32,13 @@ class DataSet(BaseModel):
     zoom: tuple[Zoom, Zoom] = (0.5, 2.0)
     weight: float = Field(1.0, gt=0, description="how often an image is drawn, beside the others'")
     hold_out: float = Field(0.0, ge=0, lt=1, description="share of the images that is kept for validation")
+    hold_out_sites: tuple[str, ...] = Field((), description="sites whose images are kept for validation")
+    hold_out_last: bool = Field(False, description="the share that is held out is the end of a drive")
+    riders: RiderConvention | dict[str, RiderConvention] = Field(
+        "separate",
+        description="how riders are boxed where a COCO file does not say it: all, or by the beginning of the site",
+    )
+    near: float = Field(0.0, ge=0, le=1, description="share of an image's views that cut a road user close by")
     paste: float = Field(0.0, ge=0, le=1, description="share of an image's views into which cutouts are pasted")
     imitate: bool | dict[Path, tuple[str, ...]] = Field(
         True, description="the imitated detectors whose answers count here, and for which classes; all, none"
@@ -62,6 +70,16 @@ class DetectorTraining(BaseModel):
     learns: Literal["everything", "boxes"] = Field(
         "everything", description="boxes: only those layers of the heads that say where an object is, all else stays"
     )
+    coco_start: Path | None = Field(None, description="tensors of NanoDet-Plus-m-1.5x for COCO to start from")
+    structure: Literal["mobile", "shuffle"] = Field(
+        "shuffle", description="mobile: the network of the bundled nano; shuffle: that of coco_start"
+    )
+    keep_start: float = Field(
+        0.0, ge=0, allow_inf_nan=False, description="weight of what the network said before this training; 0 is off"
+    )
+    pseudo_labels: Path | None = Field(
+        None, description="answers of other detectors for images by name, made once; in place of teachers"
+    )
     keep_features: Path | None = Field(None, description="RoadNet weights whose features objects are to keep")
     rare_share: float = Field(0.3, ge=0, le=1, description="classes in fewer images are drawn more often; 0 is off")
     train: Annotated[tuple[DataSet, ...], Field(min_length=1)]
@@ -74,8 +92,13 @@ class DetectorTraining(BaseModel):
 
     @model_validator(mode="after")
     def _fits_together(self) -> DetectorTraining:
-        if self.start is not None and self.backbone is not None:
-            raise ValueError("start and backbone both name where to begin; leave one of them out")
+        starts = [name for name in ("start", "backbone", "coco_start") if getattr(self, name) is not None]
+        if len(starts) > 1:
+            raise ValueError(f"{' and '.join(starts)} name where to begin; leave all but one out")
+        if (self.backbone, self.coco_start)[self.structure == "mobile"] is not None:
+            raise ValueError(f"{starts[0]} does not fit structure {self.structure}")
+        if self.pseudo_labels is not None and self.teachers:
+            raise ValueError("pseudo_labels are answers that are known already; leave them or the teachers out")
         if self.learns == "boxes" and (self.start is None or self.keep_features is not None):
             raise ValueError("learns: boxes goes on from weights, whose features stay; give start and no keep_features")
         if any(data_set.paste for data_set in self.train) != (self.cutouts is not None):

@@ -6,6 +6,7 @@ where nobody knows (``ignore_xyxy``). Neither may be learnt as background.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from perception.arrays import FloatArray, IntArray
 from perception.errors import UsageError
 from perception.sources import open_source, read_truth
-from perception.sources.datasets.coco import read_coco_file
+from perception.sources.datasets.coco import Riders, read_coco_file
 from perception.taxonomy import CLASSES
 
 MIN_VISIBLE_SHARE = 0.3
@@ -32,7 +33,9 @@ class LabelledImage:
     ``neighbours`` are indices of images of the same scene. ``zoom`` is the range of magnifications that makes
     sense for this image, where 1 fits it to the network's input. ``imitate`` (T, C) says which of T imitated
     detectors may be learnt from here, class by class: none where the truth is complete and the picture unlike those
-    that they know. ``paste`` is the share of its views in which cutouts are pasted.
+    that they know. ``paste`` is the share of its views in which cutouts are pasted, ``near`` the share of those that
+    show a road user close by and cut off. ``site`` names where it was taken. ``riders_are_joined`` is False where
+    riders were boxes of their own and those that labels still lack would be, too.
     """
 
     name: str
@@ -47,21 +50,28 @@ class LabelledImage:
     weight: float = 1.0
     imitate: NDArray[np.bool_] = field(default_factory=lambda: np.zeros((0, len(CLASSES)), bool))
     paste: float = 0.0
+    near: float = 0.0
+    site: str = ""
+    riders_are_joined: bool = True
 
 
-def read_coco(annotations_path: Path, *, zoom: tuple[float, float], weight: float) -> list[LabelledImage]:
-    """Images of a COCO file, as ``read_coco_file`` finds them; crowd boxes become regions to ignore.
+def read_coco(
+    annotations_path: Path, *, zoom: tuple[float, float], weight: float, riders: Riders = "separate"
+) -> list[LabelledImage]:
+    """Images of a COCO file, as ``read_coco_file`` finds them, riders and machines as one; crowd boxes become regions
+    to ignore, and regions of the category "ignore" those of all classes.
 
     Raises ``UsageError`` naming what is wrong, and for a category that is none of ours: its objects would be learnt
     as background.
     """
-    content = read_coco_file(annotations_path)
+    content = read_coco_file(annotations_path, riders=riders)
     if content.other_categories:
         unknown = ", ".join(content.other_categories)
         raise UsageError(f"{annotations_path}: unknown classes {unknown}; known are {', '.join(CLASSES)}.")
     images = []
     for entry in content.images:
         boxes, crowd = entry.boxes_xyxy_px.astype(np.float32), entry.is_crowd
+        ignored = entry.ignored_xyxy_px.astype(np.float32)
         images.append(
             LabelledImage(
                 name=entry.file_name,
@@ -70,10 +80,12 @@ def read_coco(annotations_path: Path, *, zoom: tuple[float, float], weight: floa
                 labels=entry.labels[~crowd],
                 object_ids=object_ids(str(entry.path), np.arange(len(boxes))[~crowd]),
                 exhaustive=np.isin(np.arange(len(CLASSES)), list(entry.exhaustive_labels)),
-                ignore_xyxy_px=boxes[crowd],
-                ignore_labels=entry.labels[crowd],
+                ignore_xyxy_px=np.concatenate([boxes[crowd], np.repeat(ignored, len(CLASSES), axis=0)]),
+                ignore_labels=np.concatenate([entry.labels[crowd], np.tile(np.arange(len(CLASSES)), len(ignored))]),
                 zoom=zoom,
                 weight=weight,
+                site=entry.site or "",
+                riders_are_joined=entry.riders_are_joined,
             )
         )
     return images
@@ -148,11 +160,28 @@ def matching_paths(root: Path, path: Path) -> list[Path]:
     return found
 
 
-def split_off(images: Sequence[LabelledImage], share: float) -> tuple[list[LabelledImage], list[LabelledImage]]:
-    """(kept, held out): a ``share`` of the images, chosen by their names and so the same in every run."""
-    held_out = [object_ids(image.name, np.zeros(1, np.int64))[0] % 1000 < share * 1000 for image in images]
-    kept = [image for image, out in zip(images, held_out, strict=True) if not out]
-    return kept, [image for image, out in zip(images, held_out, strict=True) if out]
+def split_off(
+    images: Sequence[LabelledImage], share: float, *, sites: Sequence[str] = (), last: bool = False
+) -> tuple[list[LabelledImage], list[LabelledImage]]:
+    """(kept, held out): the images of these ``sites``, and a ``share`` of the others.
+
+    The share is chosen by their names and so the same in every run; with ``last`` it is the end of a drive, whose
+    images count up in the last number of their names: neighbours in time would otherwise be on both sides.
+    """
+    held_out = np.array([image.site in sites for image in images], bool)
+    if last:
+        order = sorted(np.flatnonzero(~held_out).tolist(), key=lambda index: _last_number(images[index].name))
+        held_out[order[len(order) - round(share * len(order)) :]] = True
+    else:
+        chances = [object_ids(image.name, np.zeros(1, np.int64))[0] % 1000 for image in images]
+        held_out |= np.array(chances, float) < share * 1000
+    kept = [image for image, out in zip(images, held_out.tolist(), strict=True) if not out]
+    return kept, [image for image, out in zip(images, held_out.tolist(), strict=True) if out]
+
+
+def _last_number(name: str) -> int:
+    numbers = re.findall(r"\d+", name)
+    return int(numbers[-1]) if numbers else -1
 
 
 def object_ids(scope: str, ids: IntArray) -> IntArray:

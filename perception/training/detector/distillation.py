@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -17,6 +18,7 @@ from perception.detection.nms import SUPPRESSION_GROUPS
 from perception.detection.roadnet.weights import is_exported_roadnet, load_roadnet, open_exported
 from perception.detection.settings import DetectionSettings
 from perception.geometry.boxes import box_areas, intersections_and_unions
+from perception.geometry.riders import join_riders, joined_labels
 from perception.protocols import Detector
 from perception.taxonomy import CLASSES, PEDESTRIAN_LABEL, TWO_WHEELED_LABELS
 from perception.training.detector.dataset import LabelledImage, with_labels
@@ -109,18 +111,54 @@ def complete_labels(images: Iterable[LabelledImage], teachers: Sequence[Detector
             yield image
             continue
         frame = Frame(image.image, "image", 0, 0)
-        boxes, labels, sure = agreement([teacher.detect([frame])[0] for teacher in teachers])
-        wanted = ~image.exhaustive[labels]
-        boxes, labels, sure = boxes[wanted], labels[wanted], sure[wanted]
+        yield completed(image, *agreement([teacher.detect([frame])[0] for teacher in teachers]))
+
+
+def completed(
+    image: LabelledImage, boxes_xyxy_px: FloatArray, labels: IntArray, sure: NDArray[np.bool_]
+) -> LabelledImage:
+    """``image`` with what detectors found (n,) of the classes that it lacks: as boxes where they are ``sure``, else as
+    regions to ignore. Boxes that people drew win; riders are joined with their machines."""
+    wanted = ~image.exhaustive[labels]
+    boxes, labels, sure = boxes_xyxy_px[wanted].astype(np.float32), labels[wanted], sure[wanted]
+    known = _overlap(boxes, image.boxes_xyxy_px)
+    same_group = _GROUPS[labels][:, None] == _GROUPS[image.labels][None]
+    new = ~((known.iou > 0.4) & same_group).any(axis=1) if len(image.labels) else np.ones(len(labels), bool)
+    bonnet = _is_bonnet(boxes, image.image.shape[:2])
+    if not image.riders_are_joined:
+        image, rides = _with_riders(image, boxes, labels, sure & ~bonnet)
+        boxes, labels = boxes[~rides], labels[~rides]
+        sure, new, bonnet = sure[~rides], new[~rides], bonnet[~rides]
         known = _overlap(boxes, image.boxes_xyxy_px)
-        same_group = _GROUPS[labels][:, None] == _GROUPS[image.labels][None]
-        new = ~((known.iou > 0.4) & same_group).any(axis=1) if len(image.labels) else np.ones(len(labels), bool)
-        # Some data sets draw one box around machine and rider: there the rider is no pedestrian, nor background.
-        riding = (labels == PEDESTRIAN_LABEL) & (
-            (known.share_inside > _RIDER_OVERLAP) & np.isin(image.labels, TWO_WHEELED_LABELS)[None]
-        ).any(axis=1)
-        label_it, ignore_it = new & sure & ~riding, new & (~sure | riding)
-        yield with_labels(image, boxes[label_it], labels[label_it], boxes[ignore_it], labels[ignore_it])
+    # Some data sets draw one box around machine and rider: there the rider is no pedestrian, nor background.
+    riding = (labels == PEDESTRIAN_LABEL) & (
+        (known.share_inside > _RIDER_OVERLAP) & np.isin(image.labels, TWO_WHEELED_LABELS)[None]
+    ).any(axis=1)
+    label_it, ignore_it = new & sure & ~riding & ~bonnet, new & (~sure | riding | bonnet)
+    boxes_added, labels_added = boxes[label_it], labels[label_it]
+    boxes_added, remains = joined_labels(boxes_added, labels_added, labels_added == PEDESTRIAN_LABEL)
+    return with_labels(image, boxes_added[remains], labels_added[remains], boxes[ignore_it], labels[ignore_it])
+
+
+def _with_riders(
+    image: LabelledImage, boxes: FloatArray, labels: IntArray, sure: NDArray[np.bool_]
+) -> tuple[LabelledImage, NDArray[np.bool_]]:
+    """``image`` whose machines hold the riders among what was found (n,), and which of these ride (n,)."""
+    machines = np.flatnonzero(np.isin(image.labels, TWO_WHEELED_LABELS))
+    persons = np.flatnonzero(sure & (labels == PEDESTRIAN_LABEL))
+    joined = join_riders(image.boxes_xyxy_px[machines], boxes[persons])
+    whole = image.boxes_xyxy_px.copy()
+    whole[machines] = joined.boxes_xyxy_px
+    rides = np.zeros(len(labels), bool)
+    rides[persons[joined.machine_of >= 0]] = True
+    return replace(image, boxes_xyxy_px=whole), rides
+
+
+def _is_bonnet(boxes: FloatArray, size: tuple[int, int]) -> NDArray[np.bool_]:
+    """(n,): low and broad at the lower edge of a picture (height, width): detectors call the own bonnet a car."""
+    height, width = size
+    at_edge = boxes[:, 3] > 0.97 * height
+    return np.asarray(at_edge & (boxes[:, 2] - boxes[:, 0] > 0.5 * width) & (boxes[:, 3] - boxes[:, 1] < 0.4 * height))
 
 
 def agreement(found: Sequence[Detections]) -> tuple[FloatArray, IntArray, NDArray[np.bool_]]:

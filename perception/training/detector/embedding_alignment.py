@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from perception.detection.letterbox import canvas_size, letterbox
 from perception.detection.nms import suppress
-from perception.detection.roadnet.network import SIDE_MULTIPLE_PX, STRIDES, LevelHead, RoadNet, RoadNetOutput, to_input
+from perception.detection.roadnet.network import SIDE_MULTIPLE_PX, STRIDES, RoadNetOutput, to_input
+from perception.detection.roadnet.shuffle import AnyHead, AnyRoadNet
 from perception.detection.settings import USUAL_IMAGE_SIZE_PX
 from perception.taxonomy import CLASSES
 from perception.training.detector.augmentation import View, collate
@@ -45,7 +46,7 @@ class _Objects(NamedTuple):
 
 
 @torch.inference_mode()
-def keep_features(new: RoadNet, old: RoadNet, images: Sequence[LabelledImage], device: torch.device) -> Kept:
+def keep_features(new: AnyRoadNet, old: AnyRoadNet, images: Sequence[LabelledImage], device: torch.device) -> Kept:
     """Change the embedding's last layer of ``new`` so that objects get the features that ``old`` gives them.
 
     At most 800 pictures are looked at, evenly chosen; every fifth of them is kept for the figure that is returned.
@@ -61,14 +62,14 @@ def keep_features(new: RoadNet, old: RoadNet, images: Sequence[LabelledImage], d
             (held_out if index % _HELD_OUT_EVERY == 0 else learnt).append(objects)
     known = _join(learnt)
     for index, head in enumerate(new.heads):
-        assert isinstance(head, LevelHead)
+        assert isinstance(head, AnyHead)
         rows = known.heads == index
         if rows.any():
             _fit(head.embedding, known.inputs[rows], known.wanted[rows])
     return _agreement(new, _join(held_out))
 
 
-def _seen_by_both(new: RoadNet, old: RoadNet, image: LabelledImage, device: torch.device) -> Iterator[_Objects]:
+def _seen_by_both(new: AnyRoadNet, old: AnyRoadNet, image: LabelledImage, device: torch.device) -> Iterator[_Objects]:
     """The objects that ``old`` finds, each at the place where ``new`` would find it; nothing where there are none."""
     height, width = image.image.shape[:2]
     long_side_px = min(USUAL_IMAGE_SIZE_PX, max(height, width))
@@ -92,11 +93,11 @@ def _seen_by_both(new: RoadNet, old: RoadNet, image: LabelledImage, device: torc
     )
     places = assign(after, collate([view], *size).to(device)).best_places[0]
     levels = torch.searchsorted(torch.tensor(STRIDES, device=device), after.strides[places].long())
-    heads = levels.clamp(max=len(new.heads) - 1)  # the coarsest two levels share theirs
+    heads = levels.clamp(max=len(new.heads) - 1)  # two levels may share one
     yield _Objects(last_inputs[places], heads, before.embeddings[0, found.point_indices])
 
 
-def _with_last_inputs(model: RoadNet, inputs: Tensor) -> tuple[RoadNetOutput, Tensor]:
+def _with_last_inputs(model: AnyRoadNet, inputs: Tensor) -> tuple[RoadNetOutput, Tensor]:
     """The outputs, and what the embeddings' last layers were given at all places, (A, channels)."""
     given: list[Tensor] = []
 
@@ -122,7 +123,7 @@ def _fit(layer: nn.Conv2d, inputs: Tensor, wanted: Tensor) -> None:
     layer.bias.copy_(solution[-1])
 
 
-def _agreement(model: RoadNet, objects: _Objects) -> Kept:
+def _agreement(model: AnyRoadNet, objects: _Objects) -> Kept:
     heads = [head.embedding for head in model.heads]  # type: ignore[union-attr]
     kept = torch.empty_like(objects.wanted)
     for index, layer in enumerate(heads):

@@ -2,7 +2,8 @@
 
 Places are assigned to objects by task alignment (Feng et al. 2021, TOOD): an object takes the few places whose class
 score and box are already best. Classes learn by a quality focal loss (Li et al. 2020), boxes by generalised IoU
-(Rezatofighi et al. 2019), embeddings by supervised contrast (Khosla et al. 2020).
+(Rezatofighi et al. 2019) and, where the network says distances as distributions, by the distribution focal loss (Li et
+al. 2020), embeddings by supervised contrast (Khosla et al. 2020).
 """
 
 from __future__ import annotations
@@ -22,13 +23,15 @@ from perception.training.detector.augmentation import KNOWN_STRIDE, Batch
 _PLACES_PER_OBJECT = 10
 _ALIGNMENT_POWER = 5.0
 _CLASS_WEIGHT, _KIND_WEIGHT, _BOX_WEIGHT, _EMBEDDING_WEIGHT, _TEACHER_WEIGHT = 1.0, 0.5, 2.0, 0.1, 1.0
+_SIDES_WEIGHT = 0.25
 _MIN_TEACHER_SCORE = 0.05
 _TEMPERATURE = 0.15
 
 
 class DetectionLoss(NamedTuple):
     """Scalars; ``total`` is what gradient descent follows. ``kinds`` takes for granted that an object is there.
-    ``teacher`` is zero where no teacher was asked."""
+    ``teacher`` is zero where no teacher was asked, ``start`` where what the network said before is not to be kept,
+    ``sides`` where it says no distributions."""
 
     total: Tensor
     classes: Tensor
@@ -36,6 +39,8 @@ class DetectionLoss(NamedTuple):
     boxes: Tensor
     embeddings: Tensor
     teacher: Tensor
+    sides: Tensor
+    start: Tensor
 
 
 class Assignment(NamedTuple):
@@ -76,7 +81,7 @@ def assign(output: RoadNetOutput, batch: Batch) -> Assignment:
     return Assignment(object_indices, torch.where(object_indices >= 0, quality, 0.0), places[:, :, 0])
 
 
-def detection_loss(output: RoadNetOutput, batch: Batch) -> DetectionLoss:
+def detection_loss(output: RoadNetOutput, batch: Batch, *, start_weight: float = 0.0) -> DetectionLoss:
     """The loss of a batch, averaged over its objects."""
     assignment = assign(output, batch)
     is_object = assignment.object_indices >= 0
@@ -99,6 +104,8 @@ def detection_loss(output: RoadNetOutput, batch: Batch) -> DetectionLoss:
     kinds = (kind_loss * weights).sum() / normaliser
     found, wanted = output.boxes_xyxy[is_object], batch.boxes_xyxy[rows, objects][is_object]
     boxes = (generalized_box_iou_loss(found, wanted) * weights).sum() / normaliser
+    sides = _side_loss(output, wanted, is_object, weights) / normaliser
+    start = _kept_answers(output, batch) if start_weight else sides * 0.0
     embeddings = _contrast(output, batch, assignment)
     teacher = _distillation(output, batch)
     total = (
@@ -107,8 +114,54 @@ def detection_loss(output: RoadNetOutput, batch: Batch) -> DetectionLoss:
         + _BOX_WEIGHT * boxes
         + _EMBEDDING_WEIGHT * embeddings
         + _TEACHER_WEIGHT * teacher
+        + _SIDES_WEIGHT * sides
+        + start_weight * start
     )
-    return DetectionLoss(total, classes, kinds, boxes, embeddings, teacher)
+    return DetectionLoss(total, classes, kinds, boxes, embeddings, teacher, sides, start)
+
+
+def _side_loss(output: RoadNetOutput, wanted: Tensor, is_object: Tensor, weights: Tensor) -> Tensor:
+    """The distribution focal loss of N places that have an object, boxes ``wanted`` (N, 4), summed by ``weights`` (N,).
+
+    A distance between two whole numbers of strides is to have its weight on these two, the nearer the more.
+    """
+    if output.ltrb_logits is None:
+        return output.class_logits.sum() * 0.0
+    logits = output.ltrb_logits[is_object]  # (N, 4, D)
+    places = torch.nonzero(is_object)[:, 1]
+    points, strides = output.points_xy[places], output.strides[places, None]
+    distances = torch.cat([points - wanted[:, :2], wanted[:, 2:] - points], dim=1) / strides
+    last = logits.shape[-1] - 1
+    distances = distances.clamp(min=0, max=last - 0.01)
+    below = distances.floor().long()
+    above_share = distances - below
+    log_shares = logits.log_softmax(dim=-1)
+    nearer = log_shares.gather(2, below[..., None])[..., 0] * (1 - above_share)
+    farther = log_shares.gather(2, below[..., None] + 1)[..., 0] * above_share
+    total: Tensor = (-(nearer + farther).mean(dim=1) * weights).sum()
+    return total
+
+
+def _kept_answers(output: RoadNetOutput, batch: Batch) -> Tensor:
+    """Say at every place of the picture itself what the network said there before it went on learning; where riders are
+    part of their machines, it need not go on calling them pedestrians."""
+    if batch.start_scores is None:
+        return output.class_logits.sum() * 0.0
+    target = batch.start_scores
+    focus = (target - output.class_logits.sigmoid()).abs().pow(2.0).detach()
+    loss = functional.binary_cross_entropy_with_logits(output.class_logits, target, reduction="none")
+    counts = _known_at_places(batch.original, output.points_xy).to(target.dtype).expand_as(target).clone()
+    counts[..., PEDESTRIAN_LABEL] *= ~_inside_two_wheelers(output.points_xy, batch)
+    total: Tensor = (loss * focus * counts).sum() / target.amax(dim=2).sum().clamp(min=1.0)
+    return total
+
+
+def _inside_two_wheelers(points_xy: Tensor, batch: Batch) -> Tensor:
+    """(B, A): places where people drew one box around rider and machine."""
+    has_rider = batch.valid & torch.isin(batch.labels, batch.labels.new_tensor(TWO_WHEELED_LABELS))
+    low, high = batch.boxes_xyxy[:, None, :, :2], batch.boxes_xyxy[:, None, :, 2:]
+    points = points_xy[None, :, None]
+    return (((points > low) & (points < high)).all(-1) & has_rider[:, None]).any(dim=2)
 
 
 def _distillation(output: RoadNetOutput, batch: Batch) -> Tensor:
@@ -123,10 +176,7 @@ def _distillation(output: RoadNetOutput, batch: Batch) -> Tensor:
     found_boxes = output.boxes_xyxy[:, : target.shape[1]]
     probability = logits.sigmoid()
     focus = (target - probability).abs().pow(2.0).detach()
-    has_rider = batch.valid & torch.isin(batch.labels, batch.labels.new_tensor(TWO_WHEELED_LABELS))
-    low, high = batch.boxes_xyxy[:, None, :, :2], batch.boxes_xyxy[:, None, :, 2:]
-    points = output.points_xy[None, : target.shape[1], None]
-    is_rider = (((points > low) & (points < high)).all(-1) & has_rider[:, None]).any(dim=2)
+    is_rider = _inside_two_wheelers(output.points_xy[: target.shape[1]], batch)
     is_original = _known_at_places(batch.original, output.points_xy)[:, : target.shape[1]]
     counts = (batch.taught & is_original).to(target.dtype)
     counts[..., PEDESTRIAN_LABEL] *= ~is_rider

@@ -17,7 +17,7 @@ from scipy.optimize import minimize
 from perception.arrays import FloatArray
 from perception.detection.roadnet.detector import RoadNetDetector
 from perception.detection.roadnet.engines import RoadNetTorchEngine
-from perception.detection.roadnet.network import LevelHead, RoadNet
+from perception.detection.roadnet.shuffle import AnyHead, AnyRoadNet
 from perception.detection.settings import DetectionSettings
 from perception.geometry.boxes import pairwise_iou
 from perception.training.detector.dataset import LabelledImage
@@ -26,7 +26,7 @@ from perception.types import Detections, Frame
 _LOWEST_SCORE = 0.05
 
 
-def calibrate(model: RoadNet, sets: dict[str, list[LabelledImage]], device: torch.device) -> tuple[float, float]:
+def calibrate(model: AnyRoadNet, sets: dict[str, list[LabelledImage]], device: torch.device) -> tuple[float, float]:
     """Fit on the validation ``sets``, which count alike, and fold the result into ``model``; returns (slope, shift)."""
     detector = RoadNetDetector(
         RoadNetTorchEngine(copy.deepcopy(model), device=device),
@@ -79,10 +79,10 @@ def fit_platt(scores: FloatArray, right: FloatArray, weights: FloatArray) -> tup
 
 
 @torch.no_grad()
-def fold(model: RoadNet, slope: float, shift: float) -> None:
+def fold(model: AnyRoadNet, slope: float, shift: float) -> None:
     """Make every class logit of ``model`` ``slope`` times as large plus ``shift``."""
     for head in model.heads:
-        assert isinstance(head, LevelHead) and head.classes.bias is not None
+        assert isinstance(head, AnyHead) and head.classes.bias is not None
         head.classes.weight.mul_(slope)
         head.classes.bias.mul_(slope).add_(shift)
 

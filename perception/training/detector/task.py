@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,11 @@ from torch import Tensor, nn
 from perception.arrays import FloatArray
 from perception.detection.letterbox import letterbox
 from perception.detection.roadnet.detector import RoadNetDetector
-from perception.detection.roadnet.engines import RoadNetTorchEngine
-from perception.detection.roadnet.network import SIZES, RoadNet, to_input
+from perception.detection.roadnet.engines import RoadNetEngine, RoadNetOnnxEngine, RoadNetTorchEngine
+from perception.detection.roadnet.nanodet_weights import load_nanodet
+from perception.detection.roadnet.network import SIZES, LevelHead, RoadNet, to_input
+from perception.detection.roadnet.onnx_graph import roadnet_graph
+from perception.detection.roadnet.shuffle import SHUFFLE_SIZES, AnyRoadNet, ShuffleRoadNet
 from perception.detection.roadnet.weights import read_roadnet
 from perception.detection.settings import DetectionSettings
 from perception.errors import UsageError
@@ -36,6 +40,7 @@ from perception.training.detector.dataset import (
 )
 from perception.training.detector.distillation import Imitated, ask, complete_labels, open_imitated
 from perception.training.detector.loss import detection_loss
+from perception.training.detector.pseudo_labels import complete_from_file, read_pseudo_labels
 from perception.training.detector.weight_resizing import resized
 from perception.training.engine.trainer import Task, Validation
 from perception.types import BoxTable, Frame
@@ -66,14 +71,20 @@ def load_data(
     validation: dict[str, list[LabelledImage]] = {}
     for data_set in config.train:
         images = _read(data_set, root, config.imitate)
-        if data_set.hold_out:
-            images, held_out = split_off(images, data_set.hold_out)
+        if data_set.hold_out or data_set.hold_out_sites:
+            images, held_out = split_off(
+                images, data_set.hold_out, sites=data_set.hold_out_sites, last=data_set.hold_out_last
+            )
             validation[f"{data_set.path.as_posix()} (held out)"] = held_out
         train.extend(images)
     for data_set in config.validation:
         validation[data_set.path.as_posix()] = _read(data_set, root, config.imitate)
     labelled = []
-    for done, image in enumerate(complete_labels(train, teachers), start=1):
+    if config.pseudo_labels is not None:
+        completing = complete_from_file(train, read_pseudo_labels(root / config.pseudo_labels))
+    else:
+        completing = complete_labels(train, teachers)
+    for done, image in enumerate(completing, start=1):
         labelled.append(image)
         on_image(done, len(train))
     return DetectorData(labelled, validation, cutouts)
@@ -82,7 +93,7 @@ def load_data(
 def _read(data_set: DataSet, root: Path, imitated: Sequence[Path]) -> list[LabelledImage]:
     """The images of one source; a path with * stands for all recordings that it matches."""
     if data_set.kind == "coco":
-        images = read_coco(root / data_set.path, zoom=data_set.zoom, weight=data_set.weight)
+        images = read_coco(root / data_set.path, zoom=data_set.zoom, weight=data_set.weight, riders=data_set.riders)
     else:
         read = read_recording if data_set.kind == "recording" else read_unlabelled
         images = [
@@ -91,7 +102,7 @@ def _read(data_set: DataSet, root: Path, imitated: Sequence[Path]) -> list[Label
             for image in read(path, stride=data_set.stride, zoom=data_set.zoom, weight=data_set.weight)
         ]
     imitate = _counting(data_set.imitate, imitated)
-    return [replace(image, imitate=imitate, paste=data_set.paste) for image in images]
+    return [replace(image, imitate=imitate, paste=data_set.paste, near=data_set.near) for image in images]
 
 
 def _counting(chosen: bool | dict[Path, tuple[str, ...]], imitated: Sequence[Path]) -> NDArray[np.bool_]:
@@ -111,27 +122,15 @@ def detector_task(
 ) -> Task[Batch]:
     """What ``loop.train`` needs."""
     torch.manual_seed(config.settings.seed)
-    size = replace(SIZES[config.size], dropout=config.dropout)
-    if config.start is not None:
-        started = read_roadnet(weights_path(root, config.start))[0]
-        if config.learns == "boxes" and replace(started.config, dropout=size.dropout) != size:
-            raise UsageError(
-                f"learns: boxes keeps a network as it is, and {config.start} is not of size {config.size}."
-            )
-        model = resized(started, size)
-    else:
-        model = RoadNet(size)
-        if config.backbone is not None:
-            try:
-                model.load_backbone(read_plain_state(root / config.backbone))
-            except (RuntimeError, ValueError) as error:
-                raise UsageError(
-                    f"{root / config.backbone}: is no MobileNetV2 of width {size.width:g}, as size {config.size} has."
-                ) from error
-    model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = _first_model(config, root)
+    start = _StartAnswers(model, device) if config.keep_start else None
     choose_what_learns(model, config)
-    if device.type == "cpu":
-        thin_out_afterwards(model)
+    if isinstance(model, RoadNet) or device.type != "cpu":
+        model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if isinstance(model, RoadNet) and device.type == "cpu":
+        thin_out_afterwards(
+            model
+        )  # the other structure shuffles channels, for which both ways cost more than they save
     weights = sampling_weights(data.train, config.rare_share)
 
     def draw_batch(step: int) -> Batch:
@@ -144,6 +143,8 @@ def detector_task(
             mosaic=config.mosaic,
             cutouts=data.cutouts,
         )
+        if start is not None:
+            batch = replace(batch, start_scores=start(batch.images))
         answers = ask(imitated, batch.images.numpy(), batch.imitate.numpy())
         if answers is None:
             return batch
@@ -152,23 +153,85 @@ def detector_task(
 
     def loss_of(network: nn.Module, batch: Batch) -> dict[str, Tensor]:
         batch = batch.to(device)
-        loss = detection_loss(network(to_input(batch.images)), batch)
+        loss = detection_loss(network(to_input(batch.images)), batch, start_weight=config.keep_start)
         return loss._asdict()
 
     def validate(network: nn.Module) -> Validation:
-        assert isinstance(network, RoadNet)
+        assert isinstance(network, AnyRoadNet)
         return validate_detector(network, data.validation, device)
 
     return Task(model, draw_batch, loss_of, validate)
 
 
-def choose_what_learns(model: RoadNet, config: DetectorTraining) -> None:
+def _first_model(config: DetectorTraining, root: Path) -> AnyRoadNet:
+    """The network as it is before the training. Raises ``UsageError`` where the weights named do not fit."""
+    if config.structure == "shuffle":
+        return _first_shuffle(config, root)
+    size = replace(SIZES[config.size], dropout=config.dropout)
+    if config.start is not None:
+        started = read_roadnet(weights_path(root, config.start))[0]
+        if not isinstance(started, RoadNet):
+            raise UsageError(f"{config.start}: is a network of structure shuffle; leave structure: mobile out.")
+        if config.learns == "boxes" and replace(started.config, dropout=size.dropout) != size:
+            raise UsageError(
+                f"learns: boxes keeps a network as it is, and {config.start} is not of size {config.size}."
+            )
+        return resized(started, size)
+    model = RoadNet(size)
+    if config.backbone is not None:
+        try:
+            model.load_backbone(read_plain_state(root / config.backbone))
+        except (RuntimeError, ValueError) as error:
+            raise UsageError(
+                f"{root / config.backbone}: is no MobileNetV2 of width {size.width:g}, as size {config.size} has."
+            ) from error
+    return model
+
+
+def _first_shuffle(config: DetectorTraining, root: Path) -> ShuffleRoadNet:
+    size = replace(SHUFFLE_SIZES[config.size], dropout=config.dropout)
+    model = ShuffleRoadNet(size)
+    if config.start is not None:
+        started = read_roadnet(weights_path(root, config.start))[0]
+        if replace(started.config, dropout=size.dropout) != size:
+            raise UsageError(f"{config.start}: is not of structure shuffle and size {config.size}.")
+        model.load_state_dict(started.state_dict())
+    if config.coco_start is not None:
+        try:
+            load_nanodet(model, read_plain_state(root / config.coco_start))
+        except ValueError as error:
+            raise UsageError(f"{root / config.coco_start}: does not fit size {config.size} ({error}).") from error
+    return model
+
+
+class _StartAnswers:
+    """What the network said before it went on learning: scores (B, A, C) for images (B, H, W, 3) uint8."""
+
+    def __init__(self, model: AnyRoadNet, device: torch.device) -> None:
+        model = copy.deepcopy(model)
+        self._engine: RoadNetEngine
+        if device.type == "cpu":
+            self._engine = RoadNetOnnxEngine(roadnet_graph(model, feature_space="start"))
+        else:
+            self._engine = RoadNetTorchEngine(model, device=device)
+
+    def __call__(self, images: Tensor) -> Tensor:
+        return self._engine(images.numpy()).scores.float().cpu()
+
+
+def choose_what_learns(model: AnyRoadNet, config: DetectorTraining) -> None:
     """Take the gradients of all that is to stay as it is."""
-    model.backbone[: config.frozen_layers].requires_grad_(False)  # type: ignore[index]
+    if isinstance(model, RoadNet):
+        layers = [*model.backbone.children()]
+    else:
+        layers = [*model.stem.children(), *chain.from_iterable(stage.children() for stage in model.stages)]
+    for layer in layers[: config.frozen_layers]:
+        layer.requires_grad_(False)
     if config.learns == "boxes":
         model.requires_grad_(False)
         for head in model.level_heads:
-            head.reg_tower.requires_grad_(True)
+            if isinstance(head, LevelHead):
+                head.reg_tower.requires_grad_(True)
             head.ltrb.requires_grad_(True)
 
 
@@ -204,7 +267,7 @@ def sampling_weights(images: Sequence[LabelledImage], rare_share: float) -> Floa
 
 
 def validate_detector(
-    model: RoadNet, sets: dict[str, list[LabelledImage]], device: torch.device, *, image_size_px: int = 512
+    model: AnyRoadNet, sets: dict[str, list[LabelledImage]], device: torch.device, *, image_size_px: int = 512
 ) -> Validation:
     """Loss, and AP50 with vehicles as one class, on each validation set; the score is their mean.
 
@@ -218,7 +281,7 @@ def validate_detector(
 
 
 @torch.inference_mode()
-def _validation_losses(model: RoadNet, images: Sequence[LabelledImage], device: torch.device) -> list[float]:
+def _validation_losses(model: AnyRoadNet, images: Sequence[LabelledImage], device: torch.device) -> list[float]:
     losses = []
     for image in images[:: max(1, len(images) // 24)]:
         box = letterbox([image.image], width=448, height=448)
@@ -239,7 +302,7 @@ def _validation_losses(model: RoadNet, images: Sequence[LabelledImage], device: 
 
 
 def average_precision(
-    model: RoadNet, images: Sequence[LabelledImage], device: torch.device, *, image_size_px: int
+    model: AnyRoadNet, images: Sequence[LabelledImage], device: torch.device, *, image_size_px: int
 ) -> float:
     """AP50 of vehicles as one class, 0..1."""
     detector = RoadNetDetector(

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from perception.arrays import FloatArray, IntArray
-from perception.detection.roadnet.network import RoadNet
+from perception.detection.roadnet.shuffle import AnyRoadNet
 from perception.evaluation.core.bootstrap import PairedComparison, compare_paired
 from perception.files import whole_file
 from perception.forecasting.batch_prediction import encode_windows
@@ -60,7 +60,7 @@ class SeeingForecaster(nn.Module):
         return windows if windows.features is None else replace(windows, features=self.look(windows.features))
 
 
-def given_features(feature: Feature, tracks: TrackSet, model: RoadNet) -> TrackSet:
+def given_features(feature: Feature, tracks: TrackSet, model: AnyRoadNet) -> TrackSet:
     """``tracks`` as they are learnt from: without features, with ``model``'s embeddings, with looks, or with what the
     truth tells. Their features are looks and, in the last columns, ``TOLD``."""
     if feature == "none":
@@ -76,7 +76,7 @@ def seeing_task(
     config: ForecasterTraining,
     tracks: TrackSet,
     held_out: TrackSet,
-    model: RoadNet,
+    model: AnyRoadNet,
     device: torch.device,
 ) -> Task[Windows]:
     """What ``loop.train`` needs; both sets are those of ``given_features``.

@@ -14,10 +14,11 @@ from torch import Tensor, nn
 
 from perception.detection import DetectionSettings, RoadNetDetector
 from perception.detection.roadnet.engines import DenseOutputs, Pixels
-from perception.detection.roadnet.network import LevelHead, RoadNet, fold_batch_norms, to_input
+from perception.detection.roadnet.network import fold_batch_norms, to_input
+from perception.detection.roadnet.shuffle import AnyHead, AnyRoadNet
 
 
-def looking_detector(model: RoadNet, settings: DetectionSettings, *, device: torch.device) -> RoadNetDetector:
+def looking_detector(model: AnyRoadNet, settings: DetectionSettings, *, device: torch.device) -> RoadNetDetector:
     """Finds what ``model`` finds; the features are looks, see ``ObjectLook``."""
     return RoadNetDetector(
         _LookEngine(model, settings.confidence, device), settings, name="roadnet-looks", feature_space="looks"
@@ -27,11 +28,11 @@ def looking_detector(model: RoadNet, settings: DetectionSettings, *, device: tor
 class ObjectLook(nn.Module):
     """Looks to embeddings, at first as ``model`` itself would: the layers of its heads that embed, as a copy.
 
-    A look (F,) holds the map's channels in a square of ``2 * tower_depth + 1`` cells around the object's place, and
+    A look (F,) holds the map's channels in a square of cells around the object's place, as far as those layers see, and
     which head reads them. At the picture's border, where RoadNet's convolutions see zeros, the embedding differs a bit.
     """
 
-    def __init__(self, model: RoadNet) -> None:
+    def __init__(self, model: AnyRoadNet) -> None:
         super().__init__()
         self.channels, self.side_cells = model.config.channels, _side_cells(model)
         model = _folded(model)
@@ -52,7 +53,7 @@ class ObjectLook(nn.Module):
 class _LookEngine:
     """RoadNet with looks in place of the embeddings, zeros where no class reaches ``confidence``."""
 
-    def __init__(self, model: RoadNet, confidence: float, device: torch.device) -> None:
+    def __init__(self, model: AnyRoadNet, confidence: float, device: torch.device) -> None:
         self.device = device
         self.title = f"PyTorch on {device}, with looks"
         self.embedding_size = model.config.channels * _side_cells(model) ** 2 + len(model.heads)
@@ -88,20 +89,23 @@ class _LookEngine:
         return around.permute(0, 2, 3, 1)[pictures[:, None, None], ys, xs].permute(0, 3, 1, 2).flatten(1)
 
 
-def _folded(model: RoadNet) -> RoadNet:
+def _folded(model: AnyRoadNet) -> AnyRoadNet:
     """A copy without batch norms."""
     copied = copy.deepcopy(model).eval()
     fold_batch_norms(copied)
     return copied
 
 
-def _side_cells(model: RoadNet) -> int:
-    return 2 * model.config.tower_depth + 1
+def _side_cells(model: AnyRoadNet) -> int:
+    """How far the layers see that embed."""
+    layers = model.level_heads[0].embedding_layers()
+    return 1 + sum(layer.kernel_size[0] - 1 for layer in layers.modules() if isinstance(layer, nn.Conv2d))
 
 
-def _without_padding(head: LevelHead) -> nn.Sequential:
+def _without_padding(head: AnyHead) -> nn.Sequential:
     """The layers from the map to the embedding, which take a square of cells to its middle one."""
-    for module in head.cls_tower.modules():
+    layers = head.embedding_layers()
+    for module in layers.modules():
         if isinstance(module, nn.Conv2d):
             module.padding = (0, 0)
-    return nn.Sequential(head.cls_tower, head.embedding)
+    return layers

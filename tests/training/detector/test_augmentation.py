@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from support.training_images import bright_box_image
@@ -7,8 +9,9 @@ from perception.training.detector.augmentation import KNOWN_STRIDE, make_batch, 
 
 
 @pytest.mark.parametrize("zoom", [(0.2, 0.4), (0.9, 1.1), (2.0, 3.0)])
-def test_boxes_stay_on_what_they_bound(zoom):
+def test_boxes_stay_on_what_they_bound(zoom, monkeypatch):
     """Shrunk, mirrored, cropped: inside a moved box it is bright, just outside dark."""
+    monkeypatch.setattr("perception.training.detector.augmentation._DARK_SHARE", 0.0)
     image = bright_box_image((60, 30, 110, 70), zoom=zoom)
     seen = 0
     for seed in range(60):
@@ -24,6 +27,12 @@ def test_boxes_stay_on_what_they_bound(zoom):
         if left.size:
             assert left.mean() < inside.mean() - 60
     assert seen > 15
+
+
+def test_at_times_it_is_night():
+    image = bright_box_image((0, 0, 160, 96), zoom=(1.0, 1.0))
+    light = [random_view(image, np.random.default_rng(seed), 160, 96).image.mean() for seed in range(100)]
+    assert 3 <= sum(value < 100 for value in light) <= 30
 
 
 def test_what_is_mostly_cropped_is_neither_object_nor_background():
@@ -76,3 +85,26 @@ def test_every_part_of_a_mosaic_keeps_its_own_gaps():
     shares = batch.known[:, 5].float().mean(dim=(1, 2))
     assert ((shares > 0) & (shares < 1)).any()
     assert batch.known[:, 0].float().mean() > 0.9
+
+
+def test_near_views_show_a_road_user_large_and_cut_off():
+    image = bright_box_image((70, 40, 90, 60), zoom=(1.0, 1.0), near=1.0)
+    cut, heights = 0, []
+    for seed in range(60):
+        view = random_view(image, np.random.default_rng(seed), 224, 128)
+        assert len(view.labels) + len(view.ignore_labels) == 1
+        for x1, y1, x2, y2 in view.boxes_xyxy:
+            cut += x1 <= 0 or y1 <= 0 or x2 >= 224 or y2 >= 128
+            heights.append(y2 - y1)
+            inside = view.image[int(y1) + 2 : int(y2) - 2, int(x1) + 2 : int(x2) - 2].mean()
+            assert inside > view.image.mean()
+    assert cut > 45 and np.median(heights) > 40
+    plain = [random_view(replace(image, near=0.0), np.random.default_rng(seed), 224, 128) for seed in range(20)]
+    assert all(view.boxes_xyxy[:, 3].max() - view.boxes_xyxy[:, 1].min() < 40 for view in plain)
+
+
+def test_what_is_cut_off_but_fills_the_view_is_an_object():
+    """A fifth of a box can be seen, and is a third of the view."""
+    image = bright_box_image((0, 0, 160, 96), zoom=(2.2, 2.2))
+    views = [random_view(image, np.random.default_rng(seed), 160, 96) for seed in range(20)]
+    assert all(len(view.labels) == 1 for view in views)

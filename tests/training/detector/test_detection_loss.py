@@ -185,3 +185,58 @@ def test_where_a_teachers_rider_is_left_out_so_is_its_box():
     torch.testing.assert_close(detection_loss(output, near).teacher, detection_loss(output, far).teacher)
     scores[:, rider, 5] = 0.3
     assert detection_loss(output, far).teacher > detection_loss(output, near).teacher + 0.5
+
+
+def _one_place(box: list[float], ltrb: list[float]) -> tuple[RoadNetOutput, Batch]:
+    """A place at (32, 32) of stride 8 that is sure of these distances in strides, between two numbers by halves."""
+    logits = -20.0 * (torch.arange(8.0) - torch.tensor(ltrb)[:, None]).abs().clamp(max=2.0)
+    output = RoadNetOutput(
+        torch.full((2, 1, 6), 2.0),
+        torch.tensor(box).expand(2, 1, 4),
+        torch.ones(2, 1, 1),
+        torch.tensor([[32.0, 32.0]]),
+        torch.tensor([8.0]),
+        logits.expand(2, 1, 4, 8).clone().requires_grad_(),
+    )
+    return output, _batch([box], [0])
+
+
+def test_distances_are_to_be_between_the_two_numbers_that_enclose_them():
+    """One and a half strides to each side are half 1 and half 2, which costs log 2; a whole number costs nothing."""
+    between, batch = _one_place([20.0, 20, 44, 44], [1.5] * 4)
+    torch.testing.assert_close(detection_loss(between, batch).sides, torch.tensor(2.0).log())
+    exact, batch = _one_place([16.0, 24, 40, 48], [2.0, 1.0, 1.0, 2.0])
+    assert detection_loss(exact, batch).sides < 1e-6
+    wrong, batch = _one_place([16.0, 24, 40, 48], [1.0, 2.0, 2.0, 1.0])
+    torch.testing.assert_close(detection_loss(wrong, batch).sides, torch.tensor(20.0))
+    assert detection_loss(wrong._replace(ltrb_logits=None), batch).sides == 0
+
+
+def test_a_distance_beyond_the_last_number_is_the_last_number():
+    output, batch = _one_place([-90.0, -90, 150, 150], [7.0] * 4)
+    loss = detection_loss(output, batch)
+    assert loss.sides < 0.3
+    loss.total.backward()
+    assert output.ltrb_logits is not None and output.ltrb_logits.grad is not None
+    assert output.ltrb_logits.grad.isfinite().all()
+
+
+def test_what_the_start_said_counts_at_every_place_but_for_riders_and_what_was_pasted():
+    batch = _batch([[0.0, 0, 64, 64]], [3])
+    output = _output(logit=-2.0)
+    said = torch.full_like(output.class_logits, 0.5)
+    kept = replace(batch, start_scores=said)
+    loss = detection_loss(output, kept, start_weight=0.5).start
+    assert detection_loss(output, kept).start == 0
+    # The machine with its rider fills the picture: what is said of pedestrians does not count anywhere inside.
+    pedestrians = said.clone()
+    pedestrians[..., 5] = 0.0
+    inside = (output.points_xy > 0).all(dim=1)
+    changed = torch.where(inside[:, None], pedestrians, said)
+    share = (output.class_logits.sigmoid()[0, 0, 0] - 0.5).abs()
+    assert loss > 0 and share > 0.3
+    torch.testing.assert_close(
+        detection_loss(output, replace(batch, start_scores=changed), start_weight=0.5).start, loss
+    )
+    pasted = replace(kept, original=torch.zeros_like(batch.original))
+    assert detection_loss(output, pasted, start_weight=0.5).start == 0

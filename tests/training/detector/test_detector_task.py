@@ -10,6 +10,7 @@ from torch import nn
 from torchvision.models import mobilenet_v2
 
 from perception.detection.roadnet.network import RoadNet, to_input
+from perception.detection.roadnet.shuffle import ShuffleRoadNet, ShuffleRoadNetConfig
 from perception.detection.roadnet.weights import save_roadnet
 from perception.errors import UsageError
 from perception.training.detector.config import DetectorTraining
@@ -24,6 +25,7 @@ from perception.training.detector.task import (
 )
 
 SOMETHING = {key: [{"kind": "coco", "path": "x.json"}] for key in ("train", "validation")}
+MOBILE = {**SOMETHING, "structure": "mobile"}
 
 
 def test_thinning_out_afterwards_changes_neither_answers_nor_gradients():
@@ -165,7 +167,7 @@ def test_a_teacher_that_is_listed_already_does_not_agree_with_itself():
 def test_only_boxes_learn_where_it_is_asked_for(tmp_path):
     torch.manual_seed(0)
     save_roadnet(RoadNet(), tmp_path / "start.safetensors")
-    given = {**SOMETHING, "sizes_px": [[96, 64]], "learns": "boxes", "settings": {"batch_size": 4}}
+    given = {**MOBILE, "sizes_px": [[96, 64]], "learns": "boxes", "settings": {"batch_size": 4}}
     for wrong in ({}, {"start": "start.safetensors", "keep_features": "start.safetensors"}):
         with pytest.raises(ValueError, match="learns: boxes goes on from weights"):
             DetectorTraining.model_validate({**given, **wrong})
@@ -187,10 +189,60 @@ def test_only_boxes_learn_where_it_is_asked_for(tmp_path):
 
 def test_a_backbone_of_another_width_is_said(tmp_path):
     torch.save(mobilenet_v2(weights=None).state_dict(), tmp_path / "wide.pth")
-    given = {**SOMETHING, "backbone": "wide.pth", "size": "nano"}
+    given = {**MOBILE, "backbone": "wide.pth", "size": "nano"}
     config = DetectorTraining.model_validate(given)
     data = DetectorData([bright_box_image((10, 10, 60, 60))], {})
     with pytest.raises(UsageError, match="is no MobileNetV2 of width"):
         detector_task(config, data, [], tmp_path, torch.device("cpu"))
     with pytest.raises(ValueError, match="start and backbone"):
         DetectorTraining.model_validate({**given, "start": "roadnet"})
+
+
+def test_starts_that_do_not_fit_the_structure_are_refused():
+    for wrong in ({"backbone": "b.pth"}, {"structure": "mobile", "coco_start": "c.safetensors"}):
+        with pytest.raises(ValueError, match="does not fit structure"):
+            DetectorTraining.model_validate({**SOMETHING, **wrong})
+    with pytest.raises(ValueError, match="start and coco_start"):
+        DetectorTraining.model_validate({**SOMETHING, "start": "roadnet", "coco_start": "c.safetensors"})
+    with pytest.raises(ValueError, match="pseudo_labels"):
+        DetectorTraining.model_validate({**SOMETHING, "teachers": ["a.onnx"], "pseudo_labels": "p.jsonl"})
+
+
+def test_a_network_of_the_other_structure_or_foreign_tensors_are_no_start(tmp_path):
+    save_roadnet(RoadNet(), tmp_path / "mobile.safetensors")
+    small = ShuffleRoadNet(ShuffleRoadNetConfig(stage_channels=(16, 16, 16), stage_depths=(1, 1, 1), channels=8))
+    save_roadnet(small, tmp_path / "shuffle.safetensors")
+    torch.save({"conv.weight": torch.zeros(1)}, tmp_path / "foreign.pth")
+    data = DetectorData([bright_box_image((10, 10, 60, 60))], {})
+    for start, message in (
+        ({"start": "mobile.safetensors"}, "not of structure shuffle"),
+        ({"start": "shuffle.safetensors"}, "not of structure shuffle and size"),
+        ({"structure": "mobile", "start": "shuffle.safetensors"}, "is a network of structure shuffle"),
+        ({"coco_start": "foreign.pth"}, "does not fit size small .convrelu_0.weight is missing"),
+    ):
+        config = DetectorTraining.model_validate({**SOMETHING, **start})
+        with pytest.raises(UsageError, match=message):
+            detector_task(config, data, [], tmp_path, torch.device("cpu"))
+
+
+def test_what_the_start_said_is_kept(tmp_path, monkeypatch):
+    """At first nothing is lost; a network that says other things loses."""
+    small = ShuffleRoadNetConfig(stage_channels=(16, 16, 16), stage_depths=(1, 1, 1), channels=8)
+    monkeypatch.setattr("perception.training.detector.task.SHUFFLE_SIZES", {"small": small})
+    given = {**SOMETHING, "sizes_px": [[96, 64]], "mosaic": 0, "dropout": 0, "settings": {"batch_size": 4}}
+    config = DetectorTraining.model_validate({**given, "keep_start": 0.5})
+    data = DetectorData([bright_box_image((10, 10, 60, 60), zoom=(1.0, 1.0))], {})
+    task = detector_task(config, data, [], tmp_path, torch.device("cpu"))
+    batch = task.draw_batch(0)
+    first = task.loss_of(task.model.eval(), batch)
+    assert first["start"] < 1e-6
+    with torch.no_grad():
+        for head in task.model.heads:
+            head.classes.bias += 2.0
+    changed = task.loss_of(task.model, batch)
+    assert changed["start"] > 0.01
+    others = sum(changed[name] * weight for name, weight in (("classes", 1.0), ("kinds", 0.5), ("boxes", 2.0)))
+    others += 0.1 * changed["embeddings"] + 0.25 * changed["sides"]
+    torch.testing.assert_close(changed["total"], others + 0.5 * changed["start"])
+    plain = detector_task(DetectorTraining.model_validate(given), data, [], tmp_path, torch.device("cpu"))
+    assert plain.draw_batch(0).start_scores is None

@@ -1,0 +1,257 @@
+"""RoadNet on ShuffleNetV2: the network that starts from weights which know COCO.
+
+    image (B, 3, H, W) -> ShuffleNetV2 -> maps of strides 8, 16, 32 -> Ghost path aggregation, and a map of stride 64
+        -> at each place of each map: class scores, a distribution of the distance to each side of a box, an embedding
+
+The structure is that of NanoDet-Plus (RangiLyu 2021): ShuffleNetV2 (Ma et al. 2018), path aggregation (Liu et al. 2018)
+of ghost bottlenecks (Han et al. 2020), boxes as distributions of distances (Li et al. 2020, generalised focal loss).
+Its weights fit tensor by tensor (``nanodet_weights``). The embedding at each place is ours. There are no batch norms:
+they are folded in the weights that it starts from.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from perception.detection.roadnet.network import STRIDES, LevelHead, RoadNet, RoadNetOutput
+from perception.taxonomy import CLASSES
+
+DISTANCES = 8
+"""A side lies 0 to 7 strides from its place: the distribution has a weight for each whole number of strides."""
+
+_MEAN_RGB = (123.675, 116.28, 103.53)
+_SLOPE = 0.1
+
+
+@dataclass(frozen=True)
+class ShuffleRoadNetConfig:
+    """What a weights file must state so that the network can be built again."""
+
+    stem_channels: int = 24
+    stage_channels: tuple[int, int, int] = (176, 352, 704)
+    """Of the maps with strides 8, 16 and 32."""
+
+    stage_depths: tuple[int, int, int] = (4, 8, 4)
+    channels: int = 128
+    """Of the neck and the heads."""
+
+    head_depth: int = 2
+    embedding_size: int = 64
+    dropout: float = 0.0
+    classes: tuple[str, ...] = CLASSES
+
+
+SHUFFLE_SIZES = {
+    "nano": ShuffleRoadNetConfig(stage_channels=(80, 160, 320), channels=64),
+    "small": ShuffleRoadNetConfig(),
+    "base": ShuffleRoadNetConfig(stage_channels=(244, 488, 976), channels=160, head_depth=3),
+}
+"""The ladder; ``small`` is NanoDet-Plus-m-1.5x."""
+
+
+class Conv(nn.Sequential):
+    """(B, inputs, H, W) to (B, outputs, H / stride, W / stride): a convolution, and a leaky ReLU where ``active``."""
+
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int = 1, *, stride: int = 1, groups: int = 1, active: bool = True
+    ) -> None:
+        convolution = nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=kernel // 2, groups=groups)
+        super().__init__(convolution, *([nn.LeakyReLU(_SLOPE, inplace=True)] if active else []))
+
+
+def depthwise(channels: int, kernel: int, *, stride: int = 1, active: bool = False) -> Conv:
+    """One filter for each channel."""
+    return Conv(channels, channels, kernel, stride=stride, groups=channels, active=active)
+
+
+def separable(channels: int, *, stride: int = 1) -> nn.Sequential:
+    """Depthwise 5x5 and pointwise 1x1, each with its leaky ReLU."""
+    return nn.Sequential(depthwise(channels, 5, stride=stride, active=True), Conv(channels, channels))
+
+
+def shuffled(first: Tensor, second: Tensor) -> Tensor:
+    """Two maps (B, C, H, W) as one (B, 2C, H, W) whose channels come from them in turn."""
+    return torch.stack([first, second], dim=2).flatten(1, 2)
+
+
+class ShuffleUnit(nn.Module):
+    """(B, C, H, W) to the same: half of the channels pass, the other half is changed, then both are shuffled."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        half = channels // 2
+        self.changed = nn.Sequential(Conv(half, half), depthwise(half, 3), Conv(half, half))
+
+    def forward(self, features: Tensor) -> Tensor:
+        kept, other = features.chunk(2, dim=1)
+        return shuffled(kept, self.changed(other))
+
+
+class ShuffleDown(nn.Module):
+    """(B, inputs, H, W) to (B, outputs, H / 2, W / 2): two ways to half the size, shuffled."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        half = outputs // 2
+        self.short = nn.Sequential(depthwise(inputs, 3, stride=2), Conv(inputs, half))
+        self.long = nn.Sequential(Conv(inputs, half), depthwise(half, 3, stride=2), Conv(half, half))
+
+    def forward(self, features: Tensor) -> Tensor:
+        return shuffled(self.short(features), self.long(features))
+
+
+class Ghost(nn.Module):
+    """(B, inputs, H, W) to (B, outputs, H, W): half of the channels by a 1x1 convolution, half from these by 3x3
+    filters."""
+
+    def __init__(self, inputs: int, outputs: int, *, active: bool) -> None:
+        super().__init__()
+        self.primary = Conv(inputs, outputs // 2, active=active)
+        self.cheap = depthwise(outputs // 2, 3, active=active)
+
+    def forward(self, features: Tensor) -> Tensor:
+        primary = self.primary(features)
+        return torch.cat([primary, self.cheap(primary)], dim=1)
+
+
+class GhostBottleneck(nn.Module):
+    """(B, 2C, H, W), two maps one behind the other, to (B, C, H, W)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.ghosts = nn.Sequential(Ghost(2 * channels, channels, active=True), Ghost(channels, channels, active=False))
+        self.shortcut = nn.Sequential(depthwise(2 * channels, 5), Conv(2 * channels, channels, active=False))
+
+    def forward(self, features: Tensor) -> Tensor:
+        changed: Tensor = self.ghosts(features) + self.shortcut(features)
+        return changed
+
+
+class PathAggregation(nn.Module):
+    """Maps of strides 8, 16, 32 to as many of equal depth, each told what coarser and finer ones saw, and one of 64."""
+
+    def __init__(self, map_channels: tuple[int, int, int], channels: int) -> None:
+        super().__init__()
+        steps = len(map_channels) - 1
+        self.reduce = nn.ModuleList(Conv(size, channels) for size in map_channels)
+        self.top_down = nn.ModuleList(GhostBottleneck(channels) for _ in range(steps))
+        self.down = nn.ModuleList(separable(channels, stride=2) for _ in range(steps))
+        self.bottom_up = nn.ModuleList(GhostBottleneck(channels) for _ in range(steps))
+        self.coarsest_before = separable(channels, stride=2)
+        self.coarsest_after = separable(channels, stride=2)
+
+    def forward(self, maps: list[Tensor]) -> list[Tensor]:
+        """Finest map first; one more comes back than was given."""
+        reduced = [layer(features) for layer, features in zip(self.reduce, maps, strict=True)]
+        told = [reduced[-1]]  # from coarse to fine
+        for merge, finer in zip(self.top_down, reversed(reduced[:-1]), strict=True):
+            doubled = nn.functional.interpolate(told[0], scale_factor=2.0, mode="bilinear", align_corners=False)
+            told.insert(0, merge(torch.cat([doubled, finer], dim=1)))
+        levels = [told[0]]
+        for down, merge, coarser in zip(self.down, self.bottom_up, told[1:], strict=True):
+            levels.append(merge(torch.cat([down(levels[-1]), coarser], dim=1)))
+        levels.append(self.coarsest_before(reduced[-1]) + self.coarsest_after(levels[-1]))
+        return levels
+
+
+class ShuffleHead(nn.Module):
+    """What one level says at each place: classes, distances, embedding."""
+
+    def __init__(self, config: ShuffleRoadNetConfig) -> None:
+        super().__init__()
+        self.tower = nn.Sequential(*(separable(config.channels) for _ in range(config.head_depth)))
+        self.dropout = nn.Dropout2d(config.dropout)
+        self.classes = nn.Conv2d(config.channels, len(config.classes), 1)
+        self.ltrb = nn.Conv2d(config.channels, 4 * DISTANCES, 1)
+        self.embedding = nn.Conv2d(config.channels, config.embedding_size, 1)
+        # At the start one place in a hundred holds an object (Lin et al. 2017, focal loss).
+        nn.init.constant_(self.classes.bias, -math.log(99.0))  # type: ignore[arg-type]
+        nn.init.normal_(self.classes.weight, std=0.01)
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, C, h, w) to class logits, logits of distances, embeddings, each (B, channels, h, w)."""
+        features = self.dropout(self.tower(features))
+        return self.classes(features), self.ltrb(features), self.embedding(features)
+
+    def embedding_layers(self) -> nn.Sequential:
+        """From the map to the embedding."""
+        return nn.Sequential(self.tower, self.embedding)
+
+
+class ShuffleRoadNet(nn.Module):
+    """See the module's docstring. Input: float (B, 3, H, W), RGB scaled to -1..1, H and W multiples of 32."""
+
+    mean: Tensor
+
+    def __init__(self, config: ShuffleRoadNetConfig | None = None) -> None:
+        super().__init__()
+        self.config = config or ShuffleRoadNetConfig()
+        before = self.config.stem_channels
+        self.stem = nn.Sequential(Conv(3, before, 3, stride=2), nn.MaxPool2d(3, stride=2, padding=1))
+        stages = []
+        for outputs, depth in zip(self.config.stage_channels, self.config.stage_depths, strict=True):
+            units = (ShuffleUnit(outputs) for _ in range(depth - 1))
+            stages.append(nn.Sequential(ShuffleDown(before, outputs), *units))
+            before = outputs
+        self.stages = nn.ModuleList(stages)
+        self.neck = PathAggregation(self.config.stage_channels, self.config.channels)
+        self.heads = nn.ModuleList(ShuffleHead(self.config) for _ in STRIDES)
+        mean = torch.tensor(_MEAN_RGB) / 127.5 - 1
+        self.register_buffer("mean", mean[:, None, None], persistent=False)
+
+    @property
+    def pyramid(self) -> PathAggregation:
+        """What gives the heads their maps."""
+        return self.neck
+
+    @property
+    def level_heads(self) -> list[ShuffleHead]:
+        """The head of each level."""
+        return [*self.heads]  # type: ignore[list-item]
+
+    def forward(self, images: Tensor) -> RoadNetOutput:
+        features = self.stem(images - self.mean)  # (B, stem_channels, H / 4, W / 4)
+        maps = []
+        for stage in self.stages:
+            features = stage(features)
+            maps.append(features)  # strides 8, 16, 32
+        levels = self.neck(maps)  # strides 8, 16, 32, 64
+
+        logits, sides, boxes, embeddings, points, strides = [], [], [], [], [], []
+        steps = torch.arange(DISTANCES, dtype=torch.float32, device=images.device)
+        for stride, head, level in zip(STRIDES, self.heads, levels, strict=True):
+            class_map, ltrb_map, embedding_map = head(level)
+            height, width = class_map.shape[-2:]
+            corners = grid_corners(height, width, stride, device=images.device)
+            ltrb_logits = ltrb_map.flatten(2).transpose(1, 2).float().unflatten(2, (4, DISTANCES))
+            distances = ltrb_logits.softmax(dim=-1) @ steps * stride  # (B, h * w, 4): left, top, right, bottom
+            boxes.append(torch.cat([corners - distances[..., :2], corners + distances[..., 2:]], dim=-1))
+            logits.append(class_map.flatten(2).transpose(1, 2))
+            sides.append(ltrb_logits)
+            embeddings.append(embedding_map.flatten(2).transpose(1, 2))
+            points.append(corners)
+            strides.append(torch.full((height * width,), float(stride), device=images.device))
+        return RoadNetOutput(
+            torch.cat(logits, 1).float(),
+            torch.cat(boxes, 1),
+            nn.functional.normalize(torch.cat(embeddings, 1).float(), dim=-1),
+            torch.cat(points),
+            torch.cat(strides),
+            torch.cat(sides, 1),
+        )
+
+
+def grid_corners(height: int, width: int, stride: int, *, device: torch.device) -> Tensor:
+    """(height * width, 2): x, y of the left upper corners of the cells of one level, in pixels, as NanoDet has them."""
+    ys = torch.arange(height, device=device) * float(stride)
+    xs = torch.arange(width, device=device) * float(stride)
+    grid_y, grid_x = torch.meshgrid(ys, xs, indexing="ij")
+    return torch.stack([grid_x, grid_y], dim=-1).reshape(-1, 2)
+
+
+AnyRoadNet = RoadNet | ShuffleRoadNet
+AnyHead = LevelHead | ShuffleHead

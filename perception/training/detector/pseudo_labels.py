@@ -1,0 +1,61 @@
+"""What other detectors found in the training images, computed once and kept in a file.
+
+The file has a line of JSON for each image: ``image`` its name, ``objects`` with x1, y1, x2, y2 in pixels, the score in
+0..1 and the number of the class in each row. Images are named as ``LabelledImage.name`` names them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from perception.arrays import FloatArray
+from perception.errors import UsageError
+from perception.taxonomy import CLASSES
+from perception.training.detector.dataset import LabelledImage
+from perception.training.detector.distillation import completed
+
+SURE, DOUBTFUL = 0.3, 0.1
+"""A score from which a box is a label, and one below which there is nothing; in between nobody knows."""
+
+_COLUMNS = 6
+
+
+def read_pseudo_labels(path: Path) -> dict[str, FloatArray]:
+    """For each image by name (n, 6): box, score, label. Raises ``UsageError`` naming the file and the line."""
+    found: dict[str, FloatArray] = {}
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: cannot be read; give the file of pseudo-labels, or leave the key out.") from error
+    for number, line in enumerate(lines, start=1):
+        try:
+            entry = json.loads(line)
+            rows = np.array([row[:_COLUMNS] for row in entry["objects"]], np.float32).reshape(-1, _COLUMNS)
+            found[entry["image"]] = _checked(rows)
+        except (KeyError, TypeError, ValueError) as error:
+            raise UsageError(f"{path}: line {number} is no image with objects ({error}).") from error
+    return found
+
+
+def complete_from_file(images: Iterable[LabelledImage], found: dict[str, FloatArray]) -> Iterator[LabelledImage]:
+    """The images with the classes that people did not label; one that the file does not know stays as it is."""
+    for image in images:
+        rows = found.get(image.name)
+        if rows is None or image.exhaustive.all():
+            yield image
+            continue
+        rows = rows[rows[:, 4] >= DOUBTFUL]
+        yield completed(image, rows[:, :4], rows[:, 5].astype(np.int64), rows[:, 4] >= SURE)
+
+
+def _checked(rows: FloatArray) -> FloatArray:
+    labels, scores = rows[:, 5], rows[:, 4]
+    if not (np.isfinite(rows).all() and (rows[:, 2:4] >= rows[:, :2]).all() and ((scores >= 0) & (scores <= 1)).all()):
+        raise ValueError("a row is no box with a score")
+    if not np.isin(labels, np.arange(len(CLASSES))).all():
+        raise ValueError("a row has no known class")
+    return rows
