@@ -6,7 +6,6 @@ The file has a line of JSON for each image: ``image`` its name, ``objects`` with
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import numpy as np
 
 from perception.arrays import FloatArray
 from perception.errors import UsageError
+from perception.files import parse_json
 from perception.taxonomy import CLASSES
 from perception.training.detector.dataset import LabelledImage
 from perception.training.detector.distillation import completed
@@ -33,7 +33,7 @@ def read_pseudo_labels(path: Path) -> dict[str, FloatArray]:
         raise UsageError(f"{path}: cannot be read; give the file of pseudo-labels, or leave the key out.") from error
     for number, line in enumerate(lines, start=1):
         try:
-            entry = json.loads(line)
+            entry = parse_json(line)
             rows = np.array([row[:_COLUMNS] for row in entry["objects"]], np.float32).reshape(-1, _COLUMNS)
             found[entry["image"]] = _checked(rows)
         except (KeyError, TypeError, ValueError) as error:

@@ -31,8 +31,8 @@ from perception.weights import save_weights
 TINY = ShuffleRoadNetConfig(stage_channels=(16, 24, 32), stage_depths=(2, 2, 1), channels=16, embedding_size=8)
 MEAN_RGB, STD_RGB = np.array([123.675, 116.28, 103.53]), np.array([58.395, 57.12, 57.375])
 
-# What the published ONNX graph of NanoDet-Plus-m-1.5x answers with the weights of ``drawn`` to standard normal pixels: for
-# each stride the scores of our classes at the first place, and the first six distances' logits at the last one.
+# What the published ONNX graph of NanoDet-Plus-m-1.5x answers with the weights of ``drawn`` to standard normal pixels:
+# for each stride the scores of our classes at the first place, and the first six distances' logits at the last one.
 EXPECTED = {
     8: ([0.48113, 0.49328, 0.35954, 0.46564, 0.48879, 0.54617], [0.056, 0.124, -0.092, 0.007, 0.22, 0.038]),
     16: ([0.51239, 0.4962, 0.52674, 0.46015, 0.45118, 0.44416], [0.219, 0.059, -0.078, -0.211, -0.211, 0.077]),
