@@ -1,12 +1,12 @@
 """RoadNet on ShuffleNetV2: the network that starts from weights which know COCO.
 
     image (B, 3, H, W) -> ShuffleNetV2 -> maps of strides 8, 16, 32 -> Ghost path aggregation, and a map of stride 64
-        -> at each place of each map: class scores, a distribution of the distance to each side of a box, an embedding
+        -> at each grid point: class scores, a distribution of the distance to each side of a box, an embedding
 
 The structure is that of NanoDet-Plus (RangiLyu 2021): ShuffleNetV2 (Ma et al. 2018), path aggregation (Liu et al. 2018)
 of ghost bottlenecks (Han et al. 2020), boxes as distributions of distances (Li et al. 2020, generalised focal loss).
-Its weights fit tensor by tensor (``nanodet_weights``). The embedding at each place is ours. There are no batch norms:
-they are folded in the weights that it starts from.
+Its weights fit tensor by tensor (``nanodet_weights``). The embedding is ours. There are no batch norms: they are folded
+in the weights that it starts from.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from perception.detection.roadnet.network import STRIDES, LevelHead, RoadNet, Ro
 from perception.taxonomy import CLASSES
 
 DISTANCES = 8
-"""A side lies 0 to 7 strides from its place: the distribution has a weight for each whole number of strides."""
+"""A side lies 0 to 7 strides from its grid point: the distribution has a weight for each whole number of strides."""
 
 _MEAN_RGB = (123.675, 116.28, 103.53)
 _SLOPE = 0.1
@@ -159,7 +159,7 @@ class PathAggregation(nn.Module):
 
 
 class ShuffleHead(nn.Module):
-    """What one level says at each place: classes, distances, embedding."""
+    """What one level says at each grid point: classes, distances, embedding."""
 
     def __init__(self, config: ShuffleRoadNetConfig) -> None:
         super().__init__()
@@ -168,7 +168,7 @@ class ShuffleHead(nn.Module):
         self.classes = nn.Conv2d(config.channels, len(config.classes), 1)
         self.ltrb = nn.Conv2d(config.channels, 4 * DISTANCES, 1)
         self.embedding = nn.Conv2d(config.channels, config.embedding_size, 1)
-        # At the start one place in a hundred holds an object (Lin et al. 2017, focal loss).
+        # At the start one grid point in a hundred holds an object (Lin et al. 2017, focal loss).
         nn.init.constant_(self.classes.bias, -math.log(99.0))  # type: ignore[arg-type]
         nn.init.normal_(self.classes.weight, std=0.01)
 
