@@ -68,8 +68,8 @@ def read_coco_file(path: Path, *, riders: Riders | None = None) -> CocoFile:
     leaves the image out. ``site`` names the fixed camera that took it, ``riders`` says how riders are boxed (see
     ``geometry.riders``).
 
-    With ``riders`` given, boxes of riders and machines are joined; it counts where the file itself does not say how they
-    are boxed. Without, boxes stay as they are labelled.
+    With ``riders`` given, boxes of riders and machines are joined; it counts where the file itself does not say how
+    they are boxed. Without, boxes stay as they are labelled.
 
     Raises ``UsageError`` naming the file when it is no COCO file, a box is no box, or an image is not there.
     """
@@ -118,7 +118,7 @@ def _image(
 ) -> CocoImage:
     found = [label_of(names[annotation["category_id"]]) for annotation in annotations]
     labels = np.array([-1 if label is None else label for label in found], np.int64)
-    boxes = np.array([annotation["bbox"] for annotation in annotations], np.float64).reshape(-1, 4)
+    boxes: FloatArray = np.array([annotation["bbox"] for annotation in annotations], np.float64).reshape(-1, 4)
     if not (np.isfinite(boxes).all() and (boxes[:, 2:] >= 0).all()):
         raise UsageError(f"{path}: {entry['file_name']}: a bbox is no x, y, width, height; correct it.")
     boxes[:, 2:] += boxes[:, :2]
