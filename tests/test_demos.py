@@ -54,7 +54,7 @@ def test_webcam(demo: Demo) -> None:
 def test_evaluation(demo: Demo, tmp_path: Path) -> None:
     out = demo("evaluation.py", write_street_recording(tmp_path / "drive"))
     assert "Finds 100% of the vehicles" in out
-    assert "on true tracks" in out
+    assert "on ground-truth tracks" in out
 
 
 def test_surround(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

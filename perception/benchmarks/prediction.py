@@ -7,7 +7,7 @@ import torch
 
 from perception.arrays import FloatArray
 from perception.benchmarks.split import Benchmark, Predicted, Split
-from perception.evaluation.core.calibration import Judged, judged_by_truth
+from perception.evaluation.core.calibration import CalibrationSamples, sample_calibration
 from perception.forecasting.batch_prediction import predict_windows
 from perception.forecasting.interaction import NEIGHBOURS
 from perception.forecasting.track_dataset import PLACE, windows_at
@@ -22,7 +22,7 @@ def predict(model: TrajectoryGRU, split: Split, benchmark: Benchmark, *, neighbo
     times_s = torch.from_numpy(benchmark.grid.times_s).float()
     count = NEIGHBOURS if neighbours and model.config.interaction_dim else 0
     parts: list[tuple[FloatArray, FloatArray]] = []
-    judged = []
+    calibration_samples = []
     for start in range(0, len(split), _BATCH):
         batch = slice(start, start + _BATCH)
         windows = windows_at(split.tracks, split.ends[batch], length=split.history, neighbours=count)
@@ -31,8 +31,8 @@ def predict(model: TrajectoryGRU, split: Split, benchmark: Benchmark, *, neighbo
         axes_rad = model.motion.axes_rad(state)
         probabilities = futures.log_probabilities[:targets].exp().numpy()
         means = futures.means[:targets].numpy()
-        judged.append(
-            judged_along(
+        calibration_samples.append(
+            sample_calibration_along(
                 probabilities,
                 means,
                 futures.stds[:targets].numpy(),
@@ -44,20 +44,22 @@ def predict(model: TrajectoryGRU, split: Split, benchmark: Benchmark, *, neighbo
         )
         parts.append((probabilities, means * split.units[batch][:, None, None]))
     probabilities, means = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return Predicted(probabilities, means, Judged.join(judged, times=means.shape[2], axes=means.shape[3]))
+    return Predicted(
+        probabilities, means, CalibrationSamples.join(calibration_samples, times=means.shape[2], axes=means.shape[3])
+    )
 
 
-def judged_along(
+def sample_calibration_along(
     probabilities: FloatArray, means: FloatArray, stds: FloatArray, actual: FloatArray, axes_rad: FloatArray | None
-) -> Judged:
-    """``judged_by_truth`` of what happened (w, T, D).
+) -> CalibrationSamples:
+    """``sample_calibration`` of what happened (w, T, D).
 
     ``stds`` (w, K, T, D) lie along and across ``axes_rad`` (w,) where that is given.
     """
     away: FloatArray = actual[:, None] - means
     if axes_rad is not None:
         away = rotate(away, -axes_rad[:, None, None])
-    return judged_by_truth(probabilities, -away, stds, np.zeros_like(actual))  # seen from the truth
+    return sample_calibration(probabilities, -away, stds, np.zeros_like(actual))  # seen from the truth
 
 
 def constant_velocity(split: Split, steps: int) -> Predicted:

@@ -206,8 +206,8 @@ def _print_notes(benchmark: Benchmark, scores: Sequence[FoldScores], console: Co
             f"Of the truth, {np.mean([s.middle_50 for s in spreads]):.1%} lie in the middle 50 % that the futures "
             f"claim, {np.mean([s.middle_90 for s in spreads]):.1%} in the middle 90 %; "
             f"negative log likelihood {np.mean([s.negative_log_likelihood for s in spreads]):.2f} per time. The most "
-            f"probable future is given {np.mean([s.first_said for s in spreads]):.0%}; it comes nearest in "
-            f"{np.mean([s.first_came for s in spreads]):.0%} of cases.",
+            f"probable future is given {np.mean([s.mode_confidence for s in spreads]):.0%}; it comes nearest in "
+            f"{np.mean([s.mode_accuracy for s in spreads]):.0%} of cases.",
             highlight=False,
         )
     notes = [

@@ -12,7 +12,7 @@ from perception.benchmarks.prediction import constant_velocity, kalman, predict
 from perception.benchmarks.split import Benchmark, Errors, Predicted, Split
 from perception.errors import UsageError
 from perception.evaluation.core.bootstrap import PairedComparison, compare_paired
-from perception.evaluation.core.calibration import SHARES, Judged, inside_middles
+from perception.evaluation.core.calibration import CENTRAL_SHARES, CalibrationSamples, central_coverage
 from perception.forecasting.trajectory_gru import TrajectoryGRU
 
 
@@ -39,8 +39,8 @@ class Spreads:
     middle_50: float
     middle_90: float
     negative_log_likelihood: float
-    first_said: float
-    first_came: float
+    mode_confidence: float
+    mode_accuracy: float
 
 
 @dataclass(frozen=True)
@@ -115,19 +115,19 @@ def score(
 
 
 def _spreads(predicted: Sequence[Predicted]) -> Spreads | None:
-    parts = [one.judged for one in predicted if one.judged is not None]
+    parts = [one.calibration_samples for one in predicted if one.calibration_samples is not None]
     if not parts:
         return None
-    _, times, axes = parts[0].levels.shape
-    judged = Judged.join(parts, times=times, axes=axes)
-    shares = inside_middles(judged.levels.reshape(-1, axes))
+    _, times, axes = parts[0].quantiles.shape
+    calibration_samples = CalibrationSamples.join(parts, times=times, axes=axes)
+    shares = central_coverage(calibration_samples.quantiles.reshape(-1, axes))
     if shares is None:
         return None
-    said, came = judged.firsts.mean(axis=(0, 1)).tolist()
+    confidence, accuracy = calibration_samples.top_modes.mean(axis=(0, 1)).tolist()
     return Spreads(
-        middle_50=float(np.mean(shares[SHARES.index(0.5)])),
-        middle_90=float(np.mean(shares[SHARES.index(0.9)])),
-        negative_log_likelihood=-float(np.mean(judged.log_densities)),
-        first_said=said,
-        first_came=came,
+        middle_50=float(np.mean(shares[CENTRAL_SHARES.index(0.5)])),
+        middle_90=float(np.mean(shares[CENTRAL_SHARES.index(0.9)])),
+        negative_log_likelihood=-float(np.mean(calibration_samples.log_densities)),
+        mode_confidence=confidence,
+        mode_accuracy=accuracy,
     )

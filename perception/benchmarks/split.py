@@ -12,7 +12,7 @@ import numpy as np
 
 from perception.arrays import FloatArray, IntArray
 from perception.errors import UsageError
-from perception.evaluation.core.calibration import Judged
+from perception.evaluation.core.calibration import CalibrationSamples
 from perception.forecasting.track_dataset import Grid, TrackSet
 from perception.types import ReferenceFrame
 
@@ -71,13 +71,13 @@ class Split:
 class Predicted:
     """K futures of w targets: ``probabilities`` (w, K), ``means`` (w, K, T, D) in the unit of the errors.
 
-    ``judged`` by what happened, along and across where spreads lie so, in the unit of the tracks; None where no spread
+    ``calibration_samples`` are along and across where spreads lie so, in the unit of the tracks; None where no spread
     is claimed.
     """
 
     probabilities: FloatArray
     means: FloatArray
-    judged: Judged | None = None
+    calibration_samples: CalibrationSamples | None = None
 
     @property
     def expected(self) -> FloatArray:

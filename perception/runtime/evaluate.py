@@ -13,21 +13,21 @@ from rich.console import Console
 from perception.benchmarks.report import run_benchmark
 from perception.errors import UsageError
 from perception.evaluation import (
-    FailureStudy,
-    MeasuredRun,
-    Measures,
+    EvalConfig,
+    EvaluatedRun,
+    FailureAnalysis,
     Report,
     RunRecorder,
     RunTables,
     Timeline,
+    analyse_image_failures,
+    analyse_run_failures,
     detect_images,
     evaluate_groupings,
     evaluate_latency,
     evaluate_runs,
     print_report,
     read_image_dataset,
-    study_images,
-    study_run,
     with_failures,
 )
 from perception.evaluation.runs.load_results import SAVED_VELOCITIES, saved_tables
@@ -117,12 +117,12 @@ def report_of(
     notes: Sequence[str] = (),
 ) -> Report:
     """The report of a run over ``recording``; with the ``assembly`` that ran also of its forecasts on true tracks."""
-    measured = measured_run(run, truth, recording, title=title, config=config, assembly=assembly)
+    measured = evaluated_run(run, truth, recording, title=title, config=config, assembly=assembly)
     said = (*notes, *(() if assembly is None else assembly.notes))
     return report_together([measured], title=title, config=config, notes=said)
 
 
-def measured_run(
+def evaluated_run(
     run: RunTables,
     truth: Truth,
     recording: str,
@@ -130,9 +130,9 @@ def measured_run(
     title: str,
     config: RunConfig,
     assembly: BuiltPipeline | None = None,
-) -> MeasuredRun:
-    """A run with the truth of ``recording``, and with forecasts on true tracks by the ``assembly`` that ran."""
-    measured = MeasuredRun.of(
+) -> EvaluatedRun:
+    """A run with the truth of ``recording``, and with forecasts on ground-truth tracks by the ``assembly`` that ran."""
+    measured = EvaluatedRun.of(
         title=title,
         run=run,
         truth=truth.boxes,
@@ -141,19 +141,21 @@ def measured_run(
     )
     if assembly is None:
         return measured
-    return measured.with_true_tracks(assembly.pipeline.forecaster, _measures(config).scope)
+    return measured.with_gt_tracks(assembly.pipeline.forecaster, _eval_config(config).scope)
 
 
-def report_together(runs: Sequence[MeasuredRun], *, title: str, config: RunConfig, notes: Sequence[str] = ()) -> Report:
+def report_together(
+    runs: Sequence[EvaluatedRun], *, title: str, config: RunConfig, notes: Sequence[str] = ()
+) -> Report:
     """One report of all ``runs``."""
     rng = np.random.default_rng(config.seed)
-    return evaluate_runs(runs=runs, title=title, rng=rng, measures=_measures(config), notes=notes)
+    return evaluate_runs(runs=runs, title=title, rng=rng, config=_eval_config(config), notes=notes)
 
 
-def _measures(config: RunConfig) -> Measures:
+def _eval_config(config: RunConfig) -> EvalConfig:
     """What was asked for; a demo counts what a person would expect to be found."""
     asked = config if isinstance(config, EvaluateConfig) else EvaluateConfig(min_height=12, min_visible=0.5)
-    return Measures(
+    return EvalConfig(
         score_threshold=OPERATING_SCORE,
         grouping=asked.grouping,
         min_height_px=asked.min_height,
@@ -167,10 +169,10 @@ def _evaluate_recording(config: EvaluateConfig, recording: str) -> None:
     if finished.outcome.failure is not None:
         finish(finished, latency_report(name, finished.outcome))
         return
-    measured = measured_run(run, truth, recording, title=name, config=config, assembly=finished.assembly)
+    measured = evaluated_run(run, truth, recording, title=name, config=config, assembly=finished.assembly)
     studies = _studies(config, measured, recording)
     report = report_together([measured], title=name, config=config, notes=finished.assembly.notes)
-    report = with_failures(report, studies, _measures(config))
+    report = with_failures(report, studies, _eval_config(config))
     print_report(report, Console(highlight=False))
     _write_pictures(studies, finished.folder)
     finish(finished, report, has_table=False)
@@ -183,15 +185,15 @@ def _evaluate_recordings(config: EvaluateConfig, recordings: Sequence[str]) -> N
             f"--truth {config.truth}: belongs to one recording, {len(recordings)} are given; leave it out."
         )
     truths = [_needed_truth_of(recording) for recording in recordings]
-    measured: list[MeasuredRun] = []
-    studies: list[FailureStudy] = []
+    measured: list[EvaluatedRun] = []
+    studies: list[FailureAnalysis] = []
     notes: tuple[str, ...] = ()
     for recording, truth in zip(recordings, truths, strict=True):
         output = None if config.output is None else config.output / Path(recording).resolve().name
         part = config.model_copy(update={"source": [recording], "output": output})
         finished, run, name = _run_over(part)
         finish(finished, latency_report(name, finished.outcome), has_table=False)
-        measured.append(measured_run(run, truth, recording, title=name, config=part, assembly=finished.assembly))
+        measured.append(evaluated_run(run, truth, recording, title=name, config=part, assembly=finished.assembly))
         of_part = _studies(part, measured[-1], recording)
         _write_pictures(of_part, finished.folder)
         studies += [study.in_folder(finished.folder.name) for study in of_part if finished.folder is not None]
@@ -202,7 +204,7 @@ def _evaluate_recordings(config: EvaluateConfig, recordings: Sequence[str]) -> N
     if len(measured) == len(recordings):
         title = f"{len(recordings)} recordings"
     report = report_together(measured, title=title, config=config, notes=notes)
-    report = with_failures(report, studies, _measures(config))
+    report = with_failures(report, studies, _eval_config(config))
     print_report(report, Console(highlight=False))
     together = config.model_copy(update={"output": None if config.output is None else config.output / TOGETHER})
     save_report("evaluate", together, report, name=f"{measured[0].title}-and-{len(measured) - 1}-more")
@@ -223,10 +225,10 @@ def _evaluate_results(config: EvaluateConfig, folder: Path) -> None:
         raise UsageError(f"--results {folder}: does not say of which recording it is; name it with --truth.")
     notes = () if results.objects is None else (SAVED_VELOCITIES,)
     truth = _needed_truth_of(recording)
-    measured = measured_run(saved_tables(results), truth, recording, title=str(folder), config=config)
+    measured = evaluated_run(saved_tables(results), truth, recording, title=str(folder), config=config)
     studies = _studies(config, measured, recording)
     report = report_together([measured], title=str(folder), config=config, notes=notes)
-    report = with_failures(report, studies, _measures(config))
+    report = with_failures(report, studies, _eval_config(config))
     print_report(report, Console(highlight=False))
     config = _with_folder(config, name=folder.resolve().name)
     save_report("evaluate", config, report, name=folder.resolve().name)
@@ -266,11 +268,15 @@ def _evaluate_images(config: EvaluateConfig) -> None:
         latency=evaluate_latency(stage_ms=run.stage_ms),
         notes=(choice.reason, *labelled.notes),
     )
-    studies: list[FailureStudy] = []
+    studies: list[FailureAnalysis] = []
     if config.failures:
-        measures = _measures(config)
-        studies += [study_images(labelled, batches, run, read_image=read_rgb, measures=measures, count=config.failures)]
-    report = with_failures(report, studies, _measures(config))
+        eval_config = _eval_config(config)
+        studies += [
+            analyse_image_failures(
+                labelled, batches, run, read_image=read_rgb, config=eval_config, count=config.failures
+            )
+        ]
+    report = with_failures(report, studies, _eval_config(config))
     print_report(report, Console(highlight=False))
     name = config.images[0].resolve().parent.name
     config = _with_folder(config, name=name)
@@ -278,13 +284,15 @@ def _evaluate_images(config: EvaluateConfig) -> None:
     _write_pictures(studies, config.output)
 
 
-def _studies(config: EvaluateConfig, measured: MeasuredRun, recording: str) -> list[FailureStudy]:
+def _studies(config: EvaluateConfig, measured: EvaluatedRun, recording: str) -> list[FailureAnalysis]:
     """What failed in a run over ``recording``, where that was asked for."""
     if not config.failures:
         return []
     rig = None if config.rig is None else read_rig(config.rig)
     with closing(open_source([recording], rig=rig)) as source:
-        return [study_run(measured, source, rig=source.rig, measures=_measures(config), count=config.failures)]
+        return [
+            analyse_run_failures(measured, source, rig=source.rig, config=_eval_config(config), count=config.failures)
+        ]
 
 
 def _with_folder(config: EvaluateConfig, *, name: str) -> EvaluateConfig:
@@ -292,10 +300,10 @@ def _with_folder(config: EvaluateConfig, *, name: str) -> EvaluateConfig:
     return config.model_copy(update={"output": make_folder("evaluate", config, name)}) if config.failures else config
 
 
-def _write_pictures(studies: Sequence[FailureStudy], folder: Path | None) -> None:
+def _write_pictures(studies: Sequence[FailureAnalysis], folder: Path | None) -> None:
     for study in studies:
         if folder is not None:
-            study.album.write(folder)
+            study.gallery.write(folder)
 
 
 def _needed_truth_of(recording: str, elsewhere: Path | None = None) -> Truth:

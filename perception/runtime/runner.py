@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from perception.errors import PerceptionError, UsageError
-from perception.evaluation import Hindsight
+from perception.evaluation import OnlineError
 from perception.evaluation.core.latency import TOTAL, StageTimes
 from perception.geometry.cameras import Rig
 from perception.pipeline.build import BuiltPipeline, build_pipeline
@@ -51,7 +51,7 @@ class Outcome:
     left_out: dict[str, int] = field(default_factory=dict)
     stage_ms: StageTimes = field(default_factory=StageTimes)
     memory: MemoryWatch = field(default_factory=MemoryWatch)
-    hindsight: Hindsight = field(default_factory=Hindsight)
+    online_error: OnlineError = field(default_factory=OnlineError)
 
     @property
     def rate_fps(self) -> float:
@@ -69,7 +69,7 @@ class Outcome:
             "dropped_frames": self.dropped,
             "left_out_by_tracker": self.left_out,
             "warnings": self.warnings,
-            "hindsight": self.hindsight.to_json(),
+            "online_error": self.online_error.to_json(),
             "memory": self.memory.to_json(),
         }
 
@@ -139,9 +139,9 @@ def execute(
         with SceneRecorder(source, folder=folder, window=window, video=video) as recorder, progress:
             try:
                 for scene in scenes:
-                    outcome.hindsight.add(scene)
+                    outcome.online_error.add(scene)
                     rate_fps = progress.rate_fps if progress.done else None
-                    drawn, goes_on = recorder.write(scene, rate_fps=rate_fps, remark=outcome.hindsight.remark())
+                    drawn, goes_on = recorder.write(scene, rate_fps=rate_fps, remark=outcome.online_error.remark())
                     if side_by_side:
                         drawn = replace(drawn, stage_ms={**drawn.stage_ms, TOTAL: 1e3 * (monotonic() - last_s)})
                         last_s = monotonic()

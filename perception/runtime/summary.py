@@ -86,9 +86,9 @@ def _print_summary(console: Console, report: Report, outcome: Outcome) -> None:
         table.add_row("median", *(f"{scores.p50_ms:.1f}" for scores in stages.values()))
         table.add_row("95%", *(f"{scores.p95_ms:.1f}" for scores in stages.values()))
         console.print(table)
-    line = outcome.hindsight.line()
+    line = outcome.online_error.line()
     if line:
-        say(console, f"Forecasts, held against what the tracks then did: {line}.")
+        say(console, f"Online error of the forecasts, measured on the tracks: {line}.")
     if outcome.memory.line():
         say(console, outcome.memory.line())
     if report.detection or report.tracking or report.forecasting:

@@ -13,7 +13,7 @@ from support.windows import make_track_set
 
 from perception.benchmarks import JAAD, KITTI, Benchmark, Split, constant_velocity, kalman, predict
 from perception.benchmarks.jaad import JaadTracks, protocol
-from perception.benchmarks.prediction import judged_along
+from perception.benchmarks.prediction import sample_calibration_along
 from perception.forecasting import GruConfig, TrajectoryGRU
 from perception.forecasting.batch_prediction import predict_windows
 from perception.forecasting.track_dataset import windows_at
@@ -45,7 +45,7 @@ def test_kalman_equals_a_plain_filter_for_pasts_of_any_length():
     found = kalman(_split(places, ends, history=7), 4)
     assert found.probabilities.tolist() == [[1.0]] * 5
     assert found.means.shape == (5, 1, 4, 2)
-    assert found.judged is None
+    assert found.calibration_samples is None
     every = np.concatenate(places)
     for row, (end, start) in enumerate(zip(ends, [3, 0, 0, 12, 21], strict=True)):
         expected = np.stack([_plain_kalman(every[start : end + 1, axis], 4) for axis in (0, 1)], axis=1)
@@ -85,9 +85,9 @@ def test_boxes_are_continued_with_their_size_in_pixels():
 def test_the_likelihood_of_one_gaussian_is_scipys():
     rng = np.random.default_rng(2)
     means, stds, actual = rng.normal(size=(3, 1, 4, 2)), rng.uniform(0.2, 3, (3, 1, 4, 2)), rng.normal(size=(3, 4, 2))
-    judged = judged_along(np.ones((3, 1)), means, stds, actual, None)
-    np.testing.assert_allclose(judged.levels, norm.cdf(actual, means[:, 0], stds[:, 0]))
-    np.testing.assert_allclose(judged.log_densities, norm.logpdf(actual, means[:, 0], stds[:, 0]).sum(axis=-1))
+    samples = sample_calibration_along(np.ones((3, 1)), means, stds, actual, None)
+    np.testing.assert_allclose(samples.quantiles, norm.cdf(actual, means[:, 0], stds[:, 0]))
+    np.testing.assert_allclose(samples.log_densities, norm.logpdf(actual, means[:, 0], stds[:, 0]).sum(axis=-1))
 
 
 def test_spreads_lie_along_and_across_the_direction():
@@ -95,7 +95,7 @@ def test_spreads_lie_along_and_across_the_direction():
     axes_rad, std = rng.uniform(-3, 3, 5), np.array([3.0, 0.2])
     means, actual = rng.normal(size=(5, 1, 2, 2)), rng.normal(size=(5, 2, 2))
     spreads = np.broadcast_to(std, means.shape)
-    likelihoods = judged_along(np.ones((5, 1)), means, spreads, actual, axes_rad).log_densities
+    likelihoods = sample_calibration_along(np.ones((5, 1)), means, spreads, actual, axes_rad).log_densities
     for row, angle in enumerate(axes_rad):
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         covariance = turn @ np.diag(std**2) @ turn.T
@@ -107,16 +107,16 @@ def test_spreads_lie_along_and_across_the_direction():
 def test_a_mixture_is_the_sum_of_its_parts():
     probabilities = np.array([[0.25, 0.75]])
     means, stds = np.array([[[[0.0]], [[4.0]]]]), np.array([[[[1.0]], [[2.0]]]])
-    judged = judged_along(probabilities, means, stds, np.array([[[1.0]]]), None)
-    assert float(judged.levels[0, 0, 0]) == pytest.approx(0.25 * norm.cdf(1) + 0.75 * norm.cdf(-1.5))
-    assert float(judged.log_densities[0, 0]) == pytest.approx(np.log(0.25 * norm.pdf(1) + 0.75 * norm.pdf(-1.5) / 2))
+    samples = sample_calibration_along(probabilities, means, stds, np.array([[[1.0]]]), None)
+    assert float(samples.quantiles[0, 0, 0]) == pytest.approx(0.25 * norm.cdf(1) + 0.75 * norm.cdf(-1.5))
+    assert float(samples.log_densities[0, 0]) == pytest.approx(np.log(0.25 * norm.pdf(1) + 0.75 * norm.pdf(-1.5) / 2))
 
 
 def test_a_future_of_no_probability_breaks_nothing():
-    judged = judged_along(
+    samples = sample_calibration_along(
         np.array([[1.0, 0.0]]), np.zeros((1, 2, 1, 2)), np.ones((1, 2, 1, 2)), np.zeros((1, 1, 2)), None
     )
-    assert float(judged.log_densities[0, 0]) == pytest.approx(-np.log(2 * np.pi))
+    assert float(samples.log_densities[0, 0]) == pytest.approx(-np.log(2 * np.pi))
 
 
 @pytest.fixture
@@ -135,9 +135,9 @@ def test_batches_do_not_change_the_answers(kitti, monkeypatch):
     whole = predict(model, split, benchmark, neighbours=True)
     monkeypatch.setattr("perception.benchmarks.prediction._BATCH", 5)
     parts = predict(model, split, benchmark, neighbours=True)
-    for before, after in ((whole, parts), (whole.judged, parts.judged)):
+    for before, after in ((whole, parts), (whole.calibration_samples, parts.calibration_samples)):
         for name, column in vars(before).items():
-            if name != "judged":
+            if name != "calibration_samples":
                 assert len(column) == len(split)
                 np.testing.assert_allclose(getattr(after, name), column, atol=1e-4, err_msg=name)
 
@@ -151,11 +151,11 @@ def test_what_is_predicted_is_what_the_network_says(kitti):
     np.testing.assert_allclose(found.means, futures.means, atol=1e-5)
     np.testing.assert_allclose(found.probabilities, futures.log_probabilities.exp(), atol=1e-6)
     np.testing.assert_allclose(found.expected, futures.expected, atol=1e-4)
-    judged = judged_along(
+    samples = sample_calibration_along(
         found.probabilities, found.means, futures.stds.numpy(), split.futures(40), model.motion.axes_rad(state).numpy()
     )
-    np.testing.assert_allclose(found.judged.levels, judged.levels, atol=1e-4)
-    np.testing.assert_allclose(found.judged.log_densities, judged.log_densities, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(found.calibration_samples.quantiles, samples.quantiles, atol=1e-4)
+    np.testing.assert_allclose(found.calibration_samples.log_densities, samples.log_densities, rtol=1e-3, atol=1e-3)
 
 
 def test_neighbours_are_heard_only_where_that_is_asked(kitti):
@@ -174,4 +174,4 @@ def test_boxes_are_predicted_in_pixels():
     windows = windows_at(split.tracks, split.ends, length=15)
     expected = predict_windows(model, windows, torch.arange(1, 46) / 30)[0].means
     np.testing.assert_allclose(found.means, expected * torch.tensor([1920, 1080, 1920, 1080]), rtol=1e-5)
-    assert found.judged.levels.shape == (2, 45, 4)
+    assert found.calibration_samples.quantiles.shape == (2, 45, 4)

@@ -21,7 +21,7 @@ from perception.benchmarks import (
     scoring,
 )
 from perception.errors import UsageError
-from perception.evaluation.core.calibration import Judged
+from perception.evaluation.core.calibration import CalibrationSamples
 from perception.forecasting import GruConfig, TrajectoryGRU
 
 
@@ -113,16 +113,16 @@ def test_spreads_are_shares_of_the_truth_inside(split, monkeypatch):
     levels = np.full((count, 40, 2), 0.5)
     levels[..., 0] = np.linspace(0, 1, 20 * 2 * count + 1)[:-1].reshape(-1, 1)[: 40 * count].reshape(count, 40)
     firsts = np.stack([np.full((count, 40), 0.3), np.arange(40 * count).reshape(count, 40) % 4 == 0], axis=-1)
-    judged = Judged(levels, np.full((count, 40), -3.0), firsts)
+    samples = CalibrationSamples(levels, np.full((count, 40), -3.0), firsts)
     real = predict(models[0], split, KITTI, neighbours=False)
-    claimed = Predicted(real.probabilities, real.means, judged)
+    claimed = Predicted(real.probabilities, real.means, samples)
     monkeypatch.setattr(scoring, "predict", lambda *_, **__: claimed)
     spreads = _score(split, models).spreads
     # Along one axis the levels are uniform, along the other always in the middle.
     assert spreads.middle_50 == pytest.approx((0.5 + 1) / 2, abs=0.01)
     assert spreads.middle_90 == pytest.approx((0.9 + 1) / 2, abs=0.01)
     assert spreads.negative_log_likelihood == pytest.approx(3.0)
-    assert spreads.first_said == pytest.approx(0.3) and spreads.first_came == pytest.approx(0.25)
+    assert spreads.mode_confidence == pytest.approx(0.3) and spreads.mode_accuracy == pytest.approx(0.25)
     monkeypatch.setattr(scoring, "predict", lambda *_, **__: Predicted(real.probabilities, real.means))
     assert _score(split, models).spreads is None
 

@@ -28,7 +28,7 @@ def test_a_recording_is_measured_in_every_respect(boxes_command: Command, street
     report = report_in(ran.folder)
     assert [part["classes"] for part in report["detection"]] == ["vehicle", "each"]
     assert [part["vehicles_as_one"] for part in report["tracking"]] == [True, False]
-    assert [part["setting"] for part in report["forecasting"]] == ["tracked", "true tracks"]
+    assert [part["setting"] for part in report["forecasting"]] == ["tracked", "ground-truth tracks"]
     assert report["detection"][0]["overall"]["ap50"] == pytest.approx(1.0)
     assert report["tracking"][0]["overall"]["hota"] > 0.9
     # Straight ways are forecast exactly; boxes of the truth are exact, those of the tracker nearly.
@@ -63,8 +63,8 @@ def test_a_part_of_a_recording_is_compared_with_that_part_of_the_truth(
     assert report["detection"][0]["overall"]["truth_count"] == 10
     assert report["detection"][0]["outside_truth_count"] == 38
     # What follows the part is known all the same: a second after the last frame.
-    true_tracks = report["forecasting"][1]
-    assert true_tracks["horizons"][0]["target_count"] == true_tracks["candidate_count"] == 8
+    gt_tracks = report["forecasting"][1]
+    assert gt_tracks["horizons"][0]["target_count"] == gt_tracks["candidate_count"] == 8
 
 
 @pytest.mark.parametrize("use", ["evaluate", "demo"])

@@ -206,7 +206,7 @@ def _metrics(run: Run) -> dict[str, float]:
         "IDF1 of each class": tracking[1].overall.idf1,
     }
     if report.ground is not None:
-        figures["position error, m"] = report.ground.positions.near.median_m
+        figures["position error, m"] = report.ground.localization.near.median_m
         for scores in report.ground.forecasting[0].horizons:
             if scores.expected is not None:
                 figures[f"FDE at {scores.horizon_s:g} s, m"] = scores.expected.fde_m

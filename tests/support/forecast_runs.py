@@ -8,7 +8,7 @@ import numpy as np
 from support.evaluation_tables import table
 
 from perception.arrays import FloatArray
-from perception.evaluation import ForecastRecord
+from perception.evaluation import InstantForecasts
 from perception.types import BoxTable, Forecasts
 
 WIDTH_PX, HEIGHT_PX = 1000, 500
@@ -44,7 +44,7 @@ def records_of(
     probabilities: tuple[float, ...] = (1.0,),
     offsets_px: tuple[float, ...] = (0.0,),
     with_states: bool = True,
-) -> list[ForecastRecord]:
+) -> list[InstantForecasts]:
     """Tracks that are the truth; ``forecast(centres, velocities)`` gives centres (N, T, 2) in pixels.
 
     Velocities (N, 2) in pixels per second are backward differences, and so are the states of the filter. Each of the
@@ -66,7 +66,7 @@ def records_of(
             [centres / size, np.zeros((len(rows), 2)), velocities / size, np.zeros((len(rows), 2))], 1
         )
         records.append(
-            ForecastRecord(
+            InstantForecasts(
                 frame_index=frame,
                 timestamp_ns=int(timestamp),
                 track_ids=rows.ids,

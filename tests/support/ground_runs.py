@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from perception.arrays import FloatArray, IntArray
-from perception.evaluation import MeasuredRun, RunRecorder, Timeline
+from perception.evaluation import EvaluatedRun, RunRecorder, Timeline
 from perception.types import BoxTable, Detections, Forecasts, Frame, FrameSet, ObjectTable, Scene, Sightings, Tracks
 
 FRAME_NS = 100_000_000
@@ -153,11 +153,13 @@ class Drive:
             )
         return scenes
 
-    def measured(self, scenes: Sequence[Scene], *, title: str = "drive", truth: BoxTable | None = None) -> MeasuredRun:
+    def evaluated(
+        self, scenes: Sequence[Scene], *, title: str = "drive", truth: BoxTable | None = None
+    ) -> EvaluatedRun:
         recorder = RunRecorder()
         for scene in scenes:
             recorder.add(scene)
-        return MeasuredRun.of(
+        return EvaluatedRun.of(
             title=title,
             run=recorder.tables(),
             truth=self.boxes() if truth is None else truth,

@@ -111,7 +111,7 @@ class _Filter:
         self, places_m: np.ndarray, yaws_rad: np.ndarray, car: np.ndarray, dt_s: float, rng: np.random.Generator
     ) -> Tracks:
         std_m = 0.05 + 0.015 * np.linalg.norm(places_m - car[:2, 3], axis=1)
-        measured = places_m + std_m[:, None] * rng.normal(size=places_m.shape)
+        evaluated = places_m + std_m[:, None] * rng.normal(size=places_m.shape)
         move = np.eye(4)
         move[:2, 2:] = np.eye(2) * dt_s
         self._means = self._means @ move.T
@@ -119,7 +119,7 @@ class _Filter:
         gain = self._covariance[:, :, :2] @ np.linalg.inv(
             self._covariance[:, :2, :2] + np.eye(2) * std_m[:, None, None] ** 2
         )
-        self._means = self._means + np.einsum("nij,nj->ni", gain, measured - self._means[:, :2])
+        self._means = self._means + np.einsum("nij,nj->ni", gain, evaluated - self._means[:, :2])
         self._covariance = self._covariance - gain @ self._covariance[:, :2]
         seen = rng.random(len(places_m)) < 0.97
         covariances = np.tile(np.eye(8) * 0.01, (len(places_m), 1, 1))

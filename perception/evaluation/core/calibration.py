@@ -1,4 +1,4 @@
-"""Whether spreads and probabilities mean what they say: how much of the truth lies where they put it."""
+"""Whether forecast spreads and mode probabilities are calibrated: how often the truth lies where they put it."""
 
 from __future__ import annotations
 
@@ -13,110 +13,112 @@ from perception.arrays import FloatArray
 
 Float64 = NDArray[np.float64]
 
-SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-"""The middles of the forecast that are looked at."""
+CENTRAL_SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+"""The central intervals of the forecast at which coverage is measured."""
 
 _SMALLEST_STD = 1e-9
 
 
 @dataclass(frozen=True)
-class Reliability:
-    """``inside[a][i]``: the share of the truth inside the middle ``SHARES[i]`` of the forecast along axis a; equal to
-    it where spreads are right, less where they are too narrow. ``nll``: the mean negative logarithm of the probability
-    density that the whole mixture gave to what happened, in nats per squared unit of the places; lower is better.
-    ``first_said`` is how probable the most probable future was called in the mean, ``first_came`` how often it came
-    nearest."""
+class Calibration:
+    """``coverage[a][i]``: the share of the truth inside the central ``CENTRAL_SHARES[i]`` of the forecast along axis a.
+    Equal to it where spreads are right, less where they are too narrow. ``nll``: the mean negative log likelihood of
+    what happened under the whole mixture, in nats per squared unit of the positions; lower is better.
+    ``mode_confidence`` is the mean probability of the most probable mode, ``mode_accuracy`` how often that mode was the
+    nearest to the truth."""
 
-    inside: tuple[tuple[float, ...], tuple[float, ...]]
+    coverage: tuple[tuple[float, ...], tuple[float, ...]]
     nll: float
-    first_said: float
-    first_came: float
+    mode_confidence: float
+    mode_accuracy: float
 
     def within(self, share: float) -> tuple[float, float]:
-        """The shares of the truth inside that one of the middle ``SHARES``, along both axes."""
-        first, second = (axis[SHARES.index(share)] for axis in self.inside)
+        """The coverage of one of the ``CENTRAL_SHARES``, along both axes."""
+        first, second = (axis[CENTRAL_SHARES.index(share)] for axis in self.coverage)
         return first, second
 
 
 @dataclass(frozen=True)
-class Judged:
+class CalibrationSamples:
     """N targets at H times.
 
-    ``levels`` (N, H, A): how much of the forecast's probability lies before the truth along each axis;
-    ``log_densities`` (N, H): how likely the truth was; NaN where no spread is claimed. ``firsts`` (N, H, 2): how
-    probable the most probable future was called, and 1 where it came nearest.
+    ``quantiles`` (N, H, A): the forecast's cumulative probability at the truth along each axis; ``log_densities``
+    (N, H): the log likelihood of the truth; NaN where no spread is claimed. ``top_modes`` (N, H, 2): the probability of
+    the most probable mode, and 1 where it was the nearest.
     """
 
-    levels: Float64
+    quantiles: Float64
     log_densities: Float64
-    firsts: Float64
+    top_modes: Float64
 
     @classmethod
-    def join(cls, parts: Sequence[Judged], *, times: int, axes: int = 2) -> Judged:
+    def join(cls, parts: Sequence[CalibrationSamples], *, times: int, axes: int = 2) -> CalibrationSamples:
         """All targets of several instants."""
         return cls(
-            np.concatenate([np.zeros((0, times, axes)), *(part.levels for part in parts)]),
+            np.concatenate([np.zeros((0, times, axes)), *(part.quantiles for part in parts)]),
             np.concatenate([np.zeros((0, times)), *(part.log_densities for part in parts)]),
-            np.concatenate([np.zeros((0, times, 2)), *(part.firsts for part in parts)]),
+            np.concatenate([np.zeros((0, times, 2)), *(part.top_modes for part in parts)]),
         )
 
-    def __getitem__(self, rows: NDArray[np.bool_]) -> Judged:
+    def __getitem__(self, rows: NDArray[np.bool_]) -> CalibrationSamples:
         """Some of the targets."""
-        return Judged(self.levels[rows], self.log_densities[rows], self.firsts[rows])
+        return CalibrationSamples(self.quantiles[rows], self.log_densities[rows], self.top_modes[rows])
 
 
-def judged_by_truth(probabilities: FloatArray, means: FloatArray, stds: FloatArray, future: FloatArray) -> Judged:
-    """What happened, under a mixture of K futures with ``probabilities`` (N, K).
+def sample_calibration(
+    probabilities: FloatArray, means: FloatArray, stds: FloatArray, future: FloatArray
+) -> CalibrationSamples:
+    """How what happened lies in a mixture of K modes with ``probabilities`` (N, K).
 
     ``means`` and ``stds`` (N, K, H, A), ``future`` (N, H, A), in any unit; places are the first two axes.
     """
     safe = np.maximum(stds, _SMALLEST_STD)
     away = future[:, None] - means
     deviations = away / safe
-    levels: Float64 = np.einsum("nk,nkha->nha", probabilities, ndtr(deviations))
+    quantiles: Float64 = np.einsum("nk,nkha->nha", probabilities, ndtr(deviations))
     each = -(0.5 * deviations**2 + np.log(safe) + 0.5 * np.log(2 * np.pi)).sum(axis=-1)
     density: Float64 = logsumexp(each, b=np.asarray(probabilities)[:, :, None], axis=1)
     claims = (stds > 0).any(axis=1)
-    first = probabilities.argmax(axis=1)
-    came = np.linalg.norm(away[..., :2], axis=-1).argmin(axis=1) == first[:, None]
-    said = np.broadcast_to(probabilities.max(axis=1)[:, None], came.shape)
-    return Judged(
-        np.where(claims, levels, np.nan),
+    top_mode = probabilities.argmax(axis=1)
+    is_nearest = np.linalg.norm(away[..., :2], axis=-1).argmin(axis=1) == top_mode[:, None]
+    confidence = np.broadcast_to(probabilities.max(axis=1)[:, None], is_nearest.shape)
+    return CalibrationSamples(
+        np.where(claims, quantiles, np.nan),
         np.where(claims.all(axis=-1), density, np.nan),
-        np.stack([said, came], axis=-1).astype(np.float64),
+        np.stack([confidence, is_nearest], axis=-1).astype(np.float64),
     )
 
 
-def inside_middles(levels: Float64) -> Float64 | None:
-    """(9, A): the shares of ``levels`` (N, A) inside the middle ``SHARES``.
+def central_coverage(quantiles: Float64) -> Float64 | None:
+    """(9, A): the shares of ``quantiles`` (N, A) inside the ``CENTRAL_SHARES``.
 
     None as soon as one forecast claims no spread: a share over the others would flatter.
     """
-    if not len(levels) or np.isnan(levels).any():
+    if not len(quantiles) or np.isnan(quantiles).any():
         return None
-    from_middle = np.abs(levels - 0.5)[:, None]
-    inside: Float64 = (from_middle <= np.array(SHARES)[:, None] / 2 + 1e-12).mean(axis=0)
-    return inside
+    from_middle = np.abs(quantiles - 0.5)[:, None]
+    coverage: Float64 = (from_middle <= np.array(CENTRAL_SHARES)[:, None] / 2 + 1e-12).mean(axis=0)
+    return coverage
 
 
-def reliability_of(judged: Judged, time: int) -> Reliability | None:
+def calibration_of(samples: CalibrationSamples, time: int) -> Calibration | None:
     """Of all targets at one of their times; None where one forecast claims no spread."""
-    inside = inside_middles(judged.levels[:, time])
-    if inside is None:
+    coverage = central_coverage(samples.quantiles[:, time])
+    if coverage is None:
         return None
-    first, second = (tuple(column.tolist()) for column in inside.T)
-    said, came = judged.firsts[:, time].mean(axis=0).tolist()
-    return Reliability((first, second), float(-judged.log_densities[:, time].mean()), said, came)
+    first, second = (tuple(column.tolist()) for column in coverage.T)
+    confidence, accuracy = samples.top_modes[:, time].mean(axis=0).tolist()
+    return Calibration((first, second), float(-samples.log_densities[:, time].mean()), confidence, accuracy)
 
 
-def reliability_note(found: Reliability, axes: tuple[str, str], unit: str) -> str:
+def calibration_note(found: Calibration, axes: tuple[str, str], unit: str) -> str:
     """The curve and the likelihood as a sentence."""
-    named = " ".join(f"{100 * share:.0f}" for share in SHARES)
+    named = " ".join(f"{100 * share:.0f}" for share in CENTRAL_SHARES)
     curves = ", ".join(
         f"{' '.join(f'{100 * share:.0f}' for share in part)} % ({axis})"
-        for part, axis in zip(found.inside, axes, strict=True)
+        for part, axis in zip(found.coverage, axes, strict=True)
     )
     return (
-        f"Inside the middle {named} % of the forecast lie {curves}; NLL {found.nll:.2f} nats per square {unit}. "
-        f"The most probable future is given {found.first_said:.0%}; it is nearest in {found.first_came:.0%} of cases."
+        f"Coverage of the central {named} % intervals: {curves}; NLL {found.nll:.2f} nats per square {unit}. "
+        f"Most probable mode: mean probability {found.mode_confidence:.0%}, accuracy {found.mode_accuracy:.0%}."
     )

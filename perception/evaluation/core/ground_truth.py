@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from perception.arrays import FloatArray, IntArray, StructOfArrays
 from perception.errors import UsageError
 from perception.evaluation.core.boxes import check_thresholds, counts_in_image
-from perception.evaluation.core.gt_interpolation import TruthFutures
+from perception.evaluation.core.gt_interpolation import GtPaths
 from perception.evaluation.core.timeline import Timeline
 from perception.taxonomy import CLASSES
 from perception.types import BoxTable, ObjectTable
@@ -152,10 +152,10 @@ def tracked_objects(*, objects: ObjectTable, timeline: Timeline, scope: GroundSc
     return table
 
 
-def paths_of(objects: ObjectTable) -> TruthFutures:
+def paths_of(objects: ObjectTable) -> GtPaths:
     """Where each of ``objects`` is at any time, in metres in the world."""
     _, numbers = np.unique(objects.ids, return_inverse=True)
-    return TruthFutures.from_paths(
+    return GtPaths.from_paths(
         objects=numbers.reshape(-1),
         timestamps_ns=objects.timestamps_ns,
         centres=objects.centres_m[:, :2].astype(np.float64),

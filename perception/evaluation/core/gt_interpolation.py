@@ -19,7 +19,7 @@ Float64 = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class TruthFutures:
+class GtPaths:
     """The paths of all true objects, ready to be asked for any time.
 
     Objects are numbered from 0: ``object_of_row`` (M,) for each row of the truth. ``keys`` (M,) join object and time
@@ -36,7 +36,7 @@ class TruthFutures:
     max_gap_s: float = MAX_GAP_S
 
     @classmethod
-    def from_truth(cls, *, truth: BoxTable, frame_timestamps_ns: IntArray) -> TruthFutures:
+    def from_truth(cls, *, truth: BoxTable, frame_timestamps_ns: IntArray) -> GtPaths:
         """Centres of boxes in pixels, an object being a (camera, id).
 
         ``frame_timestamps_ns`` (F,) are the times of the recording's frames. Raises ``UsageError`` when they do not
@@ -63,7 +63,7 @@ class TruthFutures:
     @classmethod
     def from_paths(
         cls, *, objects: IntArray, timestamps_ns: IntArray, centres: Float64, max_gap_s: float = MAX_GAP_S
-    ) -> TruthFutures:
+    ) -> GtPaths:
         """From ``centres`` (M, 2) of ``objects`` (M,), numbered from 0, at ``timestamps_ns`` (M,), in any order."""
         start_ns = int(timestamps_ns.min()) if len(timestamps_ns) else 0
         span_ns = int(timestamps_ns.max()) - start_ns if len(timestamps_ns) else 0
@@ -115,7 +115,7 @@ def previous_rows(*, cameras: NDArray[np.str_], ids: IntArray, timestamps_ns: In
     return previous
 
 
-def constant_velocity_futures(
+def last_difference_paths(
     *,
     boxes_xyxy_px: FloatArray,
     previous_boxes_xyxy_px: FloatArray,
@@ -132,10 +132,10 @@ def constant_velocity_futures(
         raise ValueError(f"elapsed_s: expected positive numbers, got {elapsed.min()}")
     centres = box_centres(boxes_xyxy_px)
     velocities = (centres - box_centres(previous_boxes_xyxy_px)) / elapsed[:, None]
-    return straight_futures(centres, velocities, times_s)
+    return constant_velocity_paths(centres, velocities, times_s)
 
 
-def kalman_velocity_futures(
+def kalman_velocity_paths(
     *, boxes_xyxy_px: FloatArray, state_means: FloatArray, image_sizes_px: IntArray, times_s: FloatArray
 ) -> Float64:
     """Centres (N, E, 2) in pixels, ``times_s`` (E,) after now, at the velocity that the tracker's filter holds.
@@ -143,9 +143,9 @@ def kalman_velocity_futures(
     ``state_means`` (N, 8) are those of ``Tracks`` in the image frame, ``image_sizes_px`` (N, 2) width and height.
     """
     velocities_px_per_s = np.asarray(state_means, np.float64)[:, 4:6] * image_sizes_px
-    return straight_futures(box_centres(boxes_xyxy_px), velocities_px_per_s, times_s)
+    return constant_velocity_paths(box_centres(boxes_xyxy_px), velocities_px_per_s, times_s)
 
 
-def straight_futures(centres: Float64, velocities_per_s: Float64, times_s: FloatArray) -> Float64:
+def constant_velocity_paths(centres: Float64, velocities_per_s: Float64, times_s: FloatArray) -> Float64:
     """Centres (N, E, 2), ``times_s`` (E,) after now, from ``centres`` and ``velocities_per_s`` (N, 2) of any unit."""
     return centres[:, None, :] + velocities_per_s[:, None, :] * np.asarray(times_s)[None, :, None]

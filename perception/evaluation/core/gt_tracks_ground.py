@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from perception.evaluation.core.ground_truth import GroundTable
 from perception.evaluation.core.gt_interpolation import previous_rows
-from perception.evaluation.core.gt_tracks_image import TrueStates, differenced_states
+from perception.evaluation.core.gt_tracks_image import GtStates, differenced_states
 from perception.types import ObjectTable, Tracks
 
 POSITION_STD_M = 0.03
@@ -20,7 +20,7 @@ _UNKNOWN_RATE_STD_MPS = 5.0
 Float64 = NDArray[np.float64]
 
 
-def true_ground_tracks(
+def gt_ground_tracks(
     *,
     objects: ObjectTable,
     truth: GroundTable,
@@ -60,7 +60,7 @@ def true_ground_tracks(
         )
 
 
-def _states(near: GroundTable, objects: ObjectTable, times_ns: NDArray[np.int64]) -> TrueStates:
+def _states(near: GroundTable, objects: ObjectTable, times_ns: NDArray[np.int64]) -> GtStates:
     shown_m = np.stack([_shown_widths_m(near, objects), objects.sizes_lwh_m[:, 2]], axis=1)
     states = differenced_states(
         measured=np.concatenate([near.positions_m, shown_m], axis=1),

@@ -23,7 +23,7 @@ Float64 = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class TrueStates:
+class GtStates:
     """Of M sights: states (M, 8), their covariances (M, 8, 8) and the seconds since the object's first sight (M,)."""
 
     means: Float64
@@ -31,7 +31,7 @@ class TrueStates:
     ages_s: Float64
 
 
-def true_tracks(*, truth: BoxTable, timeline: Timeline, instants: Sequence[int]) -> Iterator[tuple[int, Tracks]]:
+def gt_tracks(*, truth: BoxTable, timeline: Timeline, instants: Sequence[int]) -> Iterator[tuple[int, Tracks]]:
     """The true objects at each of ``instants`` (growing), as (instant, tracks) with the truth's ids.
 
     ``truth`` is that of ``timeline.at_instants``. Rates are backward differences to the object's box before, zero at
@@ -72,7 +72,7 @@ def differenced_states(
     previous: NDArray[np.int64],
     ids: NDArray[np.integer[Any]],
     times_ns: NDArray[np.int64],
-) -> TrueStates:
+) -> GtStates:
     """States whose rates are the backward differences of ``measured`` (M, 4) to the row ``previous`` (M,), -1 for none.
 
     ``variances`` (M, 4) are those of ``measured``; a first sight has rate zero with ``unknown_rate_std``.
@@ -94,10 +94,10 @@ def differenced_states(
     _, objects = np.unique(ids, return_inverse=True)
     first_ns = np.full(len(measured), np.iinfo(np.int64).max)
     np.minimum.at(first_ns, objects, times_ns)
-    return TrueStates(np.concatenate([measured, rates], axis=1), covariances, (times_ns - first_ns[objects]) * 1e-9)
+    return GtStates(np.concatenate([measured, rates], axis=1), covariances, (times_ns - first_ns[objects]) * 1e-9)
 
 
-def _states(seen: BoxTable, sizes_px: NDArray[np.int64], times_ns: NDArray[np.int64]) -> TrueStates:
+def _states(seen: BoxTable, sizes_px: NDArray[np.int64], times_ns: NDArray[np.int64]) -> GtStates:
     scale = np.concatenate([sizes_px, sizes_px], axis=1)
     return differenced_states(
         measured=normalized_cxcywh(seen.boxes_xyxy_px, sizes_px),

@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 
 from perception.arrays import FloatArray, IntArray
 from perception.evaluation.core.bootstrap import PairedComparison
-from perception.evaluation.core.calibration import Reliability
+from perception.evaluation.core.calibration import Calibration
 from perception.types import Forecasts, Tracks
 
-Setting = Literal["tracked", "true tracks"]
+Setting = Literal["tracked", "ground-truth tracks"]
 Baseline = Literal["last difference", "Kalman"]
 
 
 @dataclass(frozen=True)
-class ForecastRecord:
+class InstantForecasts:
     """What was known and forecast at one instant.
 
     N tracks: ``track_ids`` (N,), ``boxes_xyxy_px`` (N, 4), ``cameras`` (N,), ``image_sizes_px`` (N, 2) width and
@@ -40,16 +40,16 @@ class ForecastRecord:
         shapes = {"boxes_xyxy_px": (count, 4), "cameras": (count,), "image_sizes_px": (count, 2)}
         for name, shape in shapes.items():
             if getattr(self, name).shape != shape:
-                raise ValueError(f"ForecastRecord.{name}: expected shape {shape}, got {getattr(self, name).shape}")
+                raise ValueError(f"InstantForecasts.{name}: expected shape {shape}, got {getattr(self, name).shape}")
         if self.state_means is not None and self.state_means.shape != (count, 8):
-            raise ValueError(f"ForecastRecord.state_means: expected shape ({count}, 8), got {self.state_means.shape}")
+            raise ValueError(f"InstantForecasts.state_means: expected shape ({count}, 8), got {self.state_means.shape}")
         if not np.isin(self.forecasts.track_ids, self.track_ids).all():
-            raise ValueError("ForecastRecord.forecasts: expected forecasts of the record's tracks, got another id")
+            raise ValueError("InstantForecasts.forecasts: expected forecasts of the record's tracks, got another id")
 
     @classmethod
     def from_tracks(
         cls, *, frame_index: int, timestamp_ns: int, tracks: Tracks, forecasts: Forecasts
-    ) -> ForecastRecord:
+    ) -> InstantForecasts:
         """The record of one pipeline step."""
         return cls(
             frame_index=frame_index,
@@ -64,7 +64,7 @@ class ForecastRecord:
 
 
 @dataclass(frozen=True)
-class DisplacementErrors:
+class ImageAdeFde:
     """Mean errors of the box centre, in pixels and as a share of the image's width."""
 
     ade_px: float
@@ -98,16 +98,16 @@ class HorizonScores:
     target_count: int
     object_count: int
     without_future_count: int
-    expected: DisplacementErrors | None = None
-    best_of_k: DisplacementErrors | None = None
-    constant_velocity_difference: DisplacementErrors | None = None
-    constant_velocity_kalman: DisplacementErrors | None = None
+    expected: ImageAdeFde | None = None
+    best_of_k: ImageAdeFde | None = None
+    constant_velocity_difference: ImageAdeFde | None = None
+    constant_velocity_kalman: ImageAdeFde | None = None
     stronger_ade: Baseline | None = None
     stronger_fde: Baseline | None = None
     ade_comparison: PairedComparison | None = None
     fde_comparison: PairedComparison | None = None
     coverage: Coverage | None = None
-    reliability: Reliability | None = None
+    calibration: Calibration | None = None
 
 
 @dataclass(frozen=True)

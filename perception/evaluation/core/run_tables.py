@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 
 import numpy as np
 
-from perception.evaluation.core.records import ForecastRecord
+from perception.evaluation.core.records import InstantForecasts
 from perception.taxonomy import USUAL_SIZES_LWH_M
 from perception.types import BoxTable, ObjectTable, Scene, Tracks
 
@@ -21,7 +21,7 @@ class RunTables:
 
     detections: BoxTable
     tracks: BoxTable
-    records: tuple[ForecastRecord, ...]
+    records: tuple[InstantForecasts, ...]
     stage_ms: tuple[Mapping[str, float], ...]
     objects: ObjectTable | None = None
 
@@ -33,7 +33,7 @@ class RunRecorder:
     _detections: list[BoxTable] = field(default_factory=list)
     _tracks: list[BoxTable] = field(default_factory=list)
     _objects: list[ObjectTable] = field(default_factory=list)
-    _records: list[ForecastRecord] = field(default_factory=list)
+    _records: list[InstantForecasts] = field(default_factory=list)
     _stage_ms: list[Mapping[str, float]] = field(default_factory=list)
 
     def add(self, scene: Scene) -> None:
@@ -55,7 +55,7 @@ class RunRecorder:
             seen = scene.tracks[scene.tracks.unseen_s == 0]
             self._objects.append(objects_on_the_ground(seen, scene.timestamp_ns))
         self._records.append(
-            ForecastRecord.from_tracks(
+            InstantForecasts.from_tracks(
                 frame_index=scene.frame_set.index,
                 timestamp_ns=scene.timestamp_ns,
                 tracks=scene.tracks,

@@ -18,7 +18,7 @@ _OTHER_LABELS = tuple(label for label in range(len(CLASSES)) if label not in VEH
 
 
 @dataclass(frozen=True)
-class Judged:
+class MatchedDetections:
     """``truth``: the M objects that are to be found, with ``is_found`` (M,); ``false_alarms``: detections from the
     score threshold on that found none and count. Both in the order of the tables, with their own labels."""
 
@@ -27,7 +27,7 @@ class Judged:
     false_alarms: BoxTable
 
 
-def judge(
+def match_detections(
     *,
     truth: BoxTable,
     detections: BoxTable,
@@ -37,7 +37,7 @@ def judge(
     min_height_px: float = 0.0,
     min_visible_share: float = 0.0,
     exhaustive_labels: Mapping[ImageKey, Collection[int]] | None = None,
-) -> Judged:
+) -> MatchedDetections:
     """Judge every object and detection in ``images`` by the rules of ``evaluate_detection``.
 
     ``grouping`` "vehicles" looks at car, truck and bus alone, each of which may be found as any of them; "each" at all
@@ -63,7 +63,7 @@ def judge(
             found_scores[data.truth.ids[matches.truth_rows]] = matches.found_scores
             is_false[data.results.ids[matches.rows]] = ~matches.is_hit & ~matches.is_ignored
     counts = ~np.isnan(found_scores)
-    return Judged(
+    return MatchedDetections(
         truth=truth[counts],
         is_found=found_scores[counts] >= score_threshold,
         false_alarms=detections[is_false & (detections.scores >= score_threshold)],

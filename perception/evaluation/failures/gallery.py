@@ -61,7 +61,7 @@ class FailureEntry:
 
 
 @dataclass(frozen=True)
-class Album:
+class Gallery:
     """``files`` are the contents of the pictures by their paths in the run's folder, ``entries`` tell of those that are
     no contact sheets; ``brightness`` (0..1) is the mean of each frame."""
 
@@ -101,7 +101,7 @@ class _Pages:
         return f"False alarms: the {shown} surest of {self.total:,}"
 
 
-def make_album(
+def make_gallery(
     frames: Iterable[Frame],
     failures: Failures,
     *,
@@ -109,7 +109,7 @@ def make_album(
     detections: BoxTable,
     score_threshold: float,
     file_names: Mapping[ImageKey, str] | None = None,
-) -> Album:
+) -> Gallery:
     """Draw ``failures`` into the ``frames`` that they lie in.
 
     ``truth`` and ``detections`` are all boxes; drawn are the true ones and the detections from ``score_threshold`` on.
@@ -140,7 +140,7 @@ def make_album(
             tiles = [tile for _, tile in sorted(pages.tiles.items())]
             files[sheet] = jpeg_bytes(draw_sheet(tiles, pages.title()))
     entries = [entry for pages in both for entry in pages.entries if entry.file in files]
-    return Album(tuple(entries), files, brightness)
+    return Gallery(tuple(entries), files, brightness)
 
 
 def mean_brightness(image: NDArray[np.uint8]) -> float:

@@ -12,7 +12,7 @@ from scipy.sparse.csgraph import connected_components
 
 from perception.arrays import IntArray
 from perception.evaluation.core.boxes import ImageKey
-from perception.evaluation.failures.classify import Judged
+from perception.evaluation.failures.classify import MatchedDetections
 from perception.geometry.boxes import box_areas, paired_iou
 from perception.types import BoxTable
 
@@ -34,7 +34,7 @@ class Failures:
 
 
 def worst_failures(
-    judged: Judged,
+    matched: MatchedDetections,
     *,
     count: int,
     ids_span_cameras: bool = False,
@@ -46,12 +46,12 @@ def worst_failures(
     single images, which do not follow one another in time: those of one site show the same view, None is a view of its
     own.
     """
-    misses = judged.truth[~judged.is_found]
+    misses = matched.truth[~matched.is_found]
     return Failures(
         misses=worst_misses(misses, ids_span_cameras=ids_span_cameras)[:count],
-        false_alarms=worst_false_alarms(judged.false_alarms, sites=sites)[:count],
+        false_alarms=worst_false_alarms(matched.false_alarms, sites=sites)[:count],
         miss_count=len(misses),
-        false_alarm_count=len(judged.false_alarms),
+        false_alarm_count=len(matched.false_alarms),
     )
 
 

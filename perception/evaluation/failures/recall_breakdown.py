@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from perception.arrays import FloatArray, IntArray, StructOfArrays
 from perception.evaluation.core.boxes import Grouping, ImageKey, heights_px, ratio
-from perception.evaluation.failures.classify import Judged
+from perception.evaluation.failures.classify import MatchedDetections
 from perception.taxonomy import CLASSES
 
 DARK_BELOW = 0.2
@@ -57,13 +57,13 @@ class Conditions(StructOfArrays):
     @classmethod
     def of(
         cls,
-        judged: Judged,
+        matched: MatchedDetections,
         *,
         distances_m: FloatArray | None = None,
         brightness: Mapping[ImageKey, float] | None = None,
     ) -> Conditions:
-        """``distances_m`` (M,) are those of ``judged.truth``, ``brightness`` is by picture."""
-        truth = judged.truth
+        """``distances_m`` (M,) are those of ``matched.truth``, ``brightness`` is by picture."""
+        truth = matched.truth
         unknown = np.full(len(truth), np.nan)
         light = brightness or {}
         keys = zip(truth.cameras.tolist(), truth.frame_indices.tolist(), strict=True)
@@ -73,7 +73,7 @@ class Conditions(StructOfArrays):
             distance=unknown if distances_m is None else distances_m,
             visible=unknown if truth.visible_shares is None else truth.visible_shares,
             light=np.array([light.get(key, np.nan) for key in keys], np.float64),
-            is_found=judged.is_found,
+            is_found=matched.is_found,
         )
 
     @classmethod

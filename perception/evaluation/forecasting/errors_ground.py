@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perception.arrays import FloatArray
-from perception.evaluation.core.calibration import Judged, judged_by_truth
-from perception.evaluation.core.gt_interpolation import TruthFutures, straight_futures
-from perception.evaluation.core.records import ForecastRecord
-from perception.evaluation.forecasting.errors_image import Plan, displacement_errors, forecasts_of
+from perception.evaluation.core.calibration import CalibrationSamples, sample_calibration
+from perception.evaluation.core.gt_interpolation import GtPaths, constant_velocity_paths
+from perception.evaluation.core.records import InstantForecasts
+from perception.evaluation.forecasting.errors_image import Plan, ade_fde, forecasts_of
 from perception.geometry.rotation import rotation_2d
 
 METHODS = ("expected", "most probable", "constant velocity", "best of K")
@@ -24,11 +24,11 @@ Float64 = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class GroundTargets:
-    """N targets: ``errors_m`` (N, H, methods, ADE and FDE), NaN without a future; ``judged`` at the horizons, along
-    and across, in metres; ``moved_m`` (N, H), how far the object truly went; true object (N,)."""
+    """N targets: ``errors_m`` (N, H, methods, ADE and FDE), NaN without a future; ``calibration_samples`` at
+    the horizons, along and across, in metres; ``moved_m`` (N, H), how far the object truly went; true object (N,)."""
 
     errors_m: Float64
-    judged: Judged
+    calibration_samples: CalibrationSamples
     moved_m: Float64
     objects: NDArray[np.int64]
 
@@ -39,14 +39,16 @@ class GroundTargets:
             errors_m=np.concatenate(
                 [np.zeros((0, horizon_count, len(METHODS), 2)), *(part.errors_m for part in parts)]
             ),
-            judged=Judged.join([part.judged for part in parts], times=horizon_count),
+            calibration_samples=CalibrationSamples.join(
+                [part.calibration_samples for part in parts], times=horizon_count
+            ),
             moved_m=np.concatenate([np.zeros((0, horizon_count)), *(part.moved_m for part in parts)]),
             objects=np.concatenate([np.zeros(0, np.int64), *(part.objects for part in parts)]),
         )
 
 
 def score_ground_record(
-    record: ForecastRecord, *, rows: NDArray[np.int64], objects: NDArray[np.int64], paths: TruthFutures, plan: Plan
+    record: InstantForecasts, *, rows: NDArray[np.int64], objects: NDArray[np.int64], paths: GtPaths, plan: Plan
 ) -> GroundTargets:
     """Errors of the record's tracks ``rows`` (N,), which are the true ``objects`` (N,) of ``paths``.
 
@@ -66,19 +68,19 @@ def score_ground_record(
     lone_m = (
         np.einsum("nk,nked->ned", forecasts.probabilities, means_m),
         means_m[np.arange(len(rows)), likeliest],
-        straight_futures(state[:, :2], state[:, 4:6], plan.times_s),
+        constant_velocity_paths(state[:, :2], state[:, 4:6], plan.times_s),
     )
     axes_rad = np.zeros(len(rows)) if forecasts.axes_rad is None else forecasts.axes_rad
     at_m = future_m[:, plan.at]
-    judged = judged_by_truth(
+    calibration_samples = sample_calibration(
         forecasts.probabilities,
         _turned(means_m[:, :, plan.at], axes_rad),
         stds_m[:, :, plan.at],
         _turned(at_m[:, None], axes_rad)[:, 0],
     )
     return GroundTargets(
-        errors_m=displacement_errors(np.stack(lone_m, axis=1), means_m, future_m, plan),
-        judged=judged,
+        errors_m=ade_fde(np.stack(lone_m, axis=1), means_m, future_m, plan),
+        calibration_samples=calibration_samples,
         moved_m=np.linalg.norm(at_m - now_m, axis=2),
         objects=objects,
     )

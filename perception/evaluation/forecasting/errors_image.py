@@ -11,9 +11,9 @@ from scipy.optimize import linear_sum_assignment
 
 from perception.arrays import IntArray
 from perception.evaluation.core.boxes import ImageKey, rows_by_image
-from perception.evaluation.core.calibration import Judged, judged_by_truth
-from perception.evaluation.core.gt_interpolation import TruthFutures, constant_velocity_futures, kalman_velocity_futures
-from perception.evaluation.core.records import ForecastRecord, Setting
+from perception.evaluation.core.calibration import CalibrationSamples, sample_calibration
+from perception.evaluation.core.gt_interpolation import GtPaths, kalman_velocity_paths, last_difference_paths
+from perception.evaluation.core.records import InstantForecasts, Setting
 from perception.geometry.boxes import pairwise_iou
 from perception.types import BoxTable, Forecasts
 
@@ -48,26 +48,26 @@ class Truth:
     table: BoxTable
     rows: dict[ImageKey, IntArray]
     cameras: tuple[str, ...]
-    futures: TruthFutures
+    futures: GtPaths
 
     @classmethod
     def from_table(cls, *, table: BoxTable, frame_timestamps_ns: IntArray) -> Truth:
-        """Raises ``UsageError`` as ``TruthFutures.from_truth`` does."""
+        """Raises ``UsageError`` as ``GtPaths.from_truth`` does."""
         return cls(
             table=table,
             rows=rows_by_image(table),
             cameras=tuple(sorted(set(table.cameras.tolist()))),
-            futures=TruthFutures.from_truth(truth=table, frame_timestamps_ns=frame_timestamps_ns),
+            futures=GtPaths.from_truth(truth=table, frame_timestamps_ns=frame_timestamps_ns),
         )
 
 
 @dataclass(frozen=True)
 class Targets:
-    """N targets: ``errors_px`` (N, H, methods, ADE and FDE), NaN without a future; ``judged`` at the horizons, in
-    pixels; true object and image width of each, both (N,)."""
+    """N targets: ``errors_px`` (N, H, methods, ADE and FDE), NaN without a future; ``calibration_samples`` at
+    the horizons, in pixels; true object and image width of each, both (N,)."""
 
     errors_px: Float64
-    judged: Judged
+    calibration_samples: CalibrationSamples
     objects: NDArray[np.int64]
     widths_px: Float64
 
@@ -78,7 +78,9 @@ class Targets:
             errors_px=np.concatenate(
                 [np.zeros((0, horizon_count, len(METHODS), 2)), *(part.errors_px for part in parts)]
             ),
-            judged=Judged.join([part.judged for part in parts], times=horizon_count),
+            calibration_samples=CalibrationSamples.join(
+                [part.calibration_samples for part in parts], times=horizon_count
+            ),
             objects=np.concatenate([np.zeros(0, np.int64), *(part.objects for part in parts)]),
             widths_px=np.concatenate([np.zeros(0), *(part.widths_px for part in parts)]),
         )
@@ -126,7 +128,7 @@ def plan_comparison(*, forecasts: Sequence[Forecasts], horizons_s: Sequence[floa
 
 
 def score_record(
-    record: ForecastRecord,
+    record: InstantForecasts,
     *,
     truth: Truth,
     plan: Plan,
@@ -161,18 +163,18 @@ def score_record(
     )
     single_px = np.einsum("nk,nked->ned", forecasts.probabilities, means_px)
     lone_px = [single_px, *_constant_velocities_px(record, chosen, previous_boxes_xyxy_px, elapsed_s, plan)]
-    judged = judged_by_truth(
+    calibration_samples = sample_calibration(
         forecasts.probabilities, means_px[:, :, plan.at], stds_px[:, :, plan.at], future_px[:, plan.at]
     )
     return Targets(
-        errors_px=displacement_errors(np.stack(lone_px, axis=1), means_px, future_px, plan),
-        judged=judged,
+        errors_px=ade_fde(np.stack(lone_px, axis=1), means_px, future_px, plan),
+        calibration_samples=calibration_samples,
         objects=objects,
         widths_px=sizes_px[:, 0].astype(np.float64),
     )
 
 
-def forecasts_of(record: ForecastRecord, rows: IntArray) -> Forecasts:
+def forecasts_of(record: InstantForecasts, rows: IntArray) -> Forecasts:
     """The forecasts of the record's tracks ``rows``, in that order; each must have one."""
     order = np.argsort(record.forecasts.track_ids)
     place = np.searchsorted(record.forecasts.track_ids, record.track_ids[rows], sorter=order)
@@ -180,7 +182,7 @@ def forecasts_of(record: ForecastRecord, rows: IntArray) -> Forecasts:
 
 
 def _constant_velocities_px(
-    record: ForecastRecord,
+    record: InstantForecasts,
     chosen: NDArray[np.int64],
     previous_boxes_xyxy_px: Float64,
     elapsed_s: Float64,
@@ -188,7 +190,7 @@ def _constant_velocities_px(
 ) -> tuple[Float64, Float64]:
     """By the last difference and by the Kalman state, each (N, E, 2); NaN where there is no state."""
     boxes = record.boxes_xyxy_px[chosen]
-    by_difference = constant_velocity_futures(
+    by_difference = last_difference_paths(
         boxes_xyxy_px=boxes,
         previous_boxes_xyxy_px=previous_boxes_xyxy_px[chosen],
         elapsed_s=elapsed_s[chosen],
@@ -196,7 +198,7 @@ def _constant_velocities_px(
     )
     if record.state_means is None:
         return by_difference, np.full_like(by_difference, np.nan)
-    by_kalman = kalman_velocity_futures(
+    by_kalman = kalman_velocity_paths(
         boxes_xyxy_px=boxes,
         state_means=record.state_means[chosen],
         image_sizes_px=record.image_sizes_px[chosen],
@@ -205,13 +207,13 @@ def _constant_velocities_px(
     return by_difference, by_kalman
 
 
-def _true_rows(record: ForecastRecord, truth: Truth, setting: Setting, tally: Tally) -> NDArray[np.int64]:
+def _true_rows(record: InstantForecasts, truth: Truth, setting: Setting, tally: Tally) -> NDArray[np.int64]:
     """(N,) for each track the row of its true object at this instant, -1 without one."""
     result = np.full(len(record.track_ids), -1, np.int64)
     for camera in truth.cameras:
         rows = truth.rows.get((camera, record.frame_index), np.zeros(0, np.int64))
         here = np.flatnonzero(record.cameras == camera)
-        if setting == "true tracks":
+        if setting == "ground-truth tracks":
             taken, given = np.nonzero(record.track_ids[here][:, None] == truth.table.ids[rows][None, :])
         else:
             iou = pairwise_iou(record.boxes_xyxy_px[here], truth.table.boxes_xyxy_px[rows])
@@ -224,7 +226,7 @@ def _true_rows(record: ForecastRecord, truth: Truth, setting: Setting, tally: Ta
     return result
 
 
-def displacement_errors(lone: Float64, modes: Float64, future: Float64, plan: Plan) -> Float64:
+def ade_fde(lone: Float64, modes: Float64, future: Float64, plan: Plan) -> Float64:
     """ADE and FDE up to each horizon, (N, H, L + 1, 2); NaN where the future is not known.
 
     ``lone`` (N, L, E, 2) are the paths of methods that give one, ``modes`` (N, K, E, 2) those of which the best is

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from perception.errors import UsageError
 from perception.evaluation.core.bootstrap import PairedComparison, compare_paired
-from perception.evaluation.core.calibration import Reliability, reliability_of
+from perception.evaluation.core.calibration import Calibration, calibration_of
 from perception.evaluation.core.ground_truth import GroundTable, paths_of
 from perception.evaluation.core.gt_interpolation import previous_rows
-from perception.evaluation.core.records import ForecastRecord, Setting
+from perception.evaluation.core.records import InstantForecasts, Setting
 from perception.evaluation.forecasting.errors_ground import (
     BEST,
     CONSTANT_VELOCITY,
@@ -45,7 +45,7 @@ Int64 = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class GroundErrors:
+class GroundAdeFde:
     """Mean errors of the centre in metres."""
 
     ade_m: float
@@ -78,10 +78,10 @@ class GroundHorizonScores:
     target_count: int
     object_count: int
     without_future_count: int
-    expected: GroundErrors | None = None
-    most_probable: GroundErrors | None = None
-    best_of_k: GroundErrors | None = None
-    constant_velocity: GroundErrors | None = None
+    expected: GroundAdeFde | None = None
+    most_probable: GroundAdeFde | None = None
+    best_of_k: GroundAdeFde | None = None
+    constant_velocity: GroundAdeFde | None = None
     ade_comparison: PairedComparison | None = None
     fde_comparison: PairedComparison | None = None
     best_ade_comparison: PairedComparison | None = None
@@ -89,7 +89,7 @@ class GroundHorizonScores:
     miss_rate: float | None = None
     constant_velocity_miss_rate: float | None = None
     coverage: GroundCoverage | None = None
-    reliability: Reliability | None = None
+    calibration: Calibration | None = None
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ class GroundForecastingReport:
 
 def evaluate_ground_forecasts(
     *,
-    records: Sequence[ForecastRecord],
+    records: Sequence[InstantForecasts],
     objects: ObjectTable,
     truth: GroundTable,
     setting: Setting,
@@ -131,8 +131,8 @@ def evaluate_ground_forecasts(
     """Compare the forecasts of a run with where the objects of ``objects`` went.
 
     ``truth`` are the same objects at the instants of the records. ``setting="tracked"``: a track is the true object
-    within 2 m of it, one to one; ``"true tracks"``: the tracks carry the truth's ids. Only objects that count at that
-    instant are targets, wherever they go. Intervals come from ``rng`` by bootstrap over objects.
+    within 2 m of it, one to one; ``"ground-truth tracks"``: the tracks carry the truth's ids. Only objects that count
+    at that instant are targets, wherever they go. Intervals come from ``rng`` by bootstrap over objects.
 
     Raises ``UsageError`` for forecasts that are not on the ground, ``ValueError`` for records of different
     forecasters or without states.
@@ -193,7 +193,7 @@ class _Rows:
     is_first: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, records: Sequence[ForecastRecord]) -> _Rows:
+    def of(cls, records: Sequence[InstantForecasts]) -> _Rows:
         counts = [len(record.track_ids) for record in records]
         positions = [np.zeros((0, 2))]
         for record in records:
@@ -251,7 +251,7 @@ def _score_horizon(
         for method in (EXPECTED, BEST)
         for metric in (_ADE, _FDE)
     )
-    reliability = reliability_of(targets.judged[is_target], index)
+    calibration = calibration_of(targets.calibration_samples[is_target], index)
     return replace(
         scores,
         expected=_mean_errors(errors[:, EXPECTED]),
@@ -264,18 +264,18 @@ def _score_horizon(
         best_fde_comparison=best_fde,
         miss_rate=float((errors[:, BEST, _FDE] > MISS_M).mean()),
         constant_velocity_miss_rate=float((errors[:, CONSTANT_VELOCITY, _FDE] > MISS_M).mean()),
-        coverage=_coverage(reliability),
-        reliability=reliability,
+        coverage=_coverage(calibration),
+        calibration=calibration,
     )
 
 
-def _mean_errors(errors_m: Float64) -> GroundErrors:
+def _mean_errors(errors_m: Float64) -> GroundAdeFde:
     ade_m, fde_m = errors_m.mean(axis=0).tolist()
-    return GroundErrors(ade_m=ade_m, fde_m=fde_m)
+    return GroundAdeFde(ade_m=ade_m, fde_m=fde_m)
 
 
-def _coverage(reliability: Reliability | None) -> GroundCoverage | None:
-    if reliability is None:
+def _coverage(calibration: Calibration | None) -> GroundCoverage | None:
+    if calibration is None:
         return None
-    (along_50, across_50), (along_90, across_90) = reliability.within(0.5), reliability.within(0.9)
+    (along_50, across_50), (along_90, across_90) = calibration.within(0.5), calibration.within(0.9)
     return GroundCoverage(along_50=along_50, along_90=along_90, across_50=across_50, across_90=across_90)

@@ -17,15 +17,15 @@ from perception.arrays import IntArray
 from perception.errors import UsageError
 from perception.evaluation.core.bootstrap import compare_paired
 from perception.evaluation.core.boxes import check_table
-from perception.evaluation.core.calibration import Reliability, reliability_of
+from perception.evaluation.core.calibration import Calibration, calibration_of
 from perception.evaluation.core.gt_interpolation import previous_rows
 from perception.evaluation.core.records import (
     Baseline,
     Coverage,
-    DisplacementErrors,
     ForecastingReport,
-    ForecastRecord,
     HorizonScores,
+    ImageAdeFde,
+    InstantForecasts,
     Setting,
 )
 from perception.evaluation.forecasting.errors_image import (
@@ -46,7 +46,7 @@ Float64 = NDArray[np.float64]
 
 def evaluate_forecasts(
     *,
-    records: Sequence[ForecastRecord],
+    records: Sequence[InstantForecasts],
     truth: BoxTable,
     frame_timestamps_ns: IntArray,
     setting: Setting,
@@ -57,8 +57,8 @@ def evaluate_forecasts(
     """Compare the forecasts of a run with where the objects went.
 
     ``setting="tracked"``: a track is the true object that its box overlaps by at least ``MATCH_IOU`` at that instant,
-    one to one within its camera; the target is that object's later boxes. ``"true tracks"``: the tracks were made of
-    the truth and carry its ids. Between frames at most 0.5 s apart the truth is linear; a target counts for a
+    one to one within its camera; the target is that object's later boxes. ``"ground-truth tracks"``: the tracks were
+    made of the truth and carry its ids. Between frames at most 0.5 s apart the truth is linear; a target counts for a
     horizon when its truth is known at every compared time up to it. ``frame_timestamps_ns`` (F,) are the times of the
     recording's frames. Intervals come from ``rng`` by bootstrap over objects.
 
@@ -103,7 +103,9 @@ def evaluate_forecasts(
     )
 
 
-def _check_records(records: Sequence[ForecastRecord], truth: BoxTable, frame_timestamps_ns: NDArray[np.int64]) -> None:
+def _check_records(
+    records: Sequence[InstantForecasts], truth: BoxTable, frame_timestamps_ns: NDArray[np.int64]
+) -> None:
     previous_ns: int | None = None
     for record in records:
         if previous_ns is not None and record.timestamp_ns <= previous_ns:
@@ -129,7 +131,7 @@ def _check_records(records: Sequence[ForecastRecord], truth: BoxTable, frame_tim
         )
 
 
-def _histories(records: Sequence[ForecastRecord]) -> list[tuple[Float64, Float64]]:
+def _histories(records: Sequence[InstantForecasts]) -> list[tuple[Float64, Float64]]:
     """For each record the boxes of its tracks one instant before (N, 4), and the seconds since (N,).
 
     At first sight there is none: zeros, and zero seconds.
@@ -185,7 +187,7 @@ def _score_horizon(
         )
         for metric, baseline in ((0, ade_baseline), (1, fde_baseline))
     )
-    reliability = reliability_of(targets.judged[is_target], index)
+    calibration = calibration_of(targets.calibration_samples[is_target], index)
     return replace(
         scores,
         expected=_mean_errors(errors[:, EXPECTED], widths),
@@ -196,19 +198,19 @@ def _score_horizon(
         stronger_fde=names[fde_baseline],
         ade_comparison=ade_comparison,
         fde_comparison=fde_comparison,
-        coverage=_coverage(reliability),
-        reliability=reliability,
+        coverage=_coverage(calibration),
+        calibration=calibration,
     )
 
 
-def _mean_errors(errors_px: Float64, widths_px: Float64) -> DisplacementErrors:
+def _mean_errors(errors_px: Float64, widths_px: Float64) -> ImageAdeFde:
     ade_px, fde_px = errors_px.mean(axis=0).tolist()
     ade_per_width, fde_per_width = (errors_px / widths_px[:, None]).mean(axis=0).tolist()
-    return DisplacementErrors(ade_px=ade_px, fde_px=fde_px, ade_per_width=ade_per_width, fde_per_width=fde_per_width)
+    return ImageAdeFde(ade_px=ade_px, fde_px=fde_px, ade_per_width=ade_per_width, fde_per_width=fde_per_width)
 
 
-def _coverage(reliability: Reliability | None) -> Coverage | None:
-    if reliability is None:
+def _coverage(calibration: Calibration | None) -> Coverage | None:
+    if calibration is None:
         return None
-    (x_50, y_50), (x_90, y_90) = reliability.within(0.5), reliability.within(0.9)
+    (x_50, y_50), (x_90, y_90) = calibration.within(0.5), calibration.within(0.9)
     return Coverage(x_50=x_50, x_90=x_90, y_50=y_50, y_90=y_90)

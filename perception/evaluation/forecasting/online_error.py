@@ -22,7 +22,7 @@ _LONGEST_GAP_NS = 500_000_000
 
 
 @dataclass(frozen=True)
-class HindsightScores:
+class OnlineErrorScores:
     """Mean distances at one horizon, in metres on the ground, in pixels in images: of the ``expected`` future, of the
     ``best`` of all, and of constant velocity, over ``count`` forecasts whose objects were still seen."""
 
@@ -44,7 +44,7 @@ class _Due:
     units: FloatArray
 
 
-class Hindsight:
+class OnlineError:
     """Remembers the forecasts of the last seconds and, when their time has come, holds them against the tracks."""
 
     def __init__(self, horizons_s: Sequence[float] = HORIZONS_S) -> None:
@@ -73,10 +73,10 @@ class Hindsight:
         self._dues.append(_due(tracks, scene.forecasts, now_ns, np.array(self._horizons_ns) / 1e9))
         self._last_ns, self._last = now_ns, here
 
-    def scores(self) -> list[HindsightScores]:
+    def scores(self) -> list[OnlineErrorScores]:
         """One entry for each horizon at which at least one forecast could be judged."""
         return [
-            HindsightScores(horizon_ns / 1e9, int(count), *(sums / count).tolist())
+            OnlineErrorScores(horizon_ns / 1e9, int(count), *(sums / count).tolist())
             for horizon_ns, count, sums in zip(self._horizons_ns, self._counts, self._sums, strict=True)
             if count
         ]

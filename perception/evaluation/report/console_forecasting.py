@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from perception.evaluation.core.calibration import reliability_note
-from perception.evaluation.core.records import Baseline, DisplacementErrors, ForecastingReport, HorizonScores
+from perception.evaluation.core.calibration import calibration_note
+from perception.evaluation.core.records import Baseline, ForecastingReport, HorizonScores, ImageAdeFde
 from perception.evaluation.report.console_layout import (
     NONE,
     NOTE,
@@ -33,7 +33,7 @@ _CV_NOTE = (
 
 def print_forecasting(report: ForecastingReport, console: Console, *, has_legend: bool) -> None:
     """Displacement errors in pixels beside constant velocity; the legend says what the columns are."""
-    what = "on tracked boxes" if report.setting == "tracked" else "on true tracks"
+    what = "on tracked boxes" if report.setting == "tracked" else "on ground-truth tracks"
     print_heading(console, "Forecasting", f"{what}, {report.instant_count:,} instants")
     table = make_table(
         "Ahead", "Error", "Ours", f"Best\nof {report.future_count}", "CV\nlast", "CV\nKalman", "Ours / CV", "Targets"
@@ -65,7 +65,7 @@ def print_forecasting(report: ForecastingReport, console: Console, *, has_legend
 
 
 def _add_horizon(table: Table, scores: HorizonScores) -> None:
-    pick: dict[str, Callable[[DisplacementErrors], float]] = {
+    pick: dict[str, Callable[[ImageAdeFde], float]] = {
         "ADE": lambda errors: errors.ade_px,
         "FDE": lambda errors: errors.fde_px,
     }
@@ -94,20 +94,18 @@ def _headline_note(scores: HorizonScores) -> str:
         "image's width."
     )
     spread = scores.coverage
-    if spread is None or scores.reliability is None:
+    if spread is None or scores.calibration is None:
         return said
     return (
         f"{said} Inside the forecast's 50% region lie {spread.x_50:.0%} (x) and {spread.y_50:.0%} (y) of the targets, "
         f"inside its 90% region {spread.x_90:.0%} and {spread.y_90:.0%}. "
-        + reliability_note(scores.reliability, ("x", "y"), "pixel")
+        + calibration_note(scores.calibration, ("x", "y"), "pixel")
     )
 
 
-def _pixels(errors: DisplacementErrors | None, pick: Callable[[DisplacementErrors], float], *, style: str = "") -> Text:
+def _pixels(errors: ImageAdeFde | None, pick: Callable[[ImageAdeFde], float], *, style: str = "") -> Text:
     return NONE if errors is None else Text(f"{pick(errors):.1f}", style=style)
 
 
-def _baseline(
-    errors: DisplacementErrors | None, pick: Callable[[DisplacementErrors], float], *, is_stronger: bool
-) -> Text:
+def _baseline(errors: ImageAdeFde | None, pick: Callable[[ImageAdeFde], float], *, is_stronger: bool) -> Text:
     return _pixels(errors, pick) + Text("*" if is_stronger else " ")

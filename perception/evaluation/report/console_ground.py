@@ -1,4 +1,4 @@
-"""What was measured in metres, as tables."""
+"""What was evaluated in metres, as tables."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from perception.evaluation.core.bootstrap import PairedComparison
-from perception.evaluation.core.calibration import reliability_note
+from perception.evaluation.core.calibration import calibration_note
 from perception.evaluation.forecasting.ground import MISS_M, MOVING_M, GroundForecastingReport, GroundHorizonScores
 from perception.evaluation.report.console_layout import (
     NONE,
@@ -28,8 +28,8 @@ from perception.evaluation.report.console_layout import (
 from perception.evaluation.report.console_tracking import print_ground_tracking
 from perception.evaluation.report.evaluate_ground import GroundReport
 from perception.evaluation.report.report import ground_headline_horizon
-from perception.evaluation.tracking.cross_camera_identity import HandoverReport
-from perception.evaluation.tracking.localization import PositionErrors, PositionReport
+from perception.evaluation.tracking.cross_camera_identity import CrossCameraIdentityReport
+from perception.evaluation.tracking.localization import LocalizationErrors, LocalizationReport
 
 _LEGEND = (
     "In metres. ADE: mean distance from the true centre on the way there; FDE: distance at the end. Ours is the mean "
@@ -42,13 +42,13 @@ def print_ground(report: GroundReport, console: Console) -> None:
     """Tracking across cameras, positions, handover and forecasts."""
     for index, tracking in enumerate(report.tracking):
         print_ground_tracking(tracking, console, has_legend=index == 0)
-    _print_handover(report.handover, console)
-    _print_positions(report.positions, console)
+    _print_handover(report.cross_camera_identity, console)
+    _print_positions(report.localization, console)
     for index, forecasting in enumerate(report.forecasting):
         _print_forecasting(forecasting, console, has_legend=index == 0)
 
 
-def _print_handover(report: HandoverReport, console: Console) -> None:
+def _print_handover(report: CrossCameraIdentityReport, console: Console) -> None:
     print_heading(console, "From camera to camera", "one identity per object")
     if report.kept_share is not None:
         print_note(
@@ -67,7 +67,7 @@ def _print_handover(report: HandoverReport, console: Console) -> None:
         )
 
 
-def _print_positions(report: PositionReport, console: Console) -> None:
+def _print_positions(report: LocalizationReport, console: Console) -> None:
     print_heading(console, "Position", "of what is seen, by distance from the car")
     table = make_table(
         "Distance", "Median", "90%", "Median\n% dist.", "90%\n% dist.", "Along", "Across", "Tracked", "True"
@@ -91,7 +91,7 @@ def _print_positions(report: PositionReport, console: Console) -> None:
     )
 
 
-def _position_cells(errors: PositionErrors) -> list[Text]:
+def _position_cells(errors: LocalizationErrors) -> list[Text]:
     return [
         *map(_metres, (errors.median_m, errors.p90_m)),
         *map(percent, (errors.median_share, errors.p90_share)),
@@ -102,7 +102,7 @@ def _position_cells(errors: PositionErrors) -> list[Text]:
 
 
 def _print_forecasting(report: GroundForecastingReport, console: Console, *, has_legend: bool) -> None:
-    what = "tracked objects" if report.setting == "tracked" else "true tracks"
+    what = "tracked objects" if report.setting == "tracked" else "ground-truth tracks"
     print_heading(console, "Forecasting on the ground", f"{what}, {report.instant_count:,} instants")
     table = make_table("Ahead", "Ours", "Likely", f"Best\nof {report.future_count}", "CV", "Ours / CV", "Best / CV")
     for scores in report.horizons:
@@ -167,12 +167,12 @@ def _headline_note(scores: GroundHorizonScores) -> str:
             f"{scores.constant_velocity_miss_rate:.0%} at constant velocity."
         )
     spread = scores.coverage
-    if spread is None or scores.reliability is None:
+    if spread is None or scores.calibration is None:
         return said
     return (
         f"{said} Inside the forecast's 50% region lie {spread.along_50:.0%} (along) and {spread.across_50:.0%} "
         f"(across) of the targets, inside its 90% region {spread.along_90:.0%} and {spread.across_90:.0%}. "
-        + reliability_note(scores.reliability, ("along", "across"), "metre")
+        + calibration_note(scores.calibration, ("along", "across"), "metre")
     )
 
 

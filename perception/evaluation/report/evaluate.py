@@ -10,15 +10,15 @@ import numpy as np
 from perception.evaluation.core.boxes import Grouping, ImageKey
 from perception.evaluation.core.ground_truth import GroundScope
 from perception.evaluation.core.latency import evaluate_latency
-from perception.evaluation.core.records import ForecastingReport, ForecastRecord, Setting
+from perception.evaluation.core.records import ForecastingReport, InstantForecasts, Setting
 from perception.evaluation.core.run_tables import RunTables
 from perception.evaluation.core.timeline import Timeline
 from perception.evaluation.detection.average_precision import DetectionReport, evaluate_detection
 from perception.evaluation.forecasting.image import evaluate_forecasts
 from perception.evaluation.report.evaluate_ground import evaluate_ground
 from perception.evaluation.report.report import Report, headline_figures
-from perception.evaluation.runs.evaluated_run import MeasuredRun
-from perception.evaluation.runs.merge_sequences import pool_runs
+from perception.evaluation.runs.evaluated_run import EvaluatedRun
+from perception.evaluation.runs.merge_sequences import merge_runs
 from perception.evaluation.tracking.image import evaluate_tracking
 from perception.protocols import Forecaster
 from perception.types import BoxTable, ObjectTable
@@ -27,11 +27,11 @@ GROUND_VISIBLE_SHARE = 0.5
 """On the ground objects count that some camera sees at least by half, where nothing else is asked for."""
 
 
-_NO_OBJECTS = "Nothing is measured on the ground: the recording does not say where its objects are in the world."
+_NO_OBJECTS = "Nothing is evaluated on the ground: the recording does not say where its objects are in the world."
 
 
 @dataclass(frozen=True)
-class Measures:
+class EvalConfig:
     """What to measure, and of what.
 
     ``score_threshold`` is that of precision and recall. Objects lower than ``min_height_px``, or less visible than
@@ -74,25 +74,25 @@ def evaluate_run(
     """Compare a run with the ground truth of its recording, over the instants that the run processed.
 
     ``timeline``, ``truth`` and ``objects`` (the true objects in the world) are those of the whole recording. A run in
-    the ground frame is also measured there when ``objects`` are given. ``forecaster`` is reset and fed with the true
+    the ground frame is also evaluated there when ``objects`` are given. ``forecaster`` is reset and fed with the true
     tracks as well; without it the report has only the forecasts on tracked objects. The limits are those of
-    ``Measures``.
+    ``EvalConfig``.
 
     Raises ``UsageError`` when run and truth are not of the same recording.
     """
-    measures = Measures(score_threshold, grouping, min_height_px, min_visible_share)
-    measured = MeasuredRun.of(title=title, run=run, truth=truth, timeline=timeline, objects=objects)
+    config = EvalConfig(score_threshold, grouping, min_height_px, min_visible_share)
+    evaluated = EvaluatedRun.of(title=title, run=run, truth=truth, timeline=timeline, objects=objects)
     if forecaster is not None:
-        measured = measured.with_true_tracks(forecaster, measures.scope)
-    return evaluate_runs(runs=[measured], title=title, rng=rng, measures=measures, notes=notes)
+        evaluated = evaluated.with_gt_tracks(forecaster, config.scope)
+    return evaluate_runs(runs=[evaluated], title=title, rng=rng, config=config, notes=notes)
 
 
 def evaluate_runs(
     *,
-    runs: Sequence[MeasuredRun],
+    runs: Sequence[EvaluatedRun],
     title: str,
     rng: np.random.Generator,
-    measures: Measures,
+    config: EvalConfig,
     notes: Sequence[str] = (),
 ) -> Report:
     """Measure several runs together, as if they were one; each alone gives its headline figures.
@@ -100,57 +100,57 @@ def evaluate_runs(
     Raises ``UsageError`` where a run and its truth are not of the same recording, or where some runs are on the ground
     and others are not.
     """
-    report = _evaluate(pool_runs(runs, title=title), rng, measures, notes)
+    report = _evaluate(merge_runs(runs, title=title), rng, config, notes)
     if len(runs) == 1:
         return report
-    return replace(report, recordings=tuple(headline_figures(_evaluate(run, rng, measures, ())) for run in runs))
+    return replace(report, recordings=tuple(headline_figures(_evaluate(run, rng, config, ())) for run in runs))
 
 
-def _evaluate(measured: MeasuredRun, rng: np.random.Generator, measures: Measures, notes: Sequence[str]) -> Report:
-    run, share = measured.run, measures.image_visible_share
-    images = measured.timeline.images(measured.instants)
+def _evaluate(evaluated: EvaluatedRun, rng: np.random.Generator, config: EvalConfig, notes: Sequence[str]) -> Report:
+    run, share = evaluated.run, config.image_visible_share
+    images = evaluated.timeline.images(evaluated.instants)
     is_image = run.objects is None
     return Report(
-        title=measured.title,
+        title=evaluated.title,
         detection=evaluate_groupings(
-            truth=measured.truth,
+            truth=evaluated.truth,
             detections=run.detections,
-            grouping=measures.grouping,
-            score_threshold=measures.score_threshold,
-            min_height_px=measures.min_height_px,
+            grouping=config.grouping,
+            score_threshold=config.score_threshold,
+            min_height_px=config.min_height_px,
             min_visible_share=share,
             images=images,
         ),
         tracking=tuple(
             evaluate_tracking(
-                truth=measured.truth,
+                truth=evaluated.truth,
                 tracks=run.tracks,
                 vehicles_as_one=vehicles_as_one,
                 images=images,
-                min_height_px=measures.min_height_px,
+                min_height_px=config.min_height_px,
                 min_visible_share=share,
             )
-            for vehicles_as_one in _ways(measures.grouping)
+            for vehicles_as_one in _ways(config.grouping)
         ),
-        ground=evaluate_ground(measured, scope=measures.scope, ways=_ways(measures.grouping), rng=rng)
-        if measured.on_the_ground
+        ground=evaluate_ground(evaluated, scope=config.scope, ways=_ways(config.grouping), rng=rng)
+        if evaluated.on_the_ground
         else None,
-        forecasting=_forecasting(measured, rng) if is_image else (),
+        forecasting=_forecasting(evaluated, rng) if is_image else (),
         latency=evaluate_latency(stage_ms=run.stage_ms) if run.stage_ms else None,
-        notes=(*notes, *(() if is_image or measured.on_the_ground else (_NO_OBJECTS,))),
+        notes=(*notes, *(() if is_image or evaluated.on_the_ground else (_NO_OBJECTS,))),
     )
 
 
-def _forecasting(measured: MeasuredRun, rng: np.random.Generator) -> tuple[ForecastingReport, ...]:
-    """In the image: on tracked boxes, and on true tracks where these were forecast."""
-    settings: list[tuple[Setting, Sequence[ForecastRecord]]] = [("tracked", measured.run.records)]
-    if measured.true_records is not None:
-        settings.append(("true tracks", measured.true_records))
+def _forecasting(evaluated: EvaluatedRun, rng: np.random.Generator) -> tuple[ForecastingReport, ...]:
+    """In the image: on tracked boxes, and on ground-truth tracks where these were forecast."""
+    settings: list[tuple[Setting, Sequence[InstantForecasts]]] = [("tracked", evaluated.run.records)]
+    if evaluated.gt_records is not None:
+        settings.append(("ground-truth tracks", evaluated.gt_records))
     return tuple(
         evaluate_forecasts(
             records=records,
-            truth=measured.by_instant,
-            frame_timestamps_ns=measured.timeline.timestamps_ns,
+            truth=evaluated.by_instant,
+            frame_timestamps_ns=evaluated.timeline.timestamps_ns,
             setting=setting,
             rng=rng,
         )

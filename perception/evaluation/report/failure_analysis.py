@@ -11,97 +11,97 @@ from numpy.typing import NDArray
 
 from perception.evaluation.core.image_dataset import DatasetImage, ImageDataset
 from perception.evaluation.core.run_tables import RunTables
-from perception.evaluation.failures.classify import judge
-from perception.evaluation.failures.gallery import Album, make_album
+from perception.evaluation.failures.classify import match_detections
+from perception.evaluation.failures.gallery import Gallery, make_gallery
 from perception.evaluation.failures.object_distances import object_distances_m
 from perception.evaluation.failures.rank import worst_failures
 from perception.evaluation.failures.recall_breakdown import Conditions, break_down_recall
-from perception.evaluation.report.evaluate import Measures
+from perception.evaluation.report.evaluate import EvalConfig
 from perception.evaluation.report.report import Report
-from perception.evaluation.runs.evaluated_run import MeasuredRun
+from perception.evaluation.runs.evaluated_run import EvaluatedRun
 from perception.geometry.cameras import Rig
 from perception.types import Frame, FrameSet
 
 
 @dataclass(frozen=True)
-class FailureStudy:
+class FailureAnalysis:
     """The pictures of one run, and how each of its true objects was seen."""
 
-    album: Album
+    gallery: Gallery
     conditions: Conditions
 
-    def in_folder(self, name: str) -> FailureStudy:
+    def in_folder(self, name: str) -> FailureAnalysis:
         """The same, for a list of pictures that lies beside the folder ``name`` with them."""
-        entries = tuple(replace(entry, file=f"{name}/{entry.file}") for entry in self.album.entries)
-        return replace(self, album=replace(self.album, entries=entries))
+        entries = tuple(replace(entry, file=f"{name}/{entry.file}") for entry in self.gallery.entries)
+        return replace(self, gallery=replace(self.gallery, entries=entries))
 
 
-def study_run(
-    measured: MeasuredRun, frame_sets: Iterable[FrameSet], *, rig: Rig | None, measures: Measures, count: int
-) -> FailureStudy:
+def analyse_run_failures(
+    evaluated: EvaluatedRun, frame_sets: Iterable[FrameSet], *, rig: Rig | None, config: EvalConfig, count: int
+) -> FailureAnalysis:
     """The ``count`` worst misses and false alarms of a run; ``frame_sets`` and ``rig`` are those of its recording."""
-    images = measured.timeline.images(measured.instants)
-    judged = judge(
-        truth=measured.truth,
-        detections=measured.run.detections,
+    images = evaluated.timeline.images(evaluated.instants)
+    matched = match_detections(
+        truth=evaluated.truth,
+        detections=evaluated.run.detections,
         images=images,
-        grouping=measures.grouping,
-        score_threshold=measures.score_threshold,
-        min_height_px=measures.min_height_px,
-        min_visible_share=measures.image_visible_share,
+        grouping=config.grouping,
+        score_threshold=config.score_threshold,
+        min_height_px=config.min_height_px,
+        min_visible_share=config.image_visible_share,
     )
-    album = make_album(
+    gallery = make_gallery(
         (frame for frame_set in frame_sets for frame in frame_set if (frame.camera, frame.index) in images),
-        worst_failures(judged, count=count, ids_span_cameras=measured.objects is not None),
-        truth=measured.truth,
-        detections=measured.run.detections,
-        score_threshold=measures.score_threshold,
+        worst_failures(matched, count=count, ids_span_cameras=evaluated.objects is not None),
+        truth=evaluated.truth,
+        detections=evaluated.run.detections,
+        score_threshold=config.score_threshold,
     )
     distances_m = object_distances_m(
-        judged.truth, timeline=measured.timeline, instants=measured.instants, objects=measured.objects, rig=rig
+        matched.truth, timeline=evaluated.timeline, instants=evaluated.instants, objects=evaluated.objects, rig=rig
     )
-    return FailureStudy(album, Conditions.of(judged, distances_m=distances_m, brightness=album.brightness))
+    return FailureAnalysis(gallery, Conditions.of(matched, distances_m=distances_m, brightness=gallery.brightness))
 
 
-def study_images(
+def analyse_image_failures(
     labelled: ImageDataset,
     batches: Sequence[Sequence[DatasetImage]],
     run: RunTables,
     *,
     read_image: Callable[[Path], NDArray[np.uint8]],
-    measures: Measures,
+    config: EvalConfig,
     count: int,
-) -> FailureStudy:
+) -> FailureAnalysis:
     """The same of a run over ``batches``, some of the ``labelled`` images; ``read_image`` gives RGB (H, W, 3)."""
     images = [image for batch in batches for image in batch]
-    judged = judge(
+    matched = match_detections(
         truth=labelled.truth,
         detections=run.detections,
         images={image.key for image in images},
-        grouping=measures.grouping,
-        score_threshold=measures.score_threshold,
-        min_height_px=measures.min_height_px,
+        grouping=config.grouping,
+        score_threshold=config.score_threshold,
+        min_height_px=config.min_height_px,
         exhaustive_labels=labelled.exhaustive_labels,
     )
-    album = make_album(
+    gallery = make_gallery(
         (Frame(read_image(image.path), image.key[0], timestamp_ns=0, index=image.key[1]) for image in images),
-        worst_failures(judged, count=count, sites={image.key: image.site for image in images}),
+        worst_failures(matched, count=count, sites={image.key: image.site for image in images}),
         truth=labelled.truth,
         detections=run.detections,
-        score_threshold=measures.score_threshold,
+        score_threshold=config.score_threshold,
         file_names={image.key: image.path.name for image in images},
     )
-    return FailureStudy(album, Conditions.of(judged, brightness=album.brightness))
+    return FailureAnalysis(gallery, Conditions.of(matched, brightness=gallery.brightness))
 
 
-def with_failures(report: Report, studies: Sequence[FailureStudy], measures: Measures) -> Report:
+def with_failures(report: Report, studies: Sequence[FailureAnalysis], config: EvalConfig) -> Report:
     """``report`` with the breakdown of recall over all ``studies`` and the list of their pictures."""
     if not studies:
         return report
     breakdown = break_down_recall(
         Conditions.joined([study.conditions for study in studies]),
-        grouping=measures.grouping,
-        score_threshold=measures.score_threshold,
+        grouping=config.grouping,
+        score_threshold=config.score_threshold,
     )
-    entries = [entry for study in studies for entry in study.album.entries]
+    entries = [entry for study in studies for entry in study.gallery.entries]
     return replace(report, breakdown=breakdown, failures=tuple(entries))

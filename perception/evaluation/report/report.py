@@ -19,7 +19,7 @@ from perception.evaluation.forecasting.ground import GroundForecastingReport, Gr
 from perception.evaluation.report.evaluate_ground import GroundReport
 from perception.evaluation.tracking.ground import GroundTrackingReport
 from perception.evaluation.tracking.image import TrackingReport
-from perception.evaluation.tracking.localization import PositionReport
+from perception.evaluation.tracking.localization import LocalizationReport
 
 HEADLINE_HORIZON_S = 2.0
 """The horizon that the summary speaks of in the image, where it was reached."""
@@ -49,10 +49,10 @@ class RecordingFigures:
 
 @dataclass(frozen=True)
 class Report:
-    """All that was measured; what was not is empty or None.
+    """All that was evaluated; what was not is empty or None.
 
     ``detection`` and ``tracking`` may hold one report per way of counting classes, ``forecasting`` one per setting;
-    the first of each makes the summary. ``ground`` holds what was measured in metres, across cameras. ``title`` names
+    the first of each makes the summary. ``ground`` holds what was evaluated in metres, across cameras. ``title`` names
     the recording, ``recordings`` are the parts where it is several, ``notes`` are sentences on the ground truth.
     ``breakdown`` is the recall by conditions, ``failures`` lists the pictures of the worst failures.
     """
@@ -80,14 +80,14 @@ class Report:
             parts += [_tracking_part(report) for report in self.tracking[:1]]
         else:
             parts += [_ground_tracking_part(report) for report in self.ground.tracking[:1]]
-            parts.append(_position_part(self.ground.positions))
+            parts.append(_position_part(self.ground.localization))
             parts += [_ground_forecasting_part(report) for report in self.ground.forecasting[:1]]
         parts += [_forecasting_part(report) for report in self.forecasting[:1]]
         if self.latency is not None and self.latency.total is not None and self.latency.total.p50_ms > 0:
             parts.append(f"takes {self.latency.total.p50_ms:.0f} ms per instant")
         said = [part for part in parts if part]
         if not said:
-            return "Nothing could be measured."
+            return "Nothing could be evaluated."
         listed = "; ".join(said)
         return f"{listed[0].upper()}{listed[1:]}."
 
@@ -126,7 +126,7 @@ def headline_figures(report: Report) -> RecordingFigures:
         ap50=report.detection[0].overall.ap50 if report.detection else None,
         hota=tracking[0].overall.hota if tracking else None,
         idf1=tracking[0].overall.idf1 if tracking else None,
-        position_share=ground.positions.near.median_share if ground is not None else None,
+        position_share=ground.localization.near.median_share if ground is not None else None,
         fde_ratio=expected.ratio if expected is not None else None,
         best_fde_ratio=best.ratio if best is not None else None,
     )
@@ -158,7 +158,7 @@ def _ground_tracking_part(report: GroundTrackingReport) -> str:
     return "" if idf1 is None else f"keeps the right identity across all cameras on {idf1:.0%} of the objects (IDF1)"
 
 
-def _position_part(report: PositionReport) -> str:
+def _position_part(report: LocalizationReport) -> str:
     near = report.near
     if near.median_m is None or near.median_share is None:
         return ""

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from perception.evaluation.core.ground_truth import GroundScope, GroundTable, true_objects
-from perception.evaluation.core.gt_tracks_ground import true_ground_tracks
-from perception.evaluation.core.gt_tracks_image import true_tracks
-from perception.evaluation.core.records import ForecastRecord
+from perception.evaluation.core.gt_tracks_ground import gt_ground_tracks
+from perception.evaluation.core.gt_tracks_image import gt_tracks
+from perception.evaluation.core.records import InstantForecasts
 from perception.evaluation.core.run_tables import RunTables
 from perception.evaluation.core.timeline import Timeline
 from perception.protocols import Forecaster
@@ -16,12 +16,12 @@ from perception.types import BoxTable, ObjectTable, Tracks
 
 
 @dataclass(frozen=True)
-class MeasuredRun:
-    """What a run found in a recording, and the truth of it; made by ``MeasuredRun.of``.
+class EvaluatedRun:
+    """What a run found in a recording, and the truth of it; made by ``EvaluatedRun.of``.
 
     ``truth`` and ``timeline`` are of the whole recording, ``by_instant`` is that truth by instants. ``objects`` are the
-    true objects in the world where they are known. ``true_records`` are forecasts on true tracks, None where there are
-    none.
+    true objects in the world where they are known. ``gt_records`` are forecasts on ground-truth tracks, None where
+    there are none.
     """
 
     title: str
@@ -30,12 +30,12 @@ class MeasuredRun:
     by_instant: BoxTable
     timeline: Timeline
     objects: ObjectTable | None = None
-    true_records: tuple[ForecastRecord, ...] | None = None
+    gt_records: tuple[InstantForecasts, ...] | None = None
 
     @classmethod
     def of(
         cls, *, title: str, run: RunTables, truth: BoxTable, timeline: Timeline, objects: ObjectTable | None = None
-    ) -> MeasuredRun:
+    ) -> EvaluatedRun:
         """``truth``, ``objects`` and ``timeline`` are those of the whole recording that ``run`` was made on."""
         return cls(title, run, truth, timeline.at_instants(truth), timeline, objects)
 
@@ -60,8 +60,8 @@ class MeasuredRun:
             objects=self.objects, truth=self.truth, timeline=self.timeline, instants=self.instants, scope=scope
         )
 
-    def with_true_tracks(self, forecaster: Forecaster, scope: GroundScope) -> MeasuredRun:
-        """Also with the forecasts of ``forecaster``, which is reset, on the true tracks at the run's instants.
+    def with_gt_tracks(self, forecaster: Forecaster, scope: GroundScope) -> EvaluatedRun:
+        """Also with the forecasts of ``forecaster``, which is reset, on the ground-truth tracks at the run's instants.
 
         Unchanged where the run is on the ground and nobody knows the truth there.
         """
@@ -71,7 +71,7 @@ class MeasuredRun:
         records = []
         for instant, tracks in self._true_tracks(scope):
             timestamp_ns = int(self.timeline.timestamps_ns[instant])
-            record = ForecastRecord.from_tracks(
+            record = InstantForecasts.from_tracks(
                 frame_index=instant,
                 timestamp_ns=timestamp_ns,
                 tracks=tracks,
@@ -79,12 +79,12 @@ class MeasuredRun:
             )
             # In the image nobody filtered them: their velocity is the last difference, which is compared anyway.
             records.append(record if self.on_the_ground else replace(record, state_means=None))
-        return replace(self, true_records=tuple(records))
+        return replace(self, gt_records=tuple(records))
 
     def _true_tracks(self, scope: GroundScope) -> Iterator[tuple[int, Tracks]]:
         if self.objects is None or not self.on_the_ground:
-            return true_tracks(truth=self.by_instant, timeline=self.timeline, instants=self.instants)
-        return true_ground_tracks(
+            return gt_tracks(truth=self.by_instant, timeline=self.timeline, instants=self.instants)
+        return gt_ground_tracks(
             objects=self.objects,
             truth=self.ground_truth(scope),
             timestamps_ns=self.timeline.timestamps_ns,

@@ -8,7 +8,7 @@ import numpy as np
 
 from perception.arrays import FloatArray
 from perception.evaluation.core.gt_interpolation import previous_rows
-from perception.evaluation.core.records import ForecastRecord
+from perception.evaluation.core.records import InstantForecasts
 from perception.evaluation.core.run_tables import RunTables, join_tables
 from perception.geometry.rotation import unit_vectors
 from perception.results import Results
@@ -23,7 +23,7 @@ def saved_tables(results: Results) -> RunTables:
     """What a run wrote. In the image the tracker's states are not there, on the ground they are made of its places."""
     states = [None] * len(results.forecasts) if results.objects is None else _states(results, results.objects)
     records = tuple(
-        ForecastRecord(
+        InstantForecasts(
             frame_index=record.index,
             timestamp_ns=record.timestamp_ns,
             track_ids=record.forecasts.track_ids,

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from perception.arrays import FloatArray, IntArray
 from perception.errors import UsageError
 from perception.evaluation.core.latency import WARMUP_INSTANT_COUNT
-from perception.evaluation.core.records import ForecastRecord
+from perception.evaluation.core.records import InstantForecasts
 from perception.evaluation.core.run_tables import RunTables, join_objects, join_tables
 from perception.evaluation.core.timeline import Timeline
-from perception.evaluation.runs.evaluated_run import MeasuredRun
+from perception.evaluation.runs.evaluated_run import EvaluatedRun
 from perception.types import BoxTable, ObjectTable
 
 _PAUSE_NS = 60_000_000_000
@@ -37,7 +37,7 @@ class _Shift:
     track_ids: int = 0
 
 
-def pool_runs(runs: Sequence[MeasuredRun], *, title: str) -> MeasuredRun:
+def merge_runs(runs: Sequence[EvaluatedRun], *, title: str) -> EvaluatedRun:
     """One run that holds all of ``runs``; a single one as it is.
 
     Raises ``UsageError`` where some are on the ground and others are not, ``ValueError`` without any.
@@ -46,7 +46,7 @@ def pool_runs(runs: Sequence[MeasuredRun], *, title: str) -> MeasuredRun:
         raise ValueError("runs: expected at least one, got none")
     if len(runs) == 1:
         return replace(runs[0], title=title)
-    kinds = {(run.run.objects is None, run.objects is None, run.true_records is None) for run in runs}
+    kinds = {(run.run.objects is None, run.objects is None, run.gt_records is None) for run in runs}
     if len(kinds) > 1:
         raise UsageError(
             "The recordings are not of one kind (some have calibrated cameras or objects3d.csv, others do not): "
@@ -68,11 +68,11 @@ def pool_runs(runs: Sequence[MeasuredRun], *, title: str) -> MeasuredRun:
     return _joined(moved, title)
 
 
-def _joined(runs: Sequence[MeasuredRun], title: str) -> MeasuredRun:
+def _joined(runs: Sequence[EvaluatedRun], title: str) -> EvaluatedRun:
     tracked = [run.run.objects for run in runs if run.run.objects is not None]
     objects = [run.objects for run in runs if run.objects is not None]
-    true_records = [record for run in runs for record in run.true_records or ()]
-    return MeasuredRun(
+    gt_records = [record for run in runs for record in run.gt_records or ()]
+    return EvaluatedRun(
         title=title,
         run=RunTables(
             detections=join_tables([run.run.detections for run in runs]),
@@ -89,7 +89,7 @@ def _joined(runs: Sequence[MeasuredRun], title: str) -> MeasuredRun:
         by_instant=join_tables([run.by_instant for run in runs]),
         timeline=_joined_timeline([run.timeline for run in runs]),
         objects=join_objects(objects) if objects else None,
-        true_records=tuple(true_records) if runs[0].true_records is not None else None,
+        gt_records=tuple(gt_records) if runs[0].gt_records is not None else None,
     )
 
 
@@ -108,10 +108,10 @@ def _joined_timeline(timelines: Sequence[Timeline]) -> Timeline:
     )
 
 
-def _moved(run: MeasuredRun, shift: _Shift) -> MeasuredRun:
+def _moved(run: EvaluatedRun, shift: _Shift) -> EvaluatedRun:
     true_ids = shift.truth_ids if run.on_the_ground else shift.box_ids
     timeline = run.timeline
-    return MeasuredRun(
+    return EvaluatedRun(
         title=run.title,
         run=RunTables(
             detections=_moved_boxes(run.run.detections, shift.frames, 0),
@@ -134,9 +134,9 @@ def _moved(run: MeasuredRun, shift: _Shift) -> MeasuredRun:
             vehicle_poses=_moved_poses(timeline, shift.instants),
         ),
         objects=_moved_objects(run.objects, shift.time_ns, shift.truth_ids),
-        true_records=None
-        if run.true_records is None
-        else tuple(_moved_record(record, shift, true_ids) for record in run.true_records),
+        gt_records=None
+        if run.gt_records is None
+        else tuple(_moved_record(record, shift, true_ids) for record in run.gt_records),
     )
 
 
@@ -156,7 +156,7 @@ def _moved_objects(table: ObjectTable | None, time_ns: int, ids: int) -> ObjectT
     return replace(table, timestamps_ns=table.timestamps_ns + time_ns, ids=table.ids + ids)
 
 
-def _moved_record(record: ForecastRecord, shift: _Shift, ids: int) -> ForecastRecord:
+def _moved_record(record: InstantForecasts, shift: _Shift, ids: int) -> InstantForecasts:
     return replace(
         record,
         frame_index=record.frame_index + shift.instants,
@@ -166,14 +166,14 @@ def _moved_record(record: ForecastRecord, shift: _Shift, ids: int) -> ForecastRe
     )
 
 
-def _span_ns(run: MeasuredRun) -> tuple[int, int]:
+def _span_ns(run: EvaluatedRun) -> tuple[int, int]:
     """The first and the last time that the run or its truth speaks of."""
     own = [run.timeline.timestamps_ns] + ([] if run.objects is None else [run.objects.timestamps_ns])
     times_ns = np.concatenate([np.zeros(0, np.int64), *own])
     return (int(times_ns.min()), int(times_ns.max())) if len(times_ns) else (0, 0)
 
 
-def _frame_count(run: MeasuredRun) -> int:
+def _frame_count(run: EvaluatedRun) -> int:
     own = [len(of_frame) for of_frame in run.timeline.instant_of_frame.values()]
     tables = (run.truth, run.run.tracks, run.run.detections)
     return max([*own, *(int(table.frame_indices.max(initial=-1)) + 1 for table in tables)], default=0)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from perception.arrays import IntArray
 from perception.evaluation.core.boxes import ratio
-from perception.evaluation.tracking.gt_track_matching import Sighted
+from perception.evaluation.tracking.gt_track_matching import GtTrackMatches
 
 WINDOW_S = 2.0
 """How long an object may be out of sight between two cameras."""
@@ -18,7 +18,7 @@ Int64 = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class HandoverReport:
+class CrossCameraIdentityReport:
     """Of ``handover_count`` times that an object left a camera for at least ``window_s`` while or until another one
     saw it, at most ``window_s`` later, ``tracked_count`` had a track before.
 
@@ -50,17 +50,19 @@ class _Visits:
     last: Int64
 
 
-def evaluate_handover(*, sighted: Sighted, timestamps_ns: IntArray, window_s: float = WINDOW_S) -> HandoverReport:
-    """Follow the identities of ``sighted`` objects from camera to camera; ``timestamps_ns`` (I,) of all instants."""
-    if not len(sighted):
-        return HandoverReport(window_s)
+def evaluate_cross_camera_identity(
+    *, matches: GtTrackMatches, timestamps_ns: IntArray, window_s: float = WINDOW_S
+) -> CrossCameraIdentityReport:
+    """Follow the identities of ``matches`` objects from camera to camera; ``timestamps_ns`` (I,) of all instants."""
+    if not len(matches):
+        return CrossCameraIdentityReport(window_s)
     times_ns, window_ns = np.asarray(timestamps_ns, np.int64), round(window_s * 1e9)
     objects, cameras = (
         np.unique(values, return_inverse=True)[1].reshape(-1).astype(np.int64)
-        for values in (sighted.object_ids, sighted.cameras)
+        for values in (matches.object_ids, matches.cameras)
     )
     lanes = objects * (int(cameras.max()) + 1) + cameras
-    instants = np.asarray(sighted.instants, np.int64)
+    instants = np.asarray(matches.instants, np.int64)
     visits = _visits(objects, lanes, instants, times_ns, window_ns)
 
     def soon(rows: Int64) -> NDArray[np.bool_]:
@@ -69,14 +71,14 @@ def evaluate_handover(*, sighted: Sighted, timestamps_ns: IntArray, window_s: fl
 
     # After a visit comes no sighting by the same camera within the window: it would belong to the visit.
     is_handover = soon(_first_after(objects, instants, visits.objects, visits.last))
-    found = np.flatnonzero(sighted.track_ids >= 0)
+    found = np.flatnonzero(matches.track_ids >= 0)
     before = _at(found, _last_until(lanes[found], instants[found], visits.lanes, visits.last))
     after = _at(found, _first_after(objects[found], instants[found], visits.objects, visits.last))
     tracked = is_handover & (before >= 0) & (instants[before] >= visits.first)
-    kept = tracked & soon(after) & (sighted.track_ids[after] == sighted.track_ids[before])
+    kept = tracked & soon(after) & (matches.track_ids[after] == matches.track_ids[before])
     lost = tracked & ~soon(after)
-    shared_count, one_identity_count = _shared(objects[found], instants[found], sighted.track_ids[found])
-    return HandoverReport(
+    shared_count, one_identity_count = _shared(objects[found], instants[found], matches.track_ids[found])
+    return CrossCameraIdentityReport(
         window_s=window_s,
         handover_count=int(is_handover.sum()),
         tracked_count=int(tracked.sum()),

@@ -20,7 +20,7 @@ from perception.types import BoxTable
 
 
 @dataclass(frozen=True)
-class Sighted(StructOfArrays):
+class GtTrackMatches(StructOfArrays):
     """True objects that cameras see well enough, M rows: one for each object, camera and instant.
 
     ``instants``, ``object_ids``, ``cameras`` (M,); ``track_ids`` (M,) of the track that overlaps it by at least 0.5, -1
@@ -34,7 +34,7 @@ class Sighted(StructOfArrays):
     heights_px: NDArray[np.float64]
 
 
-def match_sightings(*, truth: BoxTable, tracks: BoxTable, timeline: Timeline, scope: GroundScope) -> Sighted:
+def match_gt_tracks(*, truth: BoxTable, tracks: BoxTable, timeline: Timeline, scope: GroundScope) -> GtTrackMatches:
     """Give each box of ``tracks`` the true box that it overlaps most, one to one in each image.
 
     Both have the ids that hold for all cameras. Only true boxes within ``scope`` are returned, and only those of
@@ -53,6 +53,6 @@ def match_sightings(*, truth: BoxTable, tracks: BoxTable, timeline: Timeline, sc
     kept = (instants >= 0) & counts_in_image(
         truth, min_height_px=scope.min_height_px, min_visible_share=scope.min_visible_share
     )
-    return Sighted(
+    return GtTrackMatches(
         instants=instants, object_ids=truth.ids, cameras=truth.cameras, track_ids=track_ids, heights_px=heights
     )[kept]

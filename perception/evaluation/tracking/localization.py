@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perception.evaluation.core.ground_truth import GroundTable
-from perception.evaluation.tracking.gt_track_matching import Sighted
+from perception.evaluation.tracking.gt_track_matching import GtTrackMatches
 
 BINS_M = ((0.0, 20.0), (20.0, 40.0), (40.0, 60.0))
 """Distances from the recording car that are looked at one by one."""
@@ -23,7 +23,7 @@ Float64 = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class PositionErrors:
+class LocalizationErrors:
     """Errors of tracks on objects that truly are ``nearest_m`` to ``farthest_m`` from the recording car.
 
     ``count`` pairs of track and instant, of ``object_count`` objects. Medians and 90 % quantiles of the error in metres
@@ -48,23 +48,23 @@ class PositionErrors:
 
 
 @dataclass(frozen=True)
-class PositionReport:
+class LocalizationReport:
     """``near`` is nearer than 40 m, ``bins`` go on further.
 
     Track and object are a pair where their boxes overlap by at least 0.5 in a camera, however far apart they are on
     the ground.
     """
 
-    near: PositionErrors
-    bins: tuple[PositionErrors, ...]
+    near: LocalizationErrors
+    bins: tuple[LocalizationErrors, ...]
 
 
-def evaluate_positions(*, sighted: Sighted, truth: GroundTable, tracks: GroundTable) -> PositionReport:
-    """The errors of ``tracks`` that are seen now, each at the true object that ``sighted`` says it is.
+def evaluate_localization(*, matches: GtTrackMatches, truth: GroundTable, tracks: GroundTable) -> LocalizationReport:
+    """The errors of ``tracks`` that are seen now, each at the true object that ``matches`` says it is.
 
     Of a track that is different objects in different cameras the larger box decides.
     """
-    seen = sighted[sighted.track_ids >= 0]
+    seen = matches[matches.track_ids >= 0]
     seen = seen[np.argsort(-seen.heights_px, kind="stable")]
     _, first = np.unique(np.stack([seen.instants, seen.track_ids], axis=1), axis=0, return_index=True)
     seen = seen[first]
@@ -75,17 +75,17 @@ def evaluate_positions(*, sighted: Sighted, truth: GroundTable, tracks: GroundTa
     errors_m = pairs.positions_m - true_pairs.positions_m
     counted = truth[truth.counts]
     near, *bins = (_errors(true_pairs, errors_m, counted.distances_m, limits_m) for limits_m in (NEAR_M, *BINS_M))
-    return PositionReport(near=near, bins=tuple(bins))
+    return LocalizationReport(near=near, bins=tuple(bins))
 
 
 def _errors(
     truth: GroundTable, errors_m: Float64, counted_distances_m: Float64, limits_m: Sequence[float]
-) -> PositionErrors:
+) -> LocalizationErrors:
     nearest_m, farthest_m = limits_m
     distances_m = truth.distances_m
     chosen = (distances_m >= nearest_m) & (distances_m < farthest_m)
     is_there = (counted_distances_m >= nearest_m) & (counted_distances_m < farthest_m)
-    errors = PositionErrors(
+    errors = LocalizationErrors(
         nearest_m=nearest_m,
         farthest_m=farthest_m,
         count=int(chosen.sum()),
@@ -100,7 +100,7 @@ def _errors(
     lengths = np.linalg.norm(parts, axis=1)
     along = (parts * rays).sum(axis=1)
     across = rays[:, 0] * parts[:, 1] - rays[:, 1] * parts[:, 0]
-    return PositionErrors(
+    return LocalizationErrors(
         nearest_m=nearest_m,
         farthest_m=farthest_m,
         count=errors.count,

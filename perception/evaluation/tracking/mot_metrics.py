@@ -1,7 +1,7 @@
 """HOTA, IDF1 and CLEAR of any objects that have an identity over time and can be alike: boxes, or places on the ground.
 
 - HOTA: Luiten et al., "HOTA: A Higher Order Metric for Evaluating Multi-Object Tracking", IJCV 2021.
-- IDF1: Ristani et al., "Performance Measures and a Data Set for Multi-Target, Multi-Camera Tracking", 2016.
+- IDF1: Ristani et al., "Performance EvalConfig and a Data Set for Multi-Target, Multi-Camera Tracking", 2016.
 - CLEAR: Bernardin and Stiefelhagen, "Evaluating Multiple Object Tracking Performance", 2008.
 """
 

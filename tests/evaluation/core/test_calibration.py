@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from perception.evaluation.core.calibration import SHARES, Judged, judged_by_truth, reliability_note, reliability_of
+from perception.evaluation.core.calibration import (
+    CENTRAL_SHARES,
+    CalibrationSamples,
+    calibration_note,
+    calibration_of,
+    sample_calibration,
+)
 
 
 def drawn(count: int, *, stds: tuple[float, float], claimed: tuple[float, float]):
@@ -20,42 +26,46 @@ def drawn(count: int, *, stds: tuple[float, float], claimed: tuple[float, float]
 
 
 def test_spreads_that_are_right_hold_what_they_say() -> None:
-    found = reliability_of(judged_by_truth(*drawn(20_000, stds=(1.0, 2.0), claimed=(1.0, 2.0))), 0)
+    found = calibration_of(sample_calibration(*drawn(20_000, stds=(1.0, 2.0), claimed=(1.0, 2.0))), 0)
     assert found is not None
-    for axis in found.inside:
-        np.testing.assert_allclose(axis, SHARES, atol=0.02)
+    for axis in found.coverage:
+        np.testing.assert_allclose(axis, CENTRAL_SHARES, atol=0.02)
 
 
 def test_spreads_that_are_too_narrow_hold_less_and_their_likelihood_is_worse() -> None:
-    right = reliability_of(judged_by_truth(*drawn(5000, stds=(1, 2), claimed=(1, 2))), 0)
-    narrow = reliability_of(judged_by_truth(*drawn(5000, stds=(1, 2), claimed=(0.4, 2))), 0)
+    right = calibration_of(sample_calibration(*drawn(5000, stds=(1, 2), claimed=(1, 2))), 0)
+    narrow = calibration_of(sample_calibration(*drawn(5000, stds=(1, 2), claimed=(0.4, 2))), 0)
     assert right is not None and narrow is not None
-    assert narrow.inside[0][-1] < 0.8 and narrow.inside[1][-1] == pytest.approx(0.9, abs=0.02)
+    assert narrow.coverage[0][-1] < 0.8 and narrow.coverage[1][-1] == pytest.approx(0.9, abs=0.02)
     assert narrow.nll > right.nll + 0.5
 
 
 def test_the_density_is_that_of_the_mixture() -> None:
     probabilities, means, stds, future = drawn(50, stds=(1, 2), claimed=(1, 2))
-    densities = judged_by_truth(probabilities, means, stds, future).log_densities
+    densities = sample_calibration(probabilities, means, stds, future).log_densities
     each = norm.pdf(future[:, None], means, stds).prod(axis=-1)[:, :, 0]
     np.testing.assert_allclose(densities[:, 0], np.log((probabilities * each).sum(axis=1)))
 
 
 def test_who_claims_no_spread_is_not_judged() -> None:
-    judged = judged_by_truth(*drawn(10, stds=(1, 2), claimed=(0, 0)))
-    assert np.isnan(judged.levels).all() and np.isnan(judged.log_densities).all()
-    assert reliability_of(judged, 0) is None
-    assert reliability_of(Judged.join([], times=1), 0) is None
+    calibration_samples = sample_calibration(*drawn(10, stds=(1, 2), claimed=(0, 0)))
+    assert np.isnan(calibration_samples.quantiles).all() and np.isnan(calibration_samples.log_densities).all()
+    assert calibration_of(calibration_samples, 0) is None
+    assert calibration_of(CalibrationSamples.join([], times=1), 0) is None
 
 
 def test_the_first_future_is_the_most_probable_one_wherever_it_stands() -> None:
-    found = reliability_of(judged_by_truth(*drawn(20_000, stds=(1.0, 2.0), claimed=(1.0, 2.0))), 0)
+    found = calibration_of(sample_calibration(*drawn(20_000, stds=(1.0, 2.0), claimed=(1.0, 2.0))), 0)
     assert found is not None
-    assert found.first_said == pytest.approx(0.7) and found.first_came == pytest.approx(0.7, abs=0.02)
+    assert found.mode_confidence == pytest.approx(0.7) and found.mode_accuracy == pytest.approx(0.7, abs=0.02)
 
 
 def test_the_note_tells_the_curve() -> None:
-    found = reliability_of(judged_by_truth(*drawn(2000, stds=(1, 2), claimed=(1, 2))), 0)
+    found = calibration_of(sample_calibration(*drawn(2000, stds=(1, 2), claimed=(1, 2))), 0)
     assert found is not None
-    note = reliability_note(found, ("along", "across"), "metre")
-    assert "middle 10 20 30 40 50 60 70 80 90 %" in note and "(across)" in note and "nats per square metre" in note
+    note = calibration_note(found, ("along", "across"), "metre")
+    assert (
+        "Coverage of the central 10 20 30 40 50 60 70 80 90 %" in note
+        and "(across)" in note
+        and "nats per square metre" in note
+    )

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from perception.evaluation import Timeline, true_tracks
+from perception.evaluation import Timeline, gt_tracks
 from perception.types import BoxTable, Tracks
 
 SIZE_PX = (200, 100)
@@ -32,7 +32,7 @@ def moving_truth() -> BoxTable:
 
 
 def tracks_at(timeline: Timeline, instants: list[int]) -> list[Tracks]:
-    found = list(true_tracks(truth=moving_truth(), timeline=timeline, instants=instants))
+    found = list(gt_tracks(truth=moving_truth(), timeline=timeline, instants=instants))
     assert [instant for instant, _ in found] == instants
     return [tracks for _, tracks in found]
 
@@ -65,5 +65,5 @@ def test_covariances_are_those_of_a_difference_of_boxes(timeline: Timeline) -> N
 
 def test_no_objects_and_no_instants(timeline: Timeline) -> None:
     empty = moving_truth()[np.zeros(15, bool)]
-    assert [len(tracks) for _, tracks in true_tracks(truth=empty, timeline=timeline, instants=[0, 1])] == [0, 0]
-    assert list(true_tracks(truth=moving_truth(), timeline=timeline, instants=[])) == []
+    assert [len(tracks) for _, tracks in gt_tracks(truth=empty, timeline=timeline, instants=[0, 1])] == [0, 0]
+    assert list(gt_tracks(truth=moving_truth(), timeline=timeline, instants=[])) == []

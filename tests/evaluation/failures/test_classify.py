@@ -1,4 +1,4 @@
-"""Judged object by object, the counts are those of precision and recall."""
+"""MatchedDetections object by object, the counts are those of precision and recall."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from support.evaluation_tables import disturbed, random_table, table
 
 from perception.evaluation import evaluate_detection
 from perception.evaluation.core.boxes import image_keys
-from perception.evaluation.failures.classify import judge
+from perception.evaluation.failures.classify import match_detections
 from perception.types import BoxTable
 
 BOX = (10.0, 10.0, 30.0, 30.0)
@@ -30,26 +30,26 @@ def test_misses_and_false_alarms_are_as_many_as_the_report_counts(seed: int, gro
     images = image_keys(truth) | image_keys(found)
     exhaustive = {key: {0, 1, 2} for key in sorted(images)[:4]}
     limits = {"score_threshold": 0.4, "min_height_px": 25.0, "exhaustive_labels": exhaustive}
-    judged = judge(truth=truth, detections=found, images=images, grouping=grouping, **limits)
+    matched = match_detections(truth=truth, detections=found, images=images, grouping=grouping, **limits)
     scores = evaluate_detection(truth=truth, detections=found, images=images, classes=classes, **limits).overall
-    assert len(judged.truth) == scores.truth_count
-    assert judged.is_found.sum() == scores.true_positive_count
-    assert len(judged.false_alarms) == scores.false_positive_count
+    assert len(matched.truth) == scores.truth_count
+    assert matched.is_found.sum() == scores.true_positive_count
+    assert len(matched.false_alarms) == scores.false_positive_count
 
 
 def test_both_takes_vehicles_together_and_the_others_apart() -> None:
     truth = table([(0, 1, BOX), (0, 2, ELSEWHERE)], labels=[1, 5])
     found = table([(0, -1, BOX), (0, -1, ELSEWHERE)], labels=[0, 4], scores=0.9)
     images = image_keys(truth)
-    both = judge(truth=truth, detections=found, images=images, grouping="both", score_threshold=0.25)
+    both = match_detections(truth=truth, detections=found, images=images, grouping="both", score_threshold=0.25)
     # A truck found as a car is found; a pedestrian found as a bicycle is not. The labels stay those of the tables.
     assert both.truth.labels.tolist() == [1, 5]
     assert both.is_found.tolist() == [True, False]
     assert both.false_alarms.labels.tolist() == [4]
-    each = judge(truth=truth, detections=found, images=images, grouping="each", score_threshold=0.25)
+    each = match_detections(truth=truth, detections=found, images=images, grouping="each", score_threshold=0.25)
     assert each.is_found.tolist() == [False, False]
     assert each.false_alarms.labels.tolist() == [0, 4]
-    vehicles = judge(truth=truth, detections=found, images=images, grouping="vehicles", score_threshold=0.25)
+    vehicles = match_detections(truth=truth, detections=found, images=images, grouping="vehicles", score_threshold=0.25)
     assert vehicles.truth.ids.tolist() == [1]
     assert len(vehicles.false_alarms) == 0
 
@@ -57,14 +57,16 @@ def test_both_takes_vehicles_together_and_the_others_apart() -> None:
 def test_a_detection_below_the_threshold_finds_nothing_and_is_no_false_alarm() -> None:
     truth = table([(0, 1, BOX), (0, 2, ELSEWHERE)])
     found = table([(0, -1, BOX), (0, -1, (0, 50, 20, 70))], scores=[0.25, 0.24])
-    judged = judge(truth=truth, detections=found, images={("front", 0)}, grouping="both", score_threshold=0.25)
-    assert judged.is_found.tolist() == [True, False]
-    assert len(judged.false_alarms) == 0
+    matched = match_detections(
+        truth=truth, detections=found, images={("front", 0)}, grouping="both", score_threshold=0.25
+    )
+    assert matched.is_found.tolist() == [True, False]
+    assert len(matched.false_alarms) == 0
 
 
 def test_what_counts_neither_way_is_left_out() -> None:
     truth = table([(0, 1, BOX), (0, 2, (60, 10, 80, 15)), (1, 3, BOX)])
-    judged = judge(
+    matched = match_detections(
         truth=truth,
         detections=table([(0, -1, (60, 10, 80, 15))]),
         images={("front", 0)},
@@ -73,11 +75,13 @@ def test_what_counts_neither_way_is_left_out() -> None:
         min_height_px=10,
     )
     # Object 2 is too low, 3 lies in an image that is not looked at.
-    assert judged.truth.ids.tolist() == [1]
-    assert len(judged.false_alarms) == 0
+    assert matched.truth.ids.tolist() == [1]
+    assert len(matched.false_alarms) == 0
 
 
 def test_without_any_box() -> None:
     nothing = table([])
-    judged = judge(truth=nothing, detections=nothing, images={("front", 0)}, grouping="both", score_threshold=0.25)
-    assert (len(judged.truth), len(judged.is_found), len(judged.false_alarms)) == (0, 0, 0)
+    matched = match_detections(
+        truth=nothing, detections=nothing, images={("front", 0)}, grouping="both", score_threshold=0.25
+    )
+    assert (len(matched.truth), len(matched.is_found), len(matched.false_alarms)) == (0, 0, 0)

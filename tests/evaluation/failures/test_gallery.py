@@ -10,7 +10,7 @@ import pytest
 from support.evaluation_tables import table
 
 from perception.evaluation.failures import gallery as failure_album
-from perception.evaluation.failures.gallery import FOLDER, MAX_TILES, make_album, mean_brightness
+from perception.evaluation.failures.gallery import FOLDER, MAX_TILES, make_gallery, mean_brightness
 from perception.evaluation.failures.rank import Failures
 from perception.sources.files.images import rgb_from_bytes
 from perception.types import BoxTable, Frame
@@ -36,32 +36,34 @@ def captions(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     return said
 
 
-def album_of(misses: BoxTable, false_alarms: BoxTable, *, truth: BoxTable, detections: BoxTable) -> failure_album.Album:
+def album_of(
+    misses: BoxTable, false_alarms: BoxTable, *, truth: BoxTable, detections: BoxTable
+) -> failure_album.Gallery:
     failures = Failures(misses, false_alarms, miss_count=24, false_alarm_count=3)
-    return make_album(frames(("front", 123)), failures, truth=truth, detections=detections, score_threshold=0.25)
+    return make_gallery(frames(("front", 123)), failures, truth=truth, detections=detections, score_threshold=0.25)
 
 
 def test_names_tell_severity_class_score_and_place() -> None:
     truth = table([(123, 7, BOX)])
     alarm = table([(123, -1, (90, 20, 120, 60))], labels=2, scores=0.87)
-    album = album_of(truth, alarm, truth=truth, detections=alarm)
-    assert list(album.files) == [
+    gallery = album_of(truth, alarm, truth=truth, detections=alarm)
+    assert list(gallery.files) == [
         "failures/miss-01-car-front-000123.jpg",
         "failures/false-01-bus-0.87-front-000123.jpg",
         "failures/misses.jpg",
         "failures/false-alarms.jpg",
     ]
-    miss, false = album.entries
+    miss, false = gallery.entries
     assert (miss.file, miss.kind, miss.score) == ("failures/miss-01-car-front-000123.jpg", "miss", None)
     assert (false.class_name, false.score, false.height_px) == ("bus", 0.87, 40.0)
     assert (false.camera, false.frame_index, false.box_xyxy_px) == ("front", 123, (90.0, 20.0, 120.0, 60.0))
-    assert all(rgb_from_bytes(content) is not None for content in album.files.values())
-    assert album.brightness == {("front", 123): pytest.approx(0.2)}
+    assert all(rgb_from_bytes(content) is not None for content in gallery.files.values())
+    assert gallery.brightness == {("front", 123): pytest.approx(0.2)}
 
 
 def test_single_images_go_by_the_names_of_their_files() -> None:
     truth = table([(4, 7, BOX)], cameras="0/val")
-    album = make_album(
+    gallery = make_gallery(
         frames(("0/val", 4)),
         Failures(truth, NOTHING, 1, 0),
         truth=truth,
@@ -69,7 +71,7 @@ def test_single_images_go_by_the_names_of_their_files() -> None:
         score_threshold=0.25,
         file_names={("0/val", 4): "night & rain (2).jpg"},
     )
-    assert list(album.files) == ["failures/miss-01-car-night-rain-2.jpg", "failures/misses.jpg"]
+    assert list(gallery.files) == ["failures/miss-01-car-night-rain-2.jpg", "failures/misses.jpg"]
 
 
 @pytest.mark.parametrize(
@@ -114,23 +116,23 @@ def test_a_false_alarm_tells_what_is_really_there(
 
 def test_a_sheet_has_at_most_twelve_tiles_and_a_failure_whose_frame_is_gone_no_picture() -> None:
     truth = table([(frame, frame, BOX) for frame in range(15)])
-    album = make_album(
+    gallery = make_gallery(
         frames(*(("front", frame) for frame in range(14))),
         Failures(truth, NOTHING, 15, 0),
         truth=truth,
         detections=NOTHING,
         score_threshold=0.25,
     )
-    assert len(album.entries) == 14
-    assert len(album.files) == 15
-    sheet = rgb_from_bytes(album.files["failures/misses.jpg"])
+    assert len(gallery.entries) == 14
+    assert len(gallery.files) == 15
+    sheet = rgb_from_bytes(gallery.files["failures/misses.jpg"])
     assert sheet is not None
     assert sheet.shape[0] // 400 == MAX_TILES // 4
 
 
 def test_nothing_to_show() -> None:
-    album = album_of(NOTHING, NOTHING, truth=NOTHING, detections=NOTHING)
-    assert (album.entries, album.files) == ((), {})
+    gallery = album_of(NOTHING, NOTHING, truth=NOTHING, detections=NOTHING)
+    assert (gallery.entries, gallery.files) == ((), {})
 
 
 def test_pictures_are_written_into_the_folder_of_the_run(tmp_path: Path) -> None:

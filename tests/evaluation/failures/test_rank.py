@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from support.evaluation_tables import Row, table
 
-from perception.evaluation.failures.classify import Judged
+from perception.evaluation.failures.classify import MatchedDetections
 from perception.evaluation.failures.rank import NEARBY_FRAMES, worst_failures, worst_false_alarms, worst_misses
 
 
@@ -75,8 +75,8 @@ def test_single_images_share_a_place_only_at_the_same_site() -> None:
 def test_so_many_at_most_and_how_many_there_are() -> None:
     truth = table([(0, number, square(10 + number, 100.0 * number)) for number in range(5)])
     alarms = table([(0, -1, square(10, 100.0 * number)) for number in range(3)], scores=[0.3, 0.4, 0.5])
-    judged = Judged(truth, np.array([False, True, False, False, False]), alarms)
-    failures = worst_failures(judged, count=2)
+    matched = MatchedDetections(truth, np.array([False, True, False, False, False]), alarms)
+    failures = worst_failures(matched, count=2)
     assert failures.misses.ids.tolist() == [4, 3]
     assert failures.false_alarms.scores.tolist() == [0.5, 0.4]
     assert (failures.miss_count, failures.false_alarm_count) == (4, 3)
@@ -84,5 +84,5 @@ def test_so_many_at_most_and_how_many_there_are() -> None:
 
 def test_nothing_failed() -> None:
     nothing = table([])
-    failures = worst_failures(Judged(nothing, np.zeros(0, bool), nothing), count=3)
+    failures = worst_failures(MatchedDetections(nothing, np.zeros(0, bool), nothing), count=3)
     assert (len(failures.misses), len(failures.false_alarms)) == (0, 0)

@@ -9,7 +9,7 @@ import numpy as np
 from rich.console import Console
 from support.evaluation_tables import table
 
-from perception.evaluation.failures.classify import Judged
+from perception.evaluation.failures.classify import MatchedDetections
 from perception.evaluation.failures.recall_breakdown import (
     DARK_BELOW,
     DIM_BELOW,
@@ -23,12 +23,12 @@ HEIGHTS_PX = (15.9, 16.0, 31.0, 64.0, 128.0, 500.0)
 FOUND = (False, True, False, True, True, False)
 
 
-def judged() -> Judged:
+def matched() -> MatchedDetections:
     """Six objects of the ``HEIGHTS_PX``, each in its own frame; the first four are cars, the others pedestrians."""
     truth = table(
         [(frame, frame, (0, 0, 10, height)) for frame, height in enumerate(HEIGHTS_PX)], labels=[0, 0, 0, 0, 5, 5]
     )
-    return Judged(truth, np.array(FOUND), table([]))
+    return MatchedDetections(truth, np.array(FOUND), table([]))
 
 
 def broken_down(conditions: Conditions) -> RecallBreakdown:
@@ -40,7 +40,7 @@ def counts(breakdown: RecallBreakdown, factor: str) -> dict[str, tuple[int, int]
 
 
 def test_class_and_height_are_always_known_and_empty_bins_are_left_out() -> None:
-    breakdown = broken_down(Conditions.of(judged()))
+    breakdown = broken_down(Conditions.of(matched()))
     assert set(breakdown.factors) == {"class", "height"}
     assert counts(breakdown, "class") == {"car": (4, 2), "pedestrian": (2, 1)}
     # A bin begins with its lower edge; there is none of 32 to 64 pixels.
@@ -53,13 +53,13 @@ def test_class_and_height_are_always_known_and_empty_bins_are_left_out() -> None
 
 def test_distances_that_are_not_known_are_a_bin_of_their_own() -> None:
     distances_m = np.array([0.0, 9.99, 10.0, 80.0, 1e4, np.nan])
-    breakdown = broken_down(Conditions.of(judged(), distances_m=distances_m))
+    breakdown = broken_down(Conditions.of(matched(), distances_m=distances_m))
     assert counts(breakdown, "distance") == {"0-10 m": (2, 1), "10-20 m": (1, 0), "> 80 m": (2, 2), "unknown": (1, 0)}
-    assert "distance" not in broken_down(Conditions.of(judged(), distances_m=np.full(6, np.nan))).factors
+    assert "distance" not in broken_down(Conditions.of(matched(), distances_m=np.full(6, np.nan))).factors
 
 
 def test_visible_shares() -> None:
-    cases = judged()
+    cases = matched()
     truth = replace(cases.truth, visible_shares=np.array([0.0, 0.3, 0.5, 0.74, 0.75, 1.0]))
     breakdown = broken_down(Conditions.of(replace(cases, truth=truth)))
     assert counts(breakdown, "visible") == {
@@ -69,26 +69,26 @@ def test_visible_shares() -> None:
 
 def test_light_is_that_of_the_picture() -> None:
     brightness = {("front", 0): 0.0, ("front", 1): DARK_BELOW, ("front", 2): DIM_BELOW, ("front", 3): 1.0}
-    breakdown = broken_down(Conditions.of(judged(), brightness=brightness))
+    breakdown = broken_down(Conditions.of(matched(), brightness=brightness))
     assert counts(breakdown, "light") == {"dark": (1, 0), "dim": (1, 1), "bright": (2, 1), "unknown": (2, 1)}
 
 
 def test_several_recordings_are_counted_together() -> None:
-    known = Conditions.of(judged(), distances_m=np.full(6, 5.0))
-    breakdown = broken_down(Conditions.joined([known, Conditions.of(judged())]))
+    known = Conditions.of(matched(), distances_m=np.full(6, 5.0))
+    breakdown = broken_down(Conditions.joined([known, Conditions.of(matched())]))
     assert counts(breakdown, "distance") == {"0-10 m": (6, 3), "unknown": (6, 3)}
     assert breakdown.overall.object_count == 12
 
 
 def test_without_objects() -> None:
-    breakdown = broken_down(Conditions.of(Judged(table([]), np.zeros(0, bool), table([]))))
+    breakdown = broken_down(Conditions.of(MatchedDetections(table([]), np.zeros(0, bool), table([]))))
     assert breakdown.overall.recall is None
     assert breakdown.factors == {"class": ()}
 
 
 def test_the_printed_table_fits_into_80_columns_and_says_how_many_objects() -> None:
     stream = io.StringIO()
-    print_breakdown(broken_down(Conditions.of(judged())), Console(file=stream, width=80))
+    print_breakdown(broken_down(Conditions.of(matched())), Console(file=stream, width=80))
     lines = stream.getvalue().splitlines()
     assert max(map(len, lines)) <= 80
     (car,) = [line for line in lines if "car" in line]

@@ -1,4 +1,4 @@
-"""perception/evaluation/ground_forecasting.py, ground_displacement.py and true_ground_tracks.py"""
+"""perception/evaluation/ground_forecasting.py, ground_displacement.py and gt_ground_tracks.py"""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from support.ground_runs import DT_S, STEPS, Drive, Forecasting, knowing, line, 
 from perception.arrays import FloatArray, IntArray
 from perception.errors import UsageError
 from perception.evaluation import (
-    ForecastRecord,
+    EvaluatedRun,
     GroundForecastingReport,
     GroundScope,
-    MeasuredRun,
+    InstantForecasts,
     evaluate_ground_forecasts,
 )
 from perception.forecasting import ConstantVelocityForecaster
@@ -25,16 +25,16 @@ STRAIGHT = {1: line((3.0, 0.0), (10.0, 2.0)), 2: line((-2.0, 4.0), (0.0, 20.0)),
 TURNING = {1: turn(5.0, (10.0, 5.0)), 2: turn(8.0, (-30.0, 10.0), -0.3), 3: line((0.0, 0.0), (25.0, -5.0))}
 
 
-def evaluate(measured: MeasuredRun, **options: object) -> GroundForecastingReport:
-    assert measured.objects is not None
-    records = measured.run.records if measured.true_records is None else measured.true_records
-    setting = "tracked" if measured.true_records is None else "true tracks"
+def evaluate(evaluated: EvaluatedRun, **options: object) -> GroundForecastingReport:
+    assert evaluated.objects is not None
+    records = evaluated.run.records if evaluated.gt_records is None else evaluated.gt_records
+    setting = "tracked" if evaluated.gt_records is None else "ground-truth tracks"
     arguments = {"records": records, "setting": setting, "rng": np.random.default_rng(0), **options}
-    return evaluate_ground_forecasts(objects=measured.objects, truth=measured.ground_truth(SCOPE), **arguments)
+    return evaluate_ground_forecasts(objects=evaluated.objects, truth=evaluated.ground_truth(SCOPE), **arguments)
 
 
-def run(drive: Drive, forecast: Forecasting | None, scenes: list[Scene] | None = None) -> MeasuredRun:
-    return drive.measured(drive.scenes(forecast=forecast) if scenes is None else scenes)
+def run(drive: Drive, forecast: Forecasting | None, scenes: list[Scene] | None = None) -> EvaluatedRun:
+    return drive.evaluated(drive.scenes(forecast=forecast) if scenes is None else scenes)
 
 
 def test_who_knows_the_future_makes_no_error_in_the_best_of_his_futures() -> None:
@@ -88,7 +88,7 @@ def test_counts_of_what_could_be_scored() -> None:
     drive = Drive({1: line((1.0, 0.0), (10.0, 0.0)), 2: line((0.0, 0.0), (-10.0, 0.0))}, instants=50)
     truth = drive.boxes(visible=lambda instant, identity, camera: float(identity == 1 or instant < 10))
     scenes = drive.scenes(forecast=straight_on, error_m=lambda offsets: np.where(offsets > 15, 3.0, 0.0))
-    report = evaluate(drive.measured(scenes, truth=truth))
+    report = evaluate(drive.evaluated(scenes, truth=truth))
     # Object 1 is placed 3 m off where x passes 15 m, from instant 51 on: never here.
     assert (report.track_count, report.first_sight_count, report.ignored_count, report.unmatched_count) == (
         100,
@@ -100,17 +100,17 @@ def test_counts_of_what_could_be_scored() -> None:
     assert (report.truth_count, report.truth_matched_count) == (60, 60)
     assert [scores.target_count for scores in report.horizons] == [39 + 9, 29 + 9, 19 + 9, 9 + 9]
     assert report.horizons[3].without_future_count == 40
-    far = evaluate(drive.measured(drive.scenes(forecast=straight_on, error_m=lambda offsets: 0 * offsets + 1.5)))
+    far = evaluate(drive.evaluated(drive.scenes(forecast=straight_on, error_m=lambda offsets: 0 * offsets + 1.5)))
     assert (far.unmatched_count, far.candidate_count) == (100, 0)
     without = [replace(scene, forecasts=scene.forecasts[scene.forecasts.track_ids == 1]) for scene in scenes]
-    assert evaluate(drive.measured(without, truth=truth)).without_forecast_count == 50
+    assert evaluate(drive.evaluated(without, truth=truth)).without_forecast_count == 50
 
 
 def test_a_forecaster_on_true_tracks() -> None:
     drive = Drive(STRAIGHT, instants=60, car=line((1.0, 0.0), (0.0, 0.0)))
-    measured = run(drive, straight_on).with_true_tracks(GroundConstantVelocity(), SCOPE)
-    report = evaluate(measured)
-    assert report.setting == "true tracks"
+    evaluated = run(drive, straight_on).with_gt_tracks(GroundConstantVelocity(), SCOPE)
+    report = evaluate(evaluated)
+    assert report.setting == "ground-truth tracks"
     assert report.candidate_count == 3 * 59
     for scores in report.horizons:
         assert scores.expected is not None
@@ -148,7 +148,7 @@ def test_true_tracks_show_the_width_that_the_car_sees() -> None:
             seen.append(tracks)
             return super().step(tracks, timestamp_ns, world_from_vehicle)
 
-    run(drive, straight_on).with_true_tracks(Keeping(), SCOPE)
+    run(drive, straight_on).with_gt_tracks(Keeping(), SCOPE)
     first, second, _ = seen
     # One is seen from behind, 1.8 m wide, the other from the side, 4.5 m long.
     assert dict(zip(first.ids.tolist(), first.means[:, 2].tolist(), strict=True)) == pytest.approx({1: 1.8, 2: 4.5})
@@ -206,14 +206,14 @@ def test_the_same_track_by_another_name_and_in_another_order() -> None:
 
 def test_rejects_other_frames_and_records_without_states() -> None:
     drive = Drive(STRAIGHT, instants=5)
-    measured = run(drive, straight_on)
-    records: tuple[ForecastRecord, ...] = measured.run.records
+    evaluated = run(drive, straight_on)
+    records: tuple[InstantForecasts, ...] = evaluated.run.records
     in_image = replace(records[0], forecasts=replace(records[0].forecasts, reference_frame="image"))
     with pytest.raises(UsageError, match="calibrated cameras"):
-        evaluate(measured, records=[in_image])
+        evaluate(evaluated, records=[in_image])
     with pytest.raises(ValueError, match="states on the ground"):
-        evaluate(measured, records=[replace(records[0], state_means=None)])
-    nothing = evaluate(measured, records=[])
+        evaluate(evaluated, records=[replace(records[0], state_means=None)])
+    nothing = evaluate(evaluated, records=[])
     assert [scores.target_count for scores in nothing.horizons] == [0, 0, 0, 0]
 
 

@@ -24,20 +24,20 @@ from support.forecast_runs import (
 from perception.errors import UsageError
 from perception.evaluation import (
     ForecastingReport,
-    ForecastRecord,
-    constant_velocity_futures,
+    InstantForecasts,
     evaluate_forecasts,
     join_tables,
-    kalman_velocity_futures,
+    kalman_velocity_paths,
+    last_difference_paths,
 )
-from perception.evaluation.core.gt_interpolation import TruthFutures
+from perception.evaluation.core.gt_interpolation import GtPaths
 from perception.types import BoxTable, Forecasts, Tracks
 
 FRAMES = 40
 
 
-def evaluate(records: list[ForecastRecord], truth: BoxTable, **options: object) -> ForecastingReport:
-    settings = {"setting": "true tracks", "rng": np.random.default_rng(0), **options}
+def evaluate(records: list[InstantForecasts], truth: BoxTable, **options: object) -> ForecastingReport:
+    settings = {"setting": "ground-truth tracks", "rng": np.random.default_rng(0), **options}
     return evaluate_forecasts(records=records, truth=truth, frame_timestamps_ns=timestamps_ns(FRAMES), **settings)
 
 
@@ -82,7 +82,7 @@ def test_unmatched_tracks_and_tracks_without_forecast_are_counted() -> None:
     ]
     tracked = evaluate(renamed, truth, setting="tracked")
     assert (tracked.unmatched_count, tracked.candidate_count) == (0, 78)
-    assert evaluate(renamed, truth, setting="true tracks").unmatched_count == 80
+    assert evaluate(renamed, truth, setting="ground-truth tracks").unmatched_count == 80
     young = [replace(record, forecasts=record.forecasts[record.forecasts.track_ids == 2]) for record in records]
     partly = evaluate(young, truth)
     assert (partly.without_forecast_count, partly.candidate_count) == (40, 39)
@@ -151,7 +151,7 @@ def test_the_future_changes_no_input_and_no_constant_velocity() -> None:
 def test_truth_between_frames_is_linear_and_unknown_across_wide_gaps() -> None:
     truth = truth_of({1: straight((50.0, 0.0), (0.0, 0.0)), 2: straight((0.0, 50.0), (9.0, 0.0))}, frames=10)
     kept = truth[~((truth.ids == 1) & np.isin(truth.frame_indices, (3, 6, 7)))]
-    futures = TruthFutures.from_truth(truth=kept, frame_timestamps_ns=timestamps_ns(10))
+    futures = GtPaths.from_truth(truth=kept, frame_timestamps_ns=timestamps_ns(10))
     first = futures.object_of_row[np.flatnonzero(kept.ids == 1)[:1]]
     seconds = np.array([[0.1, 0.6, 1.0, 1.2, 1.6, 1.8, 1.9, 9.0]])
     stamps = timestamps_ns(10)[0] + np.rint(seconds * 1e9).astype(np.int64)
@@ -168,7 +168,7 @@ def test_a_gap_before_the_horizon_leaves_the_target_out() -> None:
     assert report.horizons[1].expected is None
 
 
-@pytest.mark.parametrize("setting", ["tracked", "true tracks"])
+@pytest.mark.parametrize("setting", ["tracked", "ground-truth tracks"])
 def test_objects_of_two_cameras_with_the_same_id_stay_apart(setting: str) -> None:
     front = truth_of({1: straight((30.0, 0.0))})
     rear = replace(truth_of({1: straight((-30.0, 0.0), (800.0, 100.0))}), cameras=np.full(40, "rear"))
@@ -216,19 +216,17 @@ def test_a_horizon_between_two_steps_is_interpolated_and_one_beyond_is_named() -
 def test_futures_at_constant_velocity() -> None:
     now, before = np.array([[10.0, 10.0, 30.0, 30.0]]), np.array([[5.0, 12.0, 25.0, 32.0]])
     times = np.array([0.5, 2.0])
-    got = constant_velocity_futures(
+    got = last_difference_paths(
         boxes_xyxy_px=now, previous_boxes_xyxy_px=before, elapsed_s=np.array([0.5]), times_s=times
     )
     np.testing.assert_allclose(got, [[[25.0, 18.0], [40.0, 12.0]]])
     state = np.array([[0.5, 0.5, 0.1, 0.1, 0.01, -0.02, 9.0, 9.0]])
-    filtered = kalman_velocity_futures(
+    filtered = kalman_velocity_paths(
         boxes_xyxy_px=now, state_means=state, image_sizes_px=np.array([[1000, 500]]), times_s=times
     )
     np.testing.assert_allclose(filtered, [[[25.0, 15.0], [40.0, 0.0]]])
     with pytest.raises(ValueError, match="elapsed_s"):
-        constant_velocity_futures(
-            boxes_xyxy_px=now, previous_boxes_xyxy_px=before, elapsed_s=np.zeros(1), times_s=times
-        )
+        last_difference_paths(boxes_xyxy_px=now, previous_boxes_xyxy_px=before, elapsed_s=np.zeros(1), times_s=times)
 
 
 def test_empty_runs_have_empty_scores() -> None:
@@ -252,7 +250,7 @@ def test_the_same_seed_gives_the_same_intervals() -> None:
 
 def test_a_record_of_one_pipeline_step() -> None:
     tracks = Tracks.empty()
-    record = ForecastRecord.from_tracks(
+    record = InstantForecasts.from_tracks(
         frame_index=3, timestamp_ns=5, tracks=tracks, forecasts=Forecasts.empty(modes=2, steps=4)
     )
     assert (record.frame_index, len(record.track_ids)) == (3, 0)

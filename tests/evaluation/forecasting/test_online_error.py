@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from perception.evaluation.forecasting.online_error import Hindsight
+from perception.evaluation.forecasting.online_error import OnlineError
 from perception.types import Forecasts, FrameSet, Scene, Tracks
 
 DT_S = 0.1
@@ -53,11 +53,11 @@ def scene(
     return Scene(FrameSet((), timestamp_ns, 0), {}, tracks, forecasts)
 
 
-def run(*scenes: Scene) -> Hindsight:
-    hindsight = Hindsight()
+def run(*scenes: Scene) -> OnlineError:
+    online_error = OnlineError()
     for one in scenes:
-        hindsight.add(one)
-    return hindsight
+        online_error.add(one)
+    return online_error
 
 
 def test_a_forecast_that_comes_true_has_no_error_and_a_wrong_one_is_off_by_its_distance() -> None:
@@ -87,11 +87,11 @@ def test_between_two_instants_the_object_was_between_two_places() -> None:
 
 def test_pixels_are_those_of_the_image() -> None:
     scenes = (scene(t, {1: (0.1, 0.1)}, velocity=(0.0, 0.3), futures=((0.1, 0.0),), frame="image") for t in (0, 0.5, 1))
-    hindsight = run(*scenes)
-    (score,) = hindsight.scores()
+    online_error = run(*scenes)
+    (score,) = online_error.scores()
     assert (score.expected, score.constant_velocity) == pytest.approx((20.0, 30.0))
-    assert hindsight.unit == "px"
-    assert hindsight.line() == "off by 20 px after 1 s (constant velocity 30)"
+    assert online_error.unit == "px"
+    assert online_error.line() == "off by 20 px after 1 s (constant velocity 30)"
 
 
 @pytest.mark.parametrize(
@@ -113,9 +113,9 @@ def test_horizons_beyond_the_forecasts_are_left_out() -> None:
 
 
 def test_memory_does_not_grow_with_the_run() -> None:
-    hindsight = run(*(scene(0.1 * t, {1: (0.1 * t, 0.0)}) for t in range(100)))
-    assert len(hindsight._dues) <= 31
+    online_error = run(*(scene(0.1 * t, {1: (0.1 * t, 0.0)}) for t in range(100)))
+    assert len(online_error._dues) <= 31
 
 
 def test_an_empty_run_says_nothing() -> None:
-    assert Hindsight().line() == "" and Hindsight().to_json() == {"unit": "", "horizons": []}
+    assert OnlineError().line() == "" and OnlineError().to_json() == {"unit": "", "horizons": []}

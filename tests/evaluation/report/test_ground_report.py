@@ -11,12 +11,12 @@ import pytest
 from rich.console import Console
 from support.ground_runs import Drive, knowing, line, turn
 
-from perception.evaluation import MeasuredRun, Measures, Report, evaluate_runs, print_report
+from perception.evaluation import EvalConfig, EvaluatedRun, Report, evaluate_runs, print_report
 
-MEASURES = Measures(score_threshold=0.25, min_height_px=6.0)
+MEASURES = EvalConfig(score_threshold=0.25, min_height_px=6.0)
 
 
-def drive(seed: int) -> MeasuredRun:
+def drive(seed: int) -> EvaluatedRun:
     rng = np.random.default_rng(seed)
     paths = {
         **{key: line(tuple(rng.normal(0, 5, 2)), tuple(rng.uniform(-50, 50, 2))) for key in range(12)},
@@ -28,13 +28,13 @@ def drive(seed: int) -> MeasuredRun:
         forecast=knowing(made),
         found=lambda instant, key: (instant + key) % 7 > 0,
     )
-    return made.measured(scenes, title=f"drives/test-{seed}")
+    return made.evaluated(scenes, title=f"drives/test-{seed}")
 
 
 @pytest.fixture(scope="module")
 def report() -> Report:
     runs = [drive(seed) for seed in (1, 2)]
-    return evaluate_runs(runs=runs, title="2 recordings", rng=np.random.default_rng(0), measures=MEASURES)
+    return evaluate_runs(runs=runs, title="2 recordings", rng=np.random.default_rng(0), config=MEASURES)
 
 
 def printed(report: Report, width: int) -> str:
@@ -78,7 +78,7 @@ def test_nothing_is_cut_off(report: Report, width: int) -> None:
 
 def test_large_numbers_fit_in_80_columns(report: Report) -> None:
     assert report.ground is not None
-    far = replace(report.ground.positions.near, median_m=123.45, p90_m=123.45, count=123_456, truth_count=123_456)
+    far = replace(report.ground.localization.near, median_m=123.45, p90_m=123.45, count=123_456, truth_count=123_456)
     forecasting = report.ground.forecasting[0]
     horizons = tuple(
         replace(scores, **dict.fromkeys(("expected", "most_probable", "best_of_k", "constant_velocity"), large))
@@ -87,7 +87,7 @@ def test_large_numbers_fit_in_80_columns(report: Report) -> None:
     )
     ground = replace(
         report.ground,
-        positions=replace(report.ground.positions, near=far),
+        localization=replace(report.ground.localization, near=far),
         forecasting=(replace(forecasting, horizons=horizons, future_count=20),),
     )
     text = printed(replace(report, ground=ground), 80)
@@ -101,8 +101,8 @@ def test_json_is_whole_and_strict(report: Report) -> None:
     ground = plain["ground"]
     assert ground["tracking"][0]["overall"]["hota"] > 0.5
     assert ground["tracking"][0]["scope"] == {"min_visible_share": 0.5, "min_height_px": 6.0, "max_distance_m": 60.0}
-    assert ground["positions"]["near"]["median_share"] == pytest.approx(0.03, abs=0.01)
-    assert ground["handover"]["kept_share"] == 1.0
+    assert ground["localization"]["near"]["median_share"] == pytest.approx(0.03, abs=0.01)
+    assert ground["cross_camera_identity"]["kept_share"] == 1.0
     assert ground["forecasting"][0]["horizons"][3]["horizon_s"] == 4.0
     assert [figures["title"] for figures in plain["recordings"]] == ["drives/test-1", "drives/test-2"]
 
@@ -116,8 +116,8 @@ def test_summary_speaks_of_the_ground(report: Report) -> None:
 
 def test_a_drive_without_objects_prints() -> None:
     made = Drive({1: line((0.0, 0.0), (20.0, 0.0))}, instants=5)
-    run = made.measured(made.scenes(found=lambda instant, key: False))
-    report = evaluate_runs(runs=[run], title="nothing", rng=np.random.default_rng(0), measures=MEASURES)
+    run = made.evaluated(made.scenes(found=lambda instant, key: False))
+    report = evaluate_runs(runs=[run], title="nothing", rng=np.random.default_rng(0), config=MEASURES)
     words = " ".join(printed(report, 80).split())
     assert "No tracked object passed from one camera to another" in words
     assert "0 of 0 tracks" in words

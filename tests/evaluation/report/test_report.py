@@ -13,7 +13,7 @@ from support.evaluation_tables import disturbed, random_table, table
 from support.forecast_runs import go_on, records_of, stay, timestamps_ns, truth_of, turning
 
 from perception.evaluation import (
-    DisplacementErrors,
+    ImageAdeFde,
     Report,
     evaluate_detection,
     evaluate_forecasts,
@@ -41,7 +41,7 @@ def full_report() -> Report:
             rng=rng,
             horizons_s=(1.0, 2.0, 3.0, 4.0),
         )
-        for setting, forecast in (("tracked", stay), ("true tracks", go_on))
+        for setting, forecast in (("tracked", stay), ("ground-truth tracks", go_on))
     )
     times = [{"detection": 1234.5, "tracking": 2.0, "forecasting": 3.25, "drawing_of_everything": 4.0}] * 20
     return Report(
@@ -119,7 +119,7 @@ def test_nothing_is_cut_off(full_report: Report, width: int) -> None:
 
 
 def test_large_numbers_fit_in_80_columns(full_report: Report) -> None:
-    def enlarged(errors: DisplacementErrors | None) -> DisplacementErrors | None:
+    def enlarged(errors: ImageAdeFde | None) -> ImageAdeFde | None:
         return replace(errors, ade_px=1234.56, fde_px=1234.56) if errors is not None else None
 
     tracking = full_report.tracking[1]
@@ -174,11 +174,11 @@ def test_summary_speaks_plainly(full_report: Report) -> None:
     assert said.startswith(f"Finds {recall:.0%} of the vehicles")
     assert "farther off than constant velocity" in said
     assert "ms per instant" in said
-    assert Report(title="nothing").summary() == "Nothing could be measured."
+    assert Report(title="nothing").summary() == "Nothing could be evaluated."
 
 
 def test_an_empty_report_prints(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "Nothing could be measured." in printed(Report(title="nothing"), 80)
+    assert "Nothing could be evaluated." in printed(Report(title="nothing"), 80)
 
 
 def test_titles_and_names_are_not_read_as_markup(full_report: Report) -> None:

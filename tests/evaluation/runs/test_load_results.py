@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from support.ground_runs import CAMERA_YAWS_RAD, Drive, knowing, line, turn
 
-from perception.evaluation import MeasuredRun, Measures, evaluate_runs
+from perception.evaluation import EvalConfig, EvaluatedRun, evaluate_runs
 from perception.evaluation.runs.load_results import saved_tables
 from perception.results import ResultWriter, read_results
 
@@ -20,8 +20,8 @@ def test_a_saved_run_on_the_ground_is_measured_as_the_run_itself(tmp_path: Path)
     with ResultWriter(tmp_path, cameras=tuple(CAMERA_YAWS_RAD)) as writer:
         for scene in scenes:
             writer.write(scene)
-    run = drive.measured(scenes)
-    saved = MeasuredRun.of(
+    run = drive.evaluated(scenes)
+    saved = EvaluatedRun.of(
         title=run.title,
         run=saved_tables(read_results(tmp_path)),
         truth=run.truth,
@@ -30,16 +30,16 @@ def test_a_saved_run_on_the_ground_is_measured_as_the_run_itself(tmp_path: Path)
     )
     reports = [
         evaluate_runs(
-            runs=[measured], title="", rng=np.random.default_rng(0), measures=Measures(score_threshold=0.25)
+            runs=[evaluated], title="", rng=np.random.default_rng(0), config=EvalConfig(score_threshold=0.25)
         ).ground
-        for measured in (run, saved)
+        for evaluated in (run, saved)
     ]
     ours, theirs = reports
     assert ours is not None
     assert theirs is not None
     assert theirs.tracking[0].overall.hota == pytest.approx(ours.tracking[0].overall.hota, abs=1e-3)
-    assert theirs.handover == ours.handover
-    assert theirs.positions.near.median_share == pytest.approx(ours.positions.near.median_share, abs=1e-3)
+    assert theirs.cross_camera_identity == ours.cross_camera_identity
+    assert theirs.localization.near.median_share == pytest.approx(ours.localization.near.median_share, abs=1e-3)
     for read, made in zip(theirs.forecasting[0].horizons, ours.forecasting[0].horizons, strict=True):
         assert read.target_count == made.target_count > 0
         assert read.best_of_k is not None

@@ -1,4 +1,4 @@
-"""perception/evaluation/pooling.py, measured.py and run.py"""
+"""perception/evaluation/pooling.py, evaluated.py and run.py"""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from support.trackeval_oracle import assert_equal_to_trackeval, place_similarity
 
 from perception.errors import UsageError
 from perception.evaluation import (
-    ForecastRecord,
-    MeasuredRun,
-    Measures,
+    EvalConfig,
+    EvaluatedRun,
+    InstantForecasts,
     Report,
     RunTables,
     Timeline,
@@ -22,13 +22,13 @@ from perception.evaluation import (
     evaluate_runs,
     join_tables,
 )
-from perception.evaluation.runs.merge_sequences import pool_runs
+from perception.evaluation.runs.merge_sequences import merge_runs
 from perception.forecasting import ConstantVelocityForecaster
 
-MEASURES = Measures(score_threshold=0.25, grouping="each")
+MEASURES = EvalConfig(score_threshold=0.25, grouping="each")
 
 
-def drive(seed: int, *, instants: int = 50) -> MeasuredRun:
+def drive(seed: int, *, instants: int = 50) -> EvaluatedRun:
     """Cars around a moving car, tracked with errors, under ids that other drives use too."""
     rng = np.random.default_rng(seed)
     paths = {
@@ -42,11 +42,11 @@ def drive(seed: int, *, instants: int = 50) -> MeasuredRun:
         found=lambda instant, key: (instant + key) % 5 > 0,
         forecast=straight_on,
     )
-    return made.measured(scenes, title=f"drive {seed}")
+    return made.evaluated(scenes, title=f"drive {seed}")
 
 
-def evaluate(runs: list[MeasuredRun], measures: Measures = MEASURES) -> Report:
-    return evaluate_runs(runs=runs, title="together", rng=np.random.default_rng(0), measures=measures)
+def evaluate(runs: list[EvaluatedRun], config: EvalConfig = MEASURES) -> Report:
+    return evaluate_runs(runs=runs, title="together", rng=np.random.default_rng(0), config=config)
 
 
 def test_pooled_tracking_is_what_trackeval_makes_of_the_sequences() -> None:
@@ -78,9 +78,9 @@ def test_a_drive_twice_has_the_scores_of_the_drive() -> None:
     assert two.detection[0].overall.ap50 == pytest.approx(one.detection[0].overall.ap50)
     assert two.tracking[0].overall.hota == pytest.approx(one.tracking[0].overall.hota)
     assert two.ground.tracking[0].overall.hota == pytest.approx(one.ground.tracking[0].overall.hota)
-    assert two.ground.positions.near.median_m == pytest.approx(one.ground.positions.near.median_m)
-    assert two.ground.positions.near.count == 2 * one.ground.positions.near.count
-    assert two.ground.handover.kept_share == pytest.approx(one.ground.handover.kept_share)
+    assert two.ground.localization.near.median_m == pytest.approx(one.ground.localization.near.median_m)
+    assert two.ground.localization.near.count == 2 * one.ground.localization.near.count
+    assert two.ground.cross_camera_identity.kept_share == pytest.approx(one.ground.cross_camera_identity.kept_share)
     for single, double in zip(one.ground.forecasting[0].horizons, two.ground.forecasting[0].horizons, strict=True):
         assert (double.target_count, double.object_count) == (2 * single.target_count, 2 * single.object_count)
         assert double.expected is not None
@@ -102,13 +102,13 @@ def test_each_recording_has_its_own_figures() -> None:
         assert figures.instant_count == 50
         assert figures.ap50 == report.detection[0].overall.ap50
         assert figures.hota == report.ground.tracking[0].overall.hota
-        assert figures.position_share == report.ground.positions.near.median_share
+        assert figures.position_share == report.ground.localization.near.median_share
         comparison = report.ground.forecasting[0].horizons[2].best_fde_comparison
         assert comparison is not None
         assert figures.best_fde_ratio == comparison.ratio
 
 
-def in_image(seed: int) -> MeasuredRun:
+def in_image(seed: int) -> EvaluatedRun:
     """Cars of one camera, found a little beside where they are."""
     truth = truth_of({key: turning(20.0 * key, (100.0, 80.0 * key + seed)) for key in range(1, 6)})
     records = records_of(truth, go_on, stds_px=3.0)
@@ -116,14 +116,14 @@ def in_image(seed: int) -> MeasuredRun:
     timeline = Timeline(
         np.array([record.timestamp_ns for record in records]), {"front": np.arange(40)}, {"front": (1000, 500)}
     )
-    return MeasuredRun.of(title=str(seed), run=run, truth=truth, timeline=timeline)
+    return EvaluatedRun.of(title=str(seed), run=run, truth=truth, timeline=timeline)
 
 
 def test_runs_in_the_image_are_pooled_too_with_their_forecasts_on_true_tracks() -> None:
-    runs = [in_image(seed).with_true_tracks(ConstantVelocityForecaster(), MEASURES.scope) for seed in (0, 7)]
+    runs = [in_image(seed).with_gt_tracks(ConstantVelocityForecaster(), MEASURES.scope) for seed in (0, 7)]
     report, alone = evaluate(runs), evaluate(runs[:1])
     assert report.ground is None
-    assert [part.setting for part in report.forecasting] == ["tracked", "true tracks"]
+    assert [part.setting for part in report.forecasting] == ["tracked", "ground-truth tracks"]
     for part, single in zip(report.forecasting, alone.forecasting, strict=True):
         assert part.unmatched_count == 0
         assert part.candidate_count == 2 * single.candidate_count
@@ -137,7 +137,7 @@ def test_runs_in_the_image_are_pooled_too_with_their_forecasts_on_true_tracks() 
 
 
 def test_nothing_of_one_recording_touches_another() -> None:
-    pooled = pool_runs([drive(1), drive(1)], title="both")
+    pooled = merge_runs([drive(1), drive(1)], title="both")
     assert (np.diff(pooled.timeline.timestamps_ns) > 0).all()
     half = len(pooled.truth) // 2
     assert set(pooled.truth.ids[:half]).isdisjoint(pooled.truth.ids[half:])
@@ -160,7 +160,7 @@ def test_a_run_on_the_ground_without_truth_there_is_measured_in_the_images_and_s
 def test_min_visible_is_half_on_the_ground_and_nothing_in_the_image_unless_said() -> None:
     made = Drive({1: line((0.0, 0.0), (20.0, 0.0)), 2: line((0.0, 0.0), (-20.0, 0.0))}, instants=4)
     truth = made.boxes(visible=lambda instant, identity, camera: 1.0 if identity == 1 else 0.3)
-    run = made.measured(made.scenes(forecast=straight_on), truth=truth)
+    run = made.evaluated(made.scenes(forecast=straight_on), truth=truth)
     for share, in_images, on_ground in ((None, 8, 4), (0.0, 8, 8), (0.2, 8, 8), (0.5, 4, 4)):
         report = evaluate([run], replace(MEASURES, min_visible_share=share))
         assert report.ground is not None
@@ -187,9 +187,9 @@ def test_one_call_for_one_run() -> None:
 
 def test_rejects_mixtures_and_nothing() -> None:
     with pytest.raises(UsageError, match="not of one kind"):
-        pool_runs([drive(1), in_image(1)], title="both")
+        merge_runs([drive(1), in_image(1)], title="both")
     with pytest.raises(ValueError, match="at least one"):
-        pool_runs([], title="none")
+        merge_runs([], title="none")
 
 
 def test_visible_shares_are_kept_when_tables_are_joined() -> None:
@@ -205,7 +205,7 @@ def test_the_recorder_keeps_every_sighting_and_the_places_of_what_is_seen() -> N
     made = Drive({1: line((0.0, 0.0), (20.0, 0.0)), 2: line((1.0, 0.0), (0.0, 15.0))}, instants=3)
     scenes = made.scenes(forecast=straight_on)
     hidden = [replace(scene, tracks=replace(scene.tracks, unseen_s=np.array([0.0, 0.4]))) for scene in scenes]
-    run = made.measured(hidden).run
+    run = made.evaluated(hidden).run
     assert run.objects is not None
     assert run.objects.ids.tolist() == [1, 1, 1]
     assert run.objects.timestamps_ns.tolist() == made.timestamps_ns.tolist()
@@ -216,7 +216,7 @@ def test_the_recorder_keeps_every_sighting_and_the_places_of_what_is_seen() -> N
     cut = [
         replace(scene, tracks=scene.tracks[scene.tracks.ids == 2], forecasts=scene.forecasts[1:]) for scene in scenes
     ]
-    assert made.measured(cut).run.tracks.ids.tolist() == [2] * 3
-    records: tuple[ForecastRecord, ...] = run.records
+    assert made.evaluated(cut).run.tracks.ids.tolist() == [2] * 3
+    records: tuple[InstantForecasts, ...] = run.records
     assert records[1].state_means is not None
     assert records[1].state_means[:, 4].tolist() == pytest.approx([0.0, 1.0])

@@ -6,19 +6,19 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perception.evaluation import HandoverReport, Sighted, evaluate_handover
+from perception.evaluation import CrossCameraIdentityReport, GtTrackMatches, evaluate_cross_camera_identity
 
 TIMES_NS = 500_000_000 * np.arange(40, dtype=np.int64)
 Row = tuple[int, int, str, int]
 
 
-def handover(rows: list[Row]) -> HandoverReport:
+def handover(rows: list[Row]) -> CrossCameraIdentityReport:
     """Rows of instant (two per second), object, camera, track (-1: none)."""
-    return evaluate_handover(sighted=sighted(rows), timestamps_ns=TIMES_NS)
+    return evaluate_cross_camera_identity(matches=sighted(rows), timestamps_ns=TIMES_NS)
 
 
-def sighted(rows: list[Row]) -> Sighted:
-    return Sighted(
+def sighted(rows: list[Row]) -> GtTrackMatches:
+    return GtTrackMatches(
         instants=np.array([row[0] for row in rows], np.int64),
         object_ids=np.array([row[1] for row in rows], np.int64),
         cameras=np.array([row[2] for row in rows], dtype="U5"),
@@ -31,7 +31,7 @@ def stay(first: int, last: int, camera: str, track: int, identity: int = 1) -> l
     return [(instant, identity, camera, track) for instant in range(first, last + 1)]
 
 
-def counts(report: HandoverReport) -> tuple[int, ...]:
+def counts(report: CrossCameraIdentityReport) -> tuple[int, ...]:
     return (
         report.handover_count,
         report.tracked_count,

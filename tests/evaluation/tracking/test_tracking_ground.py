@@ -89,12 +89,12 @@ def test_who_follows_what_does_not_count_is_neither_right_nor_wrong() -> None:
 
 def test_one_identity_across_cameras_is_what_counts() -> None:
     drive = Drive({1: turn(8.0, (10.0, -12.0), 0.8), 2: AHEAD}, instants=60)
-    kept = drive.measured(drive.scenes())
-    renamed = drive.measured(drive.scenes(identity=lambda instant, identity: identity + 10 * (instant >= 30)))
-    for measured, expected in ((kept, 1.0), (renamed, 0.5)):
-        assert measured.run.objects is not None
-        tracks = tracked_objects(objects=measured.run.objects, timeline=measured.timeline, scope=SCOPE)
-        scores = evaluate(measured.ground_truth(SCOPE), tracks).overall
+    kept = drive.evaluated(drive.scenes())
+    renamed = drive.evaluated(drive.scenes(identity=lambda instant, identity: identity + 10 * (instant >= 30)))
+    for evaluated, expected in ((kept, 1.0), (renamed, 0.5)):
+        assert evaluated.run.objects is not None
+        tracks = tracked_objects(objects=evaluated.run.objects, timeline=evaluated.timeline, scope=SCOPE)
+        scores = evaluate(evaluated.ground_truth(SCOPE), tracks).overall
         assert scores.det_a == pytest.approx(1.0)
         assert scores.ass_a == pytest.approx(expected, abs=0.01)
 
@@ -132,10 +132,10 @@ def test_an_object_counts_where_a_camera_sees_it_well_enough_and_near() -> None:
     drive = Drive({1: AHEAD, 2: line((0.0, 0.0), (70.0, 0.0)), 3: line((0.0, 0.0), (0.0, 30.0))}, instants=4)
     shares = {0: 1.0, 1: 0.5, 2: 0.49, 3: 0.0}
     truth = drive.boxes(visible=lambda instant, identity, camera: shares[instant] if identity == 1 else 1.0)
-    table = drive.measured(drive.scenes(), truth=truth).ground_truth(SCOPE)
+    table = drive.evaluated(drive.scenes(), truth=truth).ground_truth(SCOPE)
     counts = {identity: table.counts[table.ids == identity].tolist() for identity in (1, 2, 3)}
     assert counts == {1: [True, True, False, False], 2: [False] * 4, 3: [True] * 4}
-    high = drive.measured(drive.scenes(), truth=truth).ground_truth(GroundScope(0.0, 20.0, 100.0))
+    high = drive.evaluated(drive.scenes(), truth=truth).ground_truth(GroundScope(0.0, 20.0, 100.0))
     # 320 px * 1.6 m / 20 m = 26 px, at 70 m 7 px, at 30 m 17 px.
     assert {identity: high.counts[high.ids == identity].all() for identity in (1, 2, 3)} == {
         1: True,

@@ -8,7 +8,7 @@ import numpy as np
 
 from perception.arrays import FloatArray
 from perception.evaluation import GroundTable
-from perception.evaluation.core.gt_tracks_ground import true_ground_tracks
+from perception.evaluation.core.gt_tracks_ground import gt_ground_tracks
 from perception.forecasting.track_dataset import TrackSet
 from perception.geometry.cameras import Rig, inverse_rigid, transform_points, yaw_rad
 from perception.simulation.traffic.drive import drive
@@ -78,7 +78,7 @@ def _exact(objects: ObjectTable, instants: list[TrafficInstant]) -> TrackSet:
         counts=np.ones(len(at), bool),
         object_rows=np.arange(len(at)),
     )
-    tracks = true_ground_tracks(
+    tracks = gt_ground_tracks(
         objects=objects,
         truth=table,
         timestamps_ns=times_ns,
