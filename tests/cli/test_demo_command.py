@@ -53,10 +53,10 @@ def test_a_video_becomes_pictures_tables_and_a_report(boxes_command: Command, st
     assert set(report["latency"]["per_stage"]) == {  # type: ignore[index]
         "decode", "detect", "track", "forecast", "draw", "encode", "write"
     }  # fmt: skip
-    hindsight = report["run"]["online_error"]  # type: ignore[index]
-    assert hindsight["unit"] == "px"
-    assert hindsight["horizons"][0]["horizon_s"] == 1.0 and hindsight["horizons"][0]["count"] > 10
-    assert hindsight["horizons"][0]["constant_velocity"] < 5.0, "the boxes move evenly"
+    online_error = report["run"]["online_error"]  # type: ignore[index]
+    assert online_error["unit"] == "px"
+    assert online_error["horizons"][0]["horizon_s"] == 1.0 and online_error["horizons"][0]["count"] > 10
+    assert online_error["horizons"][0]["constant_velocity"] < 5.0, "the boxes move evenly"
     assert "24 frames" in ran.out
     assert "2 objects" in ran.out
     assert "constant velocity" in ran.out
