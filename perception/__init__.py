@@ -14,25 +14,47 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from perception.errors import PerceptionError, UsageError
+    from perception.evaluation import evaluate_run
+    from perception.geometry.cameras import Camera, Rig
     from perception.pipeline.build import BuiltPipeline, build_pipeline
     from perception.pipeline.config import RunConfig
     from perception.pipeline.pipeline import Pipeline
+    from perception.protocols import Detector, Forecaster, Source, Tracker, Writer
     from perception.sources import open_source, read_objects, read_rig, read_truth
-    from perception.types import Detections, Forecasts, Frame, FrameSet, Scene, Tracks
+    from perception.taxonomy import CLASSES
+    from perception.tracking import GroundTracker, ImageTracker
+    from perception.types import Detections, Forecasts, Frame, FrameSet, Scene, TrackerCounts, Tracks
+    from perception.visualization import draw_scene
+
+    __version__: str
 
 __all__ = [
+    "CLASSES",
     "BuiltPipeline",
+    "Camera",
     "Detections",
+    "Detector",
+    "Forecaster",
     "Forecasts",
     "Frame",
     "FrameSet",
+    "GroundTracker",
+    "ImageTracker",
     "PerceptionError",
     "Pipeline",
+    "Rig",
     "RunConfig",
     "Scene",
+    "Source",
+    "Tracker",
+    "TrackerCounts",
     "Tracks",
     "UsageError",
+    "Writer",
+    "__version__",
     "build_pipeline",
+    "draw_scene",
+    "evaluate_run",
     "open_source",
     "read_objects",
     "read_rig",
@@ -40,17 +62,25 @@ __all__ = [
 ]
 
 _MODULES = {
+    "perception.errors": ("PerceptionError", "UsageError"),
+    "perception.evaluation": ("evaluate_run",),
+    "perception.geometry.cameras": ("Camera", "Rig"),
     "perception.pipeline.build": ("BuiltPipeline", "build_pipeline"),
     "perception.pipeline.config": ("RunConfig",),
-    "perception.errors": ("PerceptionError", "UsageError"),
     "perception.pipeline.pipeline": ("Pipeline",),
+    "perception.protocols": ("Detector", "Forecaster", "Source", "Tracker", "Writer"),
     "perception.sources": ("open_source", "read_objects", "read_rig", "read_truth"),
-    "perception.types": ("Detections", "Forecasts", "Frame", "FrameSet", "Scene", "Tracks"),
+    "perception.taxonomy": ("CLASSES",),
+    "perception.tracking": ("GroundTracker", "ImageTracker"),
+    "perception.types": ("Detections", "Forecasts", "Frame", "FrameSet", "Scene", "TrackerCounts", "Tracks"),
+    "perception.visualization": ("draw_scene",),
 }
 
 
 def __getattr__(name: str) -> Any:
     """Import what is asked for when it is asked for, so that ``perception --help`` need not wait for torch."""
+    if name == "__version__":
+        return _version()
     for module, names in _MODULES.items():
         if name in names:
             return getattr(import_module(module), name)
@@ -59,3 +89,13 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+def _version() -> str:
+    """What pyproject.toml says, as the installation keeps it."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(__name__)
+    except PackageNotFoundError:  # run from a folder that was never installed
+        return "0+unknown"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from perception.arrays import FloatArray
 from perception.geometry.cameras import Rig
-from perception.types import Detections, Forecasts, Frame, FrameSet, ReferenceFrame, TrackerCounts, Tracks
+from perception.types import Detections, Forecasts, Frame, FrameSet, ReferenceFrame, Scene, TrackerCounts, Tracks
 
 
 @runtime_checkable
@@ -35,6 +35,11 @@ class Source(Protocol):
     def is_live(self) -> bool: ...
     @property
     def length(self) -> int | None: ...
+    @property
+    def frame_counts(self) -> Mapping[str, int] | None:
+        """Frames of each camera in the whole recording, the skipped ones too; None where that is not known."""
+        ...
+
     @property
     def dropped(self) -> int:
         """Frames that were captured but never handed out."""
@@ -112,3 +117,16 @@ class Forecaster(Protocol):
 
     def step(self, tracks: Tracks, timestamp_ns: int, world_from_vehicle: FloatArray | None = None) -> Forecasts: ...
     def reset(self) -> None: ...
+
+
+@runtime_checkable
+class Writer(Protocol):
+    """A further output of a run, beside its tables and its video."""
+
+    def write(self, scene: Scene) -> None:
+        """Take one instant; called in the order of time."""
+        ...
+
+    def close(self) -> None:
+        """Finish, also where the run broke off; called once."""
+        ...

@@ -10,7 +10,19 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "perception"
-FOUNDATION = {"arrays", "cpu", "errors", "files", "geometry", "protocols", "taxonomy", "types", "weights"}
+FOUNDATION = {
+    "arrays",
+    "box_files",
+    "cpu",
+    "errors",
+    "files",
+    "geometry",
+    "plugins",
+    "protocols",
+    "taxonomy",
+    "types",
+    "weights",
+}
 STAGES = {"sources", "detection", "tracking", "forecasting", "visualization", "results"}
 # Each may import what stands before it, stages only the foundation; nothing imports the command line.
 ORDER = [

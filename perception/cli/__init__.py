@@ -66,9 +66,9 @@ def _not_loaded() -> None:
 
 def _print_version(is_asked: bool) -> None:
     if is_asked:
-        from importlib.metadata import version
+        from perception import __version__
 
-        typer.echo(version("perception"))
+        typer.echo(__version__)
         raise typer.Exit
 
 

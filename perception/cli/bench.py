@@ -43,6 +43,7 @@ def bench(
     ] = None,
     detector: options.DetectorName = None,
     weights: options.Weights = None,
+    tracker: options.TrackerName = None,
     forecaster: options.ForecasterName = None,
     device: options.Device = None,
     conf: options.Confidence = None,

@@ -19,6 +19,7 @@ def demo(
     frame: options.FrameName = None,
     detector: options.DetectorName = None,
     weights: options.Weights = None,
+    tracker: options.TrackerName = None,
     forecaster: options.ForecasterName = None,
     device: options.Device = None,
     conf: options.Confidence = None,
@@ -30,6 +31,7 @@ def demo(
     seed: options.Seed = None,
     show: options.Show = None,
     save: options.Save = None,
+    writer: options.Writers = None,
     output: options.Output = None,
 ) -> None:
     """Find, follow and forecast the road users in a recording; writes video, tables and a report."""

@@ -103,6 +103,7 @@ def evaluate(
     frame: options.FrameName = None,
     detector: options.DetectorName = None,
     weights: options.Weights = None,
+    tracker: options.TrackerName = None,
     forecaster: options.ForecasterName = None,
     device: options.Device = None,
     conf: options.Confidence = None,
@@ -113,6 +114,7 @@ def evaluate(
     engine: options.Engine = None,
     seed: options.Seed = None,
     save: options.Save = None,
+    writer: options.Writers = None,
     output: options.Output = None,
 ) -> None:
     """Measure detection, tracking, forecasting and speed; prints the report and writes report.json."""

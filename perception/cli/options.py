@@ -21,7 +21,8 @@ Source = Annotated[
     list[str] | None,
     typer.Option(
         "--source",
-        help="Video, image folder, glob, recording, webcam number or address; repeat it for several cameras.",
+        help="Video, image folder, glob, recording, webcam number, address, or a package's NAME:PLACE; repeat it for "
+        "several cameras.",
         rich_help_panel=_INPUT,
     ),
 ]
@@ -67,7 +68,8 @@ DetectorName = Annotated[
     str | None,
     typer.Option(
         "--detector",
-        help="auto, roadnet, a torchvision detector, or an ONNX or ncnn file.",
+        help="auto, roadnet, a torchvision detector, an ONNX or ncnn file, results:FILE (boxes from elsewhere), a "
+        "package's, or module:factory.",
         show_default=_default("detector"),
         rich_help_panel=_MODELS,
     ),
@@ -75,11 +77,20 @@ DetectorName = Annotated[
 Weights = Annotated[
     Path | None, typer.Option("--weights", help="The detector's weights file.", rich_help_panel=_MODELS)
 ]
+TrackerName = Annotated[
+    str | None,
+    typer.Option(
+        "--tracker",
+        help="auto (as --frame says), a package's, or module:factory.",
+        show_default=_default("tracker"),
+        rich_help_panel=_MODELS,
+    ),
+]
 ForecasterName = Annotated[
     str | None,
     typer.Option(
         "--forecaster",
-        help="auto, constant-velocity, or a weights file.",
+        help="auto, constant-velocity, a weights file, a package's, or module:factory.",
         show_default=_default("forecaster"),
         rich_help_panel=_MODELS,
     ),
@@ -134,6 +145,14 @@ Show = Annotated[
 Save = Annotated[
     bool | None,
     typer.Option("--save/--no-save", help="Write the results to files.", show_default="save", rich_help_panel=_RESULTS),
+]
+Writers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--writer",
+        help="A package's output, or module:factory, beside the tables; repeatable.",
+        rich_help_panel=_RESULTS,
+    ),
 ]
 Output = Annotated[
     Path | None,

@@ -25,6 +25,7 @@ def stream(
     frame: options.FrameName = None,
     detector: options.DetectorName = None,
     weights: options.Weights = None,
+    tracker: options.TrackerName = None,
     forecaster: options.ForecasterName = None,
     device: options.Device = None,
     conf: options.Confidence = None,
@@ -36,6 +37,7 @@ def stream(
     seed: options.Seed = None,
     show: options.Show = None,
     save: options.Save = None,
+    writer: options.Writers = None,
     output: options.Output = None,
 ) -> None:
     """Find, follow and forecast what a live camera sees now; frames that come too fast are dropped and counted."""

@@ -6,13 +6,13 @@ import os
 import re
 import sys
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 
 from torchvision.models import detection as torchvision_detection
 from torchvision.models import get_model_weights, list_models
 
 from perception.errors import UsageError
+from perception.plugins import did_you_mean
 
 BASE_URL = "https://download.pytorch.org/models/"
 
@@ -72,12 +72,6 @@ def find_fetchable(name: str, *, base_url: str = BASE_URL) -> FetchableWeights:
     if name not in entries:
         raise UsageError(f"{name}: not among the weights that can be fetched; {did_you_mean(name, list(entries))}.")
     return entries[name]
-
-
-def did_you_mean(name: str, names: list[str]) -> str:
-    """The part of an error that names what the user may have meant, or all there is."""
-    close = get_close_matches(name, names, n=3, cutoff=0.5)
-    return f"did you mean {' or '.join(close)}" if close else f"choose from {', '.join(names)}"
 
 
 def cache_folder() -> Path:

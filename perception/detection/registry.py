@@ -1,27 +1,41 @@
-"""From the name that a user gives to a detector."""
+"""From what the user names to a detector: a name, a file, a package's detector, or a factory."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
 from perception.detection.backends.ncnn import NcnnDetector
 from perception.detection.backends.onnx import OnnxDetector
+from perception.detection.backends.results import ResultsDetector
 from perception.detection.backends.torchvision import TorchvisionDetector
-from perception.detection.model_zoo import did_you_mean, fetchable_detectors, torchvision_names
+from perception.detection.model_zoo import fetchable_detectors, torchvision_names
 from perception.detection.roadnet.detector import RoadNetDetector
 from perception.detection.roadnet.engines import EngineName
 from perception.detection.roadnet.weights import is_exported_roadnet, load_roadnet, open_exported
 from perception.detection.settings import DetectionSettings
 from perception.errors import UsageError
+from perception.plugins import DetectorRequest, open_detector_plugin, unknown_name
 from perception.protocols import Detector
 from perception.weights import WEIGHTS_SUFFIX, bundled_cards
 
 AUTO = "auto"
 ROADNET = "roadnet"
-_OWN_INPUT_SIZE = "at its own input size, which --imgsz does not change"
+RESULTS = "results"
+_OWN_INPUT_SIZE = "at its own input size, which imgsz does not change"
+
+
+class OpenedDetector(NamedTuple):
+    """A detector, one sentence that says which was taken and why, and the files that were read for it."""
+
+    detector: Detector
+    reason: str
+    weights: tuple[Path, ...] = ()
 
 
 def open_detector(
@@ -32,113 +46,190 @@ def open_detector(
     weights: Path | None = None,
     half: bool = False,
     engine: EngineName = "auto",
-) -> tuple[Detector, str]:
-    """The detector of that name, and one sentence that says which was taken and why.
+    frame_counts: Mapping[str, int] | None = None,
+) -> OpenedDetector:
+    """The detector that ``name`` stands for.
 
-    ``name`` is "auto" (the best that is present), a bundled RoadNet, a model of torchvision, or a file: FILE.onnx
-    (YOLOX, or an exported RoadNet), FILE.param (ncnn), FILE.safetensors (RoadNet). ``weights`` replaces RoadNet's or
-    the torchvision model's. ``engine`` computes RoadNet, see ``choose_engine``. Nothing is fetched. Raises
-    ``UsageError`` when the name is unknown, weights are absent or do not fit, or an option has no meaning for that
-    detector.
+    ``name`` is "auto" (the best that is present), a bundled RoadNet, a model of torchvision, "results:FILE" (boxes from
+    elsewhere, see ``ResultsDetector``), a file: FILE.onnx (YOLOX, or an exported RoadNet), FILE.param (ncnn),
+    FILE.safetensors (RoadNet), the name of an installed package's detector, or "package.module:factory" (see
+    ``perception.plugins``). ``weights`` replaces RoadNet's or the torchvision model's. ``engine`` computes RoadNet, see
+    ``choose_engine``. ``frame_counts`` are the frames of each camera of the recording that will be looked at, None
+    where there is none. Nothing is fetched.
+
+    Raises ``UsageError`` when the name is unknown, weights are absent or do not fit, or an option has no meaning for
+    that detector.
     """
-    how = _How(device, half, engine)
-    path = Path(name)
-    if path.suffix in (".onnx", ".param", WEIGHTS_SUFFIX):
+    how = _How(settings, device, weights, half, engine, frame_counts)
+    open_file = _FILES.get(Path(name).suffix)
+    stem, _, argument = name.partition(":")
+    if stem == RESULTS:
+        return _open_results(argument, how)
+    if open_file is not None:
         if weights is not None:
-            raise UsageError(f"--weights {weights}: {name} holds its own weights; leave one of the two away.")
-        return _open_file(path, settings, how)
-    if name == AUTO:
-        return _open_best(settings, how, weights)
-    bundled = _bundled()
-    if name in bundled or name == ROADNET:
-        return _open_roadnet(name, settings, how, weights)
-    known = torchvision_names()
-    if name in known:
-        return _open_torchvision(name, settings, how, weights)
-    raise UsageError(
-        f"--detector {name}: there is no such detector; "
-        f"{did_you_mean(name, [AUTO, *bundled, *known, 'FILE.onnx', 'FILE.param', 'FILE' + WEIGHTS_SUFFIX])}."
-    )
+            raise UsageError(
+                f"{name} holds its own weights; leave one of the two away.", field="weights", value=weights
+            )
+        return open_file(Path(name), how)
+    built_in = _built_in()
+    if name in built_in:
+        return built_in[name](how)
+    found = open_detector_plugin(name, how.request)
+    if found is not None:
+        how.check_has_no_engine(name)
+        files = () if weights is None else (weights,)
+        return OpenedDetector(found, f"Detector: {found.name} of {name}, as asked.", files)
+    raise unknown_name("detector", name, [*built_in, f"{RESULTS}:FILE", *(f"FILE{suffix}" for suffix in _FILES)])
 
 
 @dataclass(frozen=True)
 class _How:
-    """Where and how a network computes."""
+    """Where and how a detector computes."""
 
+    settings: DetectionSettings
     device: torch.device
+    weights: Path | None
     half: bool
     engine: EngineName
+    frame_counts: Mapping[str, int] | None
 
     def check_has_no_engine(self, name: str) -> None:
         if self.engine != "auto":
-            raise UsageError(f"--engine {self.engine}: {name} has one engine of its own; leave --engine away.")
+            raise UsageError(
+                f"{name} has one engine of its own; leave `engine` away.", field="engine", value=self.engine
+            )
+
+    def check_has_no_halves(self, name: str, why: str) -> None:
+        if self.half:
+            raise UsageError(f"{name} {why}; leave `half` away.", field="half")
+
+    def request(self, argument: str) -> DetectorRequest:
+        """The same for a detector of others."""
+        return DetectorRequest(
+            argument=argument,
+            device=self.device,
+            confidence=self.settings.confidence,
+            iou=self.settings.iou,
+            image_size_px=self.settings.image_size_px,
+            classes=self.settings.classes,
+            half=self.half,
+            weights=self.weights,
+        )
 
 
-def _open_file(path: Path, settings: DetectionSettings, how: _How) -> tuple[Detector, str]:
-    if path.suffix == WEIGHTS_SUFFIX:
-        return _roadnet(path, settings, how, f"RoadNet from {path}", "as asked")
-    how.check_has_no_engine(path.name)
-    if how.half:
-        raise UsageError(f"--half: {path.name} computes in the precision that it was exported with; leave --half away.")
-    if path.suffix == ".param":
-        return NcnnDetector(path, settings), f"Detector: {path} by ncnn on the CPU, as asked."
+def _built_in() -> dict[str, Callable[[_How], OpenedDetector]]:
+    """What each name opens, in the order in which they are told."""
+    bundled = dict.fromkeys([*_bundled(), ROADNET])
+    return {
+        AUTO: _open_best,
+        **{name: partial(_open_roadnet, name) for name in bundled},
+        **{name: partial(_open_torchvision, name) for name in torchvision_names()},
+    }
+
+
+def _open_weights_file(path: Path, how: _How) -> OpenedDetector:
+    return _roadnet(path, how, f"RoadNet from {path}", "as asked")
+
+
+def _open_ncnn_file(path: Path, how: _How) -> OpenedDetector:
+    _check_is_exported(path, how)
+    detector = NcnnDetector(path, how.settings)
+    files = tuple(file for file in (path, path.with_suffix(".bin")) if file.is_file())
+    return OpenedDetector(detector, f"Detector: {path} by ncnn on the CPU, as asked.", files)
+
+
+def _open_onnx_file(path: Path, how: _How) -> OpenedDetector:
+    _check_is_exported(path, how)
     if is_exported_roadnet(path):
-        return open_exported(path, settings), f"Detector: RoadNet from {path} by ONNX Runtime on the CPU, as asked."
-    detector = OnnxDetector(path, settings, device=how.device)
+        reason = f"Detector: RoadNet from {path} by ONNX Runtime on the CPU, as asked."
+        return OpenedDetector(open_exported(path, how.settings), reason, (path,))
+    detector = OnnxDetector(path, how.settings, device=how.device)
     place = "the GPU" if detector.runs_on_gpu else "the CPU"
     if how.device.type == "cuda" and not detector.runs_on_gpu:
         place += " (this ONNX Runtime has no CUDA)"
-    return detector, f"Detector: {path} by ONNX Runtime on {place}, {_OWN_INPUT_SIZE}, as asked."
+    reason = f"Detector: {path} by ONNX Runtime on {place}, {_OWN_INPUT_SIZE}, as asked."
+    return OpenedDetector(detector, reason, (path,))
 
 
-def _roadnet(path: Path, settings: DetectionSettings, how: _How, what: str, why: str) -> tuple[RoadNetDetector, str]:
-    detector = load_roadnet(path, settings, device=how.device, half=how.half, engine=how.engine)
-    return detector, f"Detector: {what} by {detector.engine.title}, {why}."
+def _check_is_exported(path: Path, how: _How) -> None:
+    how.check_has_no_engine(path.name)
+    how.check_has_no_halves(path.name, "computes in the precision that it was exported with")
 
 
-def _open_roadnet(name: str, settings: DetectionSettings, how: _How, weights: Path | None) -> tuple[Detector, str]:
+_FILES: Mapping[str, Callable[[Path, _How], OpenedDetector]] = {
+    ".onnx": _open_onnx_file,
+    ".param": _open_ncnn_file,
+    WEIGHTS_SUFFIX: _open_weights_file,
+}
+"""What opens a file with such an ending."""
+
+
+def _open_results(place: str, how: _How) -> OpenedDetector:
+    name = f"{RESULTS}:{place}"
+    if how.weights is not None:
+        raise UsageError(f"{name} computes nothing; leave `weights` away.", field="weights", value=how.weights)
+    how.check_has_no_engine(name)
+    how.check_has_no_halves(name, "computes nothing")
+    if how.frame_counts is None:
+        raise UsageError("these boxes belong to a recording; give it as `source`.", field="detector", value=name)
+    detector = ResultsDetector(place, how.settings, frame_counts=how.frame_counts)
+    reason = f"Detector: none, the boxes are read from {place}, as asked; iou and imgsz do not change them."
+    return OpenedDetector(detector, reason, tuple(detector.paths.values()))
+
+
+def _roadnet(path: Path, how: _How, what: str, why: str) -> OpenedDetector:
+    detector: RoadNetDetector = load_roadnet(path, how.settings, device=how.device, half=how.half, engine=how.engine)
+    return OpenedDetector(detector, f"Detector: {what} by {detector.engine.title}, {why}.", (path,))
+
+
+def _open_roadnet(name: str, how: _How) -> OpenedDetector:
+    weights = how.weights
     if weights is None:
         what = "the bundled RoadNet" if name == ROADNET else f"the bundled {name}"
-        return _roadnet(_bundled_roadnet(name), settings, how, what, "as asked")
+        return _roadnet(_bundled_roadnet(name), how, what, "as asked")
     if weights.suffix in (".onnx", ".param"):
         if is_exported_roadnet(weights):
-            return _open_file(weights, settings, how)
-        raise UsageError(f"--weights {weights}: not of RoadNet; give it as --detector {weights}.")
-    return _roadnet(weights, settings, how, f"RoadNet from {weights}", "as asked")
+            return _open_onnx_file(weights, how)
+        raise UsageError(f"not of RoadNet; give it as `detector` {weights}.", field="weights", value=weights)
+    return _open_weights_file(weights, how)
 
 
-def _open_torchvision(name: str, settings: DetectionSettings, how: _How, weights: Path | None) -> tuple[Detector, str]:
+def _open_torchvision(name: str, how: _How) -> OpenedDetector:
     how.check_has_no_engine(name)
-    path, origin = weights, f"with {weights}"
+    path, origin = how.weights, f"with {how.weights}"
     if path is None:
         path, origin = _cached().get(name), "with its cached COCO weights"
     if path is None:
         raise UsageError(
-            f"--detector {name}: its weights are not here; run perception weights fetch {name}, or give --weights FILE."
+            f"its weights are not here; run perception weights fetch {name}, or give `weights` FILE.",
+            field="detector",
+            value=name,
         )
-    detector = TorchvisionDetector(name, path, settings, device=how.device, half=how.half)
-    return detector, f"Detector: torchvision's {name} {origin}, {_OWN_INPUT_SIZE}, as asked."
+    detector = TorchvisionDetector(name, path, how.settings, device=how.device, half=how.half)
+    return OpenedDetector(detector, f"Detector: torchvision's {name} {origin}, {_OWN_INPUT_SIZE}, as asked.", (path,))
 
 
-def _open_best(settings: DetectionSettings, how: _How, weights: Path | None) -> tuple[Detector, str]:
+def _open_best(how: _How) -> OpenedDetector:
     """Preference: the file that the user named; on a GPU the cached model with the best COCO mAP; else RoadNet."""
-    if weights is not None:
-        if weights.suffix not in (".onnx", ".param", WEIGHTS_SUFFIX):
-            raise UsageError(f"--weights {weights}: say whose weights these are with --detector NAME.")
-        detector, _ = _open_file(weights, settings, how)
-        return detector, f"Detector: {weights}, because --weights names it."
+    if how.weights is not None:
+        open_file = _FILES.get(how.weights.suffix)
+        if open_file is None:
+            raise UsageError("say whose weights these are with `detector` NAME.", field="weights", value=how.weights)
+        opened = open_file(how.weights, how)
+        return opened._replace(reason=f"Detector: {how.weights}, because these weights were named.")
     cached = _cached()
     if cached and how.device.type == "cuda" and how.engine == "auto":
         best, path = next(iter(cached.items()))
-        detector = TorchvisionDetector(best, path, settings, device=how.device, half=how.half)
-        return detector, (
+        detector = TorchvisionDetector(best, path, how.settings, device=how.device, half=how.half)
+        reason = (
             f"Detector: torchvision's {best}, because it has the best COCO figure of the weights in the cache, "
-            f"{_OWN_INPUT_SIZE}; --detector {ROADNET} takes the bundled one, whose features the forecaster knows."
+            f"{_OWN_INPUT_SIZE}; the detector {ROADNET} is the bundled one, whose features the forecaster knows."
         )
+        return OpenedDetector(detector, reason, (path,))
     why = "because nothing else is in the cache"
     if cached:
         why = f"because {next(iter(cached))} in the cache is too slow for video on a CPU"
-    return _roadnet(_bundled_roadnet(ROADNET), settings, how, "the bundled RoadNet", why)
+    return _roadnet(_bundled_roadnet(ROADNET), how, "the bundled RoadNet", why)
 
 
 def _cached() -> dict[str, Path]:
@@ -155,5 +246,7 @@ def _bundled() -> dict[str, Path]:
 def _bundled_roadnet(name: str) -> Path:
     path = _bundled().get(name)
     if path is None:
-        raise UsageError(f"--detector {name}: its weights are not bundled here; give --weights FILE{WEIGHTS_SUFFIX}.")
+        raise UsageError(
+            f"its weights are not bundled here; give `weights` FILE{WEIGHTS_SUFFIX}.", field="detector", value=name
+        )
     return path

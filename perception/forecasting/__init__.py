@@ -2,7 +2,7 @@
 
 from perception.forecasting.baselines import ConstantVelocityForecaster
 from perception.forecasting.recurrent_forecaster import GruForecaster
-from perception.forecasting.registry import BUNDLED_NAMES, open_forecaster, read_gru, save_gru
+from perception.forecasting.registry import BUNDLED_NAMES, OpenedForecaster, open_forecaster, read_gru, save_gru
 from perception.forecasting.trajectory_gru import GruConfig, TrajectoryGRU
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "ConstantVelocityForecaster",
     "GruConfig",
     "GruForecaster",
+    "OpenedForecaster",
     "TrajectoryGRU",
     "open_forecaster",
     "read_gru",

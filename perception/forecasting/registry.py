@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
@@ -13,6 +14,7 @@ from perception.forecasting.baselines import ConstantVelocityForecaster
 from perception.forecasting.onnx_engine import OnnxEngine
 from perception.forecasting.recurrent_forecaster import GruForecaster
 from perception.forecasting.trajectory_gru import GruConfig, TrajectoryGRU
+from perception.plugins import ForecasterRequest, open_forecaster_plugin, unknown_name
 from perception.protocols import Forecaster
 from perception.types import ReferenceFrame
 from perception.weights import WEIGHTS_SUFFIX, bundled_folder, load_into, read_weights, save_weights
@@ -20,36 +22,71 @@ from perception.weights import WEIGHTS_SUFFIX, bundled_folder, load_into, read_w
 KIND = "forecaster"
 BUNDLED_NAMES: dict[ReferenceFrame, str] = {"image": "trajectory-gru-image", "ground": "trajectory-gru-ground"}
 BUNDLED_NAME = BUNDLED_NAMES["image"]
+AUTO = "auto"
 CONSTANT_VELOCITY = "constant-velocity"
 ONNX_SUFFIX = ".onnx"
 STEP_S = 0.2
 """Time between the points of a forecast: fine enough for a smooth curve, and half the file of 0.1 s."""
 
 
-def open_forecaster(
-    name: str, *, device: torch.device, reference_frame: ReferenceFrame = "image"
-) -> tuple[Forecaster, str]:
-    """A forecaster for tracks of ``reference_frame``, and one sentence that says which was taken and why.
+class OpenedForecaster(NamedTuple):
+    """A forecaster, one sentence that says which was taken and why, and the files that were read for it."""
 
-    ``name``: "auto" (the bundled TrajectoryGRU), "constant-velocity", or a weights file. Raises ``UsageError``.
+    forecaster: Forecaster
+    reason: str
+    weights: tuple[Path, ...] = ()
+
+
+def open_forecaster(name: str, *, device: torch.device, reference_frame: ReferenceFrame = "image") -> OpenedForecaster:
+    """A forecaster for tracks of ``reference_frame``.
+
+    ``name``: "auto" (the bundled TrajectoryGRU), "constant-velocity", a weights file, the name of an installed
+    package's forecaster, or "package.module:factory" (see ``perception.plugins``). Raises ``UsageError``.
     """
-    straight = ConstantVelocityForecaster(dt_s=STEP_S)
-    if name == CONSTANT_VELOCITY:
-        return straight, "Forecaster: constant velocity, as asked."
-    if name == "auto":
-        bundled = BUNDLED_NAMES[reference_frame]
-        path = bundled_folder() / f"{bundled}{WEIGHTS_SUFFIX}"
-        if reference_frame == "ground" and not path.is_file():
-            return straight, f"Forecaster: constant velocity, because {path} is not there; train it or name another."
-        return _learnt(path, device, reference_frame), f"Forecaster: the bundled {bundled}."
     path = Path(name)
-    if path.suffix == ONNX_SUFFIX:
-        return _exported(path, reference_frame), f"Forecaster: {path} on ONNX Runtime, as asked."
-    if path.suffix != WEIGHTS_SUFFIX:
-        raise UsageError(
-            f"--forecaster {name}: give auto, {CONSTANT_VELOCITY}, a {WEIGHTS_SUFFIX} or {ONNX_SUFFIX} file."
-        )
-    return _learnt(path, device, reference_frame), f"Forecaster: {path}, as asked."
+    open_file = _FILES.get(path.suffix)
+    if open_file is not None:
+        return open_file(path, device, reference_frame)
+    if name in _BUILT_IN:
+        return _BUILT_IN[name](device, reference_frame)
+    found = open_forecaster_plugin(
+        name, lambda argument: ForecasterRequest(argument=argument, device=device, reference_frame=reference_frame)
+    )
+    if found is None:
+        raise unknown_name("forecaster", name, [*_BUILT_IN, *(f"FILE{suffix}" for suffix in _FILES)])
+    return OpenedForecaster(found, f"Forecaster: {name}, as asked.")
+
+
+def _open_bundled(device: torch.device, reference_frame: ReferenceFrame) -> OpenedForecaster:
+    bundled = BUNDLED_NAMES[reference_frame]
+    path = bundled_folder() / f"{bundled}{WEIGHTS_SUFFIX}"
+    if reference_frame == "ground" and not path.is_file():
+        reason = f"Forecaster: constant velocity, because {path} is not there; train it or name another."
+        return OpenedForecaster(ConstantVelocityForecaster(dt_s=STEP_S), reason)
+    return OpenedForecaster(_learnt(path, device, reference_frame), f"Forecaster: the bundled {bundled}.", (path,))
+
+
+def _open_constant_velocity(device: torch.device, reference_frame: ReferenceFrame) -> OpenedForecaster:
+    return OpenedForecaster(ConstantVelocityForecaster(dt_s=STEP_S), "Forecaster: constant velocity, as asked.")
+
+
+def _open_weights_file(path: Path, device: torch.device, reference_frame: ReferenceFrame) -> OpenedForecaster:
+    return OpenedForecaster(_learnt(path, device, reference_frame), f"Forecaster: {path}, as asked.", (path,))
+
+
+def _open_onnx_file(path: Path, device: torch.device, reference_frame: ReferenceFrame) -> OpenedForecaster:
+    reason = f"Forecaster: {path} on ONNX Runtime, as asked."
+    return OpenedForecaster(_exported(path, reference_frame), reason, (path,))
+
+
+_BUILT_IN: Mapping[str, Callable[[torch.device, ReferenceFrame], OpenedForecaster]] = {
+    AUTO: _open_bundled,
+    CONSTANT_VELOCITY: _open_constant_velocity,
+}
+_FILES: Mapping[str, Callable[[Path, torch.device, ReferenceFrame], OpenedForecaster]] = {
+    WEIGHTS_SUFFIX: _open_weights_file,
+    ONNX_SUFFIX: _open_onnx_file,
+}
 
 
 def _learnt(path: Path, device: torch.device, reference_frame: ReferenceFrame) -> GruForecaster:

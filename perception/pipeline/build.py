@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,16 +10,13 @@ import torch
 
 from perception.cpu import prepare_processor
 from perception.detection import DetectionSettings, open_detector
-from perception.detection.model_zoo import fetchable_detectors
 from perception.errors import UsageError
-from perception.forecasting import BUNDLED_NAMES, open_forecaster
+from perception.forecasting import open_forecaster
 from perception.geometry.cameras import Rig
 from perception.pipeline.config import RunConfig
 from perception.pipeline.pipeline import Pipeline
-from perception.protocols import Detector, Tracker
-from perception.tracking import GroundSettings, GroundTracker, ImageTracker, TrackerSettings
-from perception.types import ReferenceFrame
-from perception.weights import bundled_cards
+from perception.protocols import Detector
+from perception.tracking import open_tracker
 
 AUTO = "auto"
 
@@ -44,36 +42,28 @@ class DetectorChoice:
     weights: tuple[Path, ...]
 
 
-def build_pipeline(config: RunConfig, *, rig: Rig | None = None) -> BuiltPipeline:
+def build_pipeline(
+    config: RunConfig, *, rig: Rig | None = None, frame_counts: Mapping[str, int] | None = None
+) -> BuiltPipeline:
     """The pipeline that ``config`` asks for, for cameras that are calibrated by ``rig``, or not at all.
 
-    Raises ``UsageError`` for a device that is not there, for weights that are missing or of another model, and when the
-    ground is asked for without a rig.
+    ``frame_counts`` are the frames of each camera of a recording, which a detector needs that reads its boxes from a
+    file. Raises ``UsageError`` for a device that is not there, for weights that are missing or of another model, and
+    when the ground is asked for without a rig.
     """
-    choice = choose_detector(config)
-    tracker, tracker_reason = choose_tracker(config, rig, choice.detector)
-    frame = tracker.reference_frame
-    forecaster, forecaster_reason = open_forecaster(config.forecaster, device=choice.device, reference_frame=frame)
+    choice = choose_detector(config, frame_counts=frame_counts)
+    tracker = open_tracker(config.tracker, detector=choice.detector, rig=rig, frame=config.frame)
+    frame = tracker.tracker.reference_frame
+    forecaster = open_forecaster(config.forecaster, device=choice.device, reference_frame=frame)
     return BuiltPipeline(
-        pipeline=Pipeline(detector=choice.detector, tracker=tracker, forecaster=forecaster),
+        pipeline=Pipeline(detector=choice.detector, tracker=tracker.tracker, forecaster=forecaster.forecaster),
         device=choice.device,
-        notes=[choice.reason, tracker_reason, forecaster_reason],
-        weights=(*choice.weights, *_forecaster_weights(config, frame)),
+        notes=[choice.reason, tracker.reason, forecaster.reason],
+        weights=(*choice.weights, *forecaster.weights),
     )
 
 
-def choose_tracker(config: RunConfig, rig: Rig | None, detector: Detector) -> tuple[Tracker, str]:
-    """The tracker of what ``detector`` finds, for calibrated or uncalibrated cameras, and the reason in a sentence."""
-    if config.frame == "ground" and rig is None:
-        raise UsageError("--frame ground: the cameras are not calibrated; say with --rig where they sit.")
-    if config.frame == "image" or rig is None:
-        why = "as asked" if config.frame == "image" else "for the cameras are not calibrated"
-        return ImageTracker(TrackerSettings.for_detector(detector)), f"Tracker: in each image, {why}."
-    tracker = GroundTracker(rig, GroundSettings.for_detector(detector))
-    return tracker, f"Tracker: on the ground, in metres, across {len(rig)} calibrated cameras."
-
-
-def choose_detector(config: RunConfig) -> DetectorChoice:
+def choose_detector(config: RunConfig, *, frame_counts: Mapping[str, int] | None = None) -> DetectorChoice:
     """The detector alone, for single images. Raises ``UsageError`` as ``build_pipeline`` does."""
     prepare_processor()
     device = choose_device(config.device)
@@ -83,32 +73,16 @@ def choose_detector(config: RunConfig) -> DetectorChoice:
         image_size_px=config.imgsz,
         classes=None if config.classes is None else tuple(config.classes),
     )
-    detector, reason = open_detector(
+    opened = open_detector(
         config.detector,
         settings,
         device=device,
         weights=config.weights,
         half=config.half,
         engine=config.engine,
+        frame_counts=frame_counts,
     )
-    return DetectorChoice(detector, device, reason, tuple(_detector_weights(config, detector)))
-
-
-def _detector_weights(config: RunConfig, detector: Detector) -> list[Path]:
-    if config.weights is not None:
-        return [config.weights]
-    named = Path(config.detector)
-    if named.is_file():
-        return [path for path in (named, named.with_suffix(".bin")) if path.is_file()]
-    bundled = [weights.path for weights in bundled_cards() if weights.path.stem == detector.name]
-    cached = [entry.cached_path() for entry in fetchable_detectors() if entry.name == detector.name]
-    return bundled + cached
-
-
-def _forecaster_weights(config: RunConfig, frame: ReferenceFrame) -> list[Path]:
-    if config.forecaster == AUTO:
-        return [weights.path for weights in bundled_cards() if weights.path.stem == BUNDLED_NAMES[frame]]
-    return [path for path in (Path(config.forecaster),) if path.is_file()]
+    return DetectorChoice(opened.detector, device, opened.reason, opened.weights)
 
 
 def choose_device(name: str) -> torch.device:
@@ -118,7 +92,9 @@ def choose_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise UsageError(f"--device {name}: there is no such device; use auto, cpu or cuda:0.") from error
+        raise UsageError("there is no such device; use auto, cpu or cuda:0.", field="device", value=name) from error
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise UsageError(f"--device {name}: torch finds {torch.cuda.device_count()} GPUs here; use cpu or auto.")
+        raise UsageError(
+            f"torch finds {torch.cuda.device_count()} GPUs here; use cpu or auto.", field="device", value=name
+        )
     return device

@@ -40,7 +40,9 @@ class RunConfig(BaseModel):
     """How to find, follow and forecast; the keys of ``--config`` files and the names of the options.
 
     ``source``: webcam numbers, files, folders, globs or addresses. ``detector``: "auto" takes the best that is
-    present; else a name or a file. ``forecaster``: "auto" (the bundled one), "constant-velocity" or a file.
+    present; else a name or a file. ``tracker``: "auto" (the one of ``frame``), "image" or "ground". ``forecaster``:
+    "auto" (the bundled one), "constant-velocity" or a file. Each of them, ``source`` and ``writer`` (outputs beside the
+    tables) may also be the name of an installed package's part or "package.module:factory", see ``perception.plugins``.
     ``conf`` and ``iou`` 0..1 are the detector's thresholds, ``imgsz`` the long side of its input in pixels (None: the
     image's own, at most 640), ``classes`` the only ones to report, ``engine`` what computes RoadNet ("auto": ONNX
     Runtime on a processor, PyTorch elsewhere and with ``half``). ``stride`` takes every n-th instant, ``max_frames``
@@ -57,6 +59,7 @@ class RunConfig(BaseModel):
     frame: Literal["auto", "image", "ground"] = "auto"
     detector: str = "auto"
     weights: Path | None = None
+    tracker: str = "auto"
     forecaster: str = "auto"
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     conf: float = Field(default=0.1, ge=0, le=1)
@@ -70,6 +73,7 @@ class RunConfig(BaseModel):
     seed: int = Field(default=0, ge=0)
     show: bool = False
     save: bool = True
+    writer: Annotated[list[str], BeforeValidator(_listed)] = []
     output: Path | None = None
 
     @field_validator("classes")

@@ -141,7 +141,7 @@ def _contenders(config: BenchConfig, frame_set: FrameSet, assembly: BuiltPipelin
 
 def _peer(name: str, settings: DetectionSettings, device: torch.device) -> Detector:
     try:
-        return open_detector(name, settings, device=device)[0]
+        return open_detector(name, settings, device=device).detector
     except UsageError as error:
         raise UsageError(f"--peer {name}: {error}") from error
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perception.arrays import FloatArray, IntArray
+from perception.box_files import read_detections, read_text, read_tracks, table_paths
 from perception.errors import UsageError
 from perception.files import parse_json
 from perception.results.tracks3d import TRACKS3D_FILE, read_world_rows
-from perception.results.writer import FORECASTS_FILE, TIMING_FILE, table_paths
+from perception.results.writer import FORECASTS_FILE, TIMING_FILE
 from perception.taxonomy import CLASSES
 from perception.types import BoxTable, Forecasts, ObjectTable
-
-_TRACK_COLUMNS = 9
 
 
 @dataclass(frozen=True)
@@ -93,49 +91,6 @@ def read_results(folder: Path) -> Results:
     )
 
 
-def read_tracks(path: Path, *, camera: str) -> tuple[BoxTable, int]:
-    """Read a MOTChallenge file; also returns 1 when the last line is half-written (and left out), else 0."""
-    text = _text(path)
-    lines = text.splitlines()
-    half = 0
-    if lines and not text.endswith("\n") and _track_numbers(lines[-1]) is None:
-        lines, half = lines[:-1], 1
-    try:
-        rows = np.loadtxt(lines, delimiter=",", ndmin=2, dtype=np.float64) if any(lines) else np.zeros((0, 9))
-        sound = rows.shape[1] == _TRACK_COLUMNS and bool(_sound_rows(rows).all())
-    except ValueError:
-        sound = False
-    if not sound:
-        number = next(n for n, line in enumerate(lines, 1) if line.strip() and _track_numbers(line) is None)
-        raise UsageError(
-            f"{path}, line {number}: expected frame,id,x,y,width,height,score,class,1 with a class from 1 to "
-            f"{len(CLASSES)}, got {lines[number - 1][:60]!r}; write the file again."
-        )
-    return _box_table(rows[:, 0] - 1, rows[:, 1], rows[:, 2:6], rows[:, 6], rows[:, 7] - 1, camera), half
-
-
-def read_detections(path: Path, *, camera: str) -> BoxTable:
-    """Read COCO results; ids are -1."""
-    try:
-        records = parse_json(_text(path))
-        rows = np.array(
-            [(r["image_id"], r["category_id"], r["score"], *r["bbox"]) for r in records], dtype=np.float64
-        ).reshape(len(records), 7)
-    except (ValueError, TypeError, KeyError) as error:
-        where = f", line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
-        raise UsageError(f"{path}{where}: is not a list of COCO results; write the file again.") from error
-    # The columns in the order of a track's.
-    rows = np.column_stack([rows[:, 0] + 1, np.full(len(rows), -1.0), rows[:, 3:7], rows[:, 2], rows[:, 1]])
-    sound = _sound_rows(np.column_stack([rows, np.ones(len(rows))]))
-    if not sound.all():
-        record = int(np.argmin(sound))
-        raise UsageError(
-            f"{path}: record {record} has a wrong box, frame or category; write the file again with categories "
-            f"from 1 to {len(CLASSES)}."
-        )
-    return _box_table(rows[:, 0] - 1, rows[:, 1], rows[:, 2:6], rows[:, 6], rows[:, 7] - 1, camera)
-
-
 def _read_forecasts(path: Path) -> tuple[tuple[ForecastRecord, ...], tuple[str, ...], int]:
     """The records, the cameras of the run (none when there is no line), and 1 for a half-written last line."""
     records: list[ForecastRecord] = []
@@ -197,7 +152,7 @@ def _read_timing(path: Path) -> dict[str, FloatArray]:
     if not path.is_file():
         return {}
     try:
-        stages = parse_json(_text(path))["stage_ms"]
+        stages = parse_json(read_text(path))["stage_ms"]
         return {str(stage): np.array(values, np.float64) for stage, values in stages.items()}
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise UsageError(f"{path}: is not a table of stage times; delete it or write it again.") from error
@@ -207,46 +162,6 @@ def _cameras_from_names(folder: Path) -> tuple[str, ...]:
     """The cameras of a run that has no forecasts, as far as the names of its files tell."""
     names = sorted(path.stem.removeprefix("tracks_") for path in folder.glob("tracks_*.txt"))
     return tuple(names) or ("camera",)
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: is not text; name the folder of a run that was saved.") from error
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read ({error.strerror}); name a whole results folder.") from error
-
-
-def _track_numbers(line: str) -> NDArray[np.float64] | None:
-    """The numbers of a line (1, 9); None when it is malformed."""
-    try:
-        row = np.array([[float(field) for field in line.split(",")]])
-    except ValueError:
-        return None
-    return row if row.shape[1] == _TRACK_COLUMNS and _sound_rows(row).all() else None
-
-
-def _sound_rows(rows: FloatArray) -> NDArray[np.bool_]:
-    """Which rows (M, 9) of frame, id, x, y, width, height, score, class, 1 make sense (M,)."""
-    whole = (rows[:, [0, 1, 7]] == np.rint(rows[:, [0, 1, 7]])).all(axis=1)
-    known = (rows[:, 7] >= 1) & (rows[:, 7] <= len(CLASSES))
-    sized = (rows[:, 4:6] >= 0).all(axis=1)
-    return np.asarray(np.isfinite(rows).all(axis=1) & whole & known & sized & (rows[:, 0] >= 1))
-
-
-def _box_table(
-    frames: FloatArray, ids: FloatArray, boxes_xywh: FloatArray, scores: FloatArray, labels: FloatArray, camera: str
-) -> BoxTable:
-    corners = np.round(boxes_xywh[:, :2] + boxes_xywh[:, 2:], 6)
-    return BoxTable(
-        frame_indices=frames.astype(np.int64),
-        ids=ids.astype(np.int64),
-        labels=labels.astype(np.int64),
-        scores=scores,
-        boxes_xyxy_px=np.concatenate([boxes_xywh[:, :2], corners], axis=1),
-        cameras=np.full(len(frames), camera, dtype=f"U{max(1, len(camera))}"),
-    )
 
 
 def _joined(tables: Sequence[BoxTable]) -> BoxTable:

@@ -20,7 +20,6 @@ cameras the first two are one file per camera (``tracks_<camera>.txt``).
 from __future__ import annotations
 
 import json
-import re
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,6 +30,7 @@ from typing import Any
 import numpy as np
 
 from perception.arrays import FloatArray, IntArray, StructOfArrays
+from perception.box_files import table_paths
 from perception.errors import PerceptionError
 from perception.files import write_json
 from perception.results.append_file import AppendFile
@@ -46,21 +46,6 @@ _STATE_DECIMALS = {"image": 5, "ground": 3}
 _BOX_DECIMALS = 2
 _SCORE_DECIMALS = 4
 _ANGLE_DECIMALS = 4
-
-
-def table_paths(folder: Path, stem: str, suffix: str, cameras: Sequence[str]) -> dict[str, Path]:
-    """The file of each camera: one camera ``stem.suffix``, several ``stem_<camera>.suffix`` with a safe name."""
-    if len(cameras) == 1:
-        return {cameras[0]: folder / f"{stem}{suffix}"}
-    paths: dict[str, Path] = {}
-    for camera in cameras:
-        name = base = re.sub(r"[^\w.-]+", "_", camera) or "camera"
-        number = 1
-        while (path := folder / f"{stem}_{name}{suffix}") in paths.values():
-            number += 1
-            name = f"{base}-{number}"
-        paths[camera] = path
-    return paths
 
 
 class ResultWriter:

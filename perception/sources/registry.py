@@ -1,4 +1,4 @@
-"""From what the user names to a source: webcam number, file, folder, glob or address."""
+"""From what the user names to a source: webcam, file, folder, glob, address, or a package's source."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from pathlib import Path
 from perception.arrays import IntArray
 from perception.errors import UsageError
 from perception.geometry.cameras import Camera, Rig
+from perception.plugins import SourceRequest, open_source_plugin
 from perception.protocols import Source
+from perception.sources.adapted_source import AdaptedSource
 from perception.sources.calibration.fields import above_road
 from perception.sources.calibration.rigs import fit_rig, match_rig
 from perception.sources.dataset_formats import find_layout
@@ -82,7 +84,7 @@ class _Opened:
             )
         if not self.calibration or lacking:
             return None
-        return above_road(Rig(self.calibration, self.road_height_m), self.name or "--source")
+        return above_road(Rig(self.calibration, self.road_height_m), self.name or "source")
 
 
 def open_source(
@@ -98,7 +100,8 @@ def open_source(
 
     A spec is a webcam's number ("0"), a video file, an image file, a folder of images, a glob of images, a recording
     (a folder with ``recording.yaml``, MOTChallenge's ``seqinfo.ini``, ``frames.json``, or in the layout of nuScenes or
-    KITTI; ``folder#name`` is one of several drives in it) or an address (http(s), rtsp, rtmp, udp, ...).
+    KITTI; ``folder#name`` is one of several drives in it), an address (http(s), rtsp, rtmp, udp, ...), or, alone, the
+    source of an installed package: its name, "name:place", or "package.module:factory" (see ``perception.plugins``).
 
     ``stride`` hands out every n-th instant. ``newest_only`` lets live cameras skip what the caller was too slow for.
     ``rate_fps`` replaces the clock of videos and images (images: 10 per second without it). ``connect_timeout_s``
@@ -111,17 +114,21 @@ def open_source(
     of other cameras or of images of another shape; ``PerceptionError`` for an address that does not answer.
     """
     if stride < 1:
-        raise UsageError(f"--stride {stride}: expected a whole number of at least 1.")
+        raise UsageError("expected a whole number of at least 1.", field="stride", value=stride)
     if rate_fps is not None and not (rate_fps > 0 and math.isfinite(rate_fps)):
         raise UsageError(f"rate_fps {rate_fps}: expected a positive number of frames per second.")
     if not specs:
-        raise UsageError("--source: is missing; give a video, a folder, an address or a webcam number.")
+        raise UsageError("is missing; give a video, a folder, an address or a webcam number.", field="source")
+    for spec in specs:
+        found = _package_source(spec, newest_only=newest_only, timeout_s=connect_timeout_s)
+        if found is not None:
+            return _adapted(found, spec, specs, rig=rig, stride=stride, rate_fps=rate_fps)
     opened = _Opened()
     try:
         for spec in specs:
             _open_spec(spec, opened, rate_fps=rate_fps, timeout_s=connect_timeout_s)
         if opened.live and opened.recorded:
-            raise UsageError("--source: live cameras and recordings cannot be mixed; give only one kind.")
+            raise UsageError("live cameras and recordings cannot be mixed; give only one kind.", field="source")
         if opened.live and rate_fps is not None:
             raise UsageError("rate_fps: a live camera has its own clock; leave the option out.")
     except BaseException:
@@ -131,6 +138,33 @@ def open_source(
     if opened.live:
         return _live_source(opened, rig, stride=stride, newest_only=newest_only, timeout_s=connect_timeout_s)
     return _recorded_source(opened, rig, stride=stride, is_one_folder=len(specs) == 1)
+
+
+def _package_source(spec: str, *, newest_only: bool, timeout_s: float) -> Source | None:
+    """The source of a package, for what is no webcam's number and neither a file nor a pattern of files."""
+    if spec.isdigit() or find_layout(spec) is not None or Path(spec).exists():
+        return None
+    return open_source_plugin(
+        spec, lambda argument: SourceRequest(argument=argument, newest_only=newest_only, timeout_s=timeout_s)
+    )
+
+
+def _adapted(
+    source: Source, spec: str, specs: Sequence[str], *, rig: Rig | None, stride: int, rate_fps: float | None
+) -> Source:
+    """A package's source with the stride and the rig that were asked for."""
+    try:
+        if len(specs) > 1:
+            raise UsageError(f"{spec}: is a package's source, which stands alone; leave the others out.")
+        if rate_fps is not None:
+            raise UsageError(f"{spec}: has its own clock; leave rate_fps out.")
+        notes: list[str] = []
+        if rig is not None:
+            rig, notes = match_rig(rig, source.cameras)
+        return AdaptedSource(source, name=_source_name([source.name]), stride=stride, rig=rig, notes=notes)
+    except BaseException:
+        source.close()
+        raise
 
 
 def _live_source(opened: _Opened, rig: Rig | None, *, stride: int, newest_only: bool, timeout_s: float) -> LiveSource:

@@ -5,6 +5,16 @@ from perception.tracking.common.settings import TrackerSettings
 from perception.tracking.ground.settings import GroundSettings
 from perception.tracking.ground.tracker import GroundTracker
 from perception.tracking.image.tracker import ImageTracker
+from perception.tracking.registry import OpenedTracker, open_tracker
 from perception.types import TrackerCounts
 
-__all__ = ["GroundSettings", "GroundTracker", "ImageTracker", "MotionNoise", "TrackerCounts", "TrackerSettings"]
+__all__ = [
+    "GroundSettings",
+    "GroundTracker",
+    "ImageTracker",
+    "MotionNoise",
+    "OpenedTracker",
+    "TrackerCounts",
+    "TrackerSettings",
+    "open_tracker",
+]

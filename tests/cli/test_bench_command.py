@@ -10,7 +10,7 @@ import pytest
 import torch
 from support.commands import Command
 
-from perception.detection import RoadNetDetector
+from perception.detection import OpenedDetector, RoadNetDetector
 from perception.pipeline.config import BenchConfig
 from perception.profiling import run as timing
 
@@ -68,7 +68,7 @@ def test_peers_of_one_name_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> No
         name = "roadnet"
 
     monkeypatch.setattr(timing, "ways_of", lambda *_: [])
-    monkeypatch.setattr(timing, "open_detector", lambda *_, **__: (Peer(), "as asked"))
+    monkeypatch.setattr(timing, "open_detector", lambda *_, **__: OpenedDetector(Peer(), "as asked"))
     pipeline = SimpleNamespace(detector=SimpleNamespace(name="ours"))
     assembly = SimpleNamespace(pipeline=pipeline, device=torch.device("cpu"), weights=())
     for peers, titles in (

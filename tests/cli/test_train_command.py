@@ -16,7 +16,7 @@ import yaml
 from support.commands import Command
 from support.moving_boxes import BoxDetector, street_image, true_boxes_xyxy_px, write_street_recording
 
-from perception.detection import read_roadnet
+from perception.detection import OpenedDetector, read_roadnet
 from perception.forecasting import read_gru
 from perception.forecasting.track_dataset import windows_at
 from perception.training.forecaster.data.track_recordings import observe_recording
@@ -167,7 +167,7 @@ class _BoxDetectorWithFeatures(BoxDetector):
 
 
 def test_a_forecaster_learns_from_tracks_with_features(command: Command, data, forecaster_config, monkeypatch):
-    chosen = (_BoxDetectorWithFeatures(), "Detector: red boxes.")
+    chosen = OpenedDetector(_BoxDetectorWithFeatures(), "Detector: red boxes.")
     monkeypatch.setattr("perception.detection.open_detector", lambda *_, **__: chosen)
     ran = command("train", "forecaster", "--config", forecaster_config, "--data", data, "--output", "run", "--seed", 3)
     assert ran.code == 0, ran.err
@@ -178,7 +178,7 @@ def test_a_forecaster_learns_from_tracks_with_features(command: Command, data, f
 
 
 def test_what_is_learnt_may_not_judge(command: Command, data, forecaster_config, monkeypatch):
-    chosen = (_BoxDetectorWithFeatures(), "Detector: red boxes.")
+    chosen = OpenedDetector(_BoxDetectorWithFeatures(), "Detector: red boxes.")
     monkeypatch.setattr("perception.detection.open_detector", lambda *_, **__: chosen)
     both = [{"path": "dr*"}], [{"path": "drive"}]
     forecaster_config.write_text(yaml.safe_dump({"train": both[0], "validation": both[1], "settings": SETTINGS}))
@@ -243,7 +243,7 @@ def test_a_recording_without_truth_labels_itself(data):
 def test_several_seeds_have_folders_of_their_own_and_are_not_trained_twice(
     command: Command, data, forecaster_config, monkeypatch
 ):
-    chosen = (_BoxDetectorWithFeatures(), "Detector: red boxes.")
+    chosen = OpenedDetector(_BoxDetectorWithFeatures(), "Detector: red boxes.")
     monkeypatch.setattr("perception.detection.open_detector", lambda *_, **__: chosen)
     asked = ("train", "forecaster", "--config", forecaster_config, "--data", data, "--output", "run", "--seeds", 2)
     ran = command(*asked)
@@ -260,7 +260,7 @@ def test_several_seeds_have_folders_of_their_own_and_are_not_trained_twice(
 def test_unlabelled_videos_teach_and_the_gate_is_told(command: Command, data, tmp_path, monkeypatch):
     write_street_recording(data / "watched" / "one", frames=60)
     (data / "watched" / "one" / "objects.csv").unlink()
-    chosen = (_BoxDetectorWithFeatures(), "Detector: red boxes.")
+    chosen = OpenedDetector(_BoxDetectorWithFeatures(), "Detector: red boxes.")
     monkeypatch.setattr("perception.detection.open_detector", lambda *_, **__: chosen)
     recordings = [{"path": "drive", "strides": [1]}]
     config = _write(tmp_path / "v.yaml", validation=recordings, hidden_size=16, settings=SETTINGS)

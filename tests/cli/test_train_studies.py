@@ -14,6 +14,7 @@ from support.crossing_car import KnowingDetector, write_crossing
 from support.ground_tracks import synthetic_drive
 
 from perception.cli.train.feature_ablation import tracks_file
+from perception.detection import OpenedDetector
 from perception.training.experiments.oracle_features import TOLD
 from perception.training.forecaster.config import RecordingData
 from perception.training.forecaster.data.dataset_ground import from_drive
@@ -31,7 +32,9 @@ def test_unlabelled_drives_teach_in_metres(command: Command, tmp_path, monkeypat
     for name in ("watched/one", "held-out"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         write_crossing(tmp_path / name, has_objects=name == "held-out", frames=45)
-    monkeypatch.setattr("perception.detection.open_detector", lambda *_, **__: (KnowingDetector(), "Detector: knows."))
+    monkeypatch.setattr(
+        "perception.detection.open_detector", lambda *_, **__: OpenedDetector(KnowingDetector(), "Detector: knows.")
+    )
     config = _write(
         tmp_path / "v.yaml",
         reference_frame="ground",

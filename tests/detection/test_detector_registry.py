@@ -54,7 +54,7 @@ def cache_small_model() -> Path:
 
 @pytest.mark.parametrize("name", ["roadnet", "auto"])
 def test_the_bundled_network(name: str) -> None:
-    detector, sentence = open_detector(name, SETTINGS, device=CPU)
+    detector, sentence, _ = open_detector(name, SETTINGS, device=CPU)
     assert isinstance(detector, RoadNetDetector) and "bundled RoadNet" in sentence and sentence.endswith(".")
     assert len(detector.detect([random_frame()])[0]) > 0
 
@@ -63,27 +63,27 @@ def test_roadnet_from_a_file_of_the_users(places: Path) -> None:
     path = places / "mine.safetensors"
     save_roadnet(lively_roadnet(), path, extras={"feature_space": "mine"})
     for name, weights in [("roadnet", path), ("auto", path), (str(path), None)]:
-        detector, sentence = open_detector(name, SETTINGS, device=CPU, weights=weights, half=True)
+        detector, sentence, _ = open_detector(name, SETTINGS, device=CPU, weights=weights, half=True)
         assert (detector.name, detector.feature_space) == ("mine", "mine") and str(path) in sentence
 
 
 def test_a_torchvision_model_needs_its_weights() -> None:
-    with pytest.raises(UsageError, match=rf"--detector {SMALL}: .*perception weights fetch {SMALL}.*--weights FILE"):
+    with pytest.raises(UsageError, match=rf"detector {SMALL}: .*perception weights fetch {SMALL}.*`?weights`? FILE"):
         open_detector(SMALL, SETTINGS, device=CPU)
 
 
 def test_a_torchvision_model_from_the_cache_or_a_file(places: Path) -> None:
     cached = cache_small_model()
-    detector, sentence = open_detector(SMALL, SETTINGS, device=CPU)
-    assert isinstance(detector, TorchvisionDetector) and "cached COCO weights" in sentence and "--imgsz" in sentence
+    detector, sentence, _ = open_detector(SMALL, SETTINGS, device=CPU)
+    assert isinstance(detector, TorchvisionDetector) and "cached COCO weights" in sentence and "imgsz" in sentence
     moved = cached.rename(places / "moved.pth")
-    _, sentence = open_detector(SMALL, SETTINGS, device=CPU, weights=moved)
+    _, sentence, _ = open_detector(SMALL, SETTINGS, device=CPU, weights=moved)
     assert str(moved) in sentence
 
 
 def test_auto_on_a_cpu_stays_with_roadnet_and_says_why() -> None:
     cache_small_model()
-    detector, sentence = open_detector("auto", SETTINGS, device=CPU)
+    detector, sentence, _ = open_detector("auto", SETTINGS, device=CPU)
     assert isinstance(detector, RoadNetDetector) and f"{SMALL} in the cache is too slow for video on a CPU" in sentence
 
 
@@ -100,17 +100,17 @@ def test_auto_on_a_gpu_takes_the_best_of_the_cache(monkeypatch: pytest.MonkeyPat
     for path in paths:
         path.parent.mkdir(exist_ok=True)
         path.touch()
-    _, sentence = open_detector("auto", SETTINGS, device=torch.device("cuda"))
+    _, sentence, _ = open_detector("auto", SETTINGS, device=torch.device("cuda"))
     assert opened == [("fasterrcnn_resnet50_fpn_v2", paths[1])]
-    assert "best COCO figure" in sentence and "--detector roadnet" in sentence
+    assert "best COCO figure" in sentence and "the detector roadnet is the bundled one" in sentence
 
 
 def test_an_onnx_file(places: Path) -> None:
     path = write_onnx(places / "net.onnx")
     for name, weights in [(str(path), None), ("auto", path)]:
-        detector, sentence = open_detector(name, SETTINGS, device=CPU, weights=weights)
+        detector, sentence, _ = open_detector(name, SETTINGS, device=CPU, weights=weights)
         assert isinstance(detector, OnnxDetector) and str(path) in sentence
-    _, sentence = open_detector(str(path), SETTINGS, device=torch.device("cuda"))
+    _, sentence, _ = open_detector(str(path), SETTINGS, device=torch.device("cuda"))
     assert "on the GPU" in sentence or "has no CUDA" in sentence
 
 
@@ -124,25 +124,25 @@ def test_a_file_that_is_not_there(places: Path, suffix: str) -> None:
 
 def test_options_that_contradict_one_another(places: Path) -> None:
     onnx = write_onnx(places / "net.onnx")
-    with pytest.raises(UsageError, match=r"--weights .*: .*holds its own weights"):
+    with pytest.raises(UsageError, match=r"weights .*: .*holds its own weights"):
         open_detector(str(onnx), SETTINGS, device=CPU, weights=onnx)
-    with pytest.raises(UsageError, match="--half"):
+    with pytest.raises(UsageError, match="half: "):
         open_detector(str(onnx), SETTINGS, device=CPU, half=True)
-    with pytest.raises(UsageError, match=r"--weights .*not of RoadNet; give it as --detector"):
+    with pytest.raises(UsageError, match=r"weights .*not of RoadNet; give it as `?detector"):
         open_detector("roadnet", SETTINGS, device=CPU, weights=onnx)
-    with pytest.raises(UsageError, match=r"--weights some\.pth: say whose weights"):
+    with pytest.raises(UsageError, match=r"weights some\.pth: say whose weights"):
         open_detector("auto", SETTINGS, device=CPU, weights=Path("some.pth"))
 
 
 def test_an_unknown_name_gets_a_proposal() -> None:
-    with pytest.raises(UsageError, match=r"--detector rodnet: .*did you mean roadnet"):
+    with pytest.raises(UsageError, match=r"detector rodnet: .*did you mean roadnet"):
         open_detector("rodnet", SETTINGS, device=CPU)
-    with pytest.raises(UsageError, match=r"--detector 12345: .*choose from auto, roadnet, .*FILE\.onnx"):
+    with pytest.raises(UsageError, match=r"detector 12345: .*choose from auto, roadnet, .*FILE\.onnx"):
         open_detector("12345", SETTINGS, device=CPU)
 
 
 def test_a_package_without_weights_names_the_remedy(places: Path) -> None:
     for path in (places / "perception" / "data" / "weights").iterdir():
         path.unlink()
-    with pytest.raises(UsageError, match=r"--detector roadnet: .*--weights FILE"):
+    with pytest.raises(UsageError, match=r"detector roadnet: .*weights`? FILE"):
         open_detector("auto", SETTINGS, device=CPU)

@@ -116,7 +116,7 @@ def _assert_alike(found: Forecasts, expected: Forecasts) -> None:
 
 def test_a_file_is_opened_by_its_name(exported):
     _, path = exported["ground"]
-    forecaster, reason = open_forecaster(str(path), device=CPU, reference_frame="ground")
+    forecaster, reason, _ = open_forecaster(str(path), device=CPU, reference_frame="ground")
     assert "ONNX" in reason
     forecasts = forecaster.step(_ground_tracks(0), 0, pose())
     assert forecasts.means.shape == (4, 2, 8, 2)

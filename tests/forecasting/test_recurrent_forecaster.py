@@ -111,7 +111,7 @@ def test_constant_velocity_goes_straight_and_spreads():
 
 
 def test_names_of_forecasters(tmp_path):
-    assert isinstance(open_forecaster("constant-velocity", device=CPU)[0], ConstantVelocityForecaster)
+    assert isinstance(open_forecaster("constant-velocity", device=CPU).forecaster, ConstantVelocityForecaster)
     for name in ("transformer", str(tmp_path / "missing.safetensors")):  # neither a name nor a file
         with pytest.raises(UsageError):
             open_forecaster(name, device=CPU)
@@ -175,15 +175,15 @@ def test_constant_velocity_on_the_ground_spreads_along_and_across_its_way():
 def test_each_frame_opens_its_own_weights(model, ground_model, tmp_path, monkeypatch):
     for found, name in ((model, "image"), (ground_model, "ground")):
         save_gru(found, tmp_path / f"{name}.safetensors")
-    forecaster, _ = open_forecaster(str(tmp_path / "ground.safetensors"), device=CPU, reference_frame="ground")
+    forecaster, *_ = open_forecaster(str(tmp_path / "ground.safetensors"), device=CPU, reference_frame="ground")
     assert len(forecaster.step(make_ground_tracks(np.zeros((2, 2)), [1, 2]), 0)) == 2
     for own, other in (("image", "ground"), ("ground", "image")):
         with pytest.raises(UsageError, match=f"forecasts in the {own} frame") as error:
             open_forecaster(str(tmp_path / f"{own}.safetensors"), device=CPU, reference_frame=other)
         assert str(error.value).count("\n") == 0
     monkeypatch.setattr(opening, "bundled_folder", lambda: tmp_path)
-    forecaster, reason = open_forecaster("auto", device=CPU, reference_frame="ground")
+    forecaster, reason, _ = open_forecaster("auto", device=CPU, reference_frame="ground")
     assert isinstance(forecaster, ConstantVelocityForecaster)
     assert "trajectory-gru-ground" in reason
     save_gru(ground_model, tmp_path / "trajectory-gru-ground.safetensors")
-    assert isinstance(open_forecaster("auto", device=CPU, reference_frame="ground")[0], GruForecaster)
+    assert isinstance(open_forecaster("auto", device=CPU, reference_frame="ground").forecaster, GruForecaster)

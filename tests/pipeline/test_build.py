@@ -19,9 +19,9 @@ def test_auto_is_a_gpu_where_there_is_one() -> None:
 
 
 def test_a_gpu_that_is_not_there_is_an_error_that_names_the_option() -> None:
-    with pytest.raises(UsageError, match="--device cuda:99: "):
+    with pytest.raises(UsageError, match=r"^device cuda:99: "):
         choose_device("cuda:99")
-    with pytest.raises(UsageError, match="--device foo: there is no such device"):
+    with pytest.raises(UsageError, match=r"^device foo: there is no such device"):
         choose_device("foo")
 
 
@@ -48,7 +48,7 @@ def test_a_named_detector_and_forecaster_are_taken_and_their_weights_told(shared
 
 
 def test_an_unknown_detector_or_forecaster_is_an_error() -> None:
-    with pytest.raises(UsageError, match="--detector yolo99"):
+    with pytest.raises(UsageError, match=r"^detector yolo99: there is no such detector"):
         build_pipeline(RunConfig(detector="yolo99"))
 
 

@@ -114,7 +114,7 @@ def _train_detector(
     console = Console(quiet=not processes.is_first)
     before = read_roadnet(weights_path(root, training.keep_features)) if training.keep_features is not None else None
     teachers = [
-        open_detector(str(weights_path(root, teacher)), DetectionSettings(**TEACHER_SETTINGS), device=device)[0]
+        open_detector(str(weights_path(root, teacher)), DetectionSettings(**TEACHER_SETTINGS), device=device).detector
         for teacher in training.teachers
     ]
     imitated = open_all_imitated(training, root)

@@ -93,7 +93,7 @@ def forecaster(
         weights = bundled_weights(features_from) or Path(features_from)
         study_features(training, root, weights, folder, console, device=chosen)
         return
-    observer, reason = open_detector(
+    observer, reason, _ = open_detector(
         features_from, DetectionSettings(image_size_px=training.image_size_px), device=chosen
     )
     if training.train:

@@ -81,6 +81,11 @@ class RecordedSource:
         return -(-self._instants // self._stride)
 
     @property
+    def frame_counts(self) -> dict[str, int]:
+        """According to the files' own indices."""
+        return {camera.name: camera.length for camera in self._cameras}
+
+    @property
     def dropped(self) -> int:
         """0: nothing is lost from a file; frames skipped on purpose by the stride do not count."""
         return 0

@@ -185,6 +185,10 @@ class LiveSource:
         return None
 
     @property
+    def frame_counts(self) -> None:
+        return None
+
+    @property
     def dropped(self) -> int:
         with self._arrived:
             waiting = sum(len(camera.queue) for camera in self._cameras) if self._closed else 0

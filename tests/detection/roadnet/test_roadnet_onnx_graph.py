@@ -64,7 +64,7 @@ def test_an_exported_file_is_a_detector_with_the_same_features(tmp_path: Path) -
     difference = export_roadnet(model, tmp_path / "r.onnx", feature_space="road-7", images=[pictures()])
     assert 0 < difference.boxes_px < 0.1 and difference.scores < 1e-3
     onnx.checker.check_model(tmp_path / "r.onnx", full_check=True)
-    detector, sentence = open_detector(str(tmp_path / "r.onnx"), SETTINGS, device=CPU)
+    detector, sentence, _ = open_detector(str(tmp_path / "r.onnx"), SETTINGS, device=CPU)
     assert "RoadNet" in sentence and "ONNX Runtime" in sentence
     assert detector.feature_space == "road-7" and detector.feature_size == 8
     frame = random_frame()
@@ -96,7 +96,7 @@ def test_the_processor_gets_onnx_runtime_and_all_else_pytorch() -> None:
 
 def test_an_engine_is_refused_where_there_is_none_to_choose(tmp_path: Path) -> None:
     path = write_onnx(tmp_path / "yolox.onnx")
-    with pytest.raises(UsageError, match=r"--engine torch: yolox\.onnx has one engine of its own"):
+    with pytest.raises(UsageError, match=r"engine torch: yolox\.onnx has one engine of its own"):
         open_detector(str(path), SETTINGS, device=CPU, engine="torch")
 
 

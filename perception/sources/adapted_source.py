@@ -1,0 +1,74 @@
+"""A source that others wrote, with the stride and the rig that the user asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
+
+from perception.geometry.cameras import Rig
+from perception.protocols import Source
+from perception.sources.calibration.rigs import seen_by_pinhole
+from perception.types import FrameSet
+
+
+class AdaptedSource:
+    """Every ``stride``-th instant of ``source``, whose cameras ``rig`` calibrates in place of its own where given.
+
+    Images are straightened where the lens bends them. ``notes`` are told beside the source's own warnings. Iterating
+    raises ``UsageError`` for an image that has not the size of its camera's calibration.
+    """
+
+    def __init__(self, source: Source, *, name: str, stride: int, rig: Rig | None, notes: Sequence[str] = ()) -> None:
+        self._source = source
+        self._name = name
+        self._stride = stride
+        self._rig = source.rig if rig is None else rig
+        self._notes = list(notes)
+
+    @property
+    def cameras(self) -> tuple[str, ...]:
+        return tuple(self._source.cameras)
+
+    @property
+    def rig(self) -> Rig | None:
+        return self._rig
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def rate_fps(self) -> float:
+        return self._source.rate_fps / self._stride
+
+    @property
+    def is_live(self) -> bool:
+        return self._source.is_live
+
+    @property
+    def length(self) -> int | None:
+        return None if self._source.length is None else -(-self._source.length // self._stride)
+
+    @property
+    def frame_counts(self) -> Mapping[str, int] | None:
+        return self._source.frame_counts
+
+    @property
+    def dropped(self) -> int:
+        return self._source.dropped
+
+    @property
+    def warnings(self) -> list[str]:
+        return [*self._notes, *self._source.warnings]
+
+    def __iter__(self) -> Iterator[FrameSet]:
+        for frame_set in islice(self._source, 0, None, self._stride):
+            if self._rig is None:
+                yield frame_set
+            else:
+                rig = self._rig
+                yield replace(frame_set, frames=tuple(seen_by_pinhole(frame, rig) for frame in frame_set.frames))
+
+    def close(self) -> None:
+        self._source.close()

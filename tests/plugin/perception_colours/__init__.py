@@ -1,0 +1,1 @@
+"""Detector, tracker, forecaster, source and output of a package that is not perception's."""
