@@ -30,7 +30,7 @@ def tell(scene: Scene) -> None:
     """Print where the five nearest objects are, as the driver would say it, and how far each will move."""
     world_from_vehicle = scene.frame_set.world_from_vehicle
     vehicle_from_world = np.eye(4) if world_from_vehicle is None else inverse_rigid(world_from_vehicle)
-    centres_m = scene.tracks.means[:, :2]
+    centres_m = scene.tracks.positions
     in_vehicle_m = centres_m @ vehicle_from_world[:2, :2].T + vehicle_from_world[:2, 3]
     moves_m = np.linalg.norm(scene.forecasts.expected[:, -1] - centres_m, axis=1)
     print(f"{scene.timestamp_ns / 1e9:.1f} s")

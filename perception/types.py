@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perception.arrays import FloatArray, IntArray, StructOfArrays, check_array
+from perception.object_states import POSITION, SIZE, STATE_SIZE, ObjectStates
 
 NO_FEATURE_SPACE = ""
 """The ``feature_space`` of objects that carry no CNN feature."""
@@ -128,15 +129,12 @@ class Sightings(StructOfArrays):
 
 
 @dataclass(frozen=True)
-class Tracks(StructOfArrays):
+class Tracks(ObjectStates, StructOfArrays):
     """The objects that the tracker knows at one instant.
 
-    The state has S = 8 numbers, ``means`` (N, S) and ``covariances`` (N, S, S) are the filter's posterior:
-
-    - image frame: centre x, y, width and height over the image's width and height (so 0..1), then their rates per
-      second;
-    - ground frame: the centre's x, y in the world, and the width and height that the object shows to the cameras, all
-      in metres, then their rates in metres per second.
+    ``means`` (N, 8) and ``covariances`` (N, 8, 8) are the filter's posterior; ``ObjectStates`` names the columns:
+    ``positions``, ``sizes``, ``velocities``, ``speeds_mps`` and so on. In the image frame all are over the image's
+    width and height (so 0..1), in the ground frame in metres in the world.
 
     ``boxes_xyxy_px`` (N, 4) is that state in pixels of ``cameras`` (N,), in the ground frame the camera that sees it
     best, with ``image_sizes_px`` (N, 2) as width and height. ``ages_s`` (N,) counts from the first detection,
@@ -165,12 +163,11 @@ class Tracks(StructOfArrays):
 
     def __post_init__(self) -> None:
         count = len(self.ids)
-        state = self.means.shape[-1] if isinstance(self.means, np.ndarray) else 0
         check_array("Tracks.ids", self.ids, (count,), "iu")
         check_array("Tracks.labels", self.labels, (count,), "iu")
         check_array("Tracks.scores", self.scores, (count,), "f")
-        check_array("Tracks.means", self.means, (count, state), "f")
-        check_array("Tracks.covariances", self.covariances, (count, state, state), "f")
+        check_array("Tracks.means", self.means, (count, STATE_SIZE), "f")
+        check_array("Tracks.covariances", self.covariances, (count, STATE_SIZE, STATE_SIZE), "f")
         check_array("Tracks.boxes_xyxy_px", self.boxes_xyxy_px, (count, 4), "f")
         check_array("Tracks.cameras", self.cameras, (count,), "U")
         check_array("Tracks.image_sizes_px", self.image_sizes_px, (count, 2), "iu")
@@ -187,16 +184,16 @@ class Tracks(StructOfArrays):
         """(N,) in the ground frame: where objects point in the world, by their motion where no heading is known."""
         if self.headings_rad is not None:
             return self.headings_rad
-        return np.asarray(np.arctan2(self.means[:, 5], self.means[:, 4]))
+        return self.directions_rad
 
     @classmethod
-    def empty(cls, state_size: int = 8, feature_size: int = 0) -> Tracks:
+    def empty(cls, feature_size: int = 0) -> Tracks:
         return cls(
             ids=np.zeros(0, np.int64),
             labels=np.zeros(0, np.int64),
             scores=np.zeros(0, np.float32),
-            means=np.zeros((0, state_size)),
-            covariances=np.zeros((0, state_size, state_size)),
+            means=np.zeros((0, STATE_SIZE)),
+            covariances=np.zeros((0, STATE_SIZE, STATE_SIZE)),
             boxes_xyxy_px=np.zeros((0, 4)),
             cameras=np.zeros(0, dtype="U1"),
             image_sizes_px=np.zeros((0, 2), np.int64),
@@ -262,6 +259,32 @@ class Forecasts(StructOfArrays):
         """(N, T, D): the mean over the futures, the one output that minimises the squared error."""
         expected: FloatArray = np.einsum("nk,nktd->ntd", self.probabilities, self.means)
         return expected
+
+    @property
+    def most_probable(self) -> FloatArray:
+        """(N, T, D): the mean of the most probable future."""
+        best: FloatArray = self.means[np.arange(len(self)), self.probabilities.argmax(axis=1)]
+        return best
+
+    @property
+    def positions(self) -> FloatArray:
+        """(N, K, T, 2): where the centre will be."""
+        return self.means[..., POSITION]
+
+    @property
+    def sizes(self) -> FloatArray:
+        """(N, K, T, 2): width and height, which only forecasts in the image frame have; on the ground (N, K, T, 0)."""
+        return self.means[..., SIZE]
+
+    @property
+    def end_points(self) -> FloatArray:
+        """(N, K, 2): where the centre will be at the end of each future."""
+        return self.positions[:, :, -1]
+
+    @property
+    def times_s(self) -> FloatArray:
+        """(T,): how far ahead of now the steps lie."""
+        return self.dt_s * np.arange(1, self.means.shape[2] + 1)
 
     @classmethod
     def empty(cls, modes: int = 1, steps: int = 1, dt_s: float = 0.1) -> Forecasts:

@@ -17,6 +17,7 @@ FOUNDATION = {
     "errors",
     "files",
     "geometry",
+    "object_states",
     "plugins",
     "protocols",
     "taxonomy",

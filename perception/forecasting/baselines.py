@@ -8,6 +8,7 @@ from perception.arrays import FloatArray
 from perception.forecasting.features.ground_motion import motion_axes_rad
 from perception.forecasting.trajectory_gru import HORIZONS_S
 from perception.geometry.rotation import rotation_2d
+from perception.object_states import MEASURED, POSITION, RATES, VELOCITY
 from perception.types import Forecasts, Tracks
 
 
@@ -30,12 +31,12 @@ class ConstantVelocityForecaster:
         horizon_s = self._horizon_s or HORIZONS_S[tracks.reference_frame]
         times_s = np.arange(1, round(horizon_s / self._dt_s) + 1)[:, None] * self._dt_s
         is_ground = tracks.reference_frame == "ground"
-        size = 2 if is_ground else 4
-        means = tracks.means[:, None, :size] + tracks.means[:, None, 4 : 4 + size] * times_s
+        place, rate = (POSITION, VELOCITY) if is_ground else (MEASURED, RATES)
+        means = tracks.means[:, None, place] + tracks.means[:, None, rate] * times_s
         if not is_ground:
             means[..., 2:] = np.maximum(means[..., 2:], 1e-4)
         axes_rad = motion_axes_rad(tracks) if is_ground else None
-        places, cross, rates = _variances(tracks, size, axes_rad)
+        places, cross, rates = _variances(tracks, place, rate, axes_rad)
         spread = places[:, None] + 2 * cross[:, None] * times_s + rates[:, None] * times_s**2
         return Forecasts(
             track_ids=tracks.ids,
@@ -48,9 +49,10 @@ class ConstantVelocityForecaster:
         )
 
 
-def _variances(tracks: Tracks, size: int, axes_rad: FloatArray | None) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """(N, size) each: of the place, between place and rate, of the rate; along and across ``axes_rad`` where given."""
-    place, rate = slice(0, size), slice(4, 4 + size)
+def _variances(
+    tracks: Tracks, place: slice, rate: slice, axes_rad: FloatArray | None
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """(N, D) each: of the place, between place and rate, of the rate; along and across ``axes_rad`` where given."""
     blocks = [tracks.covariances[:, rows, columns] for rows, columns in ((place, place), (place, rate), (rate, rate))]
     if axes_rad is not None:
         axes_from_world = rotation_2d(-axes_rad)

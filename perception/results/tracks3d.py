@@ -30,9 +30,8 @@ def world_rows(tracks: Tracks, timestamp_ns: int) -> bytes:
     """The lines of the tracks of one instant in the ground frame, of those that are seen."""
     tracks = tracks[tracks.unseen_s == 0]
     sizes = np.array(USUAL_SIZES_LWH_M)[tracks.labels].reshape(-1, 3)
-    speeds = np.linalg.norm(tracks.means[:, 4:6], axis=1)
     numbers = np.column_stack(
-        [tracks.means[:, :2], sizes[:, 2] / 2, sizes, tracks.yaws_rad, speeds, tracks.scores]
+        [tracks.positions, sizes[:, 2] / 2, sizes, tracks.yaws_rad, tracks.speeds_mps, tracks.scores]
     ).astype(np.float64)
     # Adding zero turns the -0.0 that rounding leaves into 0.0.
     rows = zip(tracks.ids.tolist(), tracks.labels.tolist(), (np.round(numbers, 4) + 0.0).tolist(), strict=True)

@@ -204,7 +204,7 @@ def _ground_columns(tracks: Tracks) -> dict[str, list[Any]]:
     """What a line of forecasts tells of each track in the ground frame only."""
     if tracks.reference_frame != "ground":
         return {}
-    positions = np.round(tracks.means[:, :2].astype(np.float64), _STATE_DECIMALS["ground"]) + 0.0
+    positions = np.round(tracks.positions.astype(np.float64), _STATE_DECIMALS["ground"]) + 0.0
     headings = np.round(tracks.yaws_rad.astype(np.float64), _ANGLE_DECIMALS) + 0.0
     return {"position_m": positions.tolist(), "heading_rad": headings.tolist()}
 

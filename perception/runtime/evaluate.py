@@ -50,7 +50,7 @@ TOGETHER = "all"
 _OF_RECORDINGS = ("truth", "stride", "rig", "road_height", "frame", "min_visible")
 """What has no meaning for single images."""
 
-OPERATING_SCORE = TrackerSettings().birth_score
+OPERATING_SCORE = TrackerSettings().spawn_score
 """Precision and recall are those of the detections that may start a track."""
 
 

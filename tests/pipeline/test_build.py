@@ -57,7 +57,7 @@ def test_thresholds_of_the_tracker_suit_the_detectors_scores() -> None:
     ours = TrackerSettings.for_detector(build_pipeline(RunConfig(device="cpu")).pipeline.detector)
     others = TrackerSettings.for_detector(BoxDetector())
     assert others == TrackerSettings()
-    assert ours.birth_score > others.birth_score and ours.weak_score > others.weak_score
+    assert ours.spawn_score > others.spawn_score and ours.weak_score > others.weak_score
     assert (
-        ours.model_copy(update={n: getattr(others, n) for n in ("strong_score", "weak_score", "birth_score")}) == others
+        ours.model_copy(update={n: getattr(others, n) for n in ("strong_score", "weak_score", "spawn_score")}) == others
     )

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from perception.arrays import FloatArray, IntArray
 from perception.errors import UsageError
 from perception.geometry.boxes import box_centres
+from perception.object_states import VELOCITY
 from perception.types import BoxTable
 
 MAX_GAP_S = 0.5
@@ -142,7 +143,7 @@ def kalman_velocity_paths(
 
     ``state_means`` (N, 8) are those of ``Tracks`` in the image frame, ``image_sizes_px`` (N, 2) width and height.
     """
-    velocities_px_per_s = np.asarray(state_means, np.float64)[:, 4:6] * image_sizes_px
+    velocities_px_per_s = np.asarray(state_means, np.float64)[:, VELOCITY] * image_sizes_px
     return constant_velocity_paths(box_centres(boxes_xyxy_px), velocities_px_per_s, times_s)
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from perception.evaluation.core.ground_truth import GroundTable
 from perception.evaluation.core.gt_interpolation import previous_rows
 from perception.evaluation.core.gt_tracks_image import GtStates, differenced_states
+from perception.object_states import SIZE_RATE
 from perception.types import ObjectTable, Tracks
 
 POSITION_STD_M = 0.03
@@ -71,7 +72,7 @@ def _states(near: GroundTable, objects: ObjectTable, times_ns: NDArray[np.int64]
         times_ns=times_ns,
     )
     # What an object shows changes only because it turns, which no rate describes.
-    states.means[:, 6:] = 0.0
+    states.means[:, SIZE_RATE] = 0.0
     return states
 
 

@@ -14,6 +14,7 @@ from perception.evaluation.core.gt_interpolation import GtPaths, constant_veloci
 from perception.evaluation.core.records import InstantForecasts
 from perception.evaluation.forecasting.errors_image import Plan, ade_fde, forecasts_of
 from perception.geometry.rotation import rotation_2d
+from perception.object_states import POSITION, VELOCITY
 
 METHODS = ("expected", "most probable", "constant velocity", "best of K")
 """The order of the methods in ``GroundTargets.errors_m``."""
@@ -68,7 +69,7 @@ def score_ground_record(
     lone_m = (
         np.einsum("nk,nked->ned", forecasts.probabilities, means_m),
         means_m[np.arange(len(rows)), likeliest],
-        constant_velocity_paths(state[:, :2], state[:, 4:6], plan.times_s),
+        constant_velocity_paths(state[:, POSITION], state[:, VELOCITY], plan.times_s),
     )
     axes_rad = np.zeros(len(rows)) if forecasts.axes_rad is None else forecasts.axes_rad
     at_m = future_m[:, plan.at]

@@ -15,6 +15,7 @@ from perception.evaluation.core.calibration import CalibrationSamples, sample_ca
 from perception.evaluation.core.gt_interpolation import GtPaths, kalman_velocity_paths, last_difference_paths
 from perception.evaluation.core.records import InstantForecasts, Setting
 from perception.geometry.boxes import pairwise_iou
+from perception.object_states import POSITION
 from perception.types import BoxTable, Forecasts
 
 MATCH_IOU = 0.5
@@ -158,7 +159,7 @@ def score_record(
     )
     sizes_px = record.image_sizes_px[chosen]
     means_px, stds_px = (
-        np.einsum("nktd,et->nked", values[..., :2], plan.weights) * sizes_px[:, None, None, :]
+        np.einsum("nktd,et->nked", values[..., POSITION], plan.weights) * sizes_px[:, None, None, :]
         for values in (forecasts.means, forecasts.stds)
     )
     single_px = np.einsum("nk,nked->ned", forecasts.probabilities, means_px)

@@ -30,6 +30,7 @@ from perception.evaluation.forecasting.errors_ground import (
 from perception.evaluation.forecasting.errors_image import plan_comparison
 from perception.evaluation.tracking.ground import nearness
 from perception.evaluation.tracking.mot_metrics import assigned_rows
+from perception.object_states import POSITION
 from perception.types import ObjectTable
 
 MISS_M = 2.0
@@ -199,7 +200,7 @@ class _Rows:
         for record in records:
             if record.state_means is None:
                 raise ValueError("records: expected the tracks' states on the ground, got None")
-            positions.append(record.state_means[:, :2].astype(np.float64))
+            positions.append(record.state_means[:, POSITION].astype(np.float64))
         instants = np.repeat(np.array([record.frame_index for record in records], np.int64), counts)
         ids = np.concatenate([np.zeros(0, np.int64), *(record.track_ids for record in records)])
         has_forecast = [np.isin(record.track_ids, record.forecasts.track_ids) for record in records]

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from perception.arrays import FloatArray, IntArray
+from perception.object_states import POSITION
 from perception.types import Forecasts, Scene, Tracks
 
 HORIZONS_S = (1.0, 2.0, 3.0)
@@ -61,7 +62,7 @@ class OnlineError:
         tracks = scene.tracks
         self.unit = "m" if tracks.reference_frame == "ground" else "px"
         seen = tracks[tracks.unseen_s == 0]
-        now_ns, here = scene.timestamp_ns, (seen.ids, seen.means[:, :2].astype(np.float64))
+        now_ns, here = scene.timestamp_ns, (seen.ids, seen.positions.astype(np.float64))
         if self._last_ns is not None and 0 < now_ns - self._last_ns <= _LONGEST_GAP_NS:
             for due in self._dues:
                 for index, horizon_ns in enumerate(self._horizons_ns):
@@ -130,11 +131,11 @@ def _due(tracks: Tracks, forecasts: Forecasts, now_ns: int, horizons_s: FloatArr
     ids, rows, own = np.intersect1d(tracks.ids, forecasts.track_ids, assume_unique=True, return_indices=True)
     is_seen = tracks.unseen_s[rows] == 0
     ids, rows, own = ids[is_seen], rows[is_seen], own[is_seen]
-    states = tracks.means[rows].astype(np.float64)
+    seen = tracks[rows]
     on_ground = tracks.reference_frame == "ground"
     units = np.ones((len(rows), 2)) if on_ground else tracks.image_sizes_px[rows].astype(np.float64)
-    paths = np.concatenate([forecasts.expected[own][:, None], forecasts.means[own]], axis=1)[..., :2]
-    steady = states[:, None, :2] + states[:, None, 4:6] * horizons_s[:, None]
+    paths = np.concatenate([forecasts.expected[own][:, None], forecasts.means[own]], axis=1)[..., POSITION]
+    steady = seen.positions[:, None] + seen.velocities[:, None] * horizons_s[:, None]
     at_horizons = np.insert(_at(paths, horizons_s / forecasts.dt_s), 1, steady, axis=2)
     return _Due(now_ns, ids, at_horizons * units[:, None, None], units)
 

@@ -11,6 +11,7 @@ from perception.evaluation.core.gt_interpolation import previous_rows
 from perception.evaluation.core.records import InstantForecasts
 from perception.evaluation.core.run_tables import RunTables, join_tables
 from perception.geometry.rotation import unit_vectors
+from perception.object_states import POSITION, STATE_SIZE, VELOCITY
 from perception.results import Results
 from perception.types import ObjectTable
 
@@ -56,14 +57,14 @@ def _states(results: Results, objects: ObjectTable) -> Sequence[FloatArray]:
     ids = np.concatenate([np.zeros(0, np.int64), *(record.forecasts.track_ids for record in records)])
     places = [np.zeros((0, 2)) if record.positions_m is None else record.positions_m for record in records]
     times_ns = np.repeat(np.array([record.timestamp_ns for record in records], np.int64), counts)
-    states = np.zeros((len(ids), 8))
-    states[:, :2] = np.concatenate([np.zeros((0, 2)), *places])
+    states = np.zeros((len(ids), STATE_SIZE))
+    states[:, POSITION] = np.concatenate([np.zeros((0, 2)), *places])
     previous = previous_rows(cameras=np.zeros(len(ids), "U1"), ids=ids, timestamps_ns=times_ns)
     known = previous >= 0
     elapsed_s = (times_ns[known] - times_ns[previous[known]])[:, None] * 1e-9
-    states[known, 4:6] = (states[known, :2] - states[previous[known], :2]) / elapsed_s
+    states[known, VELOCITY] = (states[known, POSITION] - states[previous[known], POSITION]) / elapsed_s
     seen = {key: row for row, key in enumerate(zip(objects.timestamps_ns.tolist(), objects.ids.tolist(), strict=True))}
     rows = np.array([seen.get(key, -1) for key in zip(times_ns.tolist(), ids.tolist(), strict=True)], np.int64)
     is_seen, rows = rows >= 0, rows[rows >= 0]
-    states[is_seen, 4:6] = objects.speeds_mps[rows, None] * unit_vectors(objects.yaws_rad[rows])
+    states[is_seen, VELOCITY] = objects.speeds_mps[rows, None] * unit_vectors(objects.yaws_rad[rows])
     return np.split(states, np.cumsum(counts)[:-1]) if counts else []

@@ -14,6 +14,7 @@ from perception.arrays import FloatArray
 from perception.forecasting.features.motion import TIME_CONSTANTS_S, TIME_INPUTS, MotionState, squash, time_inputs
 from perception.geometry.cameras import yaw_rad
 from perception.geometry.rotation import rotate, unit_vectors, wrap_angle_rad
+from perception.object_states import POSITION
 from perception.types import Tracks
 
 PLACE, VELOCITY, SIZE, AXIS = slice(0, 2), slice(2, 4), slice(4, 6), 6
@@ -31,7 +32,7 @@ _MIN_STD_M = 0.01
 
 def motion_axes_rad(tracks: Tracks) -> FloatArray:
     """(N,): where each object of the ground frame moves to, or, as it comes to a stand, where it points."""
-    pull = tracks.means[:, 4:6]
+    pull = tracks.velocities
     if tracks.headings_rad is not None:
         # A sum instead of a threshold: the direction never jumps while an object stops or starts.
         pull = pull + _TRUSTED_SPEED_MPS * unit_vectors(tracks.headings_rad)
@@ -49,12 +50,12 @@ class GroundMotion:
 
     def observe(self, tracks: Tracks, world_from_vehicle: FloatArray | None) -> FloatArray:
         observations = np.zeros((len(tracks), OBSERVATION_SIZE))
-        observations[:, PLACE] = tracks.means[:, :2]
-        observations[:, VELOCITY] = tracks.means[:, 4:6]
-        observations[:, SIZE] = tracks.means[:, 2:4]
+        observations[:, PLACE] = tracks.positions
+        observations[:, VELOCITY] = tracks.velocities
+        observations[:, SIZE] = tracks.sizes
         observations[:, AXIS] = motion_axes_rad(tracks)
-        observations[:, VARIANCE] = tracks.covariances[:, (0, 1), (0, 1)]
-        observations[:, COVARIANCE] = tracks.covariances[:, 0, 1]
+        observations[:, VARIANCE] = tracks.variances[:, POSITION]
+        observations[:, COVARIANCE] = tracks.position_covariances[:, 0, 1]
         if world_from_vehicle is not None:
             observations[:, CAR_PLACE] = world_from_vehicle[:2, 3]
             observations[:, CAR_YAW] = yaw_rad(world_from_vehicle)

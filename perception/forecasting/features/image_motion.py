@@ -11,6 +11,7 @@ from torch import Tensor
 
 from perception.arrays import FloatArray
 from perception.forecasting.features.motion import TIME_CONSTANTS_S, TIME_INPUTS, MotionState, squash, time_inputs
+from perception.object_states import MEASURED
 from perception.types import Tracks
 
 BOX, STD = slice(0, 4), slice(4, 8)
@@ -28,8 +29,8 @@ class ImageMotion:
     input_size = 4 + 4 + 4 + len(TIME_CONSTANTS_S) * 4 + TIME_INPUTS
 
     def observe(self, tracks: Tracks, world_from_vehicle: FloatArray | None) -> FloatArray:
-        variances = np.diagonal(tracks.covariances, axis1=1, axis2=2)[:, :4]
-        return np.concatenate([tracks.means[:, :4], np.sqrt(np.maximum(variances, 0))], axis=1)
+        stds = np.sqrt(np.maximum(tracks.variances[:, MEASURED], 0))
+        return np.concatenate([tracks.boxes_cxcywh, stds], axis=1)
 
     def example(self, count: int, generator: torch.Generator | None = None) -> Tensor:
         boxes = torch.rand(count, 4, generator=generator) * torch.tensor([0.8, 0.8, 0.1, 0.2]) + 0.05

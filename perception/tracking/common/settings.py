@@ -1,4 +1,4 @@
-"""What a user may choose about tracking."""
+"""What a user may choose about tracking in both reference frames."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import ClassVar, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from perception.protocols import Detector
-from perception.tracking.common.kalman import MotionNoise
 
 SettingsT = TypeVar("SettingsT", bound="LifeSettings")
 
@@ -33,7 +32,7 @@ class LifeSettings(BaseModel):
 
     strong_score: float = Field(default=0.25, ge=0, le=1, description="detections from here on are matched first")
     weak_score: float = Field(default=0.1, ge=0, le=1, description="detections below this are ignored")
-    birth_score: float = Field(default=0.25, ge=0, le=1, description="unmatched detections from here on start a track")
+    spawn_score: float = Field(default=0.25, ge=0, le=1, description="unmatched detections from here on start a track")
     min_iou: float = Field(default=0.2, gt=0, le=1, description="overlap from which a strong detection may match")
     weak_min_iou: float = Field(default=0.3, gt=0, le=1, description="overlap from which a weak detection may match")
     appearance_weight: float = Field(
@@ -49,7 +48,7 @@ class LifeSettings(BaseModel):
     )
     max_unseen_s: float = Field(default=1.0, ge=0, description="tracks unseen for longer are forgotten")
     coast_s: float = Field(default=0.3, ge=0, description="tracks unseen for up to this long are still returned")
-    birth_max_iou: float = Field(
+    spawn_max_iou: float = Field(
         default=0.4, ge=0, le=1, description="a detection that overlaps a track seen now by more starts no track"
     )
 
@@ -57,26 +56,8 @@ class LifeSettings(BaseModel):
     def _ordered(self) -> LifeSettings:
         if not self.weak_score <= self.strong_score:
             raise ValueError(f"weak_score ({self.weak_score}) must not exceed strong_score ({self.strong_score})")
-        if not self.weak_score <= self.birth_score:
-            raise ValueError(f"weak_score ({self.weak_score}) must not exceed birth_score ({self.birth_score})")
+        if not self.weak_score <= self.spawn_score:
+            raise ValueError(f"weak_score ({self.weak_score}) must not exceed spawn_score ({self.spawn_score})")
         if not self.coast_s <= self.max_unseen_s:
             raise ValueError(f"coast_s ({self.coast_s}) must not exceed max_unseen_s ({self.max_unseen_s})")
         return self
-
-
-class TrackerSettings(LifeSettings):
-    """Thresholds of the image frame."""
-
-    # Chosen by HOTA and IDF1 on val_morning and the motorway's training recordings.
-    for_calibrated_scores: ClassVar[dict[str, float]] = {"strong_score": 0.35, "weak_score": 0.2, "birth_score": 0.4}
-
-    gate: float = Field(
-        default=7.78,
-        ge=0,
-        description="squared Mahalanobis distance up to which a strong detection may match without overlap, for long "
-        "intervals between frames; 7.78 holds 90% of the true pairs (chi-square, 4 degrees of freedom)",
-    )
-    duplicate_iou: float = Field(
-        default=0.85, gt=0, le=1, description="two tracks that overlap by more and move alike are one object"
-    )
-    noise: MotionNoise = MotionNoise()

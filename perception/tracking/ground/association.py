@@ -14,10 +14,11 @@ from scipy.spatial import cKDTree
 
 from perception.arrays import FloatArray, IntArray
 from perception.geometry.boxes import box_areas, intersections_and_unions, paired_iou, pairwise_iou
-from perception.tracking.common.association import NEARNESS_WEIGHT, Matches, assign, pairwise_cosine
+from perception.object_states import POSITION, VELOCITY
+from perception.tracking.common.association import NEARNESS_WEIGHT, TrackMatches, assign, pairwise_cosine
 from perception.tracking.ground.observations import GroundObservations
 from perception.tracking.ground.settings import GroundSettings
-from perception.tracking.ground.track_state import BoolArray, GroundMemory, InImages
+from perception.tracking.ground.track_state import BoolArray, GroundTrackState, ImageProjections
 
 _NEAR_IMAGE_SHARE = 0.1
 """A track this far outside the image, in image sizes, may still be the one that is seen at its border."""
@@ -27,14 +28,14 @@ _LOWER_SHARE = 0.1
 
 
 def associate(
-    tracks: GroundMemory,
-    in_images: InImages,
+    tracks: GroundTrackState,
+    projections: ImageProjections,
     sizes_px: IntArray,
     observed: GroundObservations,
     settings: GroundSettings,
     *,
     must_overlap: bool = False,
-) -> Matches:
+) -> TrackMatches:
     """Match tracks, predicted to now, with the observations of now, in each camera for itself, never across groups.
 
     A camera that sees a track less clearly than another one must overlap it by ``second_min_iou``. ``must_overlap``:
@@ -44,14 +45,14 @@ def associate(
     parts: list[tuple[IntArray, IntArray, FloatArray]] = [(np.zeros(0, np.intp), np.zeros(0, np.intp), np.zeros(0))]
     for camera in np.unique(observed.cameras):
         is_here = observed.cameras == camera
-        track_indices = np.flatnonzero(_near_image(in_images, int(camera), sizes_px[camera]))
+        track_indices = np.flatnonzero(_near_image(projections, int(camera), sizes_px[camera]))
         for in_stage in (is_strong, ~is_strong):
             observation_indices = np.flatnonzero(in_stage & is_here)
             if len(track_indices) == 0 or len(observation_indices) == 0:
                 continue
             similarities, feasible, iou = _pairs(
                 (tracks, track_indices),
-                in_images.boxes_xyxy_px[track_indices, camera],
+                projections.boxes_xyxy_px[track_indices, camera],
                 (observed, observation_indices),
                 settings,
                 may_part=in_stage is is_strong and not must_overlap,
@@ -63,7 +64,7 @@ def associate(
     order = np.argsort(-overlaps, kind="stable")
     matched, found, overlaps = matched[order], found[order], overlaps[order]
     stays = (ranks_within(matched) == 0) | (overlaps >= settings.second_min_iou)
-    return Matches(matched[stays], found[stays])
+    return TrackMatches(matched[stays], found[stays])
 
 
 def ground_distances(
@@ -76,14 +77,14 @@ def ground_distances(
     return distances
 
 
-def widened(tracks: GroundMemory, observed: GroundObservations, gate: float) -> FloatArray:
+def widened(tracks: GroundTrackState, observed: GroundObservations, gate: float) -> FloatArray:
     """(K, 4, 4): the errors with which observations (K,) correct their tracks (K,).
 
     One that lies outside the gate, though it overlaps in the image, may be half hidden: it counts as much as if it
     stood at the gate.
     """
-    total = tracks.covariances[:, :2, :2] + observed.jitters[:, :2, :2]
-    residuals = observed.measured[:, :2] - tracks.means[:, :2]
+    total = tracks.position_covariances + observed.jitters[:, POSITION, POSITION]
+    residuals = observed.positions - tracks.positions
     distances = (residuals[:, None] @ np.linalg.solve(total, residuals[:, :, None]))[:, 0, 0]
     errors: FloatArray = observed.jitters * np.maximum(distances / gate, 1.0)[:, None, None]
     return errors
@@ -101,28 +102,36 @@ def ranks_within(groups: IntArray) -> IntArray:
 
 
 def overlaps_seen(
-    observed: GroundObservations, tracks: GroundMemory, in_images: InImages, timestamp_ns: int, min_iou: float
+    observed: GroundObservations,
+    tracks: GroundTrackState,
+    projections: ImageProjections,
+    timestamp_ns: int,
+    min_iou: float,
 ) -> BoolArray:
     """Whether each observation (M,) overlaps a track of its group that is seen now by more than ``min_iou``."""
     is_seen = tracks.last_ns == timestamp_ns
     overlaps = np.zeros(len(observed), bool)
     for camera in np.unique(observed.cameras):
         rows = np.flatnonzero(observed.cameras == camera)
-        boxes = in_images.boxes_xyxy_px[is_seen, camera]
+        boxes = projections.boxes_xyxy_px[is_seen, camera]
         iou = pairwise_iou(observed.boxes_xyxy_px[rows], boxes)
         same = observed.groups[rows, None] == tracks.groups[is_seen][None]
-        overlaps[rows] = (same & (iou > min_iou) & in_images.is_in_front[is_seen, camera][None]).any(axis=1)
+        overlaps[rows] = (same & (iou > min_iou) & projections.is_in_front[is_seen, camera][None]).any(axis=1)
     return overlaps
 
 
 def missed(
-    is_unseen: BoolArray, in_images: InImages, detections: GroundObservations, here: IntArray, settings: GroundSettings
+    is_unseen: BoolArray,
+    projections: ImageProjections,
+    detections: GroundObservations,
+    here: IntArray,
+    settings: GroundSettings,
 ) -> BoolArray:
     """Whether each track (N,) was overlooked: well inside the image of a camera of ``here``, behind nothing."""
     is_missed = np.zeros(len(is_unseen), bool)
     for camera in here:
-        boxes = in_images.boxes_xyxy_px[:, camera]
-        is_inside = (in_images.shares[:, camera] >= settings.inside_share) & is_unseen
+        boxes = projections.boxes_xyxy_px[:, camera]
+        is_inside = (projections.shares[:, camera] >= settings.inside_share) & is_unseen
         is_inside &= boxes[:, 3] - boxes[:, 1] >= settings.min_seen_height_px
         rows = np.flatnonzero(is_inside & ~is_missed)
         covers = detections.boxes_xyxy_px[detections.cameras == camera]
@@ -135,28 +144,28 @@ def missed(
     return is_missed
 
 
-def one_object(
-    tracks: GroundMemory, in_images: InImages, is_seen_by: BoolArray, settings: GroundSettings
+def duplicate_pairs(
+    tracks: GroundTrackState, projections: ImageProjections, is_seen_by: BoolArray, settings: GroundSettings
 ) -> tuple[IntArray, IntArray]:
     """Rows (K,) of tracks to keep and of the copies (K,) that are the same objects.
 
     Copies stand in the same place, move alike, overlap in an image, and no camera sees both (``is_seen_by``, (N, C)).
     Each track is in one pair at most. The older one is kept.
     """
-    first, second = cKDTree(tracks.means[:, :2]).query_pairs(_MAX_COPY_DISTANCE_M, output_type="ndarray").T
+    first, second = cKDTree(tracks.positions).query_pairs(_MAX_COPY_DISTANCE_M, output_type="ndarray").T
     alike = tracks.groups[first] == tracks.groups[second]
     alike &= ~(is_seen_by[first] & is_seen_by[second]).any(axis=1)
     first, second = first[alike], second[alike]
     if len(first) == 0:
         return first, second
     # A position that is known to centimetres is not known to better than how the boxes of two cameras differ.
-    moving = [0, 1, 4, 5]
+    moving = np.r_[POSITION, VELOCITY]
     residuals = (tracks.means[first] - tracks.means[second])[:, moving]
     total = (tracks.covariances[first] + tracks.covariances[second])[:, moving][:, :, moving]
     total[:, [0, 1], [0, 1]] += np.square(_SAME_PLACE_STD_M[tracks.groups[first]])[:, None]
     distances = (residuals[:, None] @ np.linalg.solve(total, residuals[..., None]))[:, 0, 0]
     first, second = first[distances <= settings.gate], second[distances <= settings.gate]
-    overlap = _best_overlap(in_images, first, second)
+    overlap = _best_overlap(projections, first, second)
     first, second = first[overlap >= settings.merge_iou], second[overlap >= settings.merge_iou]
     age = np.lexsort((tracks.first_ns, ~tracks.is_confirmed))
     rank = np.empty(len(tracks), np.int64)
@@ -168,12 +177,12 @@ def one_object(
     return kept[is_alone], copies[is_alone]
 
 
-def merged_pairs(tracks: GroundMemory, kept: IntArray, copies: IntArray) -> tuple[GroundMemory, IntArray]:
+def merged_pairs(tracks: GroundTrackState, kept: IntArray, copies: IntArray) -> tuple[GroundTrackState, IntArray]:
     """What tracks ``kept`` (K,) are together with their ``copies`` (K,), and the row (N,) whose state each track has.
 
     A pair has the state of the one whose place is better known, and the id, age and heading of the kept one.
     """
-    spreads = tracks.covariances[:, 0, 0] + tracks.covariances[:, 1, 1]
+    spreads = tracks.variances[:, POSITION].sum(axis=1)
     sources = np.arange(len(tracks))
     sources[kept] = np.where(spreads[kept] <= spreads[copies], kept, copies)
     older, younger = tracks[kept], tracks[copies]
@@ -198,17 +207,17 @@ _SAME_PLACE_STD_M: FloatArray = np.array([0.5, 0.3, 0.15])
 _MAX_COPY_DISTANCE_M = 8.0
 
 
-def _best_overlap(in_images: InImages, first: IntArray, second: IntArray) -> FloatArray:
+def _best_overlap(projections: ImageProjections, first: IntArray, second: IntArray) -> FloatArray:
     """(K,): the greatest IoU of the two tracks' boxes in any camera."""
-    iou = paired_iou(in_images.boxes_xyxy_px[first], in_images.boxes_xyxy_px[second])
-    best: FloatArray = np.where(in_images.is_in_front[first] & in_images.is_in_front[second], iou, 0.0).max(axis=1)
+    iou = paired_iou(projections.boxes_xyxy_px[first], projections.boxes_xyxy_px[second])
+    best: FloatArray = np.where(projections.is_in_front[first] & projections.is_in_front[second], iou, 0.0).max(axis=1)
     return best
 
 
-def _near_image(in_images: InImages, camera: int, size_px: IntArray) -> BoolArray:
-    boxes, margin = in_images.whole_xyxy_px[:, camera], _NEAR_IMAGE_SHARE * size_px
+def _near_image(projections: ImageProjections, camera: int, size_px: IntArray) -> BoolArray:
+    boxes, margin = projections.whole_xyxy_px[:, camera], _NEAR_IMAGE_SHARE * size_px
     near: BoolArray = (
-        in_images.is_in_front[:, camera]
+        projections.is_in_front[:, camera]
         & (boxes[:, 2:] > -margin).all(axis=1)
         & (boxes[:, :2] < size_px + margin).all(axis=1)
     )
@@ -216,7 +225,7 @@ def _near_image(in_images: InImages, camera: int, size_px: IntArray) -> BoolArra
 
 
 def _pairs(
-    of_tracks: tuple[GroundMemory, IntArray],
+    of_tracks: tuple[GroundTrackState, IntArray],
     boxes_xyxy_px: FloatArray,
     of_observed: tuple[GroundObservations, IntArray],
     settings: GroundSettings,
@@ -231,10 +240,10 @@ def _pairs(
     (tracks, rows), (observed, columns) = of_tracks, of_observed
     iou = pairwise_iou(boxes_xyxy_px, observed.boxes_xyxy_px[columns])
     distances = ground_distances(
-        tracks.means[rows, :2],
-        tracks.covariances[rows, :2, :2],
-        observed.measured[columns, :2],
-        observed.covariances[columns, :2, :2],
+        tracks.positions[rows],
+        tracks.position_covariances[rows],
+        observed.positions[columns],
+        observed.position_covariances[columns],
     )
     feasible = (iou >= (settings.min_iou if may_part else settings.weak_min_iou)) & (distances <= settings.overlap_gate)
     if may_part:

@@ -10,9 +10,10 @@ import numpy as np
 from perception.arrays import FloatArray
 from perception.geometry.cameras import yaw_rad
 from perception.geometry.rotation import rotation_2d, wrap_angle_rad
+from perception.object_states import POSITION
 from perception.tracking.ground.settings import PoseSettings
 
-PoseNews = Literal["fine", "missing", "wrong", "elsewhere"]
+PoseStatus = Literal["fine", "missing", "wrong", "elsewhere"]
 
 _MIN_RATE_INTERVAL_S = 0.02
 """Poses that lie nearer in time tell little of the motion between them."""
@@ -43,13 +44,13 @@ class PlanarPose:
     def to_world(self, measured: FloatArray, *covariances: FloatArray) -> tuple[FloatArray, ...]:
         """Measurements (N, 4: x, y, width, height) in the vehicle's axes and covariances (N, 4, 4), in the world."""
         turn = np.eye(4)
-        turn[:2, :2] = self.rotation
+        turn[POSITION, POSITION] = self.rotation
         moved = measured @ turn.T
-        moved[:, :2] += self.position_m
+        moved[:, POSITION] += self.position_m
         return moved, *(turn @ covariance @ turn.T for covariance in covariances)
 
 
-class CarMotion:
+class EgoMotion:
     """The car's planar pose at each instant; carries the last motion on where poses are missing or cannot be true."""
 
     def __init__(self, settings: PoseSettings) -> None:
@@ -65,7 +66,7 @@ class CarMotion:
         self._known_s: float | None = None
         self._known_pose = self._pose
 
-    def update(self, world_from_vehicle: FloatArray | None, timestamp_ns: int) -> tuple[PlanarPose, PoseNews]:
+    def update(self, world_from_vehicle: FloatArray | None, timestamp_ns: int) -> tuple[PlanarPose, PoseStatus]:
         """The pose now, and what to think of it.
 
         Where it is "missing" or "wrong", the motion of the last two is carried on for ``max_gap_s``; then, and where
@@ -85,7 +86,7 @@ class CarMotion:
         if not np.isfinite([*given.position_m, given.yaw_rad]).all():
             self._pose = carried
             return carried, "wrong"
-        news: PoseNews = "fine"
+        news: PoseStatus = "fine"
         if self._known_s is None:
             news = "fine" if is_first else "elsewhere"
         elif not self._can_be(given, carried, gap_s):

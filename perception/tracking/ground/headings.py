@@ -8,8 +8,8 @@ from perception.arrays import FloatArray
 from perception.geometry.rotation import wrap_angle_rad
 from perception.tracking.ground.ego_pose import PlanarPose
 from perception.tracking.ground.lifting import USUAL_LWH_M
-from perception.tracking.ground.settings import GroundMotion
-from perception.tracking.ground.track_state import BoolArray, GroundMemory
+from perception.tracking.ground.settings import GroundMotionNoise
+from perception.tracking.ground.track_state import BoolArray, GroundTrackState
 
 _CLEAR_STDS = 2.5
 """A speed is clear from this many of its standard deviations on."""
@@ -32,19 +32,18 @@ _TURN_ROUND_SHARE = 2.0
 
 
 def headings(
-    tracks: GroundMemory, pose: PlanarPose, dt_s: float, motion: GroundMotion
+    tracks: GroundTrackState, pose: PlanarPose, dt_s: float, motion: GroundMotionNoise
 ) -> tuple[FloatArray, BoolArray, BoolArray]:
     """Headings (N,) in the world after ``dt_s`` seconds, whether each object has ever moved (N,), and does now (N,).
 
     Moving objects point where they go, smoothed; they keep that when they stop. Others are taken to stand parallel to
     the car, or across the line of sight where they look too wide for that.
     """
-    velocities = tracks.means[:, 4:6]
-    speeds = np.linalg.norm(velocities, axis=1)
+    velocities, speeds = tracks.velocities, tracks.speeds_mps
     along = velocities / np.maximum(speeds, 1e-9)[:, None]
-    stds = np.sqrt(np.einsum("ni,nij,nj->n", along, tracks.covariances[:, 4:6, 4:6], along))
+    stds = np.sqrt(np.einsum("ni,nij,nj->n", along, tracks.velocity_covariances, along))
     starts = np.asarray(motion.moving_speeds_mps)[tracks.groups]
-    directions = np.arctan2(velocities[:, 1], velocities[:, 0])
+    directions = tracks.directions_rad
     is_clear = (speeds > starts) & (speeds > _CLEAR_STDS * stds)
     is_forward = np.abs(wrap_angle_rad(directions - tracks.headings_rad)) < _BACKWARDS_RAD
     is_moving = np.where(tracks.is_moving, is_forward & (speeds > _STILL_SHARE * starts), is_clear)
@@ -57,9 +56,9 @@ def headings(
     return wrap_angle_rad(np.where(is_moving, turned, kept)), tracks.has_moved | is_moving, is_moving
 
 
-def _guesses(tracks: GroundMemory, pose: PlanarPose) -> FloatArray:
+def _guesses(tracks: GroundTrackState, pose: PlanarPose) -> FloatArray:
     """(N,): the present heading while the shown width fits, else the better one of parallel and across."""
-    offsets_m = tracks.means[:, :2] - pose.position_m
+    offsets_m = tracks.positions - pose.position_m
     sights = np.arctan2(offsets_m[:, 1], offsets_m[:, 0])
     across = sights + np.pi / 2
     # Of the two directions across, the one nearer to the car's own.
@@ -67,7 +66,7 @@ def _guesses(tracks: GroundMemory, pose: PlanarPose) -> FloatArray:
     options = np.stack([tracks.headings_rad, np.full(len(tracks), pose.yaw_rad), across])
     lengths_m, widths_m, _ = USUAL_LWH_M[tracks.labels].T
     shown_m = lengths_m * np.abs(np.sin(options - sights)) + widths_m * np.abs(np.cos(options - sights))
-    misfits = np.abs(shown_m - tracks.means[:, 2]) / lengths_m
+    misfits = np.abs(shown_m - tracks.sizes[:, 0]) / lengths_m
     misfits[0] -= _BETTER_BY
     guesses: FloatArray = options[misfits.argmin(axis=0), np.arange(len(tracks))]
     return guesses

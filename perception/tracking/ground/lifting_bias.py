@@ -6,18 +6,19 @@ from dataclasses import replace
 
 import numpy as np
 
+from perception.object_states import POSITION
 from perception.tracking.ground.ego_pose import PlanarPose
 from perception.tracking.ground.lifting import Views
 from perception.tracking.ground.object_shapes import expected_lifting
 from perception.tracking.ground.observations import GroundObservations
 from perception.tracking.ground.road_plane import RoadPlane
 from perception.tracking.ground.settings import GroundSettings
-from perception.tracking.ground.track_state import GroundMemory, in_vehicle
+from perception.tracking.ground.track_state import GroundTrackState, in_vehicle
 
 
-def centred(
+def remove_lifting_bias(
     observed: GroundObservations,
-    tracks: GroundMemory,
+    tracks: GroundTrackState,
     views: Views,
     pose: PlanarPose,
     road: RoadPlane,
@@ -38,8 +39,8 @@ def centred(
         road,
         settings.lifting,
     )
-    errors_m = np.where(is_like[:, None], (expected.measured - states)[:, :2], 0.0)
+    errors_m = np.where(is_like[:, None], (expected.measured - states)[:, POSITION], 0.0)
     _, noise = pose.to_world(expected.measured, expected.filtered(settings.motion.lasting_error_share))
     measured = observed.measured.copy()
-    measured[:, :2] -= errors_m @ pose.rotation.T
+    measured[:, POSITION] -= errors_m @ pose.rotation.T
     return replace(observed, measured=measured, jitters=np.where(is_like[:, None, None], noise, observed.jitters))

@@ -11,8 +11,8 @@ import numpy as np
 from perception.arrays import FloatArray, IntArray, StructOfArrays
 from perception.errors import UsageError
 from perception.geometry.cameras import Rig
-from perception.taxonomy import CLASSES
-from perception.tracking.common.track_state import GROUP_OF_LABEL
+from perception.object_states import POSITION
+from perception.tracking.common.track_state import GROUP_OF_LABEL, label_votes
 from perception.tracking.ground.ego_pose import PlanarPose
 from perception.tracking.ground.lifting import Views, lift, road_samples
 from perception.tracking.ground.road_plane import RoadEstimator
@@ -71,14 +71,23 @@ class GroundObservations(StructOfArrays):
     cameras: IntArray
 
     @property
+    def positions(self) -> FloatArray:
+        """(M, 2): the centres' x, y."""
+        return self.measured[:, POSITION]
+
+    @property
+    def position_covariances(self) -> FloatArray:
+        """(M, 2, 2): all errors of the centres."""
+        return self.covariances[:, POSITION, POSITION]
+
+    @property
     def groups(self) -> IntArray:
         return GROUP_OF_LABEL[self.labels]
 
     @property
     def label_votes(self) -> FloatArray:
         """(M, 6): each observation's score, in the column of its label."""
-        votes: FloatArray = np.eye(len(CLASSES))[self.labels] * self.scores[:, None]
-        return votes
+        return label_votes(self.labels, self.scores)
 
 
 class LeftOut(NamedTuple):
@@ -119,5 +128,14 @@ def observe(
     lifted = lift(boxes_px, labels, views[cameras], plane, settings.lifting)
     filtered = lifted.filtered(settings.motion.lasting_error_share)
     measured, covariances, jitters = pose.to_world(lifted.measured, lifted.covariances, filtered)
-    observed = GroundObservations(boxes_px, measured, covariances, jitters, scores, labels, features, cameras)
+    observed = GroundObservations(
+        boxes_xyxy_px=boxes_px,
+        measured=measured,
+        covariances=covariances,
+        jitters=jitters,
+        scores=scores,
+        labels=labels,
+        features=features,
+        cameras=cameras,
+    )
     return observed, LeftOut(int((~has_area).sum()), int((has_area & ~kept).sum()))

@@ -14,7 +14,7 @@ PerGroup = tuple[PositiveFloat, PositiveFloat, PositiveFloat]
 """Of cars, trucks and buses; of motorcycles and bicycles; of pedestrians."""
 
 
-class GroundMotion(BaseModel):
+class GroundMotionNoise(BaseModel):
     """How road users stray from constant velocity, in metres and seconds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -55,10 +55,10 @@ class GroundSettings(LifeSettings):
     """Thresholds of the ground frame; those that it shares with the image frame are the same where not named here."""
 
     # Chosen by HOTA on four of the forecaster's simulated training drives.
-    for_calibrated_scores: ClassVar[dict[str, float]] = {"strong_score": 0.4, "weak_score": 0.35, "birth_score": 0.5}
+    for_calibrated_scores: ClassVar[dict[str, float]] = {"strong_score": 0.4, "weak_score": 0.35, "spawn_score": 0.5}
 
     min_hits: int = Field(
-        default=4, ge=1, description="detections that confirm a track; more than in an image, as with birth_score"
+        default=4, ge=1, description="detections that confirm a track; more than in an image, as with spawn_score"
     )
     weak_score: float = Field(
         default=0.2,
@@ -66,14 +66,14 @@ class GroundSettings(LifeSettings):
         le=1,
         description="detections below this are ignored; their edges are too rough to tell a distance",
     )
-    birth_score: float = Field(
+    spawn_score: float = Field(
         default=0.45,
         ge=0,
         le=1,
         description="unmatched detections from here on start a track; higher than in an image, for what is wrongly "
         "found stands in the world for seconds, and most objects come near enough to be found surely",
     )
-    birth_max_iou: float = Field(
+    spawn_max_iou: float = Field(
         default=0.25,
         ge=0,
         le=1,
@@ -113,5 +113,5 @@ class GroundSettings(LifeSettings):
     merge_iou: float = Field(default=0.35, gt=0, le=1, description="tracks that overlap by less are not one object")
     lifting: LiftingNoise = LiftingNoise()
     road: RoadSettings = RoadSettings()
-    motion: GroundMotion = GroundMotion()
+    motion: GroundMotionNoise = GroundMotionNoise()
     poses: PoseSettings = PoseSettings()

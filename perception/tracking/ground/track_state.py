@@ -1,4 +1,4 @@
-"""What the ground tracker remembers of its objects, and where they lie in the images."""
+"""What the ground tracker knows of its objects, and where they lie in the images."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from perception.arrays import FloatArray, IntArray, StructOfArrays
 from perception.geometry.boxes import box_areas, clip_boxes
-from perception.tracking.common.track_state import TrackMemory
+from perception.object_states import MEASURED, MEASUREMENT_SIZE, RATES, STATE_SIZE
+from perception.tracking.common.track_state import TrackState
 from perception.tracking.ground.ego_pose import PlanarPose
 from perception.tracking.ground.lifting import Views
 from perception.tracking.ground.object_shapes import image_boxes
 from perception.tracking.ground.observations import GroundObservations
 from perception.tracking.ground.road_plane import RoadPlane
-from perception.tracking.ground.settings import GroundMotion
+from perception.tracking.ground.settings import GroundMotionNoise
 
 BoolArray = NDArray[np.bool_]
 
@@ -31,10 +32,10 @@ OUTSIDE_BOX_PX = (-2.0, -2.0, -1.0, -1.0)
 
 
 @dataclass(frozen=True)
-class GroundMemory(TrackMemory):
+class GroundTrackState(TrackState):
     """All tracks; means and covariances are in the world.
 
-    Besides what ``TrackMemory`` holds: ``boxes_xyxy_px`` (N, 4) in the image of ``cameras``; ``missed_s`` (N,), for how
+    Besides what ``TrackState`` holds: ``boxes_xyxy_px`` (N, 4) in the image of ``cameras``; ``missed_s`` (N,), for how
     long a camera should have seen the track and did not; ``headings_rad`` (N,) in the world, guessed until the object
     ``has_moved``; ``is_moving`` now.
     """
@@ -46,9 +47,9 @@ class GroundMemory(TrackMemory):
     is_moving: BoolArray
 
     @classmethod
-    def none(cls, feature_size: int = 0) -> GroundMemory:
+    def none(cls, feature_size: int = 0) -> GroundTrackState:
         """No tracks yet."""
-        base = TrackMemory.empty(feature_size)
+        base = TrackState.empty(feature_size)
         return cls(
             **vars(base),
             boxes_xyxy_px=np.zeros((0, 4)),
@@ -59,22 +60,22 @@ class GroundMemory(TrackMemory):
         )
 
     @classmethod
-    def started(
+    def spawned(
         cls,
         observed: GroundObservations,
         names: Sequence[str],
         views: Views,
         timestamp_ns: int,
         car_yaw_rad: float,
-        motion: GroundMotion,
-    ) -> GroundMemory:
+        motion: GroundMotionNoise,
+    ) -> GroundTrackState:
         """Tentative tracks that start at ``observed``, at rest and with an unknown speed."""
         count = len(observed)
         speeds = np.asarray(motion.initial_speed_stds_mps)[observed.groups]
         rate_stds = np.column_stack([speeds, speeds, np.full((count, 2), motion.initial_side_rate_std_mps)])
-        covariances = np.zeros((count, 8, 8))
-        covariances[:, :4, :4] = observed.covariances
-        covariances[:, 4:, 4:] = np.square(rate_stds)[:, :, None] * np.eye(4)
+        covariances = np.zeros((count, STATE_SIZE, STATE_SIZE))
+        covariances[:, MEASURED, MEASURED] = observed.covariances
+        covariances[:, RATES, RATES] = np.square(rate_stds)[:, :, None] * np.eye(MEASUREMENT_SIZE)
         return cls(
             ids=np.zeros(count, np.int64),
             means=np.concatenate([observed.measured, np.zeros((count, 4))], axis=1),
@@ -96,7 +97,7 @@ class GroundMemory(TrackMemory):
 
 
 @dataclass(frozen=True)
-class InImages(StructOfArrays):
+class ImageProjections(StructOfArrays):
     """Where N tracks lie in the images of C cameras: ``whole_xyxy_px`` (N, C, 4), ``boxes_xyxy_px`` (N, C, 4) cut at
     the border, ``shares`` (N, C) of the box inside the image; ``is_in_front`` (N, C)."""
 
@@ -106,7 +107,7 @@ class InImages(StructOfArrays):
     is_in_front: BoolArray
 
     @classmethod
-    def of(cls, tracks: GroundMemory, views: Views, pose: PlanarPose, road: RoadPlane) -> InImages:
+    def of(cls, tracks: GroundTrackState, views: Views, pose: PlanarPose, road: RoadPlane) -> ImageProjections:
         """The tracks as they stand, seen from the car at ``pose``."""
         states, headings_rad = in_vehicle(tracks, pose), tracks.headings_rad - pose.yaw_rad
         rows, cameras = np.nonzero(_may_be_in_view(states, views))
@@ -129,41 +130,36 @@ def _may_be_in_view(states: FloatArray, views: Views) -> BoolArray:
     return may_be
 
 
-def in_vehicle(tracks: GroundMemory, pose: PlanarPose) -> FloatArray:
+def in_vehicle(tracks: GroundTrackState, pose: PlanarPose) -> FloatArray:
     """(N, 4): x, y, shown width and height in the vehicle's axes."""
-    return np.concatenate([pose.to_vehicle(tracks.means[:, :2]), tracks.means[:, 2:4]], axis=1)
+    return np.concatenate([pose.to_vehicle(tracks.positions), tracks.sizes], axis=1)
 
 
-def shown(
-    tracks: GroundMemory, in_images: InImages, names: NDArray[np.str_], sizes_px: IntArray, timestamp_ns: int
-) -> GroundMemory:
+def with_best_boxes(
+    tracks: GroundTrackState,
+    projections: ImageProjections,
+    names: NDArray[np.str_],
+    sizes_px: IntArray,
+    timestamp_ns: int,
+) -> GroundTrackState:
     """The tracks with their boxes as they lie in the image of the camera that sees them best.
 
     That is the camera of the last detection while there is one, then the one in which they should be largest, then
     the last one; there the box may lie outside the image.
     """
     rows = np.arange(len(tracks))
-    areas = box_areas(in_images.boxes_xyxy_px) * in_images.is_in_front
+    areas = box_areas(projections.boxes_xyxy_px) * projections.is_in_front
     last = (tracks.cameras[:, None] == names[None]).argmax(axis=1)
     is_seen = tracks.last_ns == timestamp_ns
     best = np.where(is_seen | ~(areas > 0).any(axis=1), last, areas.argmax(axis=1))
     is_inside = areas[rows, best] > 0
     far = np.tile(sizes_px[best], 2)
     outside = np.where(
-        in_images.is_in_front[rows, best, None],
-        np.clip(in_images.whole_xyxy_px[rows, best], -far, 2 * far),
+        projections.is_in_front[rows, best, None],
+        np.clip(projections.whole_xyxy_px[rows, best], -far, 2 * far),
         OUTSIDE_BOX_PX,
     )
-    boxes = np.where(is_inside[:, None], in_images.boxes_xyxy_px[rows, best], outside)
+    boxes = np.where(is_inside[:, None], projections.boxes_xyxy_px[rows, best], outside)
     # A near object may be seen though its centre is beside the camera, where nothing can be projected.
     boxes = np.where((is_seen & ~is_inside)[:, None], tracks.boxes_xyxy_px, boxes)
     return replace(tracks, boxes_xyxy_px=boxes, cameras=names[best], image_sizes_px=sizes_px[best])
-
-
-def with_sides(means: FloatArray) -> FloatArray:
-    """States (N, 8) whose width and height are at least ``MIN_SIDE_M``, and do not shrink there."""
-    is_held = means[:, 2:4] < MIN_SIDE_M
-    bounded = means.copy()
-    bounded[:, 2:4] = np.where(is_held, MIN_SIDE_M, means[:, 2:4])
-    bounded[:, 6:8] = np.where(is_held, np.maximum(means[:, 6:8], 0.0), means[:, 6:8])
-    return bounded

@@ -74,7 +74,7 @@ def surroundings(scene: Scene, history: TrackHistory | None, *, min_probability:
     pose = scene.frame_set.world_from_vehicle
     position, heading = (TrackHistory() if history is None else history).own_pose(pose)
     tracks = scene.tracks if scene.tracks.reference_frame == "ground" else scene.tracks[:0]
-    centres = points_in_frame(tracks.means[:, :2], position, heading)
+    centres = points_in_frame(tracks.positions, position, heading)
     order = np.argsort(-np.linalg.norm(centres, axis=1), kind="stable")
     tracks, centres = tracks[order], centres[order]
     pasts: FloatArray = np.zeros((len(tracks), 0, 2))
@@ -83,7 +83,7 @@ def surroundings(scene: Scene, history: TrackHistory | None, *, min_probability:
     speed_mps = None
     if history is not None:
         ages_s = np.linspace(history.span_s, 0, _PAST_POINTS)
-        known = history.world_paths(tracks.ids.tolist(), ages_s, tracks.means[:, :2])
+        known = history.world_paths(tracks.ids.tolist(), ages_s, tracks.positions)
         pasts = np.concatenate([points_in_frame(known, position, heading)[:, :-1], centres[:, None]], axis=1)
         own_world, own_ages_s = history.own_path()
         own_past, own_ages = points_in_frame(own_world, position, heading), own_ages_s / history.span_s
@@ -131,7 +131,7 @@ def _futures(
         )
     position, heading = pose
     steps = np.unique(np.linspace(0, forecasts.means.shape[2], _FUTURE_POINTS).round().astype(int))
-    means = points_in_frame(forecasts.means[sources], position, heading)
+    means = points_in_frame(forecasts.positions[sources], position, heading)
     now = np.broadcast_to(centres_m[rows, None, None], (*means.shape[:2], 1, 2))
     paths = np.concatenate([now, means], axis=2)
     stds = forecasts.stds[sources]

@@ -10,6 +10,7 @@ import numpy as np
 from perception.arrays import FloatArray, IntArray, StructOfArrays
 from perception.geometry.boxes import box_feet
 from perception.geometry.rotation import left_normals
+from perception.object_states import POSITION, SIZE
 from perception.types import Forecasts, Tracks
 from perception.visualization.primitives.colours import Colour
 from perception.visualization.primitives.overlay import Overlay
@@ -51,11 +52,11 @@ def select_futures(
     if not len(rows):
         return None
     size = np.array(size_px, dtype=np.float64)
-    means, stds = forecasts.means[sources], forecasts.stds[sources]
-    feet = means[..., :2] * size
-    feet[..., 1] += means[..., 3] / 2 * size[1]
-    spread = stds[..., :2] * size
-    spread[..., 1] = np.hypot(spread[..., 1], stds[..., 3] / 2 * size[1])
+    stds = forecasts.stds[sources]
+    feet = forecasts.positions[sources] * size
+    feet[..., 1] += forecasts.sizes[sources][..., 1] / 2 * size[1]
+    spread = stds[..., POSITION] * size
+    spread[..., 1] = np.hypot(spread[..., 1], stds[..., SIZE][..., 1] / 2 * size[1])
     now = box_feet(boxes_xyxy_px[rows])
     now = np.broadcast_to(now[:, None, None], (*feet.shape[:2], 1, 2))
     paths = np.concatenate([now, feet], axis=2)

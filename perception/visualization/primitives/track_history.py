@@ -142,5 +142,5 @@ class TrackHistory:
 def _points_now(tracks: Tracks) -> tuple[FloatArray, list[str]]:
     """(N, 2): what is remembered of each track now, and the picture or world that it lies in."""
     if tracks.reference_frame == "ground":
-        return tracks.means[:, :2], [_WORLD] * len(tracks)
+        return tracks.positions, [_WORLD] * len(tracks)
     return box_feet(tracks.boxes_xyxy_px), [str(camera) for camera in tracks.cameras]

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from support.ground_drive import pose_at
 
-from perception.tracking.ground.ego_pose import CarMotion, PlanarPose
+from perception.tracking.ground.ego_pose import EgoMotion, PlanarPose
 from perception.tracking.ground.settings import PoseSettings
 
 Array = NDArray[np.float64]
@@ -23,15 +23,15 @@ def on_circle(time_s: float, *, speed_mps: float = 10.0, turn_radps: float = 0.3
     return pose_at(radius_m * np.sin(yaw), radius_m * (1 - np.cos(yaw)), yaw)
 
 
-def driven(until_s: float, settings: PoseSettings | None = None) -> CarMotion:
-    car = CarMotion(settings or PoseSettings())
+def driven(until_s: float, settings: PoseSettings | None = None) -> EgoMotion:
+    car = EgoMotion(settings or PoseSettings())
     for k in range(round(until_s * 10) + 1):
         assert car.update(on_circle(k / 10), ns(k / 10))[1] == "fine"
     return car
 
 
 def test_without_any_pose_the_car_stands_at_the_origin_and_that_is_fine() -> None:
-    car = CarMotion(PoseSettings())
+    car = EgoMotion(PoseSettings())
     for k in range(5):
         pose, news = car.update(None, ns(k))
         assert news == "fine"
@@ -66,7 +66,7 @@ def test_one_impossible_pose_is_ignored() -> None:
 
 
 def test_a_pose_that_is_no_number_is_wrong() -> None:
-    for car in (driven(1.0), CarMotion(PoseSettings())):
+    for car in (driven(1.0), EgoMotion(PoseSettings())):
         pose, news = car.update(np.full((4, 4), np.nan), ns(1.1))
         assert news == "wrong"
         assert np.isfinite(pose.position_m).all()
@@ -87,7 +87,7 @@ def test_poses_that_stay_elsewhere_are_believed_in_the_end() -> None:
 
 
 def test_poses_that_begin_late_mean_another_world() -> None:
-    car = CarMotion(PoseSettings())
+    car = EgoMotion(PoseSettings())
     car.update(None, 0)
     assert car.update(on_circle(0.1), ns(0.1))[1] == "elsewhere"
     assert car.update(on_circle(0.2), ns(0.2))[1] == "fine"

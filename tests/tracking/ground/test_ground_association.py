@@ -1,4 +1,4 @@
-"""Matches and merges on the ground, by hand; and the instances that real cameras share."""
+"""TrackMatches and merges on the ground, by hand; and the instances that real cameras share."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from test_lifting import REAL_CLASSES
 
 from perception.geometry.cameras import Camera, Rig, inverse_rigid
 from perception.tracking import GroundSettings, GroundTracker
-from perception.tracking.ground.association import ground_distances, merged_pairs, one_object, ranks_within
+from perception.tracking.ground.association import duplicate_pairs, ground_distances, merged_pairs, ranks_within
 from perception.tracking.ground.ego_pose import PlanarPose
 from perception.tracking.ground.observations import RigViews, observe
 from perception.tracking.ground.road_plane import RoadEstimator
-from perception.tracking.ground.track_state import GroundMemory, InImages
+from perception.tracking.ground.track_state import GroundTrackState, ImageProjections
 
 CAR, PEDESTRIAN = 0, 5
 SETTINGS = GroundSettings()
@@ -45,7 +45,7 @@ def test_ranks_count_equal_numbers() -> None:
     assert ranks_within(np.zeros(0, np.int64)).tolist() == []
 
 
-def tracks_of(rows: list[tuple[int, float, float, float, float]]) -> tuple[GroundMemory, InImages]:
+def tracks_of(rows: list[tuple[int, float, float, float, float]]) -> tuple[GroundTrackState, ImageProjections]:
     """A track for each detection of each camera, as if none had been matched; older ones first."""
     rig = six_cameras()
     found, _ = Eye(sees_through=True).look(rig, pose_at(0, 0, 0), Traffic.of(rows), 0, np.random.default_rng(0))
@@ -53,12 +53,12 @@ def tracks_of(rows: list[tuple[int, float, float, float, float]]) -> tuple[Groun
     views, here = rig_views.of(found)
     road = RoadEstimator(0.0)
     observed, _ = observe(found, here, views, ORIGIN, road, SETTINGS, feature_size=0, dt_s=0.0)
-    tracks = GroundMemory.started(observed, rig_views.names, views, 100, 0.0, SETTINGS.motion)
+    tracks = GroundTrackState.spawned(observed, rig_views.names, views, 100, 0.0, SETTINGS.motion)
     tracks = replace(tracks, ids=np.arange(len(tracks)) + 1, first_ns=np.arange(len(tracks)))
-    return tracks, InImages.of(tracks, views, ORIGIN, road.plane)
+    return tracks, ImageProjections.of(tracks, views, ORIGIN, road.plane)
 
 
-def seen_by_its_own_camera(tracks: GroundMemory) -> NDArray[np.bool_]:
+def seen_by_its_own_camera(tracks: GroundTrackState) -> NDArray[np.bool_]:
     names: NDArray[np.str_] = np.array(list(six_cameras().cameras))
     seen: NDArray[np.bool_] = tracks.cameras[:, None] == names[None]
     return seen
@@ -68,9 +68,9 @@ AT_THE_SEAM = (1.5 + 14 * np.cos(np.radians(27.5)), 14 * np.sin(np.radians(27.5)
 
 
 def test_two_tracks_of_one_object_become_the_older_one() -> None:
-    tracks, in_images = tracks_of([(PEDESTRIAN, *AT_THE_SEAM, 0, 0)])
+    tracks, projections = tracks_of([(PEDESTRIAN, *AT_THE_SEAM, 0, 0)])
     assert sorted(tracks.cameras) == ["front", "front_left"]
-    kept, copies = one_object(tracks, in_images, seen_by_its_own_camera(tracks), SETTINGS)
+    kept, copies = duplicate_pairs(tracks, projections, seen_by_its_own_camera(tracks), SETTINGS)
     assert (kept.tolist(), copies.tolist()) == ([0], [1])
     better = replace(tracks, covariances=tracks.covariances * np.array([1.0, 0.5])[:, None, None])
     merged, sources = merged_pairs(better, kept, copies)
@@ -82,7 +82,7 @@ def test_two_tracks_of_one_object_become_the_older_one() -> None:
 
 @pytest.mark.parametrize("reason", ["one camera sees both", "they move apart", "another class", "another place"])
 def test_two_objects_stay_two(reason: str) -> None:
-    tracks, in_images = tracks_of([(PEDESTRIAN, *AT_THE_SEAM, 0, 0)])
+    tracks, projections = tracks_of([(PEDESTRIAN, *AT_THE_SEAM, 0, 0)])
     seen = seen_by_its_own_camera(tracks)
     if reason == "one camera sees both":
         seen[:, 0] = True
@@ -91,16 +91,16 @@ def test_two_objects_stay_two(reason: str) -> None:
     elif reason == "another class":
         tracks.label_votes[0] = np.eye(6)[CAR]
     else:
-        tracks, in_images = tracks_of([(PEDESTRIAN, 12, 0.6, 0, 0), (PEDESTRIAN, 12, -0.6, 0, 0)])
+        tracks, projections = tracks_of([(PEDESTRIAN, 12, 0.6, 0, 0), (PEDESTRIAN, 12, -0.6, 0, 0)])
         seen = np.zeros_like(seen)
-    kept, _ = one_object(tracks, in_images, seen, SETTINGS)
+    kept, _ = duplicate_pairs(tracks, projections, seen, SETTINGS)
     assert len(kept) == 0
 
 
 def test_tracks_that_were_split_are_one_again() -> None:
     # At first one camera sees so much less of the object that it takes it for another one, farther away.
     rig, rng = six_cameras(), np.random.default_rng(0)
-    tracker = GroundTracker(rig, GroundSettings(min_hits=2, birth_max_iou=0.4))
+    tracker = GroundTracker(rig, GroundSettings(min_hits=2, spawn_max_iou=0.4))
     near = Traffic.of([(CAR, *AT_THE_SEAM, 0, 0)])
     for k in range(30):
         found, _ = Eye().look(rig, pose_at(0, 0, 0), near, 0, rng)

@@ -306,7 +306,7 @@ def test_the_order_of_detections_only_changes_the_names(seed: int) -> None:
         {"min_iou": 1.5},
         {"max_unseen_s": -1.0},
         {"strong_score": 0.05},
-        {"birth_score": 0.05},
+        {"spawn_score": 0.05},
         {"coast_s": 2.0},
         {"min_hits": 0},
         {"max_unseen": 1.0},

@@ -76,17 +76,16 @@ def tracks_as_objects(observed: Sequence[tuple[int, Tracks, FloatArray]]) -> Obj
     seen = [(now_ns, tracks[tracks.unseen_s == 0]) for now_ns, tracks, _ in observed]
     tracks = [part for _, part in seen]
     labels = np.concatenate([part.labels for part in tracks])
-    means = np.concatenate([part.means for part in tracks])
     sizes = np.array(USUAL_SIZES_LWH_M)[labels]
     return ObjectTable(
         timestamps_ns=np.concatenate([np.full(len(part), now_ns) for now_ns, part in seen]),
         ids=np.concatenate([part.ids for part in tracks]),
         labels=labels,
         scores=np.concatenate([part.scores for part in tracks]),
-        centres_m=np.concatenate([means[:, :2], sizes[:, 2:] / 2], axis=1),
+        centres_m=np.column_stack([np.concatenate([part.positions for part in tracks]), sizes[:, 2] / 2]),
         sizes_lwh_m=sizes,
-        yaws_rad=np.arctan2(means[:, 5], means[:, 4]),
-        speeds_mps=np.linalg.norm(means[:, 4:6], axis=1),
+        yaws_rad=np.concatenate([part.directions_rad for part in tracks]),
+        speeds_mps=np.concatenate([part.speeds_mps for part in tracks]),
     )
 
 
@@ -96,7 +95,8 @@ def _doubt(mine: Sequence[tuple[int, Tracks]], gate: Gate) -> str | None:
     if reason is not None:
         return reason
     times_s = np.array([now_ns for now_ns, _ in seen]) * 1e-9
-    means = np.concatenate([tracks.means for _, tracks in seen])
-    expected = means[:-1, :2] + means[:-1, 4:6] * np.diff(times_s)[:, None]
-    jumps_m = np.linalg.norm(means[1:, :2] - expected, axis=1)
+    positions = np.concatenate([tracks.positions for _, tracks in seen])
+    velocities = np.concatenate([tracks.velocities for _, tracks in seen])
+    expected = positions[:-1] + velocities[:-1] * np.diff(times_s)[:, None]
+    jumps_m = np.linalg.norm(positions[1:] - expected, axis=1)
     return "jumping" if jumps_m.max(initial=0.0) > gate.max_jump_m else None

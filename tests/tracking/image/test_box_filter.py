@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from perception.tracking.common import kalman
-from perception.tracking.common.kalman import MIN_SIDE_PX, MotionNoise
+from perception.tracking.image import box_filter
+from perception.tracking.image.box_filter import MIN_SIDE_PX, MotionNoise
 
 NOISE = MotionNoise()
 SIZE_PX = (640, 360)
@@ -61,13 +61,13 @@ class OneObjectFilter:
 def test_the_batch_equals_one_filter_per_object() -> None:
     rng = np.random.default_rng(0)
     boxes, scores, sizes_px = random_boxes(20, seed=1)
-    means, covariances = kalman.initial_state(boxes, scores, sizes_px, NOISE)
+    means, covariances = box_filter.initial_state(boxes, scores, sizes_px, NOISE)
     singles = [OneObjectFilter(box, score) for box, score in zip(boxes, scores, strict=True)]
     for dt_s in (0.033, 0.2, 0.0, 0.8, 0.1):
         boxes = boxes + rng.normal(0, 0.003, boxes.shape)
-        means, covariances = kalman.predict(means, covariances, dt_s, sizes_px, NOISE)
-        stds = kalman.measurement_stds(boxes, scores, NOISE)
-        means, covariances = kalman.update(means, covariances, boxes, stds, sizes_px)
+        means, covariances = box_filter.predict(means, covariances, dt_s, sizes_px, NOISE)
+        stds = box_filter.measurement_stds(boxes, scores, NOISE)
+        means, covariances = box_filter.update(means, covariances, boxes, stds, sizes_px)
         for single, box, score in zip(singles, boxes, scores, strict=True):
             single.predict(dt_s)
             single.update(box, score)
@@ -77,17 +77,17 @@ def test_the_batch_equals_one_filter_per_object() -> None:
 
 def test_two_half_steps_equal_a_whole_one() -> None:
     boxes, scores, sizes_px = random_boxes(10, seed=2)
-    start = kalman.initial_state(boxes, scores, sizes_px, NOISE)  # at rest, so the object's size stays as it is
-    whole = kalman.predict(*start, 0.4, sizes_px, NOISE)
-    halves = kalman.predict(*kalman.predict(*start, 0.2, sizes_px, NOISE), 0.2, sizes_px, NOISE)
+    start = box_filter.initial_state(boxes, scores, sizes_px, NOISE)  # at rest, so the object's size stays as it is
+    whole = box_filter.predict(*start, 0.4, sizes_px, NOISE)
+    halves = box_filter.predict(*box_filter.predict(*start, 0.2, sizes_px, NOISE), 0.2, sizes_px, NOISE)
     np.testing.assert_allclose(halves[0], whole[0])
     np.testing.assert_allclose(halves[1], whole[1])
 
 
 def test_no_time_changes_nothing() -> None:
     boxes, scores, sizes_px = random_boxes(5, seed=3)
-    means, covariances = kalman.initial_state(boxes, scores, sizes_px, NOISE)
-    same_means, same_covariances = kalman.predict(means, covariances, 0.0, sizes_px, NOISE)
+    means, covariances = box_filter.initial_state(boxes, scores, sizes_px, NOISE)
+    same_means, same_covariances = box_filter.predict(means, covariances, 0.0, sizes_px, NOISE)
     np.testing.assert_array_equal(same_means, means)
     np.testing.assert_array_equal(same_covariances, covariances)
 
@@ -100,10 +100,10 @@ def test_no_time_changes_nothing() -> None:
 def test_covariances_stay_symmetric_and_positive_and_grow_unseen(seed: int, steps: list[tuple[float, bool]]) -> None:
     rng = np.random.default_rng(seed)
     boxes, scores, sizes_px = random_boxes(6, seed)
-    means, covariances = kalman.initial_state(boxes, scores, sizes_px, NOISE)
+    means, covariances = box_filter.initial_state(boxes, scores, sizes_px, NOISE)
     for dt_s, is_seen in steps:
         before = covariances
-        means, covariances = kalman.predict(means, covariances, dt_s, sizes_px, NOISE)
+        means, covariances = box_filter.predict(means, covariances, dt_s, sizes_px, NOISE)
         grown_rates = np.diagonal(covariances - before, axis1=1, axis2=2)[:, 4:]
         assert (grown_rates >= 0).all()
         if dt_s > 0.01:
@@ -111,8 +111,8 @@ def test_covariances_stay_symmetric_and_positive_and_grow_unseen(seed: int, step
         if is_seen:
             predicted = covariances
             boxes = np.clip(boxes + rng.normal(0, 0.05, boxes.shape), 0.005, 1)
-            stds = kalman.measurement_stds(boxes, scores, NOISE)
-            means, covariances = kalman.update(means, covariances, boxes, stds, sizes_px)
+            stds = box_filter.measurement_stds(boxes, scores, NOISE)
+            means, covariances = box_filter.update(means, covariances, boxes, stds, sizes_px)
             assert (np.diagonal(covariances - predicted, axis1=1, axis2=2) <= 1e-15).all()
         np.testing.assert_array_equal(covariances, covariances.transpose(0, 2, 1))
         assert (np.linalg.eigvalsh(covariances) > 0).all()
@@ -121,20 +121,20 @@ def test_covariances_stay_symmetric_and_positive_and_grow_unseen(seed: int, step
 
 def test_a_shrinking_box_stops_at_one_pixel() -> None:
     boxes, scores, sizes_px = random_boxes(1, seed=4)
-    means, covariances = kalman.initial_state(boxes, scores, sizes_px, NOISE)
+    means, covariances = box_filter.initial_state(boxes, scores, sizes_px, NOISE)
     means[:, 6:8] = -1.0
-    means, _ = kalman.predict(means, covariances, 5.0, sizes_px, NOISE)
+    means, _ = box_filter.predict(means, covariances, 5.0, sizes_px, NOISE)
     np.testing.assert_allclose(means[0, 2:4] * SIZE_PX, MIN_SIDE_PX)
     np.testing.assert_array_equal(means[0, 6:8], 0.0)
 
 
 def test_mahalanobis_distance_counts_standard_deviations() -> None:
     boxes, scores, sizes_px = random_boxes(3, seed=5)
-    means, covariances = kalman.initial_state(boxes, scores, sizes_px, NOISE)
-    stds = kalman.measurement_stds(boxes, scores, NOISE)
+    means, covariances = box_filter.initial_state(boxes, scores, sizes_px, NOISE)
+    stds = box_filter.measurement_stds(boxes, scores, NOISE)
     moved = boxes.copy()
     moved[:, 0] += 3 * np.sqrt(2) * stds[:, 0]  # prediction and measurement are equally uncertain
-    distances = kalman.squared_mahalanobis(means, covariances, moved, stds)
+    distances = box_filter.squared_mahalanobis(means, covariances, moved, stds)
     np.testing.assert_allclose(np.diagonal(distances), 9.0)
 
 
