@@ -10,8 +10,8 @@ from golden.values import Plain, golden_values, read_values
 ACCEPT = 'Where this is meant: make golden REASON="..."'
 
 CHANGED = {
-    "clip": [{"birth_score": 0.5}, {"min_hits": 3, "confirm_s": 0.2}, {"min_iou": 0.4}, {"coast_s": 0.1}],
-    "drive": [{"birth_score": 0.55}, {"gate": 4.0, "overlap_gate": 16.0}],
+    "clip": [{"spawn_score": 0.5}, {"min_hits": 3, "confirm_s": 0.2}, {"min_iou": 0.4}, {"coast_s": 0.1}],
+    "drive": [{"spawn_score": 0.55}, {"gate": 4.0, "overlap_gate": 16.0}],
 }
 
 
