@@ -9,9 +9,9 @@ from perception.errors import UsageError
 from perception.geometry.cameras import Rig
 from perception.plugins import TrackerRequest, open_tracker_plugin, unknown_name
 from perception.protocols import Detector, Tracker
-from perception.tracking.common.settings import TrackerSettings
 from perception.tracking.ground.settings import GroundSettings
 from perception.tracking.ground.tracker import GroundTracker
+from perception.tracking.image.settings import TrackerSettings
 from perception.tracking.image.tracker import ImageTracker
 
 FrameChoice = Literal["auto", "image", "ground"]
