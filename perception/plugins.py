@@ -43,6 +43,9 @@ from perception.types import ReferenceFrame
 if TYPE_CHECKING:
     import torch
 
+WriterOpener = Callable[[Path | None, Source], Writer]
+"""Opens a writer for the folder of a run's results, None where none is kept, and the source of the run."""
+
 GROUP = "perception.plugins"
 Kind = Literal["detector", "tracker", "forecaster", "source", "writer"]
 
@@ -153,8 +156,8 @@ def open_source_plugin(spec: str, make_request: Callable[[str], SourceRequest]) 
     return part
 
 
-def find_writer_plugin(spec: str) -> Callable[[Path | None, Source], Writer]:
-    """What opens the writer that ``spec`` names, for the results' folder (None where none is kept) and a source.
+def find_writer_plugin(spec: str) -> WriterOpener:
+    """What opens the writer that ``spec`` names.
 
     The factory is imported here, before a run, and called when its folder is there. Raises ``UsageError`` also where
     there is no such name: no writer is built in.

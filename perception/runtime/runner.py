@@ -20,6 +20,7 @@ from perception.geometry.cameras import Rig
 from perception.pipeline.build import BuiltPipeline, build_pipeline
 from perception.pipeline.config import RunConfig
 from perception.pipeline.prefetch import Ahead
+from perception.plugins import find_writer_plugin
 from perception.protocols import Source
 from perception.results import next_run_folder, output_folder
 from perception.runtime.memory import MemoryWatch
@@ -120,7 +121,8 @@ def execute(
     Raises ``PerceptionError`` for what goes wrong before the first frame; later it is the outcome's ``failure``.
     """
     console = Console(stderr=True, highlight=False)
-    assembly = build_pipeline(config, rig=source.rig)
+    assembly = build_pipeline(config, rig=source.rig, frame_counts=source.frame_counts)
+    writers = [find_writer_plugin(spec) for spec in config.writer]
     for note in assembly.notes:
         say(console, note)
     outcome = Outcome()
@@ -136,7 +138,7 @@ def execute(
         folder = _prepared_folder(command, config, source, assembly) if config.save else None
         window = open_window(console) if config.show else None
         last_s = started_s
-        with SceneRecorder(source, folder=folder, window=window, video=video) as recorder, progress:
+        with SceneRecorder(source, folder=folder, window=window, video=video, writers=writers) as recorder, progress:
             try:
                 for scene in scenes:
                     outcome.online_error.add(scene)

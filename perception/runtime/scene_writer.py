@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from types import TracebackType
 
+from perception.plugins import WriterOpener
 from perception.protocols import Source
 from perception.results import ResultWriter
 from perception.types import Scene
@@ -22,12 +24,18 @@ MAX_RATE_FPS = 240.0
 class SceneRecorder:
     """Draws each scene for the video and the window, and writes the tables; a context manager.
 
-    ``folder`` None writes no files, ``video`` False none but the tables. Raises ``PerceptionError`` when a file cannot
-    be written.
+    ``folder`` None writes no files, ``video`` False none but the tables; ``writers`` open further outputs. Raises
+    ``PerceptionError`` when a file cannot be written.
     """
 
     def __init__(
-        self, source: Source, *, folder: Path | None, window: Window | None = None, video: bool = True
+        self,
+        source: Source,
+        *,
+        folder: Path | None,
+        window: Window | None = None,
+        video: bool = True,
+        writers: Sequence[WriterOpener] = (),
     ) -> None:
         self._cameras = source.cameras
         self._rig = source.rig
@@ -40,10 +48,19 @@ class SceneRecorder:
         if folder is not None:
             self._tables = self._files.enter_context(ResultWriter(folder, cameras=source.cameras))
             if video:
-                writer = VideoWriter(folder / VIDEO_FILE, rate_fps=min(source.rate_fps, MAX_RATE_FPS))
-                self._video = self._files.enter_context(writer)
+                pictures = VideoWriter(folder / VIDEO_FILE, rate_fps=min(source.rate_fps, MAX_RATE_FPS))
+                self._video = self._files.enter_context(pictures)
         if window is not None:
             self._files.callback(window.close)
+        self._further = []
+        try:
+            for open_writer in writers:
+                writer = open_writer(folder, source)
+                self._files.callback(writer.close)
+                self._further.append(writer)
+        except BaseException:
+            self._files.close()
+            raise
 
     def __enter__(self) -> SceneRecorder:
         return self
@@ -75,8 +92,10 @@ class SceneRecorder:
                 stage_ms["encode"] = 1e3 * (perf_counter() - started_s)
             if self._window is not None:
                 goes_on = self._window.show(picture)
-        if self._tables is not None:
+        if self._tables is not None or self._further:
             started_s = perf_counter()
-            self._tables.write(replace(scene, stage_ms=stage_ms))
+            for writer in (self._tables, *self._further):
+                if writer is not None:
+                    writer.write(replace(scene, stage_ms=dict(stage_ms)))
             stage_ms["write"] = 1e3 * (perf_counter() - started_s)
         return replace(scene, stage_ms=stage_ms), goes_on

@@ -13,7 +13,6 @@ from scipy import ndimage
 from support.media import write_video
 
 from perception.forecasting.baselines import ConstantVelocityForecaster
-from perception.geometry.cameras import Rig
 from perception.pipeline.build import BuiltPipeline, DetectorChoice
 from perception.pipeline.config import RunConfig
 from perception.pipeline.pipeline import Pipeline
@@ -88,11 +87,11 @@ def box_pipeline() -> Pipeline:
     return Pipeline(detector=BoxDetector(), tracker=ImageTracker(), forecaster=ConstantVelocityForecaster())
 
 
-def build_boxes(config: RunConfig, *, rig: Rig | None = None) -> BuiltPipeline:
+def build_boxes(config: RunConfig, **_: object) -> BuiltPipeline:
     """Stands in for ``perception.pipeline.build.build_pipeline`` where a test is about the plumbing."""
     return BuiltPipeline(box_pipeline(), torch.device("cpu"), ["Detector: red boxes.", "Forecaster: straight on."])
 
 
-def choose_boxes(config: RunConfig) -> DetectorChoice:
+def choose_boxes(config: RunConfig, **_: object) -> DetectorChoice:
     """Stands in for ``perception.pipeline.build.choose_detector``."""
     return DetectorChoice(BoxDetector(), torch.device("cpu"), "Detector: red boxes.", ())
