@@ -6,7 +6,7 @@ import numpy as np
 from rich.console import Console
 
 from perception import RunConfig, build_pipeline, open_source, read_objects, read_truth
-from perception.evaluation import RunRecorder, Timeline, evaluate_run, print_report
+from perception.evaluation import EvalConfig, EvaluatedRun, RunRecorder, Timeline, evaluate_run, print_report
 
 
 def main() -> None:
@@ -23,17 +23,15 @@ def main() -> None:
     recorder = RunRecorder()
     for scene in pipeline.run(source):
         recorder.add(scene)
-    report = evaluate_run(
+    config = EvalConfig(score_threshold=0.25)
+    run = EvaluatedRun.of(
+        title=options.recording,
         run=recorder.tables(),
         truth=truth,
         objects=read_objects(options.recording),
         timeline=Timeline.of(open_source([options.recording])),
-        forecaster=pipeline.forecaster,
-        title=options.recording,
-        score_threshold=0.25,
-        rng=np.random.default_rng(0),
-    )
-    print_report(report, Console())
+    ).with_gt_tracks(pipeline.forecaster, config.scope)
+    print_report(evaluate_run(run, config=config, rng=np.random.default_rng(0)), Console())
 
 
 if __name__ == "__main__":

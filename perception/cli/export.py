@@ -96,7 +96,7 @@ def _export_fewer_bits(
 ) -> None:
     from perception.detection.roadnet.onnx_graph import roadnet_graph
     from perception.errors import PerceptionError
-    from perception.evaluation import read_image_dataset
+    from perception.evaluation.core.image_dataset import read_image_dataset
     from perception.files import whole_file
     from perception.profiling.quantization import compare, quantised
     from perception.sources.files.images import read_rgb

@@ -16,7 +16,9 @@ from perception.detection.roadnet.engines import RoadNetOnnxEngine
 from perception.detection.roadnet.network import SIDE_MULTIPLE_PX
 from perception.detection.roadnet.quantization import quantise
 from perception.detection.settings import USUAL_IMAGE_SIZE_PX
-from perception.evaluation import ImageDataset, detect_images, evaluate_groupings
+from perception.evaluation.core.image_dataset import ImageDataset
+from perception.evaluation.report.evaluate import evaluate_groupings
+from perception.evaluation.runs.run_images import detect_images
 from perception.profiling.detector import example_batches, median_ms
 
 Bits = Literal[8, 16]

@@ -12,25 +12,22 @@ from rich.console import Console
 
 from perception.benchmarks.report import run_benchmark
 from perception.errors import UsageError
-from perception.evaluation import (
-    EvalConfig,
-    EvaluatedRun,
+from perception.evaluation.core.image_dataset import read_image_dataset
+from perception.evaluation.core.latency import evaluate_latency
+from perception.evaluation.core.run_tables import RunRecorder, RunTables
+from perception.evaluation.core.timeline import Timeline
+from perception.evaluation.report.console import print_report
+from perception.evaluation.report.evaluate import EvalConfig, evaluate_groupings, evaluate_run
+from perception.evaluation.report.failure_analysis import (
     FailureAnalysis,
-    Report,
-    RunRecorder,
-    RunTables,
-    Timeline,
     analyse_image_failures,
     analyse_run_failures,
-    detect_images,
-    evaluate_groupings,
-    evaluate_latency,
-    evaluate_runs,
-    print_report,
-    read_image_dataset,
     with_failures,
 )
+from perception.evaluation.report.report import Report
+from perception.evaluation.runs.evaluated_run import EvaluatedRun
 from perception.evaluation.runs.load_results import SAVED_VELOCITIES, saved_tables
+from perception.evaluation.runs.run_images import detect_images
 from perception.pipeline.build import BuiltPipeline, choose_detector
 from perception.pipeline.config import EvaluateConfig, RunConfig
 from perception.results import read_results
@@ -149,7 +146,7 @@ def report_together(
 ) -> Report:
     """One report of all ``runs``."""
     rng = np.random.default_rng(config.seed)
-    return evaluate_runs(runs=runs, title=title, rng=rng, config=_eval_config(config), notes=notes)
+    return evaluate_run(*runs, title=title, rng=rng, config=_eval_config(config), notes=notes)
 
 
 def _eval_config(config: RunConfig) -> EvalConfig:

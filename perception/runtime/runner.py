@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.text import Text
 
 from perception.errors import PerceptionError, UsageError
-from perception.evaluation import OnlineError
 from perception.evaluation.core.latency import TOTAL, StageTimes
+from perception.evaluation.forecasting.online_error import OnlineError
 from perception.geometry.cameras import Rig
 from perception.pipeline.build import BuiltPipeline, build_pipeline
 from perception.pipeline.config import RunConfig

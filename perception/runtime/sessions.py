@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 
 from perception.errors import UsageError, without_credentials
-from perception.evaluation import RunRecorder
+from perception.evaluation.core.run_tables import RunRecorder
 from perception.files import bundled
 from perception.pipeline.config import Config, RunConfig, StreamConfig
 from perception.runtime.evaluate import report_of, truth_of

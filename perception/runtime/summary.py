@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from perception.evaluation import Report, evaluate_latency
+from perception.evaluation.core.latency import evaluate_latency
+from perception.evaluation.report.report import Report
 from perception.files import write_json
 from perception.pipeline.build import DetectorChoice
 from perception.pipeline.config import RunConfig

@@ -26,8 +26,8 @@ def test_a_recording_is_measured_in_every_respect(boxes_command: Command, street
         "detections.json", "forecasts.jsonl", "report.json", "run.yaml", "timing.json", "tracks.txt"
     ]  # fmt: skip
     report = report_in(ran.folder)
-    assert [part["classes"] for part in report["detection"]] == ["vehicle", "each"]
-    assert [part["vehicles_as_one"] for part in report["tracking"]] == [True, False]
+    assert [part["grouping"] for part in report["detection"]] == ["vehicles", "each"]
+    assert [part["grouping"] for part in report["tracking"]] == ["vehicles", "each"]
     assert [part["setting"] for part in report["forecasting"]] == ["tracked", "ground-truth tracks"]
     assert report["detection"][0]["overall"]["ap50"] == pytest.approx(1.0)
     assert report["tracking"][0]["overall"]["hota"] > 0.9
@@ -83,7 +83,7 @@ def test_one_way_of_counting_classes(
     boxes_command: Command, street_recording: Path, option: str, expected: list[str]
 ) -> None:
     ran = boxes_command("evaluate", street_recording, option, "--max-frames", "3")
-    assert [part["classes"] for part in report_in(ran.folder)["detection"]] == expected
+    assert [part["grouping"] for part in report_in(ran.folder)["detection"]] == expected
 
 
 def coco_file(folder: Path) -> Path:

@@ -29,7 +29,7 @@ from perception import (
     read_objects,
     read_truth,
 )
-from perception.evaluation import RunRecorder, Timeline, evaluate_run
+from perception.evaluation import EvalConfig, EvaluatedRun, RunRecorder, Timeline, evaluate_run
 from perception.files import bundled
 from perception.taxonomy import CLASSES
 from perception.tracking import GroundSettings, GroundTracker, ImageTracker, TrackerSettings
@@ -184,17 +184,15 @@ def _metrics(run: Run) -> dict[str, float]:
     is_ground = run.input.frame == "ground"
     truth = read_truth(recording)
     assert truth is not None
-    report = evaluate_run(
+    evaluated = EvaluatedRun.of(
+        title=run.input.name,
         run=recorder.tables(),
         truth=truth,
-        objects=read_objects(recording) if is_ground else None,
         timeline=Timeline.of(open_source([recording])),
-        title=run.input.name,
-        score_threshold=0.5,
-        min_height_px=12,
-        min_visible_share=0.5,
-        rng=np.random.default_rng(0),
+        objects=read_objects(recording) if is_ground else None,
     )
+    config = EvalConfig(score_threshold=0.5, min_height_px=12, min_visible_share=0.5)
+    report = evaluate_run(evaluated, config=config, rng=np.random.default_rng(0))
     vehicles, each = report.detection
     tracking = report.tracking if report.ground is None else report.ground.tracking
     figures: dict[str, float | None] = {

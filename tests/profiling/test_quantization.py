@@ -8,7 +8,7 @@ from support.labelled_pictures import write_pictures
 import perception.profiling.quantization as fewer_bits
 from perception.detection import read_roadnet
 from perception.detection.roadnet.onnx_graph import roadnet_graph
-from perception.evaluation import read_image_dataset
+from perception.evaluation.core.image_dataset import read_image_dataset
 from perception.profiling.quantization import Accuracy, Comparison, compare, quantised
 from perception.sources.files.images import read_rgb
 from perception.weights import bundled_folder

@@ -8,7 +8,7 @@ import numpy as np
 from support.evaluation_tables import table
 
 from perception.arrays import FloatArray
-from perception.evaluation import InstantForecasts
+from perception.evaluation.core.records import InstantForecasts
 from perception.types import BoxTable, Forecasts
 
 WIDTH_PX, HEIGHT_PX = 1000, 500

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from perception.arrays import FloatArray, IntArray
-from perception.evaluation import EvaluatedRun, RunRecorder, Timeline
+from perception.evaluation.core.run_tables import RunRecorder
+from perception.evaluation.core.timeline import Timeline
+from perception.evaluation.runs.evaluated_run import EvaluatedRun
 from perception.types import BoxTable, Detections, Forecasts, Frame, FrameSet, ObjectTable, Scene, Sightings, Tracks
 
 FRAME_NS = 100_000_000

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from perception.evaluation import TrackingScores
+from perception.evaluation.tracking.mot_metrics import TrackingScores
 
 Side = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Instants (M,), ids (M,), and boxes (M, 4) or places (M, 2)."""

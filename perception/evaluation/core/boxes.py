@@ -17,8 +17,11 @@ from perception.types import BoxTable
 ImageKey = tuple[str, int]
 """One image of a recording: the camera's name and the frame's index."""
 
-Grouping = Literal["both", "vehicles", "each"]
-"""How classes are counted: car, truck and bus as one, each class for itself, or one report of each kind."""
+Grouping = Literal["vehicles", "each"]
+"""How classes are counted: car, truck and bus as one class and nothing else, or each class for itself."""
+
+GroupingChoice = Literal["both", "vehicles", "each"]
+"""One ``Grouping``, or a report of each."""
 
 VEHICLE_NAME = "vehicle"
 """The name of car, truck and bus when they count as one class."""
@@ -112,12 +115,12 @@ def prepare(
     truth: BoxTable,
     results: BoxTable,
     images: Collection[ImageKey] | None,
-    vehicles_as_one: bool,
+    grouping: Grouping,
 ) -> Prepared:
     """Bring truth and results to the same images and classes.
 
-    ``images`` are those that the truth speaks of; by default every image in which either has a box. With
-    ``vehicles_as_one`` car, truck and bus become one class and all else is left out.
+    ``images`` are those that the truth speaks of; by default every image in which either has a box. What ``grouping``
+    does not count is left out.
 
     Raises ``UsageError`` when the truth is empty and ``images`` does not say where it looked, when the results have
     a camera that the truth does not know, and for labels or boxes that cannot be.
@@ -138,16 +141,16 @@ def prepare(
         )
     kept = frozenset(images) if images is not None else frozenset(image_keys(truth) | image_keys(results))
     truth_inside, results_inside = truth[in_images(truth, kept)], results[in_images(results, kept)]
-    truth_ours = truth_inside[_evaluated(truth_inside.labels, vehicles_as_one)]
-    results_ours = results_inside[_evaluated(results_inside.labels, vehicles_as_one)]
-    if vehicles_as_one:
+    truth_ours = truth_inside[_evaluated(truth_inside.labels, grouping)]
+    results_ours = results_inside[_evaluated(results_inside.labels, grouping)]
+    if grouping == "vehicles":
         truth_ours = replace(truth_ours, labels=np.zeros_like(truth_ours.labels))
         results_ours = replace(results_ours, labels=np.zeros_like(results_ours.labels))
     return Prepared(
         truth=truth_ours,
         results=results_ours,
         images=kept,
-        class_names=(VEHICLE_NAME,) if vehicles_as_one else CLASSES,
+        class_names=class_names(grouping),
         outside_truth_count=len(truth) - len(truth_inside),
         outside_result_count=len(results) - len(results_inside),
         other_class_truth_count=len(truth_inside) - len(truth_ours),
@@ -155,8 +158,18 @@ def prepare(
     )
 
 
-def _evaluated(labels: IntArray, vehicles_as_one: bool) -> NDArray[np.bool_]:
-    return np.isin(labels, VEHICLE_LABELS) if vehicles_as_one else np.ones(len(labels), bool)
+def groupings_of(choice: GroupingChoice) -> tuple[Grouping, ...]:
+    """What ``choice`` asks for, in the order of the reports."""
+    return ("vehicles", "each") if choice == "both" else (choice,)
+
+
+def class_names(grouping: Grouping) -> tuple[str, ...]:
+    """The names of the classes that are counted, in the order of their labels then."""
+    return (VEHICLE_NAME,) if grouping == "vehicles" else CLASSES
+
+
+def _evaluated(labels: IntArray, grouping: Grouping) -> NDArray[np.bool_]:
+    return np.isin(labels, VEHICLE_LABELS) if grouping == "vehicles" else np.ones(len(labels), bool)
 
 
 def ratio(numerator: float, denominator: float) -> float | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from faster_coco_eval import COCO, COCOeval_faster
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from perception.errors import UsageError
 from perception.evaluation.core.boxes import (
     LARGEST_HEIGHT_PX,
+    Grouping,
     ImageKey,
     Prepared,
     check_thresholds,
@@ -71,7 +72,7 @@ class DetectionReport:
     """``per_class`` has the classes that occur. ``overall``: AP and AR as means over the classes that the truth has,
     the rest over all objects together."""
 
-    classes: Literal["each", "vehicle"]
+    grouping: Grouping
     overall: DetectionScores
     per_class: dict[str, DetectionScores]
     score_threshold: float
@@ -89,7 +90,7 @@ def evaluate_detection(
     *,
     truth: BoxTable,
     detections: BoxTable,
-    classes: Literal["each", "vehicle"] = "each",
+    grouping: Grouping = "each",
     score_threshold: float = 0.5,
     min_height_px: float = 0.0,
     min_visible_share: float = 0.0,
@@ -98,7 +99,7 @@ def evaluate_detection(
 ) -> DetectionReport:
     """Compare ``detections`` (ids are not looked at) with ``truth``.
 
-    ``classes="vehicle"`` makes car, truck and bus one class and leaves everything else out. Objects lower than
+    ``grouping="vehicles"`` makes car, truck and bus one class and leaves everything else out. Objects lower than
     ``min_height_px`` are ignored as COCO ignores those outside a size range: missing one is no miss, and neither a
     detection that fits one nor one that is itself too low is a false alarm. Objects of which less than
     ``min_visible_share`` can be seen are ignored too, where the truth knows it. ``exhaustive_labels`` names for images
@@ -114,7 +115,7 @@ def evaluate_detection(
     check_thresholds(min_height_px=min_height_px, min_visible_share=min_visible_share)
     if images is None and exhaustive_labels:
         images = image_keys(truth) | image_keys(detections) | set(exhaustive_labels)
-    data = prepare(truth=truth, results=detections, images=images, vehicles_as_one=classes == "vehicle")
+    data = prepare(truth=truth, results=detections, images=images, grouping=grouping)
     incomplete = incomplete_images(data, exhaustive_labels)
     averages = _coco_averages(data, incomplete, min_height_px, min_visible_share)
     per_class: dict[str, DetectionScores] = {}
@@ -127,7 +128,7 @@ def evaluate_detection(
             all_matches.append(matches)
             per_class[name] = _scores([matches], averages[label], score_threshold, len(data.images))
     return DetectionReport(
-        classes=classes,
+        grouping=grouping,
         overall=_scores(all_matches, _mean_over_classes(averages), score_threshold, len(data.images)),
         per_class=per_class,
         score_threshold=score_threshold,

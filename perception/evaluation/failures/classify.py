@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perception.arrays import IntArray
-from perception.evaluation.core.boxes import Grouping, ImageKey, prepare
+from perception.evaluation.core.boxes import Grouping, GroupingChoice, ImageKey, prepare
 from perception.evaluation.detection.matching import incomplete_images, match_class
 from perception.taxonomy import CLASSES, VEHICLE_LABELS
 from perception.types import BoxTable
@@ -32,7 +32,7 @@ def match_detections(
     truth: BoxTable,
     detections: BoxTable,
     images: Collection[ImageKey],
-    grouping: Grouping,
+    grouping: GroupingChoice,
     score_threshold: float,
     min_height_px: float = 0.0,
     min_visible_share: float = 0.0,
@@ -44,17 +44,15 @@ def match_detections(
     classes, each for itself; "both" takes vehicles as the first and all other classes as the second does.
     Raises ``UsageError`` as ``evaluate_detection`` does.
     """
-    ways: dict[Grouping, list[tuple[bool, tuple[int, ...]]]] = {
-        "vehicles": [(True, (0,))],
-        "each": [(False, tuple(range(len(CLASSES))))],
-        "both": [(True, (0,)), (False, _OTHER_LABELS)],
+    parts: dict[GroupingChoice, list[tuple[Grouping, tuple[int, ...]]]] = {
+        "vehicles": [("vehicles", (0,))],
+        "each": [("each", tuple(range(len(CLASSES))))],
+        "both": [("vehicles", (0,)), ("each", _OTHER_LABELS)],
     }
     found_scores = np.full(len(truth), np.nan)
     is_false = np.zeros(len(detections), bool)
-    for vehicles_as_one, labels in ways[grouping]:
-        data = prepare(
-            truth=_numbered(truth), results=_numbered(detections), images=images, vehicles_as_one=vehicles_as_one
-        )
+    for counted_as, labels in parts[grouping]:
+        data = prepare(truth=_numbered(truth), results=_numbered(detections), images=images, grouping=counted_as)
         incomplete = incomplete_images(data, exhaustive_labels)
         for label in labels:
             matches = match_class(

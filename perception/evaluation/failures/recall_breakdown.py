@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perception.arrays import FloatArray, IntArray, StructOfArrays
-from perception.evaluation.core.boxes import Grouping, ImageKey, heights_px, ratio
+from perception.evaluation.core.boxes import GroupingChoice, ImageKey, heights_px, ratio
 from perception.evaluation.failures.classify import MatchedDetections
 from perception.taxonomy import CLASSES
 
@@ -97,13 +97,13 @@ class RecallBreakdown:
     """``factors`` has the bins that hold objects, for each factor that is known of any: class, height, distance,
     visible, light. ``grouping`` says whether a vehicle may be found as any vehicle."""
 
-    grouping: Grouping
+    grouping: GroupingChoice
     score_threshold: float
     overall: RecallBin
     factors: dict[str, tuple[RecallBin, ...]]
 
 
-def break_down_recall(conditions: Conditions, *, grouping: Grouping, score_threshold: float) -> RecallBreakdown:
+def break_down_recall(conditions: Conditions, *, grouping: GroupingChoice, score_threshold: float) -> RecallBreakdown:
     """The recall by each factor; objects of which it is not known make a bin of their own, the last one."""
     is_found = conditions.is_found
     factors = {"class": _bins(conditions.labels, CLASSES, is_found)}

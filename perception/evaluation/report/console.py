@@ -51,7 +51,7 @@ def print_report(report: Report, console: Console) -> None:
 
 
 def _print_detection(report: DetectionReport, console: Console, *, has_legend: bool) -> None:
-    what = "vehicles as one class" if report.classes == "vehicle" else "each class"
+    what = "vehicles as one class" if report.grouping == "vehicles" else "each class"
     print_heading(console, "Detection", f"{what}, {report.image_count:,} images")
     table = make_table("Class", "Objects", "AP", "AP50", "AR", "Precision", "Recall", "at 0.5 FA")
     for name, scores in report.per_class.items():

@@ -5,12 +5,12 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
-from perception.evaluation.core.boxes import Grouping
+from perception.evaluation.core.boxes import GroupingChoice
 from perception.evaluation.failures.recall_breakdown import RecallBin, RecallBreakdown
 from perception.evaluation.report.console_layout import make_table, percent, print_heading, print_note, print_table
 
 _BAR_CELLS = 20
-_COUNTED: dict[Grouping, str] = {
+_COUNTED: dict[GroupingChoice, str] = {
     "both": "vehicles found as any vehicle, others as what they are",
     "vehicles": "vehicles found as any vehicle",
     "each": "each class found as what it is",

@@ -80,7 +80,7 @@ def _ground_legend(report: GroundTrackingReport) -> str:
 
 
 def _classes(report: TrackingReport | GroundTrackingReport) -> str:
-    return "vehicles as one class" if report.vehicles_as_one else "each class"
+    return "vehicles as one class" if report.grouping == "vehicles" else "each class"
 
 
 def _print_scores(per_class: Mapping[str, TrackingScores], overall: TrackingScores, console: Console) -> None:

@@ -7,12 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from perception.evaluation.core.boxes import Grouping, ImageKey
+from perception.evaluation.core.boxes import GroupingChoice, ImageKey, groupings_of
 from perception.evaluation.core.ground_truth import GroundScope
 from perception.evaluation.core.latency import evaluate_latency
 from perception.evaluation.core.records import ForecastingReport, InstantForecasts, Setting
-from perception.evaluation.core.run_tables import RunTables
-from perception.evaluation.core.timeline import Timeline
 from perception.evaluation.detection.average_precision import DetectionReport, evaluate_detection
 from perception.evaluation.forecasting.image import evaluate_forecasts
 from perception.evaluation.report.evaluate_ground import evaluate_ground
@@ -20,8 +18,7 @@ from perception.evaluation.report.report import Report, headline_figures
 from perception.evaluation.runs.evaluated_run import EvaluatedRun
 from perception.evaluation.runs.merge_sequences import merge_runs
 from perception.evaluation.tracking.image import evaluate_tracking
-from perception.protocols import Forecaster
-from perception.types import BoxTable, ObjectTable
+from perception.types import BoxTable
 
 GROUND_VISIBLE_SHARE = 0.5
 """On the ground objects count that some camera sees at least by half, where nothing else is asked for."""
@@ -35,12 +32,12 @@ class EvalConfig:
     """What to measure, and of what.
 
     ``score_threshold`` is that of precision and recall. Objects lower than ``min_height_px``, or less visible than
-    ``min_visible_share``, count neither way; None is 0 in the images and 0.5 on the ground, where objects farther than
-    ``max_distance_m`` do not count either.
+    ``min_visible_share``, are ignored; None is 0 in the images and 0.5 on the ground, where objects farther than
+    ``max_distance_m`` are ignored too.
     """
 
     score_threshold: float
-    grouping: Grouping = "both"
+    grouping: GroupingChoice = "both"
     min_height_px: float = 0.0
     min_visible_share: float | None = None
     max_distance_m: float = 60.0
@@ -57,49 +54,22 @@ class EvalConfig:
 
 
 def evaluate_run(
-    *,
-    run: RunTables,
-    truth: BoxTable,
-    timeline: Timeline,
-    title: str,
-    rng: np.random.Generator,
-    score_threshold: float,
-    grouping: Grouping = "both",
-    min_height_px: float = 0.0,
-    min_visible_share: float | None = None,
-    objects: ObjectTable | None = None,
-    forecaster: Forecaster | None = None,
-    notes: Sequence[str] = (),
-) -> Report:
-    """Compare a run with the ground truth of its recording, over the instants that the run processed.
-
-    ``timeline``, ``truth`` and ``objects`` (the true objects in the world) are those of the whole recording. A run in
-    the ground frame is also evaluated there when ``objects`` are given. ``forecaster`` is reset and fed with the true
-    tracks as well; without it the report has only the forecasts on tracked objects. The limits are those of
-    ``EvalConfig``.
-
-    Raises ``UsageError`` when run and truth are not of the same recording.
-    """
-    config = EvalConfig(score_threshold, grouping, min_height_px, min_visible_share)
-    evaluated = EvaluatedRun.of(title=title, run=run, truth=truth, timeline=timeline, objects=objects)
-    if forecaster is not None:
-        evaluated = evaluated.with_gt_tracks(forecaster, config.scope)
-    return evaluate_runs(runs=[evaluated], title=title, rng=rng, config=config, notes=notes)
-
-
-def evaluate_runs(
-    *,
-    runs: Sequence[EvaluatedRun],
-    title: str,
-    rng: np.random.Generator,
+    *runs: EvaluatedRun,
     config: EvalConfig,
+    rng: np.random.Generator,
+    title: str | None = None,
     notes: Sequence[str] = (),
 ) -> Report:
-    """Measure several runs together, as if they were one; each alone gives its headline figures.
+    """Compare what a run found with the ground truth of its recording, over the instants that it processed.
+
+    Several ``runs`` are measured together, as if they were one; each alone then gives its headline figures. ``title``
+    is that of the first run where none is given. Intervals are drawn from ``rng``.
 
     Raises ``UsageError`` where a run and its truth are not of the same recording, or where some runs are on the ground
-    and others are not.
+    and others are not; ``ValueError`` without any run.
     """
+    if title is None:
+        title = runs[0].title if runs else ""
     report = _evaluate(merge_runs(runs, title=title), rng, config, notes)
     if len(runs) == 1:
         return report
@@ -125,14 +95,14 @@ def _evaluate(evaluated: EvaluatedRun, rng: np.random.Generator, config: EvalCon
             evaluate_tracking(
                 truth=evaluated.truth,
                 tracks=run.tracks,
-                vehicles_as_one=vehicles_as_one,
+                grouping=grouping,
                 images=images,
                 min_height_px=config.min_height_px,
                 min_visible_share=share,
             )
-            for vehicles_as_one in _ways(config.grouping)
+            for grouping in groupings_of(config.grouping)
         ),
-        ground=evaluate_ground(evaluated, scope=config.scope, ways=_ways(config.grouping), rng=rng)
+        ground=evaluate_ground(evaluated, scope=config.scope, groupings=groupings_of(config.grouping), rng=rng)
         if evaluated.on_the_ground
         else None,
         forecasting=_forecasting(evaluated, rng) if is_image else (),
@@ -163,28 +133,23 @@ def evaluate_groupings(
     truth: BoxTable,
     detections: BoxTable,
     images: Collection[ImageKey],
-    grouping: Grouping,
+    grouping: GroupingChoice,
     score_threshold: float,
     min_height_px: float,
     min_visible_share: float = 0.0,
     exhaustive_labels: Mapping[ImageKey, Collection[int]] | None = None,
 ) -> tuple[DetectionReport, ...]:
-    """``evaluate_detection`` once for each way of counting classes that ``grouping`` asks for."""
+    """``evaluate_detection`` once for each grouping of the classes that is asked for."""
     return tuple(
         evaluate_detection(
             truth=truth,
             detections=detections,
-            classes="vehicle" if vehicles_as_one else "each",
+            grouping=counted_as,
             score_threshold=score_threshold,
             min_height_px=min_height_px,
             min_visible_share=min_visible_share,
             exhaustive_labels=exhaustive_labels,
             images=images,
         )
-        for vehicles_as_one in _ways(grouping)
+        for counted_as in groupings_of(grouping)
     )
-
-
-def _ways(grouping: Grouping) -> tuple[bool, ...]:
-    """Whether vehicles count as one class, for each report."""
-    return {"both": (True, False), "vehicles": (True,), "each": (False,)}[grouping]

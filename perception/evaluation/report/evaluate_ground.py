@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from perception.evaluation.core.boxes import Grouping
 from perception.evaluation.core.ground_truth import GroundScope, tracked_objects
 from perception.evaluation.core.records import InstantForecasts, Setting
 from perception.evaluation.forecasting.ground import GroundForecastingReport, evaluate_ground_forecasts
@@ -31,11 +32,11 @@ class GroundReport:
 
 
 def evaluate_ground(
-    evaluated: EvaluatedRun, *, scope: GroundScope, ways: Sequence[bool], rng: np.random.Generator
+    evaluated: EvaluatedRun, *, scope: GroundScope, groupings: Sequence[Grouping], rng: np.random.Generator
 ) -> GroundReport:
     """Compare a run in the ground frame with the true objects in the world; only objects in ``scope`` count.
 
-    ``ways``: whether vehicles count as one class, for each report on tracking. Raises ``ValueError`` for a run in the
+    There is one report on tracking for each of ``groupings``. Raises ``ValueError`` for a run in the
     image frame or without true objects, ``UsageError`` where run and truth are not of the same recording.
     """
     if evaluated.run.objects is None or evaluated.objects is None:
@@ -59,9 +60,9 @@ def evaluate_ground(
                 scope=scope,
                 instant_count=len(evaluated.instants),
                 instant_without_pose_count=len(unposed),
-                vehicles_as_one=vehicles_as_one,
+                grouping=grouping,
             )
-            for vehicles_as_one in ways
+            for grouping in groupings
         ),
         localization=evaluate_localization(matches=matches, truth=truth, tracks=tracks),
         cross_camera_identity=evaluate_cross_camera_identity(

@@ -133,7 +133,7 @@ def headline_figures(report: Report) -> RecordingFigures:
 
 
 def _detection_part(report: DetectionReport) -> str:
-    what = "vehicles" if report.classes == "vehicle" else "road users"
+    what = "vehicles" if report.grouping == "vehicles" else "road users"
     scores = report.overall
     if scores.recall is None:
         return ""

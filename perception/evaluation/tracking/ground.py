@@ -13,7 +13,7 @@ import numpy as np
 
 from perception.arrays import FloatArray, IntArray
 from perception.errors import UsageError
-from perception.evaluation.core.boxes import VEHICLE_NAME
+from perception.evaluation.core.boxes import Grouping, class_names
 from perception.evaluation.core.ground_truth import GroundScope, GroundTable
 from perception.evaluation.tracking.mot_metrics import (
     Counts,
@@ -25,7 +25,7 @@ from perception.evaluation.tracking.mot_metrics import (
     count_sequence,
     tracking_scores,
 )
-from perception.taxonomy import CLASSES, VEHICLE_LABELS
+from perception.taxonomy import VEHICLE_LABELS
 
 ZERO_DISTANCE_M = 4.0
 """The distance of centres from which a track and an object have nothing in common."""
@@ -42,7 +42,7 @@ class GroundTrackingReport:
 
     overall: TrackingScores
     per_class: dict[str, TrackingScores]
-    vehicles_as_one: bool
+    grouping: Grouping
     scope: GroundScope
     zero_distance_m: float
     instant_count: int
@@ -60,23 +60,24 @@ def evaluate_ground_tracking(
     scope: GroundScope,
     instant_count: int,
     instant_without_pose_count: int = 0,
-    vehicles_as_one: bool = False,
+    grouping: Grouping = "each",
 ) -> GroundTrackingReport:
     """Compare ``tracks`` with ``truth`` within each class, over all cameras.
 
-    ``vehicles_as_one`` makes car, truck and bus one class and leaves everything else out. What does not count is
+    ``grouping="vehicles"`` makes car, truck and bus one class and leaves everything else out. What does not count is
     treated as ``evaluate_tracking`` treats it. ``scope`` is the one that made the tables.
 
     Raises ``UsageError`` for an id that occurs twice at one instant.
     """
     _check_ids(truth, name="ground truth")
     _check_ids(tracks, name="result")
-    names = (VEHICLE_NAME,) if vehicles_as_one else CLASSES
-    ours, theirs = _of_classes(truth, vehicles_as_one), _of_classes(tracks, vehicles_as_one)
+    ours, theirs = _of_classes(truth, grouping), _of_classes(tracks, grouping)
     per_class: dict[str, TrackingScores] = {}
     everything: list[Counts] = []
-    for label, name in enumerate(names):
-        of_class = (ours, theirs) if vehicles_as_one else (ours[ours.labels == label], theirs[theirs.labels == label])
+    for label, name in enumerate(class_names(grouping)):
+        of_class = (
+            (ours, theirs) if grouping == "vehicles" else (ours[ours.labels == label], theirs[theirs.labels == label])
+        )
         counts = _count(*of_class)
         if counts.truth_boxes or counts.result_boxes:
             per_class[name] = tracking_scores([counts])
@@ -85,7 +86,7 @@ def evaluate_ground_tracking(
     return GroundTrackingReport(
         overall=overall,
         per_class=per_class,
-        vehicles_as_one=vehicles_as_one,
+        grouping=grouping,
         scope=scope,
         zero_distance_m=ZERO_DISTANCE_M,
         instant_count=instant_count,
@@ -108,8 +109,8 @@ def nearness(truth_m: FloatArray, results_m: FloatArray) -> Similarity:
     return similarity
 
 
-def _of_classes(table: GroundTable, vehicles_as_one: bool) -> GroundTable:
-    return table[np.isin(table.labels, VEHICLE_LABELS)] if vehicles_as_one else table
+def _of_classes(table: GroundTable, grouping: Grouping) -> GroundTable:
+    return table[np.isin(table.labels, VEHICLE_LABELS)] if grouping == "vehicles" else table
 
 
 def _count(truth: GroundTable, tracks: GroundTable) -> Counts:

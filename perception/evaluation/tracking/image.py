@@ -13,7 +13,7 @@ import numpy as np
 
 from perception.arrays import IntArray
 from perception.errors import UsageError
-from perception.evaluation.core.boxes import ImageKey, check_thresholds, counts_in_image, heights_px, prepare
+from perception.evaluation.core.boxes import Grouping, ImageKey, check_thresholds, counts_in_image, heights_px, prepare
 from perception.evaluation.tracking.mot_metrics import (
     Counts,
     Float64,
@@ -38,7 +38,7 @@ class TrackingReport:
 
     overall: TrackingScores
     per_class: dict[str, TrackingScores]
-    vehicles_as_one: bool
+    grouping: Grouping
     camera_count: int
     image_count: int
     ignored_truth_count: int
@@ -53,14 +53,14 @@ def evaluate_tracking(
     *,
     truth: BoxTable,
     tracks: BoxTable,
-    vehicles_as_one: bool = False,
+    grouping: Grouping = "each",
     images: Collection[ImageKey] | None = None,
     min_height_px: float = 0.0,
     min_visible_share: float = 0.0,
 ) -> TrackingReport:
     """Compare ``tracks`` with ``truth``, within each camera and class.
 
-    ``vehicles_as_one`` makes car, truck and bus one class and leaves everything else out. ``images`` are the
+    ``grouping="vehicles"`` makes car, truck and bus one class and leaves everything else out. ``images`` are the
     (camera, frame index) that have ground truth; by default all in which either table has a box. Objects lower than
     ``min_height_px``, or less visible than ``min_visible_share`` where the truth knows it, count neither way, as
     TrackEval does it for KITTI: a tracked box that is given one of them is left out, and so is one that is given
@@ -70,7 +70,7 @@ def evaluate_tracking(
     occurs twice in one image, and thresholds that cannot be.
     """
     check_thresholds(min_height_px=min_height_px, min_visible_share=min_visible_share)
-    data = prepare(truth=truth, results=tracks, images=images, vehicles_as_one=vehicles_as_one)
+    data = prepare(truth=truth, results=tracks, images=images, grouping=grouping)
     _check_ids(truth, name="ground truth")
     _check_ids(tracks, name="result")
     per_class: dict[str, TrackingScores] = {}
@@ -93,7 +93,7 @@ def evaluate_tracking(
     return TrackingReport(
         overall=overall,
         per_class=per_class,
-        vehicles_as_one=vehicles_as_one,
+        grouping=grouping,
         camera_count=len({camera for camera, _ in data.images}),
         image_count=len(data.images),
         ignored_truth_count=len(data.truth) - overall.truth_box_count,

@@ -24,7 +24,8 @@ from perception.detection.roadnet.shuffle import SHUFFLE_SIZES, AnyRoadNet, Shuf
 from perception.detection.roadnet.weights import read_roadnet
 from perception.detection.settings import DetectionSettings
 from perception.errors import UsageError
-from perception.evaluation import evaluate_detection, join_tables
+from perception.evaluation.core.run_tables import join_tables
+from perception.evaluation.detection.average_precision import evaluate_detection
 from perception.protocols import Detector
 from perception.taxonomy import CLASSES
 from perception.training.detector.augmentation import Batch, View, collate, make_batch
@@ -318,7 +319,7 @@ def average_precision(
         found.append(_table(index, detections.boxes_xyxy_px, detections.labels, detections.scores))
         exhaustive["validation", index] = np.flatnonzero(image.exhaustive).tolist()
     report = evaluate_detection(
-        truth=join_tables(truth), detections=join_tables(found), classes="vehicle", exhaustive_labels=exhaustive
+        truth=join_tables(truth), detections=join_tables(found), grouping="vehicles", exhaustive_labels=exhaustive
     )
     return report.overall.ap50 or 0.0
 

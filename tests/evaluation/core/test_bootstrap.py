@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from perception.evaluation import compare_paired
+from perception.evaluation.core.bootstrap import compare_paired
 
 
 def test_a_constant_share_has_an_interval_of_no_width() -> None:

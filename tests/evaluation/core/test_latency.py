@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from perception.evaluation import evaluate_latency
-from perception.evaluation.core.latency import StageTimes
+from perception.evaluation.core.latency import StageTimes, evaluate_latency
 
 
 def test_percentiles_and_total_without_the_warm_up() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from perception.errors import UsageError
-from perception.evaluation import Timeline
+from perception.evaluation.core.timeline import Timeline
 from perception.types import BoxTable, Frame, FrameSet
 
 

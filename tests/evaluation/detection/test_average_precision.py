@@ -9,7 +9,7 @@ import pytest
 from support.evaluation_tables import disturbed, random_table, table
 
 from perception.errors import UsageError
-from perception.evaluation import evaluate_detection
+from perception.evaluation.detection.average_precision import evaluate_detection
 from perception.geometry.boxes import pairwise_iou
 from perception.types import BoxTable
 
@@ -98,7 +98,7 @@ def test_vehicles_as_one_class_forgive_the_wrong_name() -> None:
     assert each.per_class["car"].ap == 0.0
     assert each.per_class["truck"].ap is None
     assert each.overall.ap == pytest.approx(2 / 3)  # mean over car, bus and pedestrian, which the truth has
-    vehicles = evaluate_detection(truth=truth, detections=found, classes="vehicle")
+    vehicles = evaluate_detection(truth=truth, detections=found, grouping="vehicles")
     assert vehicles.overall.ap == 1.0
     assert (vehicles.other_class_truth_count, vehicles.other_class_detection_count) == (1, 1)
 
@@ -152,7 +152,7 @@ def test_unmatched_detections_of_a_class_that_is_not_exhaustive_are_ignored() ->
     assert one.per_class["car"].image_count == 1
     # As one class, an image counts as complete only where all kinds of vehicles are.
     only_cars = {("front", 0): [0], ("front", 1): [0, 1, 2]}
-    merged = evaluate_detection(truth=truth, detections=found, classes="vehicle", exhaustive_labels=only_cars)
+    merged = evaluate_detection(truth=truth, detections=found, grouping="vehicles", exhaustive_labels=only_cars)
     assert merged.overall.precision == pytest.approx(2 / 3)
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from support.evaluation_tables import disturbed, random_table, table
 
-from perception.evaluation import evaluate_detection
 from perception.evaluation.core.boxes import image_keys
+from perception.evaluation.detection.average_precision import evaluate_detection
 from perception.evaluation.failures.classify import match_detections
 from perception.types import BoxTable
 

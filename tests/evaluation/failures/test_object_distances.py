@@ -7,7 +7,7 @@ import pytest
 from support.evaluation_tables import table
 from support.ground_drive import camera_towards
 
-from perception.evaluation import Timeline
+from perception.evaluation.core.timeline import Timeline
 from perception.evaluation.failures.object_distances import foot_distances_m, object_distances_m
 from perception.geometry.cameras import Rig
 from perception.types import BoxTable, ObjectTable

@@ -10,13 +10,10 @@ from support.ground_runs import DT_S, STEPS, Drive, Forecasting, knowing, line, 
 
 from perception.arrays import FloatArray, IntArray
 from perception.errors import UsageError
-from perception.evaluation import (
-    EvaluatedRun,
-    GroundForecastingReport,
-    GroundScope,
-    InstantForecasts,
-    evaluate_ground_forecasts,
-)
+from perception.evaluation.core.ground_truth import GroundScope
+from perception.evaluation.core.records import InstantForecasts
+from perception.evaluation.forecasting.ground import GroundForecastingReport, evaluate_ground_forecasts
+from perception.evaluation.runs.evaluated_run import EvaluatedRun
 from perception.forecasting import ConstantVelocityForecaster
 from perception.types import Forecasts, Scene
 

@@ -22,15 +22,10 @@ from support.forecast_runs import (
 )
 
 from perception.errors import UsageError
-from perception.evaluation import (
-    ForecastingReport,
-    InstantForecasts,
-    evaluate_forecasts,
-    join_tables,
-    kalman_velocity_paths,
-    last_difference_paths,
-)
-from perception.evaluation.core.gt_interpolation import GtPaths
+from perception.evaluation.core.gt_interpolation import GtPaths, kalman_velocity_paths, last_difference_paths
+from perception.evaluation.core.records import ForecastingReport, InstantForecasts
+from perception.evaluation.core.run_tables import join_tables
+from perception.evaluation.forecasting.image import evaluate_forecasts
 from perception.types import BoxTable, Forecasts, Tracks
 
 FRAMES = 40

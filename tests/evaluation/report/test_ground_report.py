@@ -11,9 +11,12 @@ import pytest
 from rich.console import Console
 from support.ground_runs import Drive, knowing, line, turn
 
-from perception.evaluation import EvalConfig, EvaluatedRun, Report, evaluate_runs, print_report
+from perception.evaluation.report.console import print_report
+from perception.evaluation.report.evaluate import EvalConfig, evaluate_run
+from perception.evaluation.report.report import Report
+from perception.evaluation.runs.evaluated_run import EvaluatedRun
 
-MEASURES = EvalConfig(score_threshold=0.25, min_height_px=6.0)
+CONFIG = EvalConfig(score_threshold=0.25, min_height_px=6.0)
 
 
 def drive(seed: int) -> EvaluatedRun:
@@ -34,7 +37,7 @@ def drive(seed: int) -> EvaluatedRun:
 @pytest.fixture(scope="module")
 def report() -> Report:
     runs = [drive(seed) for seed in (1, 2)]
-    return evaluate_runs(runs=runs, title="2 recordings", rng=np.random.default_rng(0), config=MEASURES)
+    return evaluate_run(*runs, title="2 recordings", rng=np.random.default_rng(0), config=CONFIG)
 
 
 def printed(report: Report, width: int) -> str:
@@ -117,7 +120,7 @@ def test_summary_speaks_of_the_ground(report: Report) -> None:
 def test_a_drive_without_objects_prints() -> None:
     made = Drive({1: line((0.0, 0.0), (20.0, 0.0))}, instants=5)
     run = made.evaluated(made.scenes(found=lambda instant, key: False))
-    report = evaluate_runs(runs=[run], title="nothing", rng=np.random.default_rng(0), config=MEASURES)
+    report = evaluate_run(run, title="nothing", rng=np.random.default_rng(0), config=CONFIG)
     words = " ".join(printed(report, 80).split())
     assert "No tracked object passed from one camera to another" in words
     assert "0 of 0 tracks" in words

@@ -12,15 +12,13 @@ from rich.console import Console
 from support.evaluation_tables import disturbed, random_table, table
 from support.forecast_runs import go_on, records_of, stay, timestamps_ns, truth_of, turning
 
-from perception.evaluation import (
-    ImageAdeFde,
-    Report,
-    evaluate_detection,
-    evaluate_forecasts,
-    evaluate_latency,
-    evaluate_tracking,
-    print_report,
-)
+from perception.evaluation.core.latency import evaluate_latency
+from perception.evaluation.core.records import ImageAdeFde
+from perception.evaluation.detection.average_precision import evaluate_detection
+from perception.evaluation.forecasting.image import evaluate_forecasts
+from perception.evaluation.report.console import print_report
+from perception.evaluation.report.report import Report
+from perception.evaluation.tracking.image import evaluate_tracking
 
 BOX = (0.0, 0.0, 20.0, 20.0)
 
@@ -50,7 +48,9 @@ def full_report() -> Report:
             evaluate_detection(truth=truth, detections=found, classes=classes, min_height_px=25)
             for classes in ("vehicle", "each")
         ),
-        tracking=tuple(evaluate_tracking(truth=truth, tracks=found, vehicles_as_one=one) for one in (True, False)),
+        tracking=tuple(
+            evaluate_tracking(truth=truth, tracks=found, grouping=grouping) for grouping in ("vehicles", "each")
+        ),
         forecasting=forecasts,
         latency=evaluate_latency(stage_ms=times),
         notes=("Scores are against linked boxes.",),

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from support.ground_runs import CAMERA_YAWS_RAD, Drive, knowing, line, turn
 
-from perception.evaluation import EvalConfig, EvaluatedRun, evaluate_runs
+from perception.evaluation.report.evaluate import EvalConfig, evaluate_run
+from perception.evaluation.runs.evaluated_run import EvaluatedRun
 from perception.evaluation.runs.load_results import saved_tables
 from perception.results import ResultWriter, read_results
 
@@ -29,9 +30,7 @@ def test_a_saved_run_on_the_ground_is_measured_as_the_run_itself(tmp_path: Path)
         objects=run.objects,
     )
     reports = [
-        evaluate_runs(
-            runs=[evaluated], title="", rng=np.random.default_rng(0), config=EvalConfig(score_threshold=0.25)
-        ).ground
+        evaluate_run(evaluated, title="", rng=np.random.default_rng(0), config=EvalConfig(score_threshold=0.25)).ground
         for evaluated in (run, saved)
     ]
     ours, theirs = reports

@@ -11,17 +11,12 @@ from support.ground_runs import Drive, line, straight_on, turn
 from support.trackeval_oracle import assert_equal_to_trackeval, place_similarity, scores_of, sequence
 
 from perception.errors import UsageError
-from perception.evaluation import (
-    EvalConfig,
-    EvaluatedRun,
-    InstantForecasts,
-    Report,
-    RunTables,
-    Timeline,
-    evaluate_run,
-    evaluate_runs,
-    join_tables,
-)
+from perception.evaluation.core.records import InstantForecasts
+from perception.evaluation.core.run_tables import RunTables, join_tables
+from perception.evaluation.core.timeline import Timeline
+from perception.evaluation.report.evaluate import EvalConfig, evaluate_run
+from perception.evaluation.report.report import Report
+from perception.evaluation.runs.evaluated_run import EvaluatedRun
 from perception.evaluation.runs.merge_sequences import merge_runs
 from perception.forecasting import ConstantVelocityForecaster
 
@@ -46,7 +41,7 @@ def drive(seed: int, *, instants: int = 50) -> EvaluatedRun:
 
 
 def evaluate(runs: list[EvaluatedRun], config: EvalConfig = MEASURES) -> Report:
-    return evaluate_runs(runs=runs, title="together", rng=np.random.default_rng(0), config=config)
+    return evaluate_run(*runs, title="together", rng=np.random.default_rng(0), config=config)
 
 
 def test_pooled_tracking_is_what_trackeval_makes_of_the_sequences() -> None:
@@ -170,19 +165,13 @@ def test_min_visible_is_half_on_the_ground_and_nothing_in_the_image_unless_said(
         assert report.ground.forecasting[0].truth_count == on_ground
 
 
-def test_one_call_for_one_run() -> None:
-    run = drive(1)
-    report = evaluate_run(
-        run=run.run,
-        truth=run.truth,
-        timeline=run.timeline,
-        objects=run.objects,
-        title="drive 1",
-        rng=np.random.default_rng(0),
-        score_threshold=0.25,
-        grouping="each",
-    )
-    assert replace(report, title="together") == evaluate([run])
+def test_a_report_is_called_as_its_first_run() -> None:
+    config = EvalConfig(score_threshold=0.25, grouping="each")
+    report = evaluate_run(drive(1), rng=np.random.default_rng(0), config=config)
+    assert report.title == drive(1).title
+    assert replace(report, title="together") == evaluate([drive(1)])
+    with pytest.raises(ValueError, match="at least one"):
+        evaluate_run(rng=np.random.default_rng(0), config=config)
 
 
 def test_rejects_mixtures_and_nothing() -> None:

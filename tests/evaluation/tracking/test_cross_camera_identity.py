@@ -6,7 +6,11 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perception.evaluation import CrossCameraIdentityReport, GtTrackMatches, evaluate_cross_camera_identity
+from perception.evaluation.tracking.cross_camera_identity import (
+    CrossCameraIdentityReport,
+    evaluate_cross_camera_identity,
+)
+from perception.evaluation.tracking.gt_track_matching import GtTrackMatches
 
 TIMES_NS = 500_000_000 * np.arange(40, dtype=np.int64)
 Row = tuple[int, int, str, int]

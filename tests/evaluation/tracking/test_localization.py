@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from support.ground_runs import Drive, line
 
-from perception.evaluation import EvaluatedRun, GroundScope, LocalizationReport, evaluate_localization, match_gt_tracks
-from perception.evaluation.core.ground_truth import tracked_objects
+from perception.evaluation.core.ground_truth import GroundScope, tracked_objects
+from perception.evaluation.runs.evaluated_run import EvaluatedRun
+from perception.evaluation.tracking.gt_track_matching import match_gt_tracks
+from perception.evaluation.tracking.localization import LocalizationReport, evaluate_localization
 
 SCOPE = GroundScope()
 STANDING = (0.0, 0.0)

@@ -12,8 +12,15 @@ from support.ground_runs import FRAME_NS, Drive, line, turn
 from support.trackeval_oracle import assert_equal_to_trackeval, place_similarity, scores_of, sequence
 
 from perception.errors import UsageError
-from perception.evaluation import GroundScope, GroundTable, GroundTrackingReport, evaluate_ground_tracking
-from perception.evaluation.core.ground_truth import tracked_objects, true_objects, vehicle_positions_m
+from perception.evaluation.core.boxes import Grouping
+from perception.evaluation.core.ground_truth import (
+    GroundScope,
+    GroundTable,
+    tracked_objects,
+    true_objects,
+    vehicle_positions_m,
+)
+from perception.evaluation.tracking.ground import GroundTrackingReport, evaluate_ground_tracking
 
 SCOPE = GroundScope()
 AHEAD = line((0.0, 0.0), (20.0, 0.0))
@@ -50,10 +57,8 @@ def random_tables(rng: np.random.Generator, *, instants: int = 15, objects: int 
     return truth, replace(kept, ids=ids, positions_m=moved)
 
 
-def evaluate(truth: GroundTable, tracks: GroundTable, *, vehicles_as_one: bool = False) -> GroundTrackingReport:
-    return evaluate_ground_tracking(
-        truth=truth, tracks=tracks, scope=SCOPE, instant_count=15, vehicles_as_one=vehicles_as_one
-    )
+def evaluate(truth: GroundTable, tracks: GroundTable, *, grouping: Grouping = "each") -> GroundTrackingReport:
+    return evaluate_ground_tracking(truth=truth, tracks=tracks, scope=SCOPE, instant_count=15, grouping=grouping)
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -123,7 +128,7 @@ def test_classes_and_vehicles_as_one() -> None:
     each = evaluate(truth, as_truck)
     assert set(each.per_class) == {"car", "truck", "pedestrian"}
     assert each.overall.false_positive_count == each.overall.false_negative_count == 1
-    as_one = evaluate(truth, as_truck, vehicles_as_one=True)
+    as_one = evaluate(truth, as_truck, grouping="vehicles")
     assert as_one.overall.mota == 1.0
     assert (as_one.other_class_truth_count, as_one.other_class_result_count) == (1, 1)
 

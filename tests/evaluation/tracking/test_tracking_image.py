@@ -13,7 +13,7 @@ from support.evaluation_tables import disturbed, random_table, read_motchallenge
 from support.trackeval_oracle import assert_equal_to_trackeval, box_similarity, scores_of, sequence
 
 from perception.errors import UsageError
-from perception.evaluation import evaluate_tracking
+from perception.evaluation.tracking.image import evaluate_tracking
 from perception.types import BoxTable
 
 LEFT, RIGHT = (0.0, 0.0, 10.0, 10.0), (100.0, 0.0, 110.0, 10.0)
@@ -87,7 +87,7 @@ def test_equals_trackeval_on_the_motorway(shared_dir: Path) -> None:
     truth = read_motchallenge(shared_dir / "real/motorway/val_morning/gt.txt")
     truth = truth[truth.frame_indices < 150]
     tracks = disturbed(np.random.default_rng(1), truth, jitter_px=2.0)
-    report = evaluate_tracking(truth=truth, tracks=tracks, vehicles_as_one=True)
+    report = evaluate_tracking(truth=truth, tracks=tracks, grouping="vehicles")
     assert_equal_to_trackeval(report.overall, trackeval_scores(truth, tracks))
     per_class = evaluate_tracking(truth=truth, tracks=tracks)
     for label, name in enumerate(("car", "truck")):
@@ -113,7 +113,7 @@ def test_classes_and_cameras_never_match_each_other() -> None:
     as_truck = evaluate_tracking(truth=truth, tracks=replace(truth, labels=np.array([1, 1])))
     assert as_truck.overall.false_positive_count == as_truck.overall.false_negative_count == 2
     assert set(as_truck.per_class) == {"car", "truck"}
-    as_one = evaluate_tracking(truth=truth, tracks=replace(truth, labels=np.array([1, 1])), vehicles_as_one=True)
+    as_one = evaluate_tracking(truth=truth, tracks=replace(truth, labels=np.array([1, 1])), grouping="vehicles")
     assert as_one.overall.mota == 1.0
     only_front = evaluate_tracking(truth=truth, tracks=truth[truth.cameras == "front"])
     assert only_front.overall.false_negative_count == 1
@@ -121,7 +121,7 @@ def test_classes_and_cameras_never_match_each_other() -> None:
 
 def test_vehicles_as_one_leaves_pedestrians_out_and_says_so() -> None:
     truth = table([(0, 1, LEFT), (0, 2, RIGHT)], labels=[0, 5])
-    report = evaluate_tracking(truth=truth, tracks=truth, vehicles_as_one=True)
+    report = evaluate_tracking(truth=truth, tracks=truth, grouping="vehicles")
     assert (report.other_class_truth_count, report.other_class_result_count) == (1, 1)
     assert report.overall.truth_box_count == 1
 
