@@ -32,12 +32,12 @@ class Figure:
 
 @dataclass(frozen=True)
 class Spreads:
-    """Shares of the truth inside the middle 50 % and 90 %, over times and axes, and the mean likelihood (negative, per
-    time; in the units of the tracks); how probable the most probable future was called, and how often it came nearest,
-    over times."""
+    """Shares of the truth inside the central 50 % and 90 % intervals, over times and axes, and the mean negative log
+    likelihood (per time; in the units of the tracks); the mean probability of the most probable mode, and how often it
+    was the nearest to the truth, over times."""
 
-    middle_50: float
-    middle_90: float
+    coverage_50: float
+    coverage_90: float
     negative_log_likelihood: float
     mode_confidence: float
     mode_accuracy: float
@@ -90,14 +90,14 @@ def score(
             spread=float(np.std(means, ddof=1)) if len(means) > 1 else None,
             constant_velocity=float(straight[name].mean()),
             kalman=float(filtered[name].mean()),
-            comparison=compare_paired(ours=ours[name], baseline=better, objects=split.groups, rng=rng),
+            comparison=compare_paired(model=ours[name], baseline=better, objects=split.groups, rng=rng),
         )
     for method, errors in (references or {}).items():
         if any(len(theirs) != len(split) for theirs in errors.values()):
-            raise UsageError(f"--references: {method} was measured on other targets than these {len(split):,}.")
+            raise UsageError(f"{method} was measured on other targets than these {len(split):,}.", field="references")
     compared = {
         method: {
-            name: compare_paired(ours=ours[name], baseline=theirs, objects=split.groups, rng=rng)
+            name: compare_paired(model=ours[name], baseline=theirs, objects=split.groups, rng=rng)
             for name, theirs in errors.items()
             if name in ours
         }
@@ -125,8 +125,8 @@ def _spreads(predicted: Sequence[Predicted]) -> Spreads | None:
         return None
     confidence, accuracy = calibration_samples.top_modes.mean(axis=(0, 1)).tolist()
     return Spreads(
-        middle_50=float(np.mean(shares[CENTRAL_SHARES.index(0.5)])),
-        middle_90=float(np.mean(shares[CENTRAL_SHARES.index(0.9)])),
+        coverage_50=float(np.mean(shares[CENTRAL_SHARES.index(0.5)])),
+        coverage_90=float(np.mean(shares[CENTRAL_SHARES.index(0.9)])),
         negative_log_likelihood=-float(np.mean(calibration_samples.log_densities)),
         mode_confidence=confidence,
         mode_accuracy=accuracy,

@@ -48,13 +48,13 @@ def evaluate(
     ] = None,
     min_height: Annotated[
         float | None,
-        typer.Option("--min-height", help="Objects lower than this count neither way.", rich_help_panel=_TRUTH),
+        typer.Option("--min-height", help="Objects lower than this are ignored.", rich_help_panel=_TRUTH),
     ] = None,
     min_visible: Annotated[
         float | None,
         typer.Option(
             "--min-visible",
-            help="Objects of which less can be seen (0 to 1) count neither way.",
+            help="Objects of which less can be seen (0 to 1) are ignored.",
             rich_help_panel=_TRUTH,
         ),
     ] = None,

@@ -107,7 +107,7 @@ class EvaluateConfig(RunConfig):
     itself, or reports both. ``benchmark`` measures the forecaster alone on a public one, the ``split`` of its ``data``
     file, in pairs against the ``references``, others' errors on the same targets; without ``neighbours`` each object is
     alone. Objects lower than ``min_height`` pixels, and objects less visible than ``min_visible`` (unset: all count in
-    the images, half visible ones on the ground), count neither way. ``failures``: so many of the worst misses and false
+    the images, half visible ones on the ground), are ignored. ``failures``: so many of the worst misses and false
     alarms become pictures, and the recall is broken down by what makes objects hard to see; 0 is none. ``conf`` is low
     because an average precision needs the weak detections too; the tracker ignores them.
     """

@@ -10,7 +10,6 @@ from typing import NamedTuple
 import numpy as np
 from rich.console import Console
 
-from perception.benchmarks.report import run_benchmark
 from perception.errors import UsageError
 from perception.evaluation.core.image_dataset import read_image_dataset
 from perception.evaluation.core.latency import evaluate_latency
@@ -32,6 +31,7 @@ from perception.pipeline.build import BuiltPipeline, choose_detector
 from perception.pipeline.config import EvaluateConfig, RunConfig
 from perception.results import read_results
 from perception.results.writer import FORECASTS_FILE
+from perception.runtime.forecast_benchmark import run_benchmark
 from perception.runtime.progress import RunProgress
 from perception.runtime.run_metadata import read_source
 from perception.runtime.runner import COMPLETE, Finished, execute, make_folder, open_configured, say

@@ -119,8 +119,8 @@ def test_spreads_are_shares_of_the_truth_inside(split, monkeypatch):
     monkeypatch.setattr(scoring, "predict", lambda *_, **__: claimed)
     spreads = _score(split, models).spreads
     # Along one axis the levels are uniform, along the other always in the middle.
-    assert spreads.middle_50 == pytest.approx((0.5 + 1) / 2, abs=0.01)
-    assert spreads.middle_90 == pytest.approx((0.9 + 1) / 2, abs=0.01)
+    assert spreads.coverage_50 == pytest.approx((0.5 + 1) / 2, abs=0.01)
+    assert spreads.coverage_90 == pytest.approx((0.9 + 1) / 2, abs=0.01)
     assert spreads.negative_log_likelihood == pytest.approx(3.0)
     assert spreads.mode_confidence == pytest.approx(0.3) and spreads.mode_accuracy == pytest.approx(0.25)
     monkeypatch.setattr(scoring, "predict", lambda *_, **__: Predicted(real.probabilities, real.means))
@@ -131,7 +131,7 @@ def test_the_report_is_plain(split):
     content = json.loads(json.dumps(_score(split, _models(2)).to_json()))
     assert content["figures"]["ADE 1 s"]["model"] > 0
     assert set(content["figures"]["ADE 1 s"]["comparison"]) >= {"ratio", "difference"}
-    assert 0 <= content["spreads"]["middle_50"] <= content["spreads"]["middle_90"] <= 1
+    assert 0 <= content["spreads"]["coverage_50"] <= content["spreads"]["coverage_90"] <= 1
 
 
 def test_the_same_seed_draws_the_same_intervals(split):

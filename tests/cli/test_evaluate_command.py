@@ -78,7 +78,7 @@ def test_a_fault_in_what_is_known_of_objects_is_told_before_the_run(
     assert not Path("results").exists()
 
 
-@pytest.mark.parametrize(("option", "expected"), [("--vehicles", ["vehicle"]), ("--each", ["each"])])
+@pytest.mark.parametrize(("option", "expected"), [("--vehicles", ["vehicles"]), ("--each", ["each"])])
 def test_one_way_of_counting_classes(
     boxes_command: Command, street_recording: Path, option: str, expected: list[str]
 ) -> None:

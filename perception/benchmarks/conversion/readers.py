@@ -29,12 +29,10 @@ class Converted:
 def checked_folder(source: Path, what: str, *parts: str) -> Path:
     """``source``, which must hold the folders or files ``parts``; raises ``UsageError`` when one is missing."""
     if not source.is_dir():
-        raise UsageError(f"{source}: is no folder; give --source the folder with your download of {what}.")
+        raise UsageError(f"{source}: is no folder; give the folder with your download of {what}.")
     for part in parts:
         if not (source / part).exists():
-            raise UsageError(
-                f"{source / part}: is missing; give --source the folder of {what} that holds {', '.join(parts)}."
-            )
+            raise UsageError(f"{source / part}: is missing; give the folder of {what} that holds {', '.join(parts)}.")
     return source
 
 

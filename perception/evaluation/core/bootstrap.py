@@ -22,7 +22,7 @@ _DRAWS_AT_ONCE = 100
 
 @dataclass(frozen=True)
 class PairedComparison:
-    """Two methods on the same targets: the ratio of their mean errors and the difference, ours minus the baseline's.
+    """Two methods on the same targets: the ratio of their mean errors and the difference, model minus baseline.
 
     Intervals hold 95 %; None with fewer than two objects or where the baseline makes no error.
     """
@@ -34,7 +34,7 @@ class PairedComparison:
 
     @property
     def is_better(self) -> bool:
-        """The whole interval lies on our side."""
+        """The whole interval lies on the model's side."""
         return self.difference_interval is not None and self.difference_interval[1] < 0
 
     @property
@@ -44,23 +44,23 @@ class PairedComparison:
 
 
 def compare_paired(
-    *, ours: FloatArray, baseline: FloatArray, objects: IntArray, rng: np.random.Generator, samples: int = 1000
+    *, model: FloatArray, baseline: FloatArray, objects: IntArray, rng: np.random.Generator, samples: int = 1000
 ) -> PairedComparison:
-    """Compare errors ``ours`` and ``baseline`` (N,), each of the object (N,) that it was made on.
+    """Compare errors ``model`` and ``baseline`` (N,), each of the object (N,) that it was made on.
 
     Raises ``ValueError`` without any error to compare.
     """
-    if len(ours) == 0:
-        raise ValueError("ours: expected at least one error, got none")
+    if len(model) == 0:
+        raise ValueError("model: expected at least one error, got none")
     _, group = np.unique(objects, return_inverse=True)
     totals = np.stack(
-        [np.bincount(group, ours), np.bincount(group, baseline), np.bincount(group).astype(np.float64)], axis=1
+        [np.bincount(group, model), np.bincount(group, baseline), np.bincount(group).astype(np.float64)], axis=1
     )
     count = len(totals)
-    ours_mean, baseline_mean = float(np.mean(ours)), float(np.mean(baseline))
-    ratio = ours_mean / baseline_mean if baseline_mean > NO_ERROR else None
+    model_mean, baseline_mean = float(np.mean(model)), float(np.mean(baseline))
+    ratio = model_mean / baseline_mean if baseline_mean > NO_ERROR else None
     if count < 2:
-        return PairedComparison(ratio, None, ours_mean - baseline_mean, None)
+        return PairedComparison(ratio, None, model_mean - baseline_mean, None)
     shares = np.full(count, 1.0 / count)
     sizes = [min(_DRAWS_AT_ONCE, samples - start) for start in range(0, samples, _DRAWS_AT_ONCE)]
     drawn = np.concatenate([rng.multinomial(count, shares, size=size) @ totals for size in sizes])  # (samples, 3)
@@ -68,7 +68,7 @@ def compare_paired(
     return PairedComparison(
         ratio=ratio,
         ratio_interval=_interval(ratios) if ratios is not None else None,
-        difference=ours_mean - baseline_mean,
+        difference=model_mean - baseline_mean,
         difference_interval=_interval((drawn[:, 0] - drawn[:, 1]) / drawn[:, 2]),
     )
 

@@ -29,7 +29,7 @@ class GroundScope:
     """Which true objects count: those that at least one camera sees well enough at that instant, and that are near.
 
     ``min_visible_share`` 0..1 and ``min_height_px`` are of the object's box in that camera, ``max_distance_m`` from
-    the recording car's origin to the object's centre. The others count neither way.
+    the recording car's origin to the object's centre. The others are ignored.
     """
 
     min_visible_share: float = 0.5

@@ -40,7 +40,7 @@ class ImageDataset:
 
 
 @dataclass
-class _Rows:
+class _BoxRows:
     """The true boxes so far, and what was left out."""
 
     keys: list[ImageKey]
@@ -94,7 +94,7 @@ def read_image_dataset(paths: Iterable[Path]) -> ImageDataset:
 
     Raises ``UsageError`` naming the file when it is missing, of neither kind, or names an image that is not there.
     """
-    rows = _Rows([], [], [], Counter())
+    rows = _BoxRows([], [], [], Counter())
     batches: list[tuple[DatasetImage, ...]] = []
     exhaustive: dict[ImageKey, frozenset[int]] = {}
     for number, path in enumerate(paths):
@@ -111,7 +111,7 @@ def read_image_dataset(paths: Iterable[Path]) -> ImageDataset:
     return ImageDataset(tuple(batches), rows.table(), exhaustive, rows.notes())
 
 
-def _read_frames(path: Path, content: Any, rows: _Rows, *, scope: str) -> list[tuple[DatasetImage, ...]]:
+def _read_frames(path: Path, content: Any, rows: _BoxRows, *, scope: str) -> list[tuple[DatasetImage, ...]]:
     batches = []
     for index, frame in enumerate(content["frames"]):
         batch = []
@@ -125,7 +125,7 @@ def _read_frames(path: Path, content: Any, rows: _Rows, *, scope: str) -> list[t
 
 
 def _read_coco(
-    path: Path, rows: _Rows, exhaustive: dict[ImageKey, frozenset[int]], *, scope: str
+    path: Path, rows: _BoxRows, exhaustive: dict[ImageKey, frozenset[int]], *, scope: str
 ) -> list[tuple[DatasetImage, ...]]:
     batches: list[tuple[DatasetImage, ...]] = []
     content = read_coco_file(path)

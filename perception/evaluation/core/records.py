@@ -74,7 +74,7 @@ class ImageAdeFde:
 
 
 @dataclass(frozen=True)
-class Coverage:
+class ImageCoverage:
     """Shares of targets inside the central 50 % and 90 % of the forecast mixture, per image axis.
 
     Spreads that are right give 0.5 and 0.9; less means too sure, more means too cautious.
@@ -106,7 +106,7 @@ class HorizonScores:
     stronger_fde: Baseline | None = None
     ade_comparison: PairedComparison | None = None
     fde_comparison: PairedComparison | None = None
-    coverage: Coverage | None = None
+    coverage: ImageCoverage | None = None
     calibration: Calibration | None = None
 
 

@@ -54,7 +54,7 @@ class Timeline:
         if len(wanted) and (wanted[0] < 0 or wanted[-1] >= len(self.timestamps_ns)):
             raise UsageError(
                 f"The results have an instant {wanted[-1]}, the recording has {len(self.timestamps_ns)}: "
-                "name the recording that they were made on with --truth."
+                "name the recording that they were made on as `truth`."
             )
         return {
             (camera, int(frame))

@@ -27,7 +27,7 @@ from perception.evaluation.core.boxes import (
     prepare,
     ratio,
 )
-from perception.evaluation.detection.matching import Matches, incomplete_images, match_class
+from perception.evaluation.detection.matching import ClassMatches, incomplete_images, match_class
 from perception.types import BoxTable
 
 MAX_DETECTIONS_PER_IMAGE = 100
@@ -119,7 +119,7 @@ def evaluate_detection(
     incomplete = incomplete_images(data, exhaustive_labels)
     averages = _coco_averages(data, incomplete, min_height_px, min_visible_share)
     per_class: dict[str, DetectionScores] = {}
-    all_matches: list[Matches] = []
+    all_matches: list[ClassMatches] = []
     for label, name in enumerate(data.class_names):
         if label in data.truth.labels or label in data.results.labels:
             matches = match_class(
@@ -226,7 +226,9 @@ def _say_nothing(*_: object) -> None:
     return None
 
 
-def _scores(matches: list[Matches], averages: _Averages, score_threshold: float, image_count: int) -> DetectionScores:
+def _scores(
+    matches: list[ClassMatches], averages: _Averages, score_threshold: float, image_count: int
+) -> DetectionScores:
     """Put the matches of one or several classes together."""
     counts = [~part.is_ignored for part in matches]
     scores = np.concatenate([np.zeros(0), *(part.scores[keep] for part, keep in zip(matches, counts, strict=True))])

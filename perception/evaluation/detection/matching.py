@@ -24,8 +24,8 @@ IOU_THRESHOLD = 0.5
 
 
 @dataclass(frozen=True)
-class Matches:
-    """Detections of one class: (D,) ``rows`` of the results, scores, hits, and those that count neither way.
+class ClassMatches:
+    """Detections of one class: (D,) ``rows`` of the results, scores, hits, and those that are ignored.
 
     ``truth_rows`` (T,) are the objects that are to be found, ``found_scores`` (T,) those of the detections that found
     them, -inf for an object that none found.
@@ -60,7 +60,7 @@ def incomplete_images(
 
 def match_class(
     data: Prepared, label: int, incomplete: frozenset[ImageKey], *, min_height_px: float, min_visible_share: float
-) -> Matches:
+) -> ClassMatches:
     """Give each detection of one class the best free object at IoU 0.5, the highest scores first, as COCO does."""
     true_rows, result_rows = np.flatnonzero(data.truth.labels == label), np.flatnonzero(data.results.labels == label)
     truth, results = data.truth[true_rows], data.results[result_rows]
@@ -83,7 +83,7 @@ def match_class(
         bool,
         count=len(results),
     )
-    return Matches(
+    return ClassMatches(
         rows=result_rows,
         scores=results.scores.astype(np.float64),
         is_hit=is_hit,

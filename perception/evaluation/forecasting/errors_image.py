@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from perception.arrays import IntArray
+from perception.evaluation.core.bootstrap import PairedComparison, compare_paired
 from perception.evaluation.core.boxes import ImageKey, rows_by_image
 from perception.evaluation.core.calibration import CalibrationSamples, sample_calibration
 from perception.evaluation.core.gt_interpolation import GtPaths, kalman_velocity_paths, last_difference_paths
@@ -43,7 +44,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Truth:
+class ImageGroundTruth:
     """The true boxes of a recording by image, and their futures."""
 
     table: BoxTable
@@ -52,7 +53,7 @@ class Truth:
     futures: GtPaths
 
     @classmethod
-    def from_table(cls, *, table: BoxTable, frame_timestamps_ns: IntArray) -> Truth:
+    def from_table(cls, *, table: BoxTable, frame_timestamps_ns: IntArray) -> ImageGroundTruth:
         """Raises ``UsageError`` as ``GtPaths.from_truth`` does."""
         return cls(
             table=table,
@@ -131,7 +132,7 @@ def plan_comparison(*, forecasts: Sequence[Forecasts], horizons_s: Sequence[floa
 def score_record(
     record: InstantForecasts,
     *,
-    truth: Truth,
+    truth: ImageGroundTruth,
     plan: Plan,
     previous_boxes_xyxy_px: Float64,
     elapsed_s: Float64,
@@ -208,7 +209,7 @@ def _constant_velocities_px(
     return by_difference, by_kalman
 
 
-def _true_rows(record: InstantForecasts, truth: Truth, setting: Setting, tally: Tally) -> NDArray[np.int64]:
+def _true_rows(record: InstantForecasts, truth: ImageGroundTruth, setting: Setting, tally: Tally) -> NDArray[np.int64]:
     """(N,) for each track the row of its true object at this instant, -1 without one."""
     result = np.full(len(record.track_ids), -1, np.int64)
     for camera in truth.cameras:
@@ -225,6 +226,29 @@ def _true_rows(record: InstantForecasts, truth: Truth, setting: Setting, tally: 
         tally.truth += len(rows)
         tally.truth_matched += len(given)
     return result
+
+
+def compare_ade_fde(
+    errors: Float64,
+    *,
+    method: int,
+    baselines: tuple[int, int],
+    objects: NDArray[np.int64],
+    rng: np.random.Generator,
+    samples: int,
+) -> tuple[PairedComparison, PairedComparison]:
+    """The ADE and the FDE of ``method``, each against its one of ``baselines``; ``errors`` (N, methods, 2)."""
+    ade, fde = (
+        compare_paired(
+            model=errors[:, method, metric],
+            baseline=errors[:, baseline, metric],
+            objects=objects,
+            rng=rng,
+            samples=samples,
+        )
+        for metric, baseline in enumerate(baselines)
+    )
+    return ade, fde
 
 
 def ade_fde(lone: Float64, modes: Float64, future: Float64, plan: Plan) -> Float64:

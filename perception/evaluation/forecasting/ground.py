@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perception.errors import UsageError
-from perception.evaluation.core.bootstrap import PairedComparison, compare_paired
+from perception.evaluation.core.bootstrap import PairedComparison
 from perception.evaluation.core.calibration import Calibration, calibration_of
 from perception.evaluation.core.ground_truth import GroundTable, paths_of
 from perception.evaluation.core.gt_interpolation import previous_rows
@@ -27,7 +27,7 @@ from perception.evaluation.forecasting.errors_ground import (
     GroundTargets,
     score_ground_record,
 )
-from perception.evaluation.forecasting.errors_image import plan_comparison
+from perception.evaluation.forecasting.errors_image import compare_ade_fde, plan_comparison
 from perception.evaluation.tracking.ground import nearness
 from perception.evaluation.tracking.mot_metrics import assigned_rows
 from perception.object_states import POSITION
@@ -39,7 +39,7 @@ MISS_M = 2.0
 MOVING_M = 1.0
 """An object that truly goes further than this until the horizon is a moving one."""
 
-_ADE, _FDE = range(2)
+_FDE = 1
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
@@ -143,7 +143,7 @@ def evaluate_ground_forecasts(
     plan = plan_comparison(
         forecasts=[record.forecasts for record in records if len(record.forecasts)], horizons_s=horizons_s
     )
-    rows = _Rows.of(records)
+    rows = _TrackRows.of(records)
     given = rows.true_rows(truth, setting)
     is_matched = given >= 0
     is_target = is_matched & (truth.counts[given] if len(truth) else False)
@@ -159,7 +159,7 @@ def evaluate_ground_forecasts(
     targets = GroundTargets.join(parts, horizon_count=len(plan.horizons_s))
     horizons, moving = (
         tuple(
-            _score_horizon(targets, index, horizon_s, least_m, rng, bootstrap_samples)
+            _score_ground_horizon(targets, index, horizon_s, least_m, rng, bootstrap_samples)
             for index, horizon_s in enumerate(plan.horizons_s)
         )
         for least_m in (None, MOVING_M)
@@ -183,7 +183,7 @@ def evaluate_ground_forecasts(
 
 
 @dataclass(frozen=True)
-class _Rows:
+class _TrackRows:
     """The tracks of all records, one after the other; record i has rows ``starts[i]`` to ``starts[i + 1]``."""
 
     starts: Int64
@@ -194,7 +194,7 @@ class _Rows:
     is_first: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, records: Sequence[InstantForecasts]) -> _Rows:
+    def of(cls, records: Sequence[InstantForecasts]) -> _TrackRows:
         counts = [len(record.track_ids) for record in records]
         positions = [np.zeros((0, 2))]
         for record in records:
@@ -221,7 +221,7 @@ class _Rows:
         return truth.rows_of(instants=self.instants, ids=self.ids)
 
 
-def _score_horizon(
+def _score_ground_horizon(
     targets: GroundTargets,
     index: int,
     horizon_s: float,
@@ -242,15 +242,16 @@ def _score_horizon(
     if not len(objects):
         return scores
     ade, fde, best_ade, best_fde = (
-        compare_paired(
-            ours=errors[:, method, metric],
-            baseline=errors[:, CONSTANT_VELOCITY, metric],
+        comparison
+        for method in (EXPECTED, BEST)
+        for comparison in compare_ade_fde(
+            errors,
+            method=method,
+            baselines=(CONSTANT_VELOCITY, CONSTANT_VELOCITY),
             objects=objects,
             rng=rng,
             samples=bootstrap_samples,
         )
-        for method in (EXPECTED, BEST)
-        for metric in (_ADE, _FDE)
     )
     calibration = calibration_of(targets.calibration_samples[is_target], index)
     return replace(

@@ -15,16 +15,15 @@ from numpy.typing import NDArray
 
 from perception.arrays import IntArray
 from perception.errors import UsageError
-from perception.evaluation.core.bootstrap import compare_paired
 from perception.evaluation.core.boxes import check_table
 from perception.evaluation.core.calibration import Calibration, calibration_of
 from perception.evaluation.core.gt_interpolation import previous_rows
 from perception.evaluation.core.records import (
     Baseline,
-    Coverage,
     ForecastingReport,
     HorizonScores,
     ImageAdeFde,
+    ImageCoverage,
     InstantForecasts,
     Setting,
 )
@@ -33,9 +32,10 @@ from perception.evaluation.forecasting.errors_image import (
     DIFFERENCE,
     EXPECTED,
     KALMAN,
+    ImageGroundTruth,
     Tally,
     Targets,
-    Truth,
+    compare_ade_fde,
     plan_comparison,
     score_record,
 )
@@ -67,7 +67,7 @@ def evaluate_forecasts(
     """
     check_table(truth, name="ground truth")
     _check_records(records, truth, np.asarray(frame_timestamps_ns, np.int64))
-    known = Truth.from_table(table=truth, frame_timestamps_ns=frame_timestamps_ns)
+    known = ImageGroundTruth.from_table(table=truth, frame_timestamps_ns=frame_timestamps_ns)
     plan = plan_comparison(
         forecasts=[record.forecasts for record in records if len(record.forecasts)], horizons_s=horizons_s
     )
@@ -87,7 +87,7 @@ def evaluate_forecasts(
     return ForecastingReport(
         setting=setting,
         horizons=tuple(
-            _score_horizon(targets, index, horizon_s, rng, bootstrap_samples)
+            _score_image_horizon(targets, index, horizon_s, rng, bootstrap_samples)
             for index, horizon_s in enumerate(plan.horizons_s)
         ),
         future_count=max((record.forecasts.probabilities.shape[1] for record in records), default=0),
@@ -154,7 +154,7 @@ def _histories(records: Sequence[InstantForecasts]) -> list[tuple[Float64, Float
     return list(zip(np.split(previous_boxes, cuts), np.split(elapsed_s, cuts), strict=True))
 
 
-def _score_horizon(
+def _score_image_horizon(
     targets: Targets, index: int, horizon_s: float, rng: np.random.Generator, bootstrap_samples: int
 ) -> HorizonScores:
     is_target = ~np.isnan(targets.errors_px[:, index, EXPECTED, 0])
@@ -177,15 +177,13 @@ def _score_horizon(
         for metric in (0, 1)
     )
     names: dict[int, Baseline] = {DIFFERENCE: "last difference", KALMAN: "Kalman"}
-    ade_comparison, fde_comparison = (
-        compare_paired(
-            ours=errors[:, EXPECTED, metric],
-            baseline=errors[:, baseline, metric],
-            objects=objects,
-            rng=rng,
-            samples=bootstrap_samples,
-        )
-        for metric, baseline in ((0, ade_baseline), (1, fde_baseline))
+    ade_comparison, fde_comparison = compare_ade_fde(
+        errors,
+        method=EXPECTED,
+        baselines=(ade_baseline, fde_baseline),
+        objects=objects,
+        rng=rng,
+        samples=bootstrap_samples,
     )
     calibration = calibration_of(targets.calibration_samples[is_target], index)
     return replace(
@@ -209,8 +207,8 @@ def _mean_errors(errors_px: Float64, widths_px: Float64) -> ImageAdeFde:
     return ImageAdeFde(ade_px=ade_px, fde_px=fde_px, ade_per_width=ade_per_width, fde_per_width=fde_per_width)
 
 
-def _coverage(calibration: Calibration | None) -> Coverage | None:
+def _coverage(calibration: Calibration | None) -> ImageCoverage | None:
     if calibration is None:
         return None
     (x_50, y_50), (x_90, y_90) = calibration.within(0.5), calibration.within(0.9)
-    return Coverage(x_50=x_50, x_90=x_90, y_50=y_50, y_90=y_90)
+    return ImageCoverage(x_50=x_50, x_90=x_90, y_50=y_50, y_90=y_90)

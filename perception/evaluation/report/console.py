@@ -72,7 +72,7 @@ def _print_detection(report: DetectionReport, console: Console, *, has_legend: b
         console,
         counted(
             (scores.ignored_truth_count, left_out(report.min_height_px, report.min_visible_share)),
-            (scores.ignored_detection_count, "detections counted neither way"),
+            (scores.ignored_detection_count, "detections ignored"),
             (report.partly_labelled_image_count, "images labelled in part"),
             (report.outside_detection_count, "detections in images without ground truth"),
             (report.outside_truth_count, "true boxes outside the evaluated images"),

@@ -25,8 +25,8 @@ from perception.evaluation.report.console_layout import (
 from perception.evaluation.report.report import headline_horizon
 
 _CV_NOTE = (
-    "ADE: mean distance from the true centre on the way there; FDE: distance at the end. CV: constant velocity, from "
-    "the last two boxes or from the tracker's Kalman filter; the stronger one (*) is what ours is "
+    "ADE: mean distance from the true centre up to the horizon; FDE: distance at the horizon. CV: constant velocity, "
+    "from the last two boxes or from the tracker's Kalman filter; the stronger one (*) is what the model is "
     "divided by (below 1 is better). [95% interval], by bootstrap over objects. Best of K is chosen knowing the truth."
 )
 
@@ -36,7 +36,14 @@ def print_forecasting(report: ForecastingReport, console: Console, *, has_legend
     what = "on tracked boxes" if report.setting == "tracked" else "on ground-truth tracks"
     print_heading(console, "Forecasting", f"{what}, {report.instant_count:,} instants")
     table = make_table(
-        "Ahead", "Error", "Ours", f"Best\nof {report.future_count}", "CV\nlast", "CV\nKalman", "Ours / CV", "Targets"
+        "Horizon",
+        "Error",
+        "Model",
+        f"Best\nof {report.future_count}",
+        "CV\nlast",
+        "CV\nKalman",
+        "Model / CV",
+        "Targets",
     )
     for scores in report.horizons:
         if scores.target_count == 0:

@@ -1,4 +1,4 @@
-"""What was evaluated in metres, as tables."""
+"""The report on the ground as tables, in metres."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ from perception.evaluation.tracking.cross_camera_identity import CrossCameraIden
 from perception.evaluation.tracking.localization import LocalizationErrors, LocalizationReport
 
 _LEGEND = (
-    "In metres. ADE: mean distance from the true centre on the way there; FDE: distance at the end. Ours is the mean "
-    "of the futures, Likely the most probable one, Best the best one, chosen knowing the truth. CV: constant velocity "
-    "at that of the track; below 1 is better. [95% interval], by bootstrap over objects."
+    "In metres. ADE: mean distance from the true centre up to the horizon; FDE: distance at the horizon. Model: the "
+    "mean of all modes; top mode: the most probable one; best of K: minADE and minFDE, chosen knowing the truth. CV: "
+    "constant velocity of the track; a ratio below 1 is better. [95% interval], by bootstrap over objects."
 )
 
 
 def print_ground(report: GroundReport, console: Console) -> None:
-    """Tracking across cameras, positions, handover and forecasts."""
+    """Tracking across cameras, localization, cross-camera identity and forecasts."""
     for index, tracking in enumerate(report.tracking):
         print_ground_tracking(tracking, console, has_legend=index == 0)
     _print_handover(report.cross_camera_identity, console)
@@ -49,7 +49,7 @@ def print_ground(report: GroundReport, console: Console) -> None:
 
 
 def _print_handover(report: CrossCameraIdentityReport, console: Console) -> None:
-    print_heading(console, "From camera to camera", "one identity per object")
+    print_heading(console, "Cross-camera identity", "one identity per object")
     if report.kept_share is not None:
         print_note(
             console,
@@ -68,9 +68,9 @@ def _print_handover(report: CrossCameraIdentityReport, console: Console) -> None
 
 
 def _print_positions(report: LocalizationReport, console: Console) -> None:
-    print_heading(console, "Position", "of what is seen, by distance from the car")
+    print_heading(console, "Localization", "of what is seen, by distance from the car")
     table = make_table(
-        "Distance", "Median", "90%", "Median\n% dist.", "90%\n% dist.", "Along", "Across", "Tracked", "True"
+        "Distance", "Median", "90%", "Median\n% dist.", "90%\n% dist.", "Along", "Across", "Matched", "GT"
     )
     for errors in report.bins:
         table.add_row(f"{errors.nearest_m:g}-{errors.farthest_m:g} m", *_position_cells(errors))
@@ -86,7 +86,7 @@ def _print_positions(report: LocalizationReport, console: Console) -> None:
     )
     print_note(
         console,
-        "Error of the centre in metres and in % of the distance; Along and Across: medians of its parts along the "
+        "Error of the centre in metres and in % of the distance; along and across: medians of its parts along the "
         f"ray from the car and across it.{leaning}",
     )
 
@@ -104,7 +104,9 @@ def _position_cells(errors: LocalizationErrors) -> list[Text]:
 def _print_forecasting(report: GroundForecastingReport, console: Console, *, has_legend: bool) -> None:
     what = "tracked objects" if report.setting == "tracked" else "ground-truth tracks"
     print_heading(console, "Forecasting on the ground", f"{what}, {report.instant_count:,} instants")
-    table = make_table("Ahead", "Ours", "Likely", f"Best\nof {report.future_count}", "CV", "Ours / CV", "Best / CV")
+    table = make_table(
+        "Horizon", "Model", "Top\nmode", f"Best\nof {report.future_count}", "CV", "Model / CV", "Best / CV"
+    )
     for scores in report.horizons:
         _add_horizon(table, scores)
     print_table(console, table)
@@ -163,8 +165,8 @@ def _headline_note(scores: GroundHorizonScores) -> str:
     said = f"At {scores.horizon_s:g} s: {scores.target_count:,} targets, {scores.object_count:,} objects."
     if scores.miss_rate is not None and scores.constant_velocity_miss_rate is not None:
         said += (
-            f" Farther off than {MISS_M:g} m are {scores.miss_rate:.0%} of the best futures and "
-            f"{scores.constant_velocity_miss_rate:.0%} at constant velocity."
+            f" Miss rate at {MISS_M:g} m: {scores.miss_rate:.0%} (best of K), "
+            f"{scores.constant_velocity_miss_rate:.0%} (constant velocity)."
         )
     spread = scores.coverage
     if spread is None or scores.calibration is None:

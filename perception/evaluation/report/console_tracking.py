@@ -37,7 +37,7 @@ def print_tracking(report: TrackingReport, console: Console, *, has_legend: bool
         console,
         counted(
             (report.ignored_truth_count, "true boxes too low or too hidden to count"),
-            (report.ignored_result_count, "tracked boxes counted neither way"),
+            (report.ignored_result_count, "tracked boxes ignored"),
             (report.outside_result_count, "tracked boxes in images without ground truth"),
             (report.outside_truth_count, "true boxes outside the evaluated images"),
             (report.other_class_result_count, "tracked boxes of other classes left out"),
@@ -61,7 +61,7 @@ def print_ground_tracking(report: GroundTrackingReport, console: Console, *, has
         console,
         counted(
             (report.ignored_truth_count, "true objects too hidden or too far to count"),
-            (report.ignored_result_count, "tracks on such objects counted neither way"),
+            (report.ignored_result_count, "tracks on such objects ignored"),
             (report.instant_without_pose_count, "instants without a pose of the car left out"),
             (report.other_class_result_count, "tracks of other classes left out"),
             (report.other_class_truth_count, "true objects of other classes left out"),
@@ -73,9 +73,10 @@ def _ground_legend(report: GroundTrackingReport) -> str:
     scope, zero_m = report.scope, report.zero_distance_m
     high = f" and they are {scope.min_height_px:g} px high" if scope.min_height_px else ""
     return (
-        f"One identity per object across all cameras. Likeness of a track and an object: 1 - distance / {zero_m:g} m, "
-        f"so that {zero_m / 2:g} m is 0.5, from which IDF1 and MOTA count a match. Objects count where a camera sees "
-        f"at least {scope.min_visible_share:.0%} of them{high}, up to {scope.max_distance_m:g} m from the car."
+        "One identity per object across all cameras. Similarity of a track and an object: "
+        f"1 - distance / {zero_m:g} m, so that {zero_m / 2:g} m is 0.5, from which IDF1 and MOTA count a match. "
+        f"Objects count where a camera sees at least {scope.min_visible_share:.0%} of them{high}, up to "
+        f"{scope.max_distance_m:g} m from the car."
     )
 
 

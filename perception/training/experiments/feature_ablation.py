@@ -189,7 +189,7 @@ def worths(errors: Mapping[Feature, Sequence[FloatArray]], examined: Examined, r
                     float(straight[rows].mean()),
                     tuple(float(seed[0, rows].mean()) for seed in errors[feature]),
                     compare_paired(
-                        ours=best[rows], baseline=mean["none"][0, rows], objects=examined.objects[rows], rng=rng
+                        model=best[rows], baseline=mean["none"][0, rows], objects=examined.objects[rows], rng=rng
                     ),
                 )
             )

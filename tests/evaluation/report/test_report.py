@@ -102,7 +102,7 @@ def test_nothing_is_cut_off(full_report: Report, width: int) -> None:
         "pedestrian",
         "Switch",
         "of 2",
-        "Ours / CV",
+        "Model / CV",
         "drawing_of_everything",
         "1,234.5",
         "do not reach 4 s",

@@ -35,16 +35,18 @@ def run_benchmark(config: EvaluateConfig) -> None:
     assert config.benchmark is not None
     benchmark = BENCHMARKS[config.benchmark]
     if config.data is None:
-        raise UsageError(f"--benchmark {benchmark.name}: give its tracks with --data FILE.npz.")
+        raise UsageError("give its tracks, a .npz file, as `data`.", field="benchmark", value=benchmark.name)
     if config.forecaster == CONSTANT_VELOCITY:
         raise UsageError(
-            f"--forecaster {CONSTANT_VELOCITY}: stands beside the model anyway; give auto, weights, or their folder."
+            "it stands beside the model anyway; give auto, weights, or their folder.",
+            field="forecaster",
+            value=CONSTANT_VELOCITY,
         )
     trained = _trained(config.forecaster, benchmark)
     references = None
     if config.references is not None:
         if benchmark.name != "jaad" or config.split != "test":
-            raise UsageError("--references: holds errors on JAAD's test split; leave it out for others.")
+            raise UsageError("they are errors on JAAD's test split; leave them out for others.", field="references")
         references = read_references(config.references)
     console, rng, scores = Console(), np.random.default_rng(config.seed), []
     folds = sorted({one.fold for one in trained}, key=benchmark.folds.index)
@@ -53,7 +55,7 @@ def run_benchmark(config: EvaluateConfig) -> None:
         with console.status(f"{benchmark.title} {fold}: {len(models)} trainings"):
             split = benchmark.targets(config.data, config.split, fold)
             if not len(split):
-                raise UsageError(f"{config.data}: has no target in the {config.split} split; choose another --split.")
+                raise UsageError(f"{config.data}: has no target in the {config.split} split; choose another `split`.")
             scores.append(
                 score(
                     benchmark,
@@ -99,7 +101,7 @@ def _trained(name: str, benchmark: Benchmark) -> list[Trained]:
     elif Path(name).is_dir():
         paths = sorted(Path(name).rglob(f"*{WEIGHTS_SUFFIX}"))
         if not paths:
-            raise UsageError(f"--forecaster {name}: holds no {WEIGHTS_SUFFIX} file.")
+            raise UsageError(f"{name}: holds no {WEIGHTS_SUFFIX} file; name a folder of trainings.")
     else:
         paths = [Path(name)]
     found = []
@@ -203,18 +205,18 @@ def _print_notes(benchmark: Benchmark, scores: Sequence[FoldScores], console: Co
     spreads = [each.spreads for each in scores if each.spreads is not None]
     if spreads:
         console.print(
-            f"Of the truth, {np.mean([s.middle_50 for s in spreads]):.1%} lie in the middle 50 % that the futures "
-            f"claim, {np.mean([s.middle_90 for s in spreads]):.1%} in the middle 90 %; "
-            f"negative log likelihood {np.mean([s.negative_log_likelihood for s in spreads]):.2f} per time. The most "
-            f"probable future is given {np.mean([s.mode_confidence for s in spreads]):.0%}; it comes nearest in "
-            f"{np.mean([s.mode_accuracy for s in spreads]):.0%} of cases.",
+            f"Coverage of the central 50 % interval: {np.mean([s.coverage_50 for s in spreads]):.1%}, of the central "
+            f"90 %: {np.mean([s.coverage_90 for s in spreads]):.1%}; negative log likelihood "
+            f"{np.mean([s.negative_log_likelihood for s in spreads]):.2f} per time. Most probable mode: mean "
+            f"probability {np.mean([s.mode_confidence for s in spreads]):.0%}, accuracy "
+            f"{np.mean([s.mode_accuracy for s in spreads]):.0%}.",
             highlight=False,
         )
     notes = [
         "CV: constant velocity. ± is the standard deviation over seeds; the ratio is to the better baseline, "
         f"its interval by paired bootstrap, each {benchmark.group} drawn as one.",
         *benchmark.notes,
-        *(["Neighbours are not heard (--alone)."] if alone else []),
+        *(["Interactions are not used: each object is alone."] if alone else []),
     ]
     console.print(" ".join(notes), style="dim", highlight=False)
 
