@@ -79,9 +79,9 @@ def score(
     by_seed = [benchmark.errors(one, actual) for one in predicted]
     straight = benchmark.errors(constant_velocity(split, benchmark.steps), actual)
     filtered = benchmark.errors(kalman(split, benchmark.steps), actual)
-    figures, ours = {}, {}
+    figures, model_errors = {}, {}
     for name in by_seed[0]:
-        ours[name] = np.mean([errors[name] for errors in by_seed], axis=0)
+        model_errors[name] = np.mean([errors[name] for errors in by_seed], axis=0)
         means = [float(errors[name].mean()) for errors in by_seed]
         baselines = [straight[name], filtered[name]]
         better = min(baselines, key=lambda errors: float(errors.mean()))
@@ -90,16 +90,16 @@ def score(
             spread=float(np.std(means, ddof=1)) if len(means) > 1 else None,
             constant_velocity=float(straight[name].mean()),
             kalman=float(filtered[name].mean()),
-            comparison=compare_paired(model=ours[name], baseline=better, objects=split.groups, rng=rng),
+            comparison=compare_paired(model=model_errors[name], baseline=better, objects=split.groups, rng=rng),
         )
     for method, errors in (references or {}).items():
-        if any(len(theirs) != len(split) for theirs in errors.values()):
+        if any(len(reference_errors) != len(split) for reference_errors in errors.values()):
             raise UsageError(f"{method} was measured on other targets than these {len(split):,}.", field="references")
     compared = {
         method: {
-            name: compare_paired(model=ours[name], baseline=theirs, objects=split.groups, rng=rng)
-            for name, theirs in errors.items()
-            if name in ours
+            name: compare_paired(model=model_errors[name], baseline=reference_errors, objects=split.groups, rng=rng)
+            for name, reference_errors in errors.items()
+            if name in model_errors
         }
         for method, errors in (references or {}).items()
     }

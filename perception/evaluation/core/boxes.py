@@ -141,20 +141,20 @@ def prepare(
         )
     kept = frozenset(images) if images is not None else frozenset(image_keys(truth) | image_keys(results))
     truth_inside, results_inside = truth[in_images(truth, kept)], results[in_images(results, kept)]
-    truth_ours = truth_inside[_evaluated(truth_inside.labels, grouping)]
-    results_ours = results_inside[_evaluated(results_inside.labels, grouping)]
+    truth_counted = truth_inside[_evaluated(truth_inside.labels, grouping)]
+    results_counted = results_inside[_evaluated(results_inside.labels, grouping)]
     if grouping == "vehicles":
-        truth_ours = replace(truth_ours, labels=np.zeros_like(truth_ours.labels))
-        results_ours = replace(results_ours, labels=np.zeros_like(results_ours.labels))
+        truth_counted = replace(truth_counted, labels=np.zeros_like(truth_counted.labels))
+        results_counted = replace(results_counted, labels=np.zeros_like(results_counted.labels))
     return Prepared(
-        truth=truth_ours,
-        results=results_ours,
+        truth=truth_counted,
+        results=results_counted,
         images=kept,
         class_names=class_names(grouping),
         outside_truth_count=len(truth) - len(truth_inside),
         outside_result_count=len(results) - len(results_inside),
-        other_class_truth_count=len(truth_inside) - len(truth_ours),
-        other_class_result_count=len(results_inside) - len(results_ours),
+        other_class_truth_count=len(truth_inside) - len(truth_counted),
+        other_class_result_count=len(results_inside) - len(results_counted),
     )
 
 

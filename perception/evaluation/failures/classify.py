@@ -38,7 +38,7 @@ def match_detections(
     min_visible_share: float = 0.0,
     exhaustive_labels: Mapping[ImageKey, Collection[int]] | None = None,
 ) -> MatchedDetections:
-    """Judge every object and detection in ``images`` by the rules of ``evaluate_detection``.
+    """Match every object and detection in ``images`` by the rules of ``evaluate_detection``.
 
     ``grouping`` "vehicles" looks at car, truck and bus alone, each of which may be found as any of them; "each" at all
     classes, each for itself; "both" takes vehicles as the first and all other classes as the second does.

@@ -1,7 +1,7 @@
-"""Yesterday's forecast against what then happened: a running error in any run, without ground truth.
+"""The error of past forecasts against what then happened: measured in any run, without ground truth.
 
 What happened is where our own tracker sees the object later, so that a track that jumps to another object counts
-against the forecast; constant velocity, judged by the same tracks at the same moments, stands beside it.
+against the forecast; constant velocity, measured by the same tracks at the same moments, stands beside it.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class _Due:
 
 
 class OnlineError:
-    """Remembers the forecasts of the last seconds and, when their time has come, holds them against the tracks."""
+    """Remembers the forecasts of the last seconds and, when their time has come, measures them against the tracks."""
 
     def __init__(self, horizons_s: Sequence[float] = HORIZONS_S) -> None:
         self._horizons_ns = [round(horizon_s * 1e9) for horizon_s in horizons_s]
@@ -58,7 +58,7 @@ class OnlineError:
         self.unit = ""
 
     def add(self, scene: Scene) -> None:
-        """Take one instant: judge what is due now, remember what is forecast now."""
+        """Take one instant: score what is due now, remember what is forecast now."""
         tracks = scene.tracks
         self.unit = "m" if tracks.reference_frame == "ground" else "px"
         seen = tracks[tracks.unseen_s == 0]
@@ -68,14 +68,14 @@ class OnlineError:
                 for index, horizon_ns in enumerate(self._horizons_ns):
                     if self._last_ns < due.timestamp_ns + horizon_ns <= now_ns:
                         share = (due.timestamp_ns + horizon_ns - self._last_ns) / (now_ns - self._last_ns)
-                        self._judge(index, due, here, share)
+                        self._score(index, due, here, share)
         while self._dues and self._dues[0].timestamp_ns + self._horizons_ns[-1] <= now_ns:
             self._dues.popleft()
         self._dues.append(_due(tracks, scene.forecasts, now_ns, np.array(self._horizons_ns) / 1e9))
         self._last_ns, self._last = now_ns, here
 
     def scores(self) -> list[OnlineErrorScores]:
-        """One entry for each horizon at which at least one forecast could be judged."""
+        """One entry for each horizon at which at least one forecast could be scored."""
         return [
             OnlineErrorScores(horizon_ns / 1e9, int(count), *(sums / count).tolist())
             for horizon_ns, count, sums in zip(self._horizons_ns, self._counts, self._sums, strict=True)
@@ -111,7 +111,7 @@ class OnlineError:
     def _digits(self) -> int:
         return 1 if self.unit == "m" else 0
 
-    def _judge(self, index: int, due: _Due, here: tuple[IntArray, FloatArray], share: float) -> None:
+    def _score(self, index: int, due: _Due, here: tuple[IntArray, FloatArray], share: float) -> None:
         """Where were they when the forecast was due, ``share`` of the way from the last instant to this one?"""
         both, at_last, at_now = np.intersect1d(self._last[0], here[0], assume_unique=True, return_indices=True)
         _, rows, found = np.intersect1d(due.ids, both, assume_unique=True, return_indices=True)

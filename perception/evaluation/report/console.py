@@ -26,7 +26,7 @@ from perception.evaluation.report.report import RecordingFigures, Report
 
 
 def print_report(report: Report, console: Console) -> None:
-    """Print all that was evaluated, with what the numbers mean and how many samples they rest on."""
+    """Print all that was measured, with what the numbers mean and how many samples they rest on."""
     console.print()
     console.print(Text(report.title, style="bold"))
     console.print(Text(report.summary()))

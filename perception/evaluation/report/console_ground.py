@@ -148,11 +148,11 @@ def _add_horizon(table: Table, scores: GroundHorizonScores) -> None:
 
 
 def _error_cells(
-    errors_m: Sequence[float | None], ours: PairedComparison | None, best: PairedComparison | None
+    errors_m: Sequence[float | None], model: PairedComparison | None, best: PairedComparison | None
 ) -> list[Text]:
-    styles = (comparison_style(ours), "", NOTE, "")
+    styles = (comparison_style(model), "", NOTE, "")
     cells = [_metres(error, style=style) for error, style in zip(errors_m, styles, strict=True)]
-    return [*cells, comparison_cell(ours), comparison_cell(best)]
+    return [*cells, comparison_cell(model), comparison_cell(best)]
 
 
 def _metres(value: float | None, *, style: str = "") -> Text:
@@ -181,10 +181,10 @@ def _headline_note(scores: GroundHorizonScores) -> str:
 def _moving_note(scores: GroundHorizonScores) -> str:
     """The same for those that do not stand still, on which forecasters differ."""
     errors = (scores.expected, scores.best_of_k, scores.constant_velocity)
-    ours_m, best_m, baseline_m = (0.0 if part is None else part.fde_m for part in errors)
+    model_m, best_m, baseline_m = (0.0 if part is None else part.fde_m for part in errors)
     ratio = None if scores.best_fde_comparison is None else scores.best_fde_comparison.ratio
     compared = "" if ratio is None else f"; best / CV {short_ratio(ratio)}"
     return (
-        f"Of these {scores.target_count:,} truly moved more than {MOVING_M:g} m: FDE {ours_m:.2f} m, best "
+        f"Of these {scores.target_count:,} truly moved more than {MOVING_M:g} m: FDE {model_m:.2f} m, best "
         f"{best_m:.2f} m, CV {baseline_m:.2f} m{compared}."
     )

@@ -49,10 +49,10 @@ class RecordingFigures:
 
 @dataclass(frozen=True)
 class Report:
-    """All that was evaluated; what was not is empty or None.
+    """All that was measured; what was not is empty or None.
 
     ``detection`` and ``tracking`` may hold one report per way of counting classes, ``forecasting`` one per setting;
-    the first of each makes the summary. ``ground`` holds what was evaluated in metres, across cameras. ``title`` names
+    the first of each makes the summary. ``ground`` holds what was measured in metres, across cameras. ``title`` names
     the recording, ``recordings`` are the parts where it is several, ``notes`` are sentences on the ground truth.
     ``breakdown`` is the recall by conditions, ``failures`` lists the pictures of the worst failures.
     """

@@ -71,13 +71,11 @@ def evaluate_ground_tracking(
     """
     _check_ids(truth, name="ground truth")
     _check_ids(tracks, name="result")
-    ours, theirs = _of_classes(truth, grouping), _of_classes(tracks, grouping)
+    gt, found = _of_classes(truth, grouping), _of_classes(tracks, grouping)
     per_class: dict[str, TrackingScores] = {}
     everything: list[Counts] = []
     for label, name in enumerate(class_names(grouping)):
-        of_class = (
-            (ours, theirs) if grouping == "vehicles" else (ours[ours.labels == label], theirs[theirs.labels == label])
-        )
+        of_class = (gt, found) if grouping == "vehicles" else (gt[gt.labels == label], found[found.labels == label])
         counts = _count(*of_class)
         if counts.truth_boxes or counts.result_boxes:
             per_class[name] = tracking_scores([counts])
@@ -91,10 +89,10 @@ def evaluate_ground_tracking(
         zero_distance_m=ZERO_DISTANCE_M,
         instant_count=instant_count,
         instant_without_pose_count=instant_without_pose_count,
-        ignored_truth_count=len(ours) - overall.truth_box_count,
-        ignored_result_count=len(theirs) - overall.result_box_count,
-        other_class_truth_count=len(truth) - len(ours),
-        other_class_result_count=len(tracks) - len(theirs),
+        ignored_truth_count=len(gt) - overall.truth_box_count,
+        ignored_result_count=len(found) - overall.result_box_count,
+        other_class_truth_count=len(truth) - len(gt),
+        other_class_result_count=len(tracks) - len(found),
     )
 
 

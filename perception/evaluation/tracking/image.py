@@ -76,15 +76,15 @@ def evaluate_tracking(
     per_class: dict[str, TrackingScores] = {}
     everything: list[Counts] = []
     for label, name in enumerate(data.class_names):
-        ours, theirs = data.truth[data.truth.labels == label], data.results[data.results.labels == label]
+        gt, found = data.truth[data.truth.labels == label], data.results[data.results.labels == label]
         sequences = [
             _count(
-                ours[ours.cameras == camera],
-                theirs[theirs.cameras == camera],
+                gt[gt.cameras == camera],
+                found[found.cameras == camera],
                 min_height_px=min_height_px,
                 min_visible_share=min_visible_share,
             )
-            for camera in sorted({*ours.cameras.tolist(), *theirs.cameras.tolist()})
+            for camera in sorted({*gt.cameras.tolist(), *found.cameras.tolist()})
         ]
         if sequences:
             per_class[name] = tracking_scores(sequences)

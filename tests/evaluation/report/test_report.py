@@ -45,8 +45,8 @@ def full_report() -> Report:
     return Report(
         title="Recording motorway (front), detector roadnet-s",
         detection=tuple(
-            evaluate_detection(truth=truth, detections=found, classes=classes, min_height_px=25)
-            for classes in ("vehicle", "each")
+            evaluate_detection(truth=truth, detections=found, grouping=grouping, min_height_px=25)
+            for grouping in ("vehicles", "each")
         ),
         tracking=tuple(
             evaluate_tracking(truth=truth, tracks=found, grouping=grouping) for grouping in ("vehicles", "each")
