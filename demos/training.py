@@ -14,9 +14,11 @@ import torch
 
 from perception.benchmarks import JAAD, Predicted, constant_velocity, predict
 from perception.benchmarks.jaad import JaadTracks, from_jaad, protocol
-from perception.training.engine.plots import draw_curves
+from perception.training.engine.plots import plot_curves
 from perception.training.engine.trainer import TrainingSettings, train
-from perception.training.forecaster.task import ForecasterData, ForecasterTraining, forecaster_task
+from perception.training.forecaster.config import ForecasterTraining
+from perception.training.forecaster.data_modules.image import ImageDataConfig, ImageDataModule
+from perception.training.forecaster.task import forecaster_task
 
 
 def circling_objects(count: int, rng: np.random.Generator, boxes: int = 120) -> JaadTracks:
@@ -44,16 +46,17 @@ def main() -> None:
     rng = np.random.default_rng(0)
     learnt, held_out = circling_objects(200, rng), circling_objects(40, rng)
     settings = TrainingSettings(
-        steps=options.steps, batch_size=64, learning_rate=3e-3, average_decay=0.99, warmup_steps=20,
+        steps=options.steps, batch_size=64, learning_rate=3e-3, ema_decay=0.99, warmup_steps=20,
         weight_decay=0.01, validate_every=max(1, options.steps // 6), patience=3, half=False,
     )  # fmt: skip
-    config = ForecasterTraining(hidden_size=64, dropout=0.1, settings=settings)
-    data = ForecasterData(jaad=from_jaad(learnt), jaad_validation=held_out)
+    image_data = ImageDataConfig()
+    config = ForecasterTraining(data=image_data, hidden_size=64, dropout=0.1, settings=settings)
+    data = ImageDataModule(image_data, config.batches, jaad=from_jaad(learnt), jaad_validation=held_out)
     device = torch.device("cpu")
     task = forecaster_task(config, data, feature_space="", feature_size=1, device=device)
     model, history = train(task, settings, folder=options.output, device=device)
 
-    draw_curves(history, options.output / "curves.png", title="A GRU learns to turn")
+    plot_curves(history, options.output / "curves.png", title="A GRU learns to turn")
     targets = protocol(held_out)
 
     def error_px(predicted: Predicted) -> float:

@@ -19,7 +19,7 @@ from perception.cli import run
 from perception.forecasting import GruConfig, TrajectoryGRU, save_gru
 from perception.training.detector.config import DetectorTraining
 from perception.training.engine.config import read_training_config
-from perception.training.forecaster.task import ForecasterTraining
+from perception.training.forecaster.config import ForecasterTraining
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -131,7 +131,7 @@ def _training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **more: Any) -> P
     (tmp_path / "data").mkdir()
     write_kitti(tmp_path / "data" / "k.npz")
     content = {
-        "reference_frame": "ground", "benchmark": {"name": "kitti", "path": "k.npz"}, "hidden_size": 6, "modes": 2,
+        "data": {"kind": "benchmark", "name": "kitti", "path": "k.npz"}, "hidden_size": 6, "modes": 2,
         "loss": {"nested": [1, 2]}, "settings": SETTINGS, **more,
     }  # fmt: skip
     config = tmp_path / "c.yaml"
@@ -177,7 +177,7 @@ def test_a_stopped_training_of_seeds_tells_what_to_resume(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("perception.training.engine.trainer.train", stop)
+        patched.setattr("perception.training.engine.reporting.train", stop)
         ran = command("train", "forecaster", "--config", config, "--data", tmp_path / "data", "--output", "run")
     assert ran.code == 130
     assert f"Stopped; go on with --resume run --data {tmp_path / 'data'}" in ran.out.splitlines()

@@ -19,7 +19,7 @@ from support.moving_boxes import BoxDetector, street_image, true_boxes_xyxy_px, 
 from perception.detection import OpenedDetector, read_roadnet
 from perception.forecasting import read_gru
 from perception.forecasting.track_dataset import windows_at
-from perception.training.forecaster.data.track_recordings import observe_recording
+from perception.training.forecaster.tracks.track_recordings import track_recording
 from perception.weights import bundled_folder
 
 SETTINGS = {"steps": 4, "batch_size": 4, "validate_every": 2, "save_every": 1, "warmup_steps": 1}
@@ -57,7 +57,8 @@ def detector_config(tmp_path: Path) -> Path:
 @pytest.fixture
 def forecaster_config(tmp_path: Path) -> Path:
     train, validation = ([{"path": name, "strides": [1, 2]}] for name in ("drive", "held-out"))
-    return _write(tmp_path / "f.yaml", train=train, validation=validation, hidden_size=16, settings=SETTINGS)
+    data = {"kind": "image", "train": train, "validation": validation}
+    return _write(tmp_path / "f.yaml", data=data, hidden_size=16, settings=SETTINGS)
 
 
 def _write(path: Path, **content: object) -> Path:
@@ -181,14 +182,15 @@ def test_what_is_learnt_may_not_judge(command: Command, data, forecaster_config,
     chosen = OpenedDetector(_BoxDetectorWithFeatures(), "Detector: red boxes.")
     monkeypatch.setattr("perception.detection.open_detector", lambda *_, **__: chosen)
     both = [{"path": "dr*"}], [{"path": "drive"}]
-    forecaster_config.write_text(yaml.safe_dump({"train": both[0], "validation": both[1], "settings": SETTINGS}))
+    content = {"data": {"kind": "image", "train": both[0], "validation": both[1]}, "settings": SETTINGS}
+    forecaster_config.write_text(yaml.safe_dump(content))
     ran = command("train", "forecaster", "--config", forecaster_config, "--data", data, "--output", "run")
     assert ran.code == 2
     assert "drive: is among train and validation" in ran.sentence
 
 
 def test_nothing_to_learn_from_is_said(command: Command, data, forecaster_config):
-    forecaster_config.write_text(yaml.safe_dump({"settings": SETTINGS}))
+    forecaster_config.write_text(yaml.safe_dump({"data": {"kind": "image"}, "settings": SETTINGS}))
     ran = command("train", "forecaster", "--config", forecaster_config, "--data", data, "--output", "run")
     assert ran.code == 2
     assert ran.sentence
@@ -231,8 +233,8 @@ def test_a_wrong_configuration_is_named(command: Command, data, detector_config,
 
 def test_a_recording_without_truth_labels_itself(data):
     """The future is the label: our own tracks teach what the truth would."""
-    with_truth = observe_recording(data / "drive", BoxDetector())
-    own = observe_recording(data / "drive" / "drive.mp4", BoxDetector())
+    with_truth = track_recording(data / "drive", BoxDetector())
+    own = track_recording(data / "drive" / "drive.mp4", BoxDetector())
     ends = with_truth[0].ends(5, 1)
     taught, self_taught = (windows_at(sets[0], ends, length=5, stride=1) for sets in (with_truth, own))
     known = taught.known & self_taught.known
@@ -263,13 +265,15 @@ def test_unlabelled_videos_teach_and_the_gate_is_told(command: Command, data, tm
     chosen = OpenedDetector(_BoxDetectorWithFeatures(), "Detector: red boxes.")
     monkeypatch.setattr("perception.detection.open_detector", lambda *_, **__: chosen)
     recordings = [{"path": "drive", "strides": [1]}]
-    config = _write(tmp_path / "v.yaml", validation=recordings, hidden_size=16, settings=SETTINGS)
+    config = _write(
+        tmp_path / "v.yaml", data={"kind": "image", "validation": recordings}, hidden_size=16, settings=SETTINGS
+    )
     asked = ("train", "forecaster", "--config", config, "--data", data, "--from-video", data / "watched")
     ran = command(*asked, "--output", "run")
     assert ran.code == 0, ran.err
     study = json.loads((ran.folder / "study.json").read_text())
-    assert study["videos"]["one"]["kept"] == 2
-    minutes = [amount["minutes"] for amount in study["amounts"]]
+    assert study["videos"]["one"]["accepted"] == 2
+    minutes = [point["minutes"] for point in study["points"]]
     assert minutes == sorted(minutes)
     assert (ran.folder / "study.png").is_file()
     again = command("train", "forecaster", "--resume", ran.folder, "--data", data, "--from-video", data / "watched")
@@ -295,17 +299,17 @@ def test_the_study_of_overfitting_is_a_table_a_file_and_a_picture(command: Comma
         cls=np.zeros(12, np.uint8),
         classes=np.array(["Car"]),
     )
-    benchmark = {"name": "kitti", "path": "kitti_mantra.npz"}
-    content = {"reference_frame": "ground", "benchmark": benchmark, "dropout": 0.2, "hidden_size": 8}
+    benchmark = {"kind": "benchmark", "name": "kitti", "path": "kitti_mantra.npz"}
+    content = {"data": benchmark, "dropout": 0.2, "hidden_size": 8}
     settings = {**SETTINGS, "weight_decay": 0.1}
     config = _write(tmp_path / "s.yaml", **content, settings=settings, loss={"nested": [1, 6]})
     ran = command(
         "train", "forecaster", "--study", "overfitting", "--config", config, "--data", root, "--output", "run"
     )
     assert ran.code == 0, ran.err
-    outcomes = json.loads((ran.folder / "study.json").read_text())["outcomes"]
-    assert len(outcomes) == 24
-    assert all(np.isfinite(outcome["gap"]) for outcome in outcomes)
+    results = json.loads((ran.folder / "study.json").read_text())["results"]
+    assert len(results) == 24
+    assert all(np.isfinite(result["gap"]) for result in results)
     assert (ran.folder / "study.png").is_file()
     assert "Overfitting and its remedies" in ran.out
 

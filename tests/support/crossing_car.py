@@ -11,7 +11,7 @@ import yaml
 from support.media import write_video
 
 from perception.geometry.cameras import Camera
-from perception.training.forecaster.data.simulated_detections import boxes_in
+from perception.training.forecaster.tracks.simulated_detections import boxes_in
 from perception.types import Detections, Frame
 
 INTRINSICS = [[160.0, 0, 80], [0, 160, 48], [0, 0, 1]]

@@ -1,8 +1,10 @@
-"""What the trainings of both networks share on the command line: options, folders, the progress bar."""
+"""What the trainings of both networks share on the command line: options, folders, progress."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -16,20 +18,23 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from perception.training.detector.config import DetectorTraining
-    from perception.training.engine.trainer import History
     from perception.training.forecaster.config import ForecasterTraining
 
 TrainingT = TypeVar("TrainingT", "DetectorTraining", "ForecasterTraining")
-ConfigFile = Annotated[Path | None, typer.Option("--config", help="YAML file that says what is learnt from what.")]
-Data = Annotated[Path | None, typer.Option("--data", help="Folder that the paths in the configuration start from.")]
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", help="YAML file with data, model and settings; see configs/.")
+]
+Data = Annotated[Path | None, typer.Option("--data", help="Folder that the configuration's paths are relative to.")]
 Output = Annotated[Path | None, typer.Option("--output", help="Folder for the weights, instead of runs/train/.")]
 Resume = Annotated[Path | None, typer.Option("--resume", help="Folder of a training that was interrupted: go on.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda:0.")]
-Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Start of all randomness.")]
-Steps = Annotated[int | None, typer.Option("--steps", help="Steps of gradient descent.")]
-Dropout = Annotated[float | None, typer.Option("--dropout", help="Share of activations dropped; 0 is off.")]
-WeightDecay = Annotated[float | None, typer.Option("--weight-decay", help="Pull of the weights to zero; 0 is off.")]
-Patience = Annotated[int | None, typer.Option("--patience", help="Early stopping after so many worse validations.")]
+Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Random seed.")]
+Steps = Annotated[int | None, typer.Option("--steps", help="Training steps.")]
+Dropout = Annotated[float | None, typer.Option("--dropout", help="Dropout rate; 0 is off.")]
+WeightDecay = Annotated[float | None, typer.Option("--weight-decay", help="Weight decay; 0 is off.")]
+Patience = Annotated[
+    int | None, typer.Option("--patience", help="Early stopping: stop after so many validations without a better one.")
+]
 
 
 def data_folder(data: Path | None) -> Path:
@@ -48,7 +53,7 @@ def read_configuration(
     settings: Mapping[str, Any],
     **options: Any,
 ) -> TrainingT:
-    """What is learnt, as the file says it but for ``settings`` and ``options`` that are given; ``kind`` knows the keys.
+    """The configuration: the file, and over it the ``settings`` and ``options`` that are given.
 
     Raises ``UsageError``, also for a ``resume`` with settings that a training cannot go on with.
     """
@@ -57,7 +62,7 @@ def read_configuration(
 
     if resume is None:
         if config is None:
-            raise UsageError("--config: say what to learn from; configs/train-*.yaml are examples.")
+            raise UsageError("--config: give a configuration; configs/train-*.yaml are examples.")
         if not config.is_file():
             raise UsageError(f"--config {config}: there is no such file.")
         return read_training_config(kind, config, settings, **options)
@@ -86,48 +91,41 @@ def training_folder(training: BaseModel, output: Path | None, resume: Path | Non
     return folder
 
 
-def progress_bar(console: Console) -> Progress:
-    """Done, elapsed, left."""
-    columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn())
-    return Progress(*columns, TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), console=console)
+class ConsoleReporter:
+    """Tells a training's progress on a console: rules, lines, and one bar at a time."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def heading(self, text: str) -> None:
+        """A rule with the name of what begins."""
+        self._console.rule(text, style="dim")
+
+    def message(self, text: str) -> None:
+        """One line, taken as it is."""
+        self._console.print(text, highlight=False, soft_wrap=True, markup=False)
+
+    @contextmanager
+    def progress(self, description: str, total: int | None) -> Iterator[Callable[[int, str | None], None]]:
+        """A bar: done, elapsed, left."""
+        columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn())
+        left = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+        with Progress(*columns, *left, console=self._console) as progress:
+            bar = progress.add_task(description, total=total)
+
+            def update(done: int, text: str | None) -> None:
+                progress.update(bar, completed=done, description=description if text is None else text)
+
+            yield update
 
 
-def train_behind_bar(
-    run: Callable[[Any], Any], steps: int, folder: Path, console: Console, *, title: str, root: Path, again: str = ""
-) -> Any:
-    """Run the training behind a progress bar, draw its curves at each validation and at its end.
-
-    ``root`` is what --data named; ``again`` is what to resume, and how, where that is more than this ``folder``.
-    """
-    from perception.training.engine.plots import draw_curves
-
+@contextmanager
+def resume_hint(options: Sequence[object], root: Path, console: Console) -> Iterator[None]:
+    """Ctrl-C inside says how to go on; ``options`` stand behind --resume, ``root`` is what --data named."""
     try:
-        with progress_bar(console) as progress:
-            bar = progress.add_task("training", total=steps)
-
-            def on_step(done: int, history: History) -> None:
-                loss = f"loss {history.training[-1]['total']:.3f}" if history.training else "training"
-                progress.update(bar, completed=done, description=loss)
-                if history.validation and history.validation[-1]["step"] == done:
-                    figures = {name: value for name, value in history.validation[-1].items() if name != "step"}
-                    shown = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
-                    progress.console.print(f"step {done}: {shown}", highlight=False)
-                    draw_curves(history, folder / "curves.png", title=title)
-
-            return run(on_step)
+        yield
     except KeyboardInterrupt:
-        again = (again or str(folder)) + ("" if root == Path() else f" --data {root}")
-        console.print(f"Stopped; go on with --resume {again}", highlight=False, markup=False, soft_wrap=True)
+        data = [] if root == Path() else ["--data", root]
+        words = shlex.join(str(word) for word in (*options, *data))
+        console.print(f"Stopped; go on with --resume {words}", highlight=False, markup=False, soft_wrap=True)
         raise
-
-
-def tell_end(history: History, weights: Path, console: Console) -> None:
-    """Why it ended, which weights were kept, where they are."""
-    from perception.files import sha256
-
-    why = "early stopping" if history.stopped_early else "all steps are done"
-    console.print(
-        f"Ended: {why}. Best weights: step {history.best_step}, score {history.best_score:.4f}.", highlight=False
-    )
-    console.print(f"sha256 {sha256(weights)}", highlight=False)
-    console.print(str(weights.parent), highlight=False, soft_wrap=True, markup=False)

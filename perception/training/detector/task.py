@@ -134,7 +134,7 @@ def detector_task(
         )  # the other structure shuffles channels, for which both ways cost more than they save
     weights = sampling_weights(data.train, config.rare_share)
 
-    def draw_batch(step: int) -> Batch:
+    def sample_batch(step: int) -> Batch:
         batch = make_batch(
             data.train,
             weights / weights.sum(),
@@ -152,7 +152,7 @@ def detector_task(
         scores, boxes, taught = (torch.from_numpy(array) for array in answers)
         return replace(batch, teacher_scores=scores, teacher_boxes=boxes, taught=taught)
 
-    def loss_of(network: nn.Module, batch: Batch) -> dict[str, Tensor]:
+    def compute_loss(network: nn.Module, batch: Batch) -> dict[str, Tensor]:
         batch = batch.to(device)
         loss = detection_loss(network(to_input(batch.images)), batch, start_weight=config.keep_start)
         return loss._asdict()
@@ -161,7 +161,7 @@ def detector_task(
         assert isinstance(network, AnyRoadNet)
         return validate_detector(network, data.validation, device)
 
-    return Task(model, draw_batch, loss_of, validate)
+    return Task(model, sample_batch, compute_loss, validate)
 
 
 def _first_model(config: DetectorTraining, root: Path) -> AnyRoadNet:

@@ -56,7 +56,7 @@ class Processes:
             stacked /= self.count
         return dict(zip(values, stacked.tolist(), strict=True))
 
-    def told_by_first(self, find_out: Callable[[], T]) -> T:
+    def broadcast_from_first(self, find_out: Callable[[], T]) -> T:
         """What the first process alone finds out; the others wait for it, and end with it where it fails."""
         if self.count == 1:
             return find_out()
@@ -76,7 +76,7 @@ class Processes:
         return cast(T, value)
 
 
-ALONE = Processes()
+SINGLE_PROCESS = Processes()
 
 
 def was_started_by_torchrun() -> bool:
@@ -98,10 +98,10 @@ def device_of_this_process(device: torch.device) -> torch.device:
 
 
 @contextmanager
-def joined(device: torch.device) -> Iterator[Processes]:
+def process_group(device: torch.device) -> Iterator[Processes]:
     """All processes that ``torchrun`` has started, or this one alone."""
     if not was_started_by_torchrun():
-        yield ALONE
+        yield SINGLE_PROCESS
         return
     if device.type == "cuda":
         torch.cuda.set_device(device)

@@ -13,7 +13,7 @@ from perception.training.engine.trainer import History
 _TRAINING, _VALIDATION, _BEST = "#3366cc", "#dd6b20", "#2f855a"
 
 
-def draw_curves(history: History, path: Path, *, title: str) -> None:
+def plot_curves(history: History, path: Path, *, title: str) -> None:
     """Write a PNG with training and validation loss over the steps, and below it what was validated."""
     figure = Figure(figsize=(9, 6.5), layout="constrained")
     FigureCanvasAgg(figure)

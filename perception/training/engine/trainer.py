@@ -16,13 +16,13 @@ from torch import Tensor, nn
 
 from perception.errors import UsageError
 from perception.files import read_json, whole_file, write_json
-from perception.training.engine.distributed import ALONE, Processes
+from perception.training.engine.distributed import SINGLE_PROCESS, Processes
 
 BatchT = TypeVar("BatchT")
 CHECKPOINT_NAME = "checkpoint.pt"
 HISTORY_NAME = "history.json"
-LEARNT_LOSS = "loss on learnt data"
-"""The figure of a validation that has the loss on a part of the training data, measured as on the validation's."""
+TRAINING_LOSS = "loss on training data"
+"""The name of a validation's figure: the loss on a part of the training data, measured as on the validation data."""
 
 _MAY_CHANGE = ("steps", "patience", "validate_every", "save_every")
 
@@ -37,10 +37,8 @@ class TrainingSettings(BaseModel):
     learning_rate: float = Field(1e-3, gt=0, allow_inf_nan=False)
     final_learning_rate_share: float = Field(0.02, ge=0, le=1)
     warmup_steps: int = Field(300, ge=0)
-    weight_decay: float = Field(
-        0.02, ge=0, allow_inf_nan=False, description="regularisation: pulls weights towards zero; 0 is off"
-    )
-    average_decay: float = Field(0.9995, ge=0, lt=1, description="moving average of the weights; 0 is off")
+    weight_decay: float = Field(0.02, ge=0, allow_inf_nan=False, description="regularisation of AdamW; 0 is off")
+    ema_decay: float = Field(0.9995, ge=0, lt=1, description="exponential moving average of the weights; 0 is off")
     clip_norm: float = Field(10.0, gt=0, allow_inf_nan=False)
     validate_every: int = Field(500, gt=0)
     save_every: int = Field(200, gt=0, description="steps that a kill can cost at most")
@@ -77,15 +75,17 @@ class History:
 
 @dataclass
 class Task(Generic[BatchT]):
-    """What is learnt: ``draw_batch(step)`` (the same for the same step), ``loss_of(model, batch)`` returning named
-    scalars with ``total`` among them, and ``validate(model)``. Parts of the model, by the start of their parameters'
-    names, may learn at a share of the rate: ``paces``, as where what is trained already meets what is new."""
+    """What is learnt: ``sample_batch(step)``, the same for the same step; ``compute_loss(model, batch)``, which returns
+    named scalars with ``total`` among them; and ``validate(model)``.
+
+    ``lr_multipliers`` scale the learning rate of parts of the model, by the prefix of their parameters' names: what is
+    trained already may learn more slowly than what is new."""
 
     model: nn.Module
-    draw_batch: Callable[[int], BatchT]
-    loss_of: Callable[[nn.Module, BatchT], dict[str, Tensor]]
+    sample_batch: Callable[[int], BatchT]
+    compute_loss: Callable[[nn.Module, BatchT], dict[str, Tensor]]
     validate: Callable[[nn.Module], Validation]
-    paces: Mapping[str, float] = field(default_factory=dict)
+    lr_multipliers: Mapping[str, float] = field(default_factory=dict)
 
 
 def train(
@@ -95,7 +95,7 @@ def train(
     folder: Path,
     device: torch.device,
     on_step: Callable[[int, History], None] = lambda step, history: None,
-    processes: Processes = ALONE,
+    processes: Processes = SINGLE_PROCESS,
 ) -> tuple[nn.Module, History]:
     """Train until the steps are done or early stopping says so; returns the best averaged model and the history.
 
@@ -107,7 +107,7 @@ def train(
     average = copy.deepcopy(model).eval().requires_grad_(False)
     best = copy.deepcopy(average)
     optimizer = torch.optim.AdamW(
-        _parameter_groups(model, settings.weight_decay, task.paces), lr=settings.learning_rate
+        _parameter_groups(model, settings.weight_decay, task.lr_multipliers), lr=settings.learning_rate
     )
     history, first_step = History(), 0
     state = {"model": model, "average": average, "best": best, "optimizer": optimizer}
@@ -115,27 +115,27 @@ def train(
     if checkpoint.is_file():
         first_step, history = _load(checkpoint, state, settings, device)
 
-    def draw_batch(step: int) -> BatchT:
-        return task.draw_batch(processes.batch_number(step))
+    def sample_batch(step: int) -> BatchT:
+        return task.sample_batch(processes.batch_number(step))
 
     running = dict(history.training[-1]) if history.training else {}
     running.pop("step", None)
     done = first_step
     try:
-        for step, batch in _prefetched(draw_batch, first_step, settings.steps):
+        for step, batch in _prefetched(sample_batch, first_step, settings.steps):
             model.train()
             for group in optimizer.param_groups:
-                group["lr"] = group.get("pace", 1.0) * learning_rate_at(step, settings)
+                group["lr"] = group.get("lr_multiplier", 1.0) * learning_rate_at(step, settings)
             with torch.autocast(device.type, dtype=torch.bfloat16, enabled=settings.half):
-                losses = task.loss_of(model, batch)
+                losses = task.compute_loss(model, batch)
             optimizer.zero_grad(set_to_none=True)
             losses["total"].backward()  # type: ignore[no-untyped-call]
             processes.average_gradients(model)
             nn.utils.clip_grad_norm_(model.parameters(), settings.clip_norm)
             optimizer.step()
             # Early averages would remember the random start, so the decay grows with the steps made.
-            decay = min(settings.average_decay, (1 + step) / (10 + step))
-            _follow(average, model, decay)
+            decay = min(settings.ema_decay, (1 + step) / (10 + step))
+            ema_update(average, model, decay)
             for name, value in processes.average(losses).items():
                 running[name] = running.get(name, value) * 0.98 + 0.02 * value
             done = step + 1
@@ -155,7 +155,7 @@ def train(
                 )
                 write_json(folder / HISTORY_NAME, asdict(history))
             if is_time_to_validate:
-                history.stopped_early = processes.told_by_first(lambda: history.stopped_early)
+                history.stopped_early = processes.broadcast_from_first(lambda: history.stopped_early)
             if (done % settings.save_every == 0 or is_time_to_validate) and processes.is_first:
                 _save(checkpoint, state, settings, done, history)
             on_step(done, history)
@@ -185,31 +185,37 @@ def learning_rate_at(step: int, settings: TrainingSettings) -> float:
     return settings.learning_rate * (low + (1 - low) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress))))
 
 
-def _prefetched(draw: Callable[[int], BatchT], first: int, end: int) -> Iterator[tuple[int, BatchT]]:
-    """Batches in order, the next one drawn while the network works on this one."""
+def _prefetched(sample: Callable[[int], BatchT], first: int, end: int) -> Iterator[tuple[int, BatchT]]:
+    """Batches in order, the next one sampled while the network works on this one."""
     with ThreadPoolExecutor(max_workers=1) as pool:
-        upcoming = pool.submit(draw, first) if first < end else None
+        upcoming = pool.submit(sample, first) if first < end else None
         for step in range(first, end):
             assert upcoming is not None
             batch = upcoming.result()
-            upcoming = pool.submit(draw, step + 1) if step + 1 < end else None
+            upcoming = pool.submit(sample, step + 1) if step + 1 < end else None
             yield step, batch
 
 
-def _parameter_groups(model: nn.Module, weight_decay: float, paces: Mapping[str, float]) -> list[dict[str, Any]]:
+def _parameter_groups(
+    model: nn.Module, weight_decay: float, lr_multipliers: Mapping[str, float]
+) -> list[dict[str, Any]]:
     """Weight decay for matrices and kernels, not for biases and norms."""
     groups: dict[tuple[float, bool], list[nn.Parameter]] = {(1.0, True): [], (1.0, False): []}
     for name, parameter in model.named_parameters():
-        pace = next((pace for start, pace in paces.items() if name.startswith(start)), 1.0)
-        groups.setdefault((pace, parameter.ndim > 1), []).append(parameter)
+        multiplier = next((value for prefix, value in lr_multipliers.items() if name.startswith(prefix)), 1.0)
+        groups.setdefault((multiplier, parameter.ndim > 1), []).append(parameter)
     return [
-        {"params": parameters, "weight_decay": weight_decay * is_decayed, "pace": pace}
-        for (pace, is_decayed), parameters in groups.items()
+        {"params": parameters, "weight_decay": weight_decay * is_decayed, "lr_multiplier": multiplier}
+        for (multiplier, is_decayed), parameters in groups.items()
     ]
 
 
 @torch.no_grad()
-def _follow(average: nn.Module, model: nn.Module, decay: float) -> None:
+def ema_update(average: nn.Module, model: nn.Module, decay: float) -> None:
+    """One step of the exponential moving average: ``average`` keeps ``decay`` of itself and takes the rest of ``model``.
+
+    Buffers are averaged as parameters are; whole numbers stay.
+    """
     targets = [p for p in average.state_dict().values() if p.is_floating_point()]
     sources = [p.detach() for p in model.state_dict().values() if p.is_floating_point()]
     torch._foreach_lerp_(targets, sources, 1.0 - decay)

@@ -1,6 +1,6 @@
-"""What the simulator knows about an object that a picture shows and a track does not: its lamps, and how it stands.
+"""Oracle features: what the simulator knows of an object that a picture shows and a track does not, lamps and heading.
 
-Given to the forecaster in place of a CNN's features, this says how much any eye could help.
+In place of a CNN's features they say how much any feature could help at most.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from perception.forecasting.track_dataset import TrackSet
 from perception.geometry.rotation import unit_vectors
 from perception.sources.files.csv_tables import read_csv
 
-TOLD = ("brake", "left", "right", "facing_cos", "facing_sin")
+ORACLE_FEATURES = ("brake", "left", "right", "facing_cos", "facing_sin")
 """Lamps that are lit are 1; the angle from the line of sight to the heading is 0 where one looks at the back."""
 
 _NEEDED = ("timestamp_ns", "x", "y", "yaw", "brake", "indicator")
@@ -26,8 +26,8 @@ _METRES_PER_S = 100.0
 _SAME_M = 0.3
 
 
-def told_by_truth(tracks: TrackSet, drive: Path) -> FloatArray:
-    """(M, 5): ``TOLD`` of the object that each row of a simulated drive's tracks was matched with, else zeros.
+def oracle_features(tracks: TrackSet, drive: Path) -> FloatArray:
+    """(M, 5): ``ORACLE_FEATURES`` of the true object of each row of ``tracks``, zeros where there is none.
 
     Raises ``UsageError`` where the drive does not say what lamps are lit.
     """
@@ -35,10 +35,10 @@ def told_by_truth(tracks: TrackSet, drive: Path) -> FloatArray:
     nanoseconds = table.integers("timestamp_ns")
     times_s = (nanoseconds - nanoseconds.min(initial=np.iinfo(np.int64).max)) * 1e-9
     places = np.stack([times_s * _METRES_PER_S, table.numbers("x"), table.numbers("y")], axis=1)
-    told = np.zeros((len(tracks.observations), len(TOLD)), np.float32)
+    features = np.zeros((len(tracks.observations), len(ORACLE_FEATURES)), np.float32)
     matched = np.flatnonzero(tracks.truth_rows >= 0)
     if not len(matched) or not len(places):
-        return told
+        return features
     truth = tracks.truth[tracks.truth_rows[matched]]
     away_m, rows = cKDTree(places).query(np.column_stack([tracks.times_s[matched] * _METRES_PER_S, truth]))
     if np.median(away_m) > _SAME_M:
@@ -50,5 +50,5 @@ def told_by_truth(tracks: TrackSet, drive: Path) -> FloatArray:
     facing_rad = table.numbers("yaw")[rows] - np.arctan2(sight[:, 1], sight[:, 0])
     indicators = np.array(table.columns["indicator"])[rows]
     lamps = [table.numbers("brake")[rows], indicators == "left", indicators == "right"]
-    told[matched] = np.column_stack([*lamps, unit_vectors(facing_rad)])
-    return told
+    features[matched] = np.column_stack([*lamps, unit_vectors(facing_rad)])
+    return features

@@ -1,22 +1,29 @@
-"""Overfitting, measured: the same network with few and many data, with and without what keeps it from learning by rote.
+"""Overfitting, measured: the same network with few and many data, with and without regularisation.
 
-A network that is asked long enough knows its training data by heart: its loss there falls on while the loss on data
-never learnt from rises. Three remedies stand beside one another: dropout (Srivastava et al. 2014), weight decay (Krogh
+A network that trains for long overfits: its loss on the training data falls on while the loss on validation data
+rises. Three remedies stand beside one another: dropout (Srivastava et al. 2014), weight decay (Krogh
 and Hertz 1991) and early stopping (Prechelt 1998), which keeps the weights of the best validation.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from perception.files import whole_file
-from perception.training.engine.trainer import LEARNT_LOSS, History
+from perception.errors import UsageError
+from perception.files import whole_file, write_json
+from perception.training.engine.trainer import TRAINING_LOSS, History
 from perception.training.forecaster.config import ForecasterTraining
+from perception.training.forecaster.data_modules.benchmark import BenchmarkDataConfig
+from perception.training.forecaster.data_modules.image import ImageDataConfig
+from perception.training.forecaster.training_run import ForecasterTrainer
+
+NAME = "overfitting"
+"""How the command line calls this study."""
 
 SHARES = (0.05, 0.25, 1.0)
 _REMEDIES: Mapping[str, tuple[bool, bool]] = {
@@ -30,7 +37,7 @@ _COLOURS = {"none": "#c53030", "dropout": "#3366cc", "weight decay": "#dd6b20", 
 
 @dataclass(frozen=True)
 class Trial:
-    """One training: ``remedies`` is a key of the table above, ``share`` of the data is learnt from."""
+    """One training: ``remedies`` is a key of the table above, ``share`` of the training data is used."""
 
     remedies: str
     share: float
@@ -43,10 +50,11 @@ class Trial:
     def config(self, config: ForecasterTraining) -> ForecasterTraining:
         """The configuration with this share of the data, and only these remedies; it never stops early itself."""
         dropout, decay = _REMEDIES[self.remedies]
+        data = config.data.model_copy(update={"train_share": self.share})
         changed = {"weight_decay": config.settings.weight_decay if decay else 0.0, "patience": None}
         return config.model_copy(
             update={
-                "data_share": self.share,
+                "data": data,
                 "dropout": config.dropout if dropout else 0.0,
                 "settings": config.settings.model_copy(update=changed),
             }
@@ -54,8 +62,8 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """Losses of one training, measured alike: on data that was learnt from, and on data that was not.
+class TrialResult:
+    """Losses of one training, measured alike: on training data, and on validation data.
 
     ``stopped`` is early stopping: the weights of the best validation instead of the last ones.
     """
@@ -64,13 +72,13 @@ class Outcome:
     share: float
     stopped: bool
     step: int
-    learnt: float
-    validation: float
+    training_loss: float
+    validation_loss: float
 
     @property
     def gap(self) -> float:
-        """How much worse the network is on what it has not learnt from."""
-        return self.validation - self.learnt
+        """How much worse the network is on data that it has not learnt from."""
+        return self.validation_loss - self.training_loss
 
 
 def trials() -> Iterator[Trial]:
@@ -80,27 +88,27 @@ def trials() -> Iterator[Trial]:
             yield Trial(remedies, share)
 
 
-def outcomes(histories: Mapping[Trial, History]) -> list[Outcome]:
+def trial_results(histories: Mapping[Trial, History]) -> list[TrialResult]:
     """Two for each training: at its end, and where early stopping would have kept its weights."""
     found = []
     for trial, history in histories.items():
         best = min(history.validation, key=lambda entry: float(entry["loss"]))
         for stopped, entry in ((False, history.validation[-1]), (True, best)):
             found.append(
-                Outcome(
+                TrialResult(
                     trial.remedies,
                     trial.share,
                     stopped,
                     int(entry["step"]),
-                    float(entry[LEARNT_LOSS]),
+                    float(entry[TRAINING_LOSS]),
                     float(entry["loss"]),
                 )
             )
     return found
 
 
-def draw_study(histories: Mapping[Trial, History], path: Path, *, title: str) -> None:
-    """Write a PNG: a column for each share of the data, the loss on learnt data dashed, on other data in full."""
+def plot_study(histories: Mapping[Trial, History], path: Path, *, title: str) -> None:
+    """Write a PNG: a column for each share of the data, the training loss dashed, the validation loss in full."""
     figure = Figure(figsize=(12, 4.6), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(1, len(SHARES), sharey=True)
@@ -113,7 +121,7 @@ def draw_study(histories: Mapping[Trial, History], path: Path, *, title: str) ->
             losses = [entry["loss"] for entry in history.validation]
             axis.plot(steps, losses, color=colour, label=trial.remedies)
             axis.plot(
-                steps, [entry[LEARNT_LOSS] for entry in history.validation], color=colour, linestyle="--", alpha=0.7
+                steps, [entry[TRAINING_LOSS] for entry in history.validation], color=colour, linestyle="--", alpha=0.7
             )
             best = min(range(len(losses)), key=losses.__getitem__)
             axis.plot(steps[best], losses[best], "o", color=colour, markersize=6)
@@ -121,13 +129,28 @@ def draw_study(histories: Mapping[Trial, History], path: Path, *, title: str) ->
         axis.set_xlabel("step of gradient descent")
         axis.grid(alpha=0.25)
         axis.spines[["top", "right"]].set_visible(False)
-    axes[0].set_ylabel("loss: full line new data, dashed learnt data")
+    axes[0].set_ylabel("loss: full line validation, dashed training data")
     axes[-1].legend(frameon=False, fontsize=9, title="remedies")
     figure.suptitle(f"{title}  (a dot: where early stopping keeps the weights)", x=0.01, ha="left", fontweight="bold")
     with whole_file(path) as temporary:
         figure.savefig(temporary, format="png", dpi=110)
 
 
-def to_json(found: Sequence[Outcome]) -> list[dict[str, object]]:
-    """Plain values for ``study.json``."""
-    return [{**asdict(outcome), "gap": outcome.gap} for outcome in found]
+def run_overfitting_study(trainer: ForecasterTrainer, config: ForecasterTraining, folder: Path) -> list[TrialResult]:
+    """All trials, on the first fold; writes ``study.json`` and ``study.png``, and goes on where it was stopped.
+
+    Raises ``UsageError`` where the configuration has no fixed training set, or no remedies to try.
+    """
+    data = config.data
+    if not (isinstance(data, BenchmarkDataConfig) or (isinstance(data, ImageDataConfig) and data.jaad is not None)):
+        raise UsageError("learns from JAAD or a benchmark; name one in the configuration.", field="study", value=NAME)
+    if config.dropout == 0 or config.settings.weight_decay == 0:
+        raise UsageError("the configuration must name the dropout and weight_decay to try.", field="study", value=NAME)
+    fold = data.selected_folds()[0]
+    histories = {
+        trial: trainer.train(trial.config(config), folder / trial.name, fold, title=trial.name) for trial in trials()
+    }
+    results = trial_results(histories)
+    plot_study(histories, folder / "study.png", title="Overfitting of TrajectoryGRU")
+    write_json(folder / "study.json", {"results": [{**asdict(result), "gap": result.gap} for result in results]})
+    return results

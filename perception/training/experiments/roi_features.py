@@ -1,8 +1,8 @@
-"""What RoadNet sees around each object, kept with its track, so that its embedding can learn from the forecast's loss.
+"""Region-of-interest features: RoadNet's map around each object, kept with its track.
 
 RoadNet's embedding is computed from the pyramid's map by a few small convolutions, which reach a few cells from the
-object's place. Those cells are an object's look. With looks in place of embeddings in the tracks, these convolutions
-can learn together with the recurrent network, and no picture has to be seen twice.
+object's place. Those cells are its RoI features. With them in place of embeddings in the tracks, these convolutions can
+learn together with the recurrent network, and no picture has to be seen twice.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from perception.detection.roadnet.network import fold_batch_norms, to_input
 from perception.detection.roadnet.shuffle import AnyHead, AnyRoadNet
 
 
-def looking_detector(model: AnyRoadNet, settings: DetectionSettings, *, device: torch.device) -> RoadNetDetector:
-    """Finds what ``model`` finds; the features are looks, see ``ObjectLook``."""
+def roi_feature_detector(model: AnyRoadNet, settings: DetectionSettings, *, device: torch.device) -> RoadNetDetector:
+    """Finds what ``model`` finds; the features are RoI features, see ``RoiEmbedder``."""
     return RoadNetDetector(
-        _LookEngine(model, settings.confidence, device), settings, name="roadnet-looks", feature_space="looks"
+        _RoiFeatureEngine(model, settings.confidence, device), settings, name="roadnet-roi", feature_space="roi"
     )
 
 
-class ObjectLook(nn.Module):
-    """Looks to embeddings, at first as ``model`` itself would: the layers of its heads that embed, as a copy.
+class RoiEmbedder(nn.Module):
+    """RoI features to embeddings, at first as ``model`` itself would: the layers of its heads that embed, as a copy.
 
-    A look (F,) holds the map's channels in a square of cells around the object's place, as far as those layers see, and
-    which head reads them. At the picture's border, where RoadNet's convolutions see zeros, the embedding differs a bit.
+    RoI features (F,) hold the map's channels in a square of cells around the object's place, as far as those
+    layers see, and which head reads them. At the picture's border, where RoadNet's convolutions see zeros, the embedding differs.
     """
 
     def __init__(self, model: AnyRoadNet) -> None:
@@ -38,24 +38,24 @@ class ObjectLook(nn.Module):
         model = _folded(model)
         self.towers = nn.ModuleList(_without_padding(head) for head in model.heads)  # type: ignore[arg-type]
 
-    def forward(self, looks: Tensor) -> Tensor:
-        """(..., F) to (..., E) of length 1; a look of zeros, which means that there is none, stays zeros."""
-        rows = looks.flatten(0, -2)
+    def forward(self, roi_features: Tensor) -> Tensor:
+        """(..., F) to (..., E) of length 1; zeros, which mean that there are none, stay zeros."""
+        rows = roi_features.flatten(0, -2)
         cells, is_read_by = rows[:, : -len(self.towers)], rows[:, -len(self.towers) :]
         squares = cells.reshape(-1, self.channels, self.side_cells, self.side_cells)
-        embedded = looks.new_zeros(len(rows), self.towers[0][-1].out_channels)  # type: ignore[index]
-        for tower, mine in zip(self.towers, is_read_by.T > 0.5, strict=True):
-            if mine.any():
-                embedded[mine] = nn.functional.normalize(tower(squares[mine])[:, :, 0, 0].float(), dim=1)
-        return embedded.reshape(*looks.shape[:-1], embedded.shape[1])
+        embedded = roi_features.new_zeros(len(rows), self.towers[0][-1].out_channels)  # type: ignore[index]
+        for tower, rows_here in zip(self.towers, is_read_by.T > 0.5, strict=True):
+            if rows_here.any():
+                embedded[rows_here] = nn.functional.normalize(tower(squares[rows_here])[:, :, 0, 0].float(), dim=1)
+        return embedded.reshape(*roi_features.shape[:-1], embedded.shape[1])
 
 
-class _LookEngine:
-    """RoadNet with looks in place of the embeddings, zeros where no class reaches ``confidence``."""
+class _RoiFeatureEngine:
+    """RoadNet with RoI features in place of the embeddings, zeros where no class reaches ``confidence``."""
 
     def __init__(self, model: AnyRoadNet, confidence: float, device: torch.device) -> None:
         self.device = device
-        self.title = f"PyTorch on {device}, with looks"
+        self.title = f"PyTorch on {device}, with RoI features"
         self.embedding_size = model.config.channels * _side_cells(model) ** 2 + len(model.heads)
         self._confidence = confidence
         self._model = _folded(model).to(device)
@@ -67,18 +67,18 @@ class _LookEngine:
         self._maps.clear()
         output = self._model(to_input(torch.as_tensor(images, device=self.device)))
         scores = output.class_logits.sigmoid()
-        looks = torch.zeros(*scores.shape[:2], self.embedding_size, device=self.device)
+        roi_features = torch.zeros(*scores.shape[:2], self.embedding_size, device=self.device)
         matters = scores.amax(dim=2) >= self._confidence
         start, last = 0, len(self._model.heads) - 1
         for level, cells in enumerate(self._maps):
             width, count = cells.shape[-1], cells.shape[-1] * cells.shape[-2]
             pictures, places = torch.nonzero(matters[:, start : start + count], as_tuple=True)
-            mine = looks[pictures, start + places]
-            mine[:, : -last - 1] = self._squares(cells, pictures, places // width, places % width)
-            mine[:, min(level, last) - last - 1] = 1  # the two coarsest levels share their head
-            looks[pictures, start + places] = mine
+            rows_here = roi_features[pictures, start + places]
+            rows_here[:, : -last - 1] = self._squares(cells, pictures, places // width, places % width)
+            rows_here[:, min(level, last) - last - 1] = 1  # the two coarsest levels share their head
+            roi_features[pictures, start + places] = rows_here
             start += count
-        return DenseOutputs(scores, output.boxes_xyxy, looks)
+        return DenseOutputs(scores, output.boxes_xyxy, roi_features)
 
     def _squares(self, cells: Tensor, pictures: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
         """(n, C * side * side) around the places of a level (B, C, h, w)."""

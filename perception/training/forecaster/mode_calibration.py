@@ -1,7 +1,7 @@
-"""Probabilities of the futures that mean what they say: one called 30 % comes nearest to what happens in 30 of 100.
+"""Calibrated mode probabilities: a future called 30 % comes nearest to what happens in 30 of 100 cases.
 
-The loss makes the first future good alone, which draws it to the middle of the others: it comes true more often than
-they do, whatever the network says. Two numbers, fitted after the training on validation data, put that right: a
+The loss makes the first future good alone, which draws it to the middle of the others: it comes nearest more often
+than they do, whatever the network says. Two numbers, fitted after the training on validation data, put that right: a
 temperature (Guo et al. 2017) and the first one's lead. Both become part of the weights; the order stays.
 """
 
@@ -23,20 +23,22 @@ from perception.training.forecaster.loss import masked_mean
 
 _BOUNDS = ((-2.0, 2.0), (0.0, 4.0))
 """Of the temperature's logarithm, and of the lead."""
-_FEWEST = 200
+_MIN_OBJECTS = 200
 """Objects with a known future that a set needs to count."""
 
 
 @dataclass(frozen=True)
-class FirstFuture:
+class ModeCalibration:
     """How often the most probable future was the nearest one, and its mean probability before and after."""
 
-    came_true: float
-    said_before: float
-    said_after: float
+    accuracy: float
+    probability_before: float
+    probability_after: float
 
 
-def calibrate_choice(model: TrajectoryGRU, sets: Mapping[str, Sequence[Windows]], grid: Grid) -> dict[str, FirstFuture]:
+def calibrate_modes(
+    model: TrajectoryGRU, sets: Mapping[str, Sequence[Windows]], grid: Grid
+) -> dict[str, ModeCalibration]:
     """Fit on ``sets``, which count alike, and put the result into ``model``, which is on the CPU.
 
     The futures of their windows lie on ``grid``. A set with few known futures is left out of fit and result.
@@ -44,25 +46,25 @@ def calibrate_choice(model: TrajectoryGRU, sets: Mapping[str, Sequence[Windows]]
     model.choice_correction.zero_()
     times_s = torch.from_numpy(grid.times_s).float()
     found = {name: _nearest(model, windows, times_s) for name, windows in sets.items()}
-    found = {name: part for name, part in found.items() if len(part[1]) >= _FEWEST}
+    found = {name: part for name, part in found.items() if len(part[1]) >= _MIN_OBJECTS}
     if not found or model.config.modes == 1:
         return {}
 
-    def surprise(correction: NDArray[np.float64]) -> float:
-        """The mean negative logarithm of the probability of what came nearest."""
+    def mean_nll(correction: NDArray[np.float64]) -> float:
+        """The mean negative log-probability of the nearest future."""
         of_sets = [
             model.log_probabilities(falls, torch.from_numpy(correction)).gather(1, nearest[:, None]).mean()
             for falls, nearest in found.values()
         ]
         return -float(torch.stack(of_sets).mean())
 
-    nothing = torch.zeros(2, dtype=torch.float64)
-    fitted = torch.from_numpy(minimize(surprise, x0=(0.0, 0.1), method="Nelder-Mead", bounds=_BOUNDS).x)
+    identity = torch.zeros(2, dtype=torch.float64)
+    fitted = torch.from_numpy(minimize(mean_nll, x0=(0.0, 0.1), method="Nelder-Mead", bounds=_BOUNDS).x)
     model.choice_correction.copy_(fitted)
     return {
-        name: FirstFuture(
+        name: ModeCalibration(
             float((nearest == 0).double().mean()),
-            *(float(model.log_probabilities(falls, by)[:, 0].exp().mean()) for by in (nothing, fitted)),
+            *(float(model.log_probabilities(falls, by)[:, 0].exp().mean()) for by in (identity, fitted)),
         )
         for name, (falls, nearest) in found.items()
     }
@@ -73,10 +75,10 @@ def _nearest(model: TrajectoryGRU, windows: Sequence[Windows], times_s: Tensor) 
     falls, nearest = [torch.zeros(0, model.config.modes - 1, dtype=torch.float64)], [torch.zeros(0, dtype=torch.int64)]
     for batch in windows:
         known = batch.known.float()
-        asked = known.sum(dim=1) > 0
+        is_known = known.sum(dim=1) > 0
         futures, _ = predict_windows(model, batch, times_s)
-        away = (futures.means - batch.futures[:, None])[..., PLACE].norm(dim=-1)
-        logs = futures.log_probabilities[asked].double()
+        errors = (futures.means - batch.futures[:, None])[..., PLACE].norm(dim=-1)
+        logs = futures.log_probabilities[is_known].double()
         falls.append(logs[:, :1] - logs[:, 1:])
-        nearest.append(masked_mean(away, known[:, None])[asked].argmin(dim=1))
+        nearest.append(masked_mean(errors, known[:, None])[is_known].argmin(dim=1))
     return torch.cat(falls), torch.cat(nearest)

@@ -1,4 +1,4 @@
-"""Spreads that mean what they say: half of what happens lies in the middle half of what was foreseen.
+"""Calibrated standard deviations: half of what happens lies in the middle half of the forecast.
 
 Fitted after the training, on validation data, like the detector's scores (Guo et al. 2017 scale a classifier's
 logits): for each class and axis a curve in time widens or narrows all spreads. It becomes part of the weights.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -22,12 +23,12 @@ from perception.forecasting.trajectory_gru import TrajectoryGRU
 from perception.taxonomy import CLASSES
 from perception.training.forecaster.loss import turned_along
 
-_FIT_AT = 8
+_FIT_TIMES = 8
 """Times between now and the horizon at which factors are chosen."""
-_FEWEST = 200
+_MIN_FUTURES = 200
 """Futures of a class at a time from which it has factors of its own; rarer classes take those of all."""
 _LOG_FACTORS = np.linspace(-2.5, 2.5, 101)
-_STAY = 1e-4
+_PRIOR = 1e-4
 """A factor of e costs as much as a middle that is wrong by one point."""
 _MIDDLES = (0.5, 0.9)
 
@@ -42,12 +43,15 @@ class Coverage:
     middle_90: float
 
 
-Calibrated = tuple[Coverage, Coverage]
-"""Before, and after."""
+class SigmaCalibration(NamedTuple):
+    """What the futures covered before the calibration, and after it."""
+
+    before: Coverage
+    after: Coverage
 
 
 @dataclass(frozen=True)
-class _Foreseen:
+class _Predictions:
     """N futures at T times: ``deviations`` (N, K, T, D) of the truth in standard deviations, NaN where unknown."""
 
     deviations: Float64
@@ -61,7 +65,9 @@ class _Foreseen:
         return np.asarray(2 * np.abs(levels[np.isfinite(levels)] - 0.5))
 
 
-def calibrate_spreads(model: TrajectoryGRU, sets: Mapping[str, Sequence[Windows]], grid: Grid) -> dict[str, Calibrated]:
+def calibrate_sigmas(
+    model: TrajectoryGRU, sets: Mapping[str, Sequence[Windows]], grid: Grid
+) -> dict[str, SigmaCalibration]:
     """Fit on ``sets``, which count alike, and put the result into ``model``, which is on the CPU.
 
     The futures of their windows lie on ``grid``. Returns what was covered before and after, by set; a set in which no
@@ -69,8 +75,8 @@ def calibrate_spreads(model: TrajectoryGRU, sets: Mapping[str, Sequence[Windows]
     """
     sets = {name: windows for name, windows in sets.items() if any(batch.known.any() for batch in windows)}
     times_s = torch.from_numpy(grid.times_s).float()
-    before = {name: _foreseen(model, windows, times_s) for name, windows in sets.items()}
-    chosen = np.unique(np.linspace(0, len(times_s) - 1, _FIT_AT).astype(int))
+    before = {name: _predict(model, windows, times_s) for name, windows in sets.items()}
+    chosen = np.unique(np.linspace(0, len(times_s) - 1, _FIT_TIMES).astype(int))
     size = model.motion.dimensions
     factors = np.zeros((len(CLASSES) + 1, len(chosen), size))
     for label in (*range(len(CLASSES)), None):
@@ -84,44 +90,44 @@ def calibrate_spreads(model: TrajectoryGRU, sets: Mapping[str, Sequence[Windows]
     correction = torch.from_numpy(fitted.reshape(curves.shape[1], len(CLASSES), size).transpose(1, 0, 2)).float()
     with torch.no_grad():
         model.spread_correction += correction.to(model.spread_correction.device)
-    after = {name: _foreseen(model, windows, times_s) for name, windows in sets.items()}
-    return {name: (_coverage(before[name]), _coverage(after[name])) for name in sets}
+    after = {name: _predict(model, windows, times_s) for name, windows in sets.items()}
+    return {name: SigmaCalibration(_coverage(before[name]), _coverage(after[name])) for name in sets}
 
 
-def _log_factor(sets: Sequence[_Foreseen], label: int | None, time: int, axis: int) -> float:
+def _log_factor(sets: Sequence[_Predictions], label: int | None, time: int, axis: int) -> float:
     """The logarithm of the factor with which both middles hold what they should; NaN where too little is known."""
-    apart = []
-    for foreseen in sets:
-        rows = np.isfinite(foreseen.deviations[:, 0, time, axis])
+    errors = []
+    for predictions in sets:
+        rows = np.isfinite(predictions.deviations[:, 0, time, axis])
         if label is not None:
-            rows &= foreseen.labels == label
-        if rows.sum() < _FEWEST:
+            rows &= predictions.labels == label
+        if rows.sum() < _MIN_FUTURES:
             continue
-        inside = [foreseen.inside(log_factor, rows, time, axis) for log_factor in _LOG_FACTORS]
-        apart.append([[float((values <= middle).mean()) - middle for middle in _MIDDLES] for values in inside])
-    if not apart:
+        inside = [predictions.inside(log_factor, rows, time, axis) for log_factor in _LOG_FACTORS]
+        errors.append([[float((values <= middle).mean()) - middle for middle in _MIDDLES] for values in inside])
+    if not errors:
         return math.nan
     # Where futures lie far from one another, widths hardly matter: then they stay nearly as they are.
-    cost = np.square(np.mean(apart, axis=0)).sum(axis=1) + _STAY * _LOG_FACTORS**2
+    cost = np.square(np.mean(errors, axis=0)).sum(axis=1) + _PRIOR * _LOG_FACTORS**2
     return float(_LOG_FACTORS[cost.argmin()])
 
 
-def _foreseen(model: TrajectoryGRU, windows: Sequence[Windows], times_s: Tensor) -> _Foreseen:
+def _predict(model: TrajectoryGRU, windows: Sequence[Windows], times_s: Tensor) -> _Predictions:
     parts = []
     for batch in windows:
         futures, state = predict_windows(model, batch, times_s)
-        away, axes_rad = batch.futures[:, None] - futures.means, model.motion.axes_rad(state)
+        errors, axes_rad = batch.futures[:, None] - futures.means, model.motion.axes_rad(state)
         if axes_rad is not None:
-            away = turned_along(away, axes_rad)
-        deviations = torch.where(batch.known[:, None, :, None], away / futures.stds, torch.nan)
-        asked = batch.known.any(dim=1)
-        parts.append((deviations[asked], futures.log_probabilities.exp()[asked], batch.labels[asked]))
+            errors = turned_along(errors, axes_rad)
+        deviations = torch.where(batch.known[:, None, :, None], errors / futures.stds, torch.nan)
+        is_known = batch.known.any(dim=1)
+        parts.append((deviations[is_known], futures.log_probabilities.exp()[is_known], batch.labels[is_known]))
     columns = [torch.cat(column).numpy() for column in zip(*parts, strict=True)]
-    return _Foreseen(columns[0].astype(np.float64), columns[1].astype(np.float64), columns[2])
+    return _Predictions(columns[0].astype(np.float64), columns[1].astype(np.float64), columns[2])
 
 
-def _coverage(foreseen: _Foreseen) -> Coverage:
-    rows = np.ones(len(foreseen.labels), bool)
-    _, _, times, axes = foreseen.deviations.shape
-    inside = np.concatenate([foreseen.inside(0.0, rows, t, axis) for t in range(times) for axis in range(axes)])
+def _coverage(predictions: _Predictions) -> Coverage:
+    rows = np.ones(len(predictions.labels), bool)
+    _, _, times, axes = predictions.deviations.shape
+    inside = np.concatenate([predictions.inside(0.0, rows, t, axis) for t in range(times) for axis in range(axes)])
     return Coverage(*(float((inside <= middle).mean()) for middle in _MIDDLES))

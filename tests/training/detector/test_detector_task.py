@@ -102,7 +102,7 @@ def test_each_data_set_says_whom_it_imitates_and_a_batch_asks_those_that_take_it
     task = detector_task(config, data, list(teachers.values()), tmp_path, torch.device("cpu"))
     asked = set()
     for step in range(12):
-        batch = task.draw_batch(step)
+        batch = task.sample_batch(step)
         width = batch.images.shape[2]
         if batch.teacher_scores is not None:
             asked.add((width, float(batch.teacher_scores.max())))
@@ -149,12 +149,12 @@ def test_cutouts_are_pasted_into_the_images_of_those_sets_that_say_so(monkeypatc
     data = load_data(config, tmp_path, [])
     assert [image.paste for image in data.train] == [0.0, 0.5]
     task = detector_task(config, data, [], tmp_path, torch.device("cpu"))
-    batches = [task.draw_batch(step) for step in range(20)]
+    batches = [task.sample_batch(step) for step in range(20)]
     shown = torch.stack([((batch.labels == 2) & batch.valid).any(dim=1).float().mean() for batch in batches])
     assert 0.1 < shown.mean() < 0.4
     only_plain = replace(data, train=data.train[:1])
     task = detector_task(config, only_plain, [], tmp_path, torch.device("cpu"))
-    assert not any((task.draw_batch(step).labels == 2).any() for step in range(5))
+    assert not any((task.sample_batch(step).labels == 2).any() for step in range(5))
 
 
 def test_a_teacher_that_is_listed_already_does_not_agree_with_itself():
@@ -179,9 +179,9 @@ def test_only_boxes_learn_where_it_is_asked_for(tmp_path):
     before = copy.deepcopy(task.model).eval()
     learning = [p for p in task.model.parameters() if p.requires_grad]
     optimizer = torch.optim.SGD(learning, lr=0.1)
-    task.loss_of(task.model, task.draw_batch(0))["total"].backward()
+    task.compute_loss(task.model, task.sample_batch(0))["total"].backward()
     optimizer.step()
-    images = to_input(task.draw_batch(1).images)
+    images = to_input(task.sample_batch(1).images)
     after, first = task.model.eval()(images), before(images)
     assert torch.equal(after.class_logits, first.class_logits) and torch.equal(after.embeddings, first.embeddings)
     assert not torch.allclose(after.boxes_xyxy, first.boxes_xyxy)

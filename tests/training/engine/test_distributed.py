@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from perception.training.engine.distributed import ALONE, joined
+from perception.training.engine.distributed import SINGLE_PROCESS, process_group
 from perception.training.engine.trainer import CHECKPOINT_NAME, Task, TrainingSettings, Validation, train
 
 CPU = torch.device("cpu")
@@ -28,15 +28,15 @@ def line_task(batches_at_once: int) -> Task[torch.Tensor]:
         parts = range(number * batches_at_once, (number + 1) * batches_at_once)
         return torch.cat([torch.randn(8, 1, generator=torch.Generator().manual_seed(part)) for part in parts])
 
-    def loss_of(model: nn.Module, x: torch.Tensor) -> dict[str, torch.Tensor]:
+    def compute_loss(model: nn.Module, x: torch.Tensor) -> dict[str, torch.Tensor]:
         return {"total": (model(x) - 2 * x).square().mean()}
 
-    return Task(nn.Linear(1, 1), draw, loss_of, lambda model: Validation(0.0, next(scores), {}))
+    return Task(nn.Linear(1, 1), draw, compute_loss, lambda model: Validation(0.0, next(scores), {}))
 
 
 def learn(folder: Path) -> None:
     """What each process runs."""
-    with joined(CPU) as processes:
+    with process_group(CPU) as processes:
         assert processes.count == 2
         mine = folder / f"rank{processes.rank}"
         mine.mkdir()
@@ -50,7 +50,7 @@ def test_two_processes_learn_what_one_learns_from_both_batches(tmp_path: Path) -
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", __file__]
     done = subprocess.run([*command, str(tmp_path)], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
-    whole, history = train(line_task(2), SETTINGS, folder=tmp_path / "whole", device=CPU, processes=ALONE)
+    whole, history = train(line_task(2), SETTINGS, folder=tmp_path / "whole", device=CPU, processes=SINGLE_PROCESS)
     first = torch.load(tmp_path / "rank0" / "end.pt", weights_only=True)
     assert history.stopped_early and first["stopped"]
     torch.testing.assert_close(first["weights"], whole.state_dict(), rtol=1e-5, atol=1e-6)
@@ -64,11 +64,11 @@ def test_a_process_alone_changes_nothing() -> None:
     model = nn.Linear(2, 1)
     model(torch.ones(1, 2)).sum().backward()
     before = model.weight.grad.clone()
-    ALONE.average_gradients(model)
+    SINGLE_PROCESS.average_gradients(model)
     assert torch.equal(model.weight.grad, before)
-    assert ALONE.batch_number(7) == 7 and ALONE.told_by_first(lambda: 5) == 5
-    with joined(CPU) as processes:
-        assert processes == ALONE
+    assert SINGLE_PROCESS.batch_number(7) == 7 and SINGLE_PROCESS.broadcast_from_first(lambda: 5) == 5
+    with process_group(CPU) as processes:
+        assert processes == SINGLE_PROCESS
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from perception.errors import UsageError
-from perception.training.engine.plots import draw_curves
+from perception.training.engine.plots import plot_curves
 from perception.training.engine.trainer import (
     CHECKPOINT_NAME,
     Task,
@@ -26,7 +26,7 @@ def _settings(**changes) -> TrainingSettings:
         "save_every": 10,
         "half": False,
     }
-    return TrainingSettings(**{**values, "average_decay": 0.5, **changes})
+    return TrainingSettings(**{**values, "ema_decay": 0.5, **changes})
 
 
 def _task(*, scores=None, fail_at: int | None = None, seed: int = 0) -> Task:
@@ -39,7 +39,7 @@ def _task(*, scores=None, fail_at: int | None = None, seed: int = 0) -> Task:
             raise KeyboardInterrupt
         return torch.from_numpy(np.random.default_rng([0, step]).normal(size=(16, 1))).float()
 
-    def loss_of(model: nn.Module, x: torch.Tensor) -> dict[str, torch.Tensor]:
+    def compute_loss(model: nn.Module, x: torch.Tensor) -> dict[str, torch.Tensor]:
         return {"total": (model(x) - 2 * x).square().mean()}
 
     def validate(model: nn.Module) -> Validation:
@@ -48,7 +48,7 @@ def _task(*, scores=None, fail_at: int | None = None, seed: int = 0) -> Task:
             loss = float((model(x) - 2 * x).square().mean())
         return Validation(loss, next(scores) if scores is not None else -loss, {})
 
-    return Task(nn.Linear(1, 1), draw, loss_of, validate)
+    return Task(nn.Linear(1, 1), draw, compute_loss, validate)
 
 
 def test_gradient_descent_learns_and_both_losses_are_written(tmp_path):
@@ -56,7 +56,7 @@ def test_gradient_descent_learns_and_both_losses_are_written(tmp_path):
     assert history.validation[-1]["loss"] < 0.02 < history.validation[0]["loss"]
     assert model.weight.item() == pytest.approx(2, abs=0.15)
     assert (tmp_path / "history.json").is_file()
-    draw_curves(history, tmp_path / "curves.png", title="test")
+    plot_curves(history, tmp_path / "curves.png", title="test")
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -113,8 +113,8 @@ def test_a_part_may_learn_at_a_share_of_the_rate(tmp_path):
         folder = tmp_path / str(pace)
         folder.mkdir()
         task = _task(seed=3)
-        task.paces = {"weight": pace}
+        task.lr_multipliers = {"weight": pace}
         start = task.model.weight.item()
-        model, _ = train(task, _settings(steps=10, average_decay=0, weight_decay=0), folder=folder, device=CPU)
+        model, _ = train(task, _settings(steps=10, ema_decay=0, weight_decay=0), folder=folder, device=CPU)
         moved[pace] = abs(model.weight.item() - start)
     assert moved[0.0] == 0 < moved[0.1] < 0.3 * moved[1.0]

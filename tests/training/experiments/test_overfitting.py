@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from PIL import Image
 
-from perception.training.engine.trainer import LEARNT_LOSS, History, TrainingSettings
-from perception.training.experiments.overfitting import SHARES, Outcome, Trial, draw_study, outcomes, to_json, trials
+from perception.training.engine.trainer import TRAINING_LOSS, History, TrainingSettings
+from perception.training.experiments.overfitting import SHARES, Trial, TrialResult, plot_study, trial_results, trials
 from perception.training.forecaster.config import ForecasterTraining
+from perception.training.forecaster.data_modules.image import ImageDataConfig
 
-CONFIG = ForecasterTraining(dropout=0.3, settings=TrainingSettings(weight_decay=0.2, patience=4))
+CONFIG = ForecasterTraining(
+    data=ImageDataConfig(), dropout=0.3, settings=TrainingSettings(weight_decay=0.2, patience=4)
+)
 
 
 def _history(losses: list[float], learnt: list[float]) -> History:
     entries = [
-        {"step": 10 * (index + 1), "loss": loss, "score": -loss, LEARNT_LOSS: own}
+        {"step": 10 * (index + 1), "loss": loss, "score": -loss, TRAINING_LOSS: own}
         for index, (loss, own) in enumerate(zip(losses, learnt, strict=True))
     ]
     return History(validation=entries)
@@ -22,7 +25,7 @@ def _history(losses: list[float], learnt: list[float]) -> History:
 def test_each_trial_switches_only_its_own_remedies():
     for trial in trials():
         config = trial.config(CONFIG)
-        assert config.data_share == trial.share
+        assert config.data.train_share == trial.share
         assert config.dropout == (0.3 if trial.remedies in ("dropout", "both") else 0.0)
         assert config.settings.weight_decay == (0.2 if trial.remedies in ("weight decay", "both") else 0.0)
         assert config.settings.patience is None
@@ -38,15 +41,15 @@ def test_trials_are_all_pairs_with_folders_of_their_own():
 
 def test_early_stopping_is_read_at_the_best_validation():
     history = _history([3.0, 2.0, 2.5], [2.9, 1.5, 0.5])
-    end, stopped = outcomes({Trial("none", 0.05): history})
-    assert end == Outcome("none", 0.05, False, 30, 0.5, 2.5)
-    assert stopped == Outcome("none", 0.05, True, 20, 1.5, 2.0)
+    end, stopped = trial_results({Trial("none", 0.05): history})
+    assert end == TrialResult("none", 0.05, False, 30, 0.5, 2.5)
+    assert stopped == TrialResult("none", 0.05, True, 20, 1.5, 2.0)
     assert end.gap == 2.0
-    assert to_json([stopped])[0]["gap"] == 0.5
+    assert stopped.gap == 0.5
 
 
 def test_the_picture_is_drawn(tmp_path):
     histories = {trial: _history([3.0, 2.0, 2.5], [2.9, 1.5, 0.5]) for trial in trials()}
-    draw_study(histories, tmp_path / "study.png", title="Overfitting")
+    plot_study(histories, tmp_path / "study.png", title="Overfitting")
     with Image.open(tmp_path / "study.png") as image:
         assert image.width > 1000

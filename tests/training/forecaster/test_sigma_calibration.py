@@ -12,7 +12,7 @@ from support.windows import make_windows
 from perception.forecasting import GruConfig, TrajectoryGRU
 from perception.forecasting.batch_prediction import predict_windows
 from perception.forecasting.track_dataset import Grid, Windows
-from perception.training.forecaster.sigma_calibration import calibrate_spreads
+from perception.training.forecaster.sigma_calibration import calibrate_sigmas
 
 GRID = Grid(2, (1, 2, 3, 4, 5, 6))
 CAR, BUS, PEDESTRIAN = 0, 2, 5
@@ -41,10 +41,10 @@ def _windows_that_came_true(model: TrajectoryGRU, widths: dict[int, float], coun
 
 def test_each_class_gets_the_spread_that_it_needs(model: TrajectoryGRU) -> None:
     learnt, new = (_windows_that_came_true(model, {CAR: 2.0, PEDESTRIAN: 0.5}, 4000, seed) for seed in (1, 2))
-    (before, after) = calibrate_spreads(model, {"one": [learnt]}, GRID)["one"]
+    (before, after) = calibrate_sigmas(model, {"one": [learnt]}, GRID)["one"]
     assert before.middle_90 < 0.86
     assert after.middle_50 == pytest.approx(0.5, abs=0.03) and after.middle_90 == pytest.approx(0.9, abs=0.03)
-    (now, _) = calibrate_spreads(model, {"new": [new]}, GRID)["new"]
+    (now, _) = calibrate_sigmas(model, {"new": [new]}, GRID)["new"]
     assert now.middle_50 == pytest.approx(0.5, abs=0.03) and now.middle_90 == pytest.approx(0.9, abs=0.03)
     curves = model.spread_curves(torch.from_numpy(GRID.times_s).float())
     for label, factor in ((CAR, 2.0), (PEDESTRIAN, 0.5)):
@@ -58,7 +58,7 @@ def test_means_and_probabilities_stay(model: TrajectoryGRU) -> None:
     windows = _windows_that_came_true(model, {CAR: 3.0}, 500, 1)
     times_s = torch.from_numpy(GRID.times_s).float()
     before, _ = predict_windows(model, windows, times_s)
-    calibrate_spreads(model, {"one": [windows]}, GRID)
+    calibrate_sigmas(model, {"one": [windows]}, GRID)
     after, _ = predict_windows(model, windows, times_s)
     torch.testing.assert_close(after.means, before.means)
     torch.testing.assert_close(after.log_probabilities, before.log_probabilities)
@@ -67,10 +67,10 @@ def test_means_and_probabilities_stay(model: TrajectoryGRU) -> None:
 
 def test_sets_count_alike_and_too_few_change_nothing(model: TrajectoryGRU) -> None:
     few = _windows_that_came_true(model, {CAR: 3.0}, 50, 1)
-    calibrate_spreads(model, {"few": [few]}, GRID)
+    calibrate_sigmas(model, {"few": [few]}, GRID)
     assert not model.spread_correction.any()
     many, some = (_windows_that_came_true(model, {CAR: w}, n, 3) for w, n in ((3.0, 4000), (1 / 3, 400)))
-    calibrate_spreads(model, {"many": [many], "some": [some]}, GRID)
+    calibrate_sigmas(model, {"many": [many], "some": [some]}, GRID)
     curves = model.spread_curves(torch.from_numpy(GRID.times_s).float())
     assert (curves @ model.spread_correction[CAR]).mean().abs() < 0.6
 
@@ -82,7 +82,7 @@ def test_what_nobody_knows_is_left_out(model: TrajectoryGRU) -> None:
     wild = torch.where(known[..., None], windows.futures, 99.0)
     nothing = replace(windows, known=torch.zeros_like(windows.known))
     sets = {"one": [replace(windows, futures=wild, known=known)], "nothing": [nothing], "none": []}
-    found = calibrate_spreads(model, sets, GRID)
+    found = calibrate_sigmas(model, sets, GRID)
     assert list(found) == ["one"]
     (before, after) = found["one"]
     assert after.middle_50 == pytest.approx(0.5, abs=0.05)

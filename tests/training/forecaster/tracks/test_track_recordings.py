@@ -8,11 +8,11 @@ from support.crossing_car import KnowingDetector, centre_m, write_crossing
 
 from perception.errors import UsageError
 from perception.forecasting.track_dataset import windows_at
-from perception.training.forecaster.data.track_recordings import observe_drive
+from perception.training.forecaster.tracks.track_recordings import track_drive
 
 
 def test_a_drive_is_tracked_in_metres_with_features_at_several_rates(tmp_path):
-    sets = observe_drive(write_crossing(tmp_path / "drive"), KnowingDetector(), strides=(1, 2))
+    sets = track_drive(write_crossing(tmp_path / "drive"), KnowingDetector(), strides=(1, 2))
     assert len(sets) == 3
     for tracks in sets:
         ends = tracks.ends(4, 1)
@@ -32,4 +32,4 @@ def test_a_drive_is_tracked_in_metres_with_features_at_several_rates(tmp_path):
 )
 def test_what_a_drive_lacks_is_said(tmp_path, missing, word):
     with pytest.raises(UsageError, match=word):
-        observe_drive(write_crossing(tmp_path / "drive", **missing), KnowingDetector())
+        track_drive(write_crossing(tmp_path / "drive", **missing), KnowingDetector())

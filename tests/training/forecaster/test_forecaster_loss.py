@@ -10,14 +10,14 @@ from scipy.stats import norm
 
 from perception.training.forecaster.loss import (
     LossWeights,
-    futures_loss,
     lengths_of,
     masked_mean,
     mixture_log_likelihoods,
     turned_along,
+    winner_takes_all_loss,
 )
 
-BEST_ONLY = LossWeights(nested=(1, 2, 4), relaxation=0.0, mean=0.0, choice=0.0, likelihood=0.0)
+BEST_ONLY = LossWeights(nested=(1, 2, 4), relaxation=0.0, mean=0.0, mode_nll=0.0, mixture_nll=0.0)
 
 
 def _loss(
@@ -25,9 +25,9 @@ def _loss(
 ) -> dict[str, torch.Tensor]:
     logits = torch.zeros_like(errors) if logits is None else logits
     zeros = torch.zeros(len(errors))
-    return futures_loss(
+    return winner_takes_all_loss(
         errors=errors, weights=weights, log_probabilities=logits.log_softmax(dim=1),
-        **{"mean_errors": zeros, "likelihoods": zeros, **more},
+        **{"mean_errors": zeros, "mixture_nll": zeros, **more},
     )  # fmt: skip
 
 
@@ -59,22 +59,22 @@ def test_a_set_larger_than_the_futures_is_all_of_them():
     assert _gradient([2.0], BEST_ONLY) == [3]
 
 
-def test_who_came_true_may_be_judged_by_something_else():
-    judged = torch.tensor([[4.0, 3.0, 2.0, 9.0]])
-    assert _gradient([0.0, 1.0, 2.0, 3.0], BEST_ONLY, judged=judged) == [1, 1, 1, 0]
+def test_the_winner_may_be_selected_by_other_errors():
+    selection_errors = torch.tensor([[4.0, 3.0, 2.0, 9.0]])
+    assert _gradient([0.0, 1.0, 2.0, 3.0], BEST_ONLY, selection_errors=selection_errors) == [1, 1, 1, 0]
 
 
 def test_the_loss_is_the_mean_over_the_objects_and_its_parts_are_weighed():
     errors = torch.tensor([[1.0, 2.0], [4.0, 3.0]])
-    weights = LossWeights(nested=(1, 2), relaxation=0.5, mean=2.0, choice=3.0, likelihood=4.0)
-    losses = _loss(errors, weights, mean_errors=torch.tensor([5.0, 7.0]), likelihoods=torch.tensor([-1.0, 2.0]))
+    weights = LossWeights(nested=(1, 2), relaxation=0.5, mean=2.0, mode_nll=3.0, mixture_nll=4.0)
+    losses = _loss(errors, weights, mean_errors=torch.tensor([5.0, 7.0]), mixture_nll=torch.tensor([-1.0, 2.0]))
     best = ((1 + 1 + 0.5 * 1.5) + (4 + 3 + 0.5 * 3.5)) / 2
     assert {name: float(value) for name, value in losses.items()} == pytest.approx(
         {
-            "best": best,
+            "winner": best,
             "mean": 6.0,
-            "choice": np.log(2),
-            "likelihood": 0.5,
+            "mode_nll": np.log(2),
+            "mixture_nll": 0.5,
             "total": best + 12 + 3 * np.log(2) + 2,
         }
     )
@@ -82,7 +82,7 @@ def test_the_loss_is_the_mean_over_the_objects_and_its_parts_are_weighed():
 
 def test_probabilities_learn_which_future_is_right_and_errors_do_not_learn_from_them():
     """Two futures, one better by a temperature: it is to be e times as probable."""
-    weights = LossWeights(nested=(), relaxation=0.0, mean=0.0, choice=1.0, choice_temperature=0.5, likelihood=0.0)
+    weights = LossWeights(nested=(), relaxation=0.0, mean=0.0, mode_nll=1.0, mode_temperature=0.5, mixture_nll=0.0)
     errors = torch.tensor([[1.0, 1.5]], requires_grad=True)
     logits = torch.tensor([[1.0, 0.0]], requires_grad=True)
     _loss(errors, weights, logits=logits)["total"].backward()
@@ -136,7 +136,7 @@ def test_vectors_are_turned_along_each_objects_direction():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"relaxation": 1.5}, {"mean": -1}, {"choice_temperature": 0}, {"likelihood": -0.1}, {"wings": 2}]
+    "wrong", [{"relaxation": 1.5}, {"mean": -1}, {"mode_temperature": 0}, {"mixture_nll": -0.1}, {"wings": 2}]
 )
 def test_wrong_weights_are_refused(wrong):
     with pytest.raises(ValidationError, match=next(iter(wrong))):

@@ -1,4 +1,4 @@
-"""Drives with true objects in the world as pasts and futures in metres."""
+"""Drives as tracks with true futures, on the ground, in metres."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from perception.arrays import FloatArray, IntArray
 from perception.forecasting.track_dataset import GROUND_GRID, TrackSet
 from perception.forecasting.trajectory_gru import motion_of
-from perception.training.forecaster.data.dataset_image import Instant, TrueFutures, with_futures
+from perception.training.forecaster.tracks.image_tracks import Instant, TrueFutures, with_futures
 from perception.types import ObjectTable, Tracks
 
 ObservedInstant = tuple[int, Tracks, "FloatArray | None"]

@@ -1,4 +1,4 @@
-"""Tracks that teach without labels, and the gate that keeps doubtful ones out."""
+"""Tracks as pseudo-labels, and the filter that rejects doubtful ones."""
 
 from __future__ import annotations
 
@@ -8,7 +8,14 @@ from support.moving_boxes import BoxDetector, true_boxes_xyxy_px, write_street, 
 
 from perception.errors import UsageError
 from perception.forecasting.track_dataset import windows_at
-from perception.training.forecaster.data.pseudo_labels_image import REASONS, Gate, Instant, label, videos_below, watch
+from perception.training.forecaster.tracks.image_pseudo_labels import (
+    REJECTION_REASONS,
+    DetectedFrame,
+    TrackFilter,
+    detect_video,
+    pseudo_label_video,
+    videos_below,
+)
 from perception.types import Detections
 
 SIZE_PX = (160, 96)
@@ -27,7 +34,7 @@ def _instants(boxes, *, scores=None, fps=10):
             "front",
             SIZE_PX,
         )
-        instants.append(Instant(number, round(1e9 * number / fps), found, SIZE_PX))
+        instants.append(DetectedFrame(number, round(1e9 * number / fps), found, SIZE_PX))
     return instants
 
 
@@ -36,15 +43,15 @@ def _way(count: int, *, step: float = 2.0) -> np.ndarray:
     return np.concatenate([x, np.full_like(x, 20), x + 24, np.full_like(x, 44)], axis=1)
 
 
-def _dropped(instants, gate=None) -> str | None:
-    result = label(instants, gate or Gate())
-    reasons = [reason for reason, count in result.dropped.items() if count]
+def _reason(instants, track_filter=None) -> str | None:
+    result = pseudo_label_video(instants, track_filter or TrackFilter())
+    reasons = [reason for reason, count in result.rejected.items() if count]
     return reasons[0] if reasons else None
 
 
 def test_a_steady_track_teaches_where_it_went():
-    result = label(_instants(_way(30)), Gate())
-    assert (result.kept, sum(result.dropped.values())) == (1, 0)
+    result = pseudo_label_video(_instants(_way(30)), TrackFilter())
+    assert (result.accepted, sum(result.rejected.values())) == (1, 0)
     assert result.seconds == pytest.approx(2.9)
     assert result.tracks is not None
     ends = result.tracks.ends(3, 1)
@@ -55,34 +62,34 @@ def test_a_steady_track_teaches_where_it_went():
 
 
 def test_each_reason_drops_its_track():
-    assert list(REASONS) == list(label(_instants(_way(4)), Gate()).dropped)
-    assert _dropped(_instants(_way(10))) == "short"
-    assert _dropped(_instants(_way(30), scores=np.full(30, 0.45)), Gate(min_score=0.5)) == "unsure"
+    assert list(REJECTION_REASONS) == list(pseudo_label_video(_instants(_way(4)), TrackFilter()).rejected)
+    assert _reason(_instants(_way(10))) == "short"
+    assert _reason(_instants(_way(30), scores=np.full(30, 0.45)), TrackFilter(min_score=0.5)) == "unsure"
     cut = _way(30)
     cut[:, [0, 2]] = [0.0, 24.0]
-    assert _dropped(_instants(cut)) == "cut off"
+    assert _reason(_instants(cut)) == "cut off"
 
 
-def test_a_track_that_is_often_unseen_or_jumps_is_dropped():
+def test_a_track_that_is_often_unseen_or_jumps_is_reason():
     blinking = _way(30)
     blinking[4:29:2] = np.nan
-    assert _dropped(_instants(blinking), Gate(min_seen_share=0.8)) == "unseen"
+    assert _reason(_instants(blinking), TrackFilter(min_seen_share=0.8)) == "unseen"
     jumping = _way(30)
     jumping[15:] += [7, 0, 7, 0]
-    assert _dropped(_instants(jumping), Gate(max_jump=0.2)) == "jumping"
-    assert _dropped(_instants(jumping), Gate(max_jump=5.0)) is None
+    assert _reason(_instants(jumping), TrackFilter(max_jump=0.2)) == "jumping"
+    assert _reason(_instants(jumping), TrackFilter(max_jump=5.0)) is None
 
 
 def test_nothing_left_is_no_tracks():
-    result = label(_instants(_way(5)), Gate())
+    result = pseudo_label_video(_instants(_way(5)), TrackFilter())
     assert result.tracks is None
-    assert result.kept == 0
+    assert result.accepted == 0
 
 
 def test_watching_never_opens_the_truth(tmp_path):
     folder = write_street_recording(tmp_path / "drive", frames=6)
     (folder / "objects.csv").write_text("this is no table of objects")
-    seen = list(watch(folder, BoxDetector()))
+    seen = list(detect_video(folder, BoxDetector()))
     assert [instant.index for instant in seen] == list(range(6))
     assert len(seen[0].detections) == len(true_boxes_xyxy_px(0))
 

@@ -10,7 +10,7 @@ from support.ground_tracks import pose
 
 from perception.geometry.cameras import Camera, Rig
 from perception.simulation.world import RoadUsers
-from perception.training.forecaster.data.simulated_detections import SimulatedBoxes, boxes_in, visible_shares
+from perception.training.forecaster.tracks.simulated_detections import SimulatedDetector, boxes_in, visible_shares
 
 FRONT = np.array([[0.0, 0, 1, 0], [-1, 0, 0, 0], [0, -1, 0, 1.5], [0, 0, 0, 1]])
 """``vehicle_from_camera`` of a camera at the vehicle's origin, 1.5 m high, that looks ahead."""
@@ -73,7 +73,7 @@ def test_nearer_boxes_hide_farther_ones():
 
 
 def _detect(users: RoadUsers, seed: int, *, instants: int = 1, car: np.ndarray | None = None) -> list:
-    detector = SimulatedBoxes(Rig({"front": _camera()}), np.random.default_rng(seed))
+    detector = SimulatedDetector(Rig({"front": _camera()}), np.random.default_rng(seed))
     return [detector.detect(users, pose() if car is None else car, 0.1 * i)[0] for i in range(instants)]
 
 
@@ -110,11 +110,10 @@ def test_the_same_seed_makes_the_same_faults():
 
 @pytest.mark.skipif(find_spec("libsumo") is None, reason="SUMO is not installed")
 def test_simulated_traffic_becomes_pasts_and_futures():
-    from perception.training.forecaster.config import TrafficData
-    from perception.training.forecaster.data.simulated_tracks import observe_traffic
+    from perception.training.forecaster.tracks.simulated_tracks import track_traffic
 
-    traffic = TrafficData(first_seed=4, drives=1, duration_s=6.0, strides=(1, 5))
-    sets = observe_traffic(4, traffic)
+    sets, gt_histories = track_traffic(4, "surround-six", duration_s=6.0, strides=(1, 5), with_gt_history=True)
+    assert gt_histories is not None and len(gt_histories.ends(1, 1))
     assert len(sets) == 2
     for tracks, rate_fps in zip(sets, (10, 2), strict=True):
         assert len(tracks.ends(2, 1)) > 20

@@ -1,4 +1,4 @@
-"""Recordings as tracks to learn the future from: what our tracker observed, and what then truly happened."""
+"""Recordings as tracks with true futures, in the image: what our tracker observed, and what then happened."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def from_recording(
 
 
 def tracks_as_truth(seen: Sequence[tuple[int, Tracks]]) -> BoxTable:
-    """Pairs of frame index and tracks as if they were the truth: what teaches where nobody has labelled."""
+    """Pairs of frame index and tracks as if they were the truth: pseudo-labels where nobody has labelled."""
     return BoxTable(
         frame_indices=np.concatenate([np.full(len(tracks), index) for index, tracks in seen]),
         ids=np.concatenate([tracks.ids for _, tracks in seen]),

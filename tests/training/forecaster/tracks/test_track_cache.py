@@ -9,7 +9,7 @@ import pytest
 
 from perception.errors import UsageError
 from perception.forecasting.track_dataset import IMAGE_GRID, TrackSet
-from perception.training.forecaster.data.track_cache import read_tracks, write_tracks
+from perception.training.forecaster.tracks.track_cache import read_tracks, write_tracks
 
 
 def _tracks() -> TrackSet:

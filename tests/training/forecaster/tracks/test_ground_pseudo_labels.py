@@ -1,4 +1,4 @@
-"""Drives that teach without labels, in metres, and the gate that keeps doubtful tracks out."""
+"""Drives as pseudo-labels, in metres, and the filter that rejects doubtful tracks."""
 
 from __future__ import annotations
 
@@ -12,33 +12,35 @@ from support.ground_tracks import make_ground_tracks
 from perception.errors import UsageError
 from perception.forecasting.features.ground_motion import PLACE
 from perception.forecasting.track_dataset import windows_at
-from perception.training.forecaster.data.dataset_ground import from_drive
-from perception.training.forecaster.data.pseudo_labels_ground import (
-    WatchedDrive,
-    label_drive,
+from perception.training.forecaster.tracks.ground_pseudo_labels import (
+    DetectedDrive,
+    detect_drive,
+    pseudo_label_drive,
     tracks_as_objects,
-    watch_drive,
 )
-from perception.training.forecaster.data.pseudo_labels_image import REASONS, Gate
-from perception.training.forecaster.data.track_recordings import observe_drive
+from perception.training.forecaster.tracks.ground_tracks import from_drive
+from perception.training.forecaster.tracks.image_pseudo_labels import REJECTION_REASONS, TrackFilter
+from perception.training.forecaster.tracks.track_recordings import track_drive
 
 
 @pytest.fixture(scope="module")
-def drive(tmp_path_factory) -> WatchedDrive:
+def drive(tmp_path_factory) -> DetectedDrive:
     """Without the truth, which nobody needs here."""
-    return watch_drive(write_crossing(tmp_path_factory.mktemp("w") / "drive", has_objects=False), KnowingDetector())
+    return detect_drive(write_crossing(tmp_path_factory.mktemp("w") / "drive", has_objects=False), KnowingDetector())
 
 
-def _reasons(drive: WatchedDrive, **gate: float) -> set[str]:
-    return {reason for reason, count in label_drive(drive, Gate(**gate)).dropped.items() if count}
+def _reasons(drive: DetectedDrive, **track_filter: float) -> set[str]:
+    return {
+        reason for reason, count in pseudo_label_drive(drive, TrackFilter(**track_filter)).rejected.items() if count
+    }
 
 
 def test_a_steady_track_teaches_where_it_went_in_metres(drive, tmp_path):
-    own = label_drive(drive, Gate())
+    own = pseudo_label_drive(drive, TrackFilter())
     assert own.tracks is not None
-    assert (own.kept, set(own.dropped)) == (1, set(REASONS))
+    assert (own.accepted, set(own.rejected)) == (1, set(REJECTION_REASONS))
     assert own.seconds == pytest.approx((FRAMES - 1) / FPS)
-    (taught,) = observe_drive(write_crossing(tmp_path / "drive"), KnowingDetector())
+    (taught,) = track_drive(write_crossing(tmp_path / "drive"), KnowingDetector())
     ends = own.tracks.ends(4, 1)
     assert len(ends) > 3
     mine, true = (windows_at(tracks, ends, length=4) for tracks in (own.tracks, taught))
@@ -63,10 +65,10 @@ def test_doubtful_tracks_are_dropped_for_a_reason(drive):
 
 
 def test_a_share_is_the_beginning_and_too_little_teaches_nothing(drive):
-    part = label_drive(drive, Gate(min_seen_s=0.5), share=0.5)
+    part = pseudo_label_drive(drive, TrackFilter(min_seen_s=0.5), share=0.5)
     assert part.seconds == pytest.approx((FRAMES / 2 - 1) / FPS)
-    nothing = label_drive(drive, Gate(), share=0.1)
-    assert nothing.tracks is None and nothing.kept == 0
+    nothing = pseudo_label_drive(drive, TrackFilter(), share=0.1)
+    assert nothing.tracks is None and nothing.accepted == 0
 
 
 @pytest.mark.parametrize(
@@ -74,7 +76,7 @@ def test_a_share_is_the_beginning_and_too_little_teaches_nothing(drive):
 )
 def test_what_a_drive_lacks_is_said(tmp_path, missing, word):
     with pytest.raises(UsageError, match=word):
-        watch_drive(write_crossing(tmp_path / "drive", **missing), KnowingDetector())
+        detect_drive(write_crossing(tmp_path / "drive", **missing), KnowingDetector())
 
 
 def test_a_track_teaches_its_own_future_however_near_another_one_is():

@@ -1,4 +1,4 @@
-"""Learning without labels on the ground: where our own tracker saw an object later, in metres, is its future."""
+"""Pseudo-labels on the ground: where our own tracker saw an object later, in metres, is its future."""
 
 from __future__ import annotations
 
@@ -16,22 +16,27 @@ from perception.protocols import Detector
 from perception.sources import open_source
 from perception.taxonomy import USUAL_SIZES_LWH_M
 from perception.tracking import GroundSettings, GroundTracker
-from perception.training.forecaster.data.dataset_ground import from_drive
-from perception.training.forecaster.data.pseudo_labels_image import REASONS, Gate, SelfLabelled, seen_enough
+from perception.training.forecaster.tracks.ground_tracks import from_drive
+from perception.training.forecaster.tracks.image_pseudo_labels import (
+    REJECTION_REASONS,
+    PseudoLabels,
+    TrackFilter,
+    seen_enough,
+)
 from perception.types import Detections, ObjectTable, Tracks
 
 
 @dataclass(frozen=True)
-class WatchedDrive:
-    """What the detector saw at each instant (``timestamp_ns``, one ``Detections`` per camera, the car's pose), and the
-    settings of the tracker that suit it."""
+class DetectedDrive:
+    """What the detector found at each instant (``timestamp_ns``, one ``Detections`` per camera, the car's pose), and
+    the settings of the tracker that suit it."""
 
     rig: Rig
     settings: GroundSettings
     instants: list[tuple[int, list[Detections], FloatArray]]
 
 
-def watch_drive(path: Path, detector: Detector, on_instant: Callable[[], None] = lambda: None) -> WatchedDrive:
+def detect_drive(path: Path, detector: Detector, on_instant: Callable[[], None] = lambda: None) -> DetectedDrive:
     """Every instant of a calibrated recording; ground truth, where there is some, is not opened.
 
     Raises ``UsageError`` where calibration or poses are missing.
@@ -45,30 +50,32 @@ def watch_drive(path: Path, detector: Detector, on_instant: Callable[[], None] =
             raise UsageError(f"{path}: has instants without a pose; the ground forecaster needs poses.csv.")
         instants.append((frame_set.timestamp_ns, detector.detect(frame_set.frames), frame_set.world_from_vehicle))
         on_instant()
-    return WatchedDrive(source.rig, GroundSettings.for_detector(detector), instants)
+    return DetectedDrive(source.rig, GroundSettings.for_detector(detector), instants)
 
 
-def label_drive(drive: WatchedDrive, gate: Gate, *, share: float = 1.0) -> SelfLabelled:
-    """Track the first ``share`` of a drive, and take from the tracks that pass the gate both past and future."""
+def pseudo_label_drive(drive: DetectedDrive, track_filter: TrackFilter, *, share: float = 1.0) -> PseudoLabels:
+    """Track the first ``share`` of a drive, and take from the tracks that pass the filter both history and future."""
     instants = drive.instants[: max(1, round(share * len(drive.instants)))]
     tracker = GroundTracker(drive.rig, drive.settings)
     observed = [(now_ns, tracker.update(found, now_ns, pose), pose) for now_ns, found, pose in instants]
     everything = [(now_ns, tracks) for now_ns, tracks, _ in observed]
-    kept, dropped = [], Counter[str]()
+    accepted, rejected = [], Counter[str]()
     for track_id in np.unique(np.concatenate([tracks.ids for _, tracks in everything])):
-        reason = _doubt(
-            [(t, tracks[tracks.ids == track_id]) for t, tracks in everything if track_id in tracks.ids], gate
+        reason = _rejection_reason(
+            [(t, tracks[tracks.ids == track_id]) for t, tracks in everything if track_id in tracks.ids], track_filter
         )
         if reason is None:
-            kept.append(track_id)
+            accepted.append(track_id)
         else:
-            dropped[reason] += 1
+            rejected[reason] += 1
     seconds = (instants[-1][0] - instants[0][0]) * 1e-9
-    counts = {reason: dropped[reason] for reason in REASONS}
-    if not kept:
-        return SelfLabelled(None, 0, counts, seconds)
-    pasts = [(now_ns, tracks[np.isin(tracks.ids, kept)], pose) for now_ns, tracks, pose in observed]
-    return SelfLabelled(from_drive(tracks_as_objects(pasts), pasts, same_ids=True), len(kept), counts, seconds)
+    counts = {reason: rejected[reason] for reason in REJECTION_REASONS}
+    if not accepted:
+        return PseudoLabels(None, 0, counts, seconds)
+    histories = [(now_ns, tracks[np.isin(tracks.ids, accepted)], pose) for now_ns, tracks, pose in observed]
+    return PseudoLabels(
+        from_drive(tracks_as_objects(histories), histories, same_ids=True), len(accepted), counts, seconds
+    )
 
 
 def tracks_as_objects(observed: Sequence[tuple[int, Tracks, FloatArray]]) -> ObjectTable:
@@ -89,9 +96,9 @@ def tracks_as_objects(observed: Sequence[tuple[int, Tracks, FloatArray]]) -> Obj
     )
 
 
-def _doubt(mine: Sequence[tuple[int, Tracks]], gate: Gate) -> str | None:
-    """Why one track, given at its instants, may not teach; None where it may."""
-    seen, reason = seen_enough(mine, gate)
+def _rejection_reason(rows: Sequence[tuple[int, Tracks]], track_filter: TrackFilter) -> str | None:
+    """Why one track, given at its instants, becomes no pseudo-label; None where it does."""
+    seen, reason = seen_enough(rows, track_filter)
     if reason is not None:
         return reason
     times_s = np.array([now_ns for now_ns, _ in seen]) * 1e-9
@@ -99,4 +106,4 @@ def _doubt(mine: Sequence[tuple[int, Tracks]], gate: Gate) -> str | None:
     velocities = np.concatenate([tracks.velocities for _, tracks in seen])
     expected = positions[:-1] + velocities[:-1] * np.diff(times_s)[:, None]
     jumps_m = np.linalg.norm(positions[1:] - expected, axis=1)
-    return "jumping" if jumps_m.max(initial=0.0) > gate.max_jump_m else None
+    return "jumping" if jumps_m.max(initial=0.0) > track_filter.max_jump_m else None

@@ -9,7 +9,7 @@ from support.ground_tracks import make_ground_tracks, pose, synthetic_drive
 
 from perception.forecasting.features.ground_motion import CAR_IS_KNOWN, CAR_PLACE, PLACE
 from perception.forecasting.track_dataset import GROUND_GRID, join, windows_at
-from perception.training.forecaster.data.dataset_ground import from_drive, true_objects
+from perception.training.forecaster.tracks.ground_tracks import from_drive, true_objects
 from perception.types import ObjectTable, Tracks
 
 

@@ -1,4 +1,4 @@
-"""Tracks to learn from as a file, so that a study that was stopped need not watch its videos again."""
+"""Tracks as a file, so that a study that was stopped need not detect and track its videos again."""
 
 from __future__ import annotations
 
@@ -37,4 +37,4 @@ def read_tracks(path: Path) -> TrackSet:
         grid = Grid(float(columns.pop(f"{_GRID}rate_fps")), tuple(columns.pop(f"{_GRID}steps").tolist()))
         return TrackSet(**columns, grid=grid)
     except (OSError, EOFError, BadZipFile, ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{path}: cannot be read as tracks; remove it, and its video is watched again.") from error
+        raise UsageError(f"{path}: cannot be read as tracks; remove it, and its video is tracked again.") from error

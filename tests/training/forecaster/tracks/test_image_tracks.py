@@ -4,7 +4,7 @@ from support.tracks import make_tracks
 
 from perception.forecasting.track_dataset import IMAGE_GRID, join, windows_at
 from perception.geometry.boxes import normalized_cxcywh
-from perception.training.forecaster.data.dataset_image import from_recording
+from perception.training.forecaster.tracks.image_tracks import from_recording
 from perception.types import BoxTable
 
 GRID_STEPS = np.array(IMAGE_GRID.steps)

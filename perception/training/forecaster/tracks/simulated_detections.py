@@ -28,8 +28,8 @@ _MISTAKES = np.array([1, 0, 1, 4, 3, 5])
 _SAMPLES = (np.stack(np.meshgrid(np.arange(6), np.arange(6)), axis=-1).reshape(-1, 2) + 0.5) / 6
 
 
-class SimulatedBoxes:
-    """Stands in for a detector on the pictures of ``rig``; its errors last about a second and are drawn from ``rng``.
+class SimulatedDetector:
+    """Stands in for a detector on the pictures of ``rig``; its errors last about a second and come from ``rng``.
 
     The images are ``IMAGE_WIDTH_PX`` wide.
     """

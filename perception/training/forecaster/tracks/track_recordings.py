@@ -1,4 +1,4 @@
-"""Recordings seen through our own detector and tracker: the inputs that the forecaster will really get."""
+"""Recordings tracked by our own detector and tracker: the inputs that the forecaster will really get."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from perception.forecasting.track_dataset import TrackSet
 from perception.protocols import Detector
 from perception.sources import open_source, read_objects, read_truth
 from perception.tracking import GroundTracker, ImageTracker, TrackerSettings
-from perception.training.forecaster.data.dataset_ground import from_drive
-from perception.training.forecaster.data.dataset_image import from_recording, tracks_as_truth
-from perception.training.forecaster.data.pseudo_labels_ground import watch_drive
+from perception.training.forecaster.tracks.ground_pseudo_labels import detect_drive
+from perception.training.forecaster.tracks.ground_tracks import from_drive
+from perception.training.forecaster.tracks.image_tracks import from_recording, tracks_as_truth
 from perception.types import BoxTable, Detections, Tracks
 
-SURE_SCORE = 0.4
-"""Where there is no ground truth, our own tracks teach the future from this score on."""
+PSEUDO_LABEL_SCORE = 0.4
+"""Where there is no ground truth, our own tracks are the truth from this score on."""
 
 
-def observe_recording(path: Path, detector: Detector, *, strides: tuple[int, ...] = (1,)) -> list[TrackSet]:
+def track_recording(path: Path, detector: Detector, *, strides: tuple[int, ...] = (1,)) -> list[TrackSet]:
     """Track a recording at every ``stride``-th frame, from each of the ``stride`` first frames.
 
     So one recording of 10 frames per second also teaches what 5 per second look like. The detector runs once. Without
@@ -35,7 +35,7 @@ def observe_recording(path: Path, detector: Detector, *, strides: tuple[int, ...
         raise UsageError(f"{path}: its pictures have several sizes: {sorted(sizes)}.")
     times_s = {index: timestamp * 1e-9 for index, timestamp, _ in instants}
     settings = TrackerSettings.for_detector(detector)
-    truth = read_truth(path) or _own_labels(instants, settings)
+    truth = read_truth(path) or _pseudo_truth(instants, settings)
     sets = []
     for stride in strides:
         for offset in range(stride):
@@ -48,12 +48,12 @@ def observe_recording(path: Path, detector: Detector, *, strides: tuple[int, ...
     return sets
 
 
-def observe_drive(path: Path, detector: Detector, *, strides: tuple[int, ...] = (1,)) -> list[TrackSet]:
-    """Track a drive of calibrated cameras on the ground, as ``observe_recording`` does in the image.
+def track_drive(path: Path, detector: Detector, *, strides: tuple[int, ...] = (1,)) -> list[TrackSet]:
+    """Track a drive of calibrated cameras on the ground, as ``track_recording`` does in the image.
 
     Its pose and its true objects must be known. Raises ``UsageError`` naming what is missing.
     """
-    drive = watch_drive(path, detector)
+    drive = detect_drive(path, detector)
     objects = read_objects(path)
     if objects is None or not drive.instants:
         raise UsageError(f"{path}: has no true objects in the world (objects3d.csv), which are what is learnt.")
@@ -69,11 +69,11 @@ def observe_drive(path: Path, detector: Detector, *, strides: tuple[int, ...] = 
     return sets
 
 
-def _own_labels(instants: list[tuple[int, int, list[Detections]]], settings: TrackerSettings) -> BoxTable:
+def _pseudo_truth(instants: list[tuple[int, int, list[Detections]]], settings: TrackerSettings) -> BoxTable:
     """The tracks of our tracker where it surely saw its object, as if they were the truth."""
     tracker = ImageTracker(settings)
     seen = []
     for index, timestamp, detections in instants:
         tracks = tracker.update(detections, timestamp)
-        seen.append((index, tracks[(tracks.unseen_s == 0) & (tracks.scores >= SURE_SCORE)]))
+        seen.append((index, tracks[(tracks.unseen_s == 0) & (tracks.scores >= PSEUDO_LABEL_SCORE)]))
     return tracks_as_truth(seen)

@@ -18,19 +18,21 @@ from perception.forecasting.track_dataset import GROUND_GRID, TrackSet, Windows,
 from perception.forecasting.trajectory_gru import Futures
 from perception.training.engine.config import read_training_config
 from perception.training.engine.trainer import TrainingSettings, train
-from perception.training.forecaster.data.dataset_ground import from_drive
-from perception.training.forecaster.loss import LossWeights
-from perception.training.forecaster.task import (
-    ForecasterData,
-    ForecasterTraining,
-    TrafficData,
-    forecaster_task,
-    load_forecaster_data,
+from perception.training.forecaster.config import ForecasterTraining
+from perception.training.forecaster.data_modules.base import BatchConfig
+from perception.training.forecaster.data_modules.ground import (
+    MIRRORED,
+    GroundDataConfig,
+    GroundDataModule,
+    TrafficConfig,
 )
-from perception.training.forecaster.task_ground import MIRRORED, GroundLessons, ground_displacements, ground_loss
+from perception.training.forecaster.loss import LossWeights, ground_loss
+from perception.training.forecaster.task import forecaster_task, load_data_module
+from perception.training.forecaster.tracks.ground_tracks import from_drive
+from perception.training.forecaster.validation import ground_displacements
 
 CPU = torch.device("cpu")
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 STEPS = len(GROUND_GRID.steps)
 
 
@@ -59,31 +61,31 @@ def test_the_loss_of_hand_made_futures():
     leaving[0] = 0
     windows = _windows(truth)
     state = GroundMotion().start(windows.observations[:, -1])
-    weights = LossWeights(nested=(1, 2), relaxation=0.2, mean=0.5, choice=0.3, likelihood=0.7)
+    weights = LossWeights(nested=(1, 2), relaxation=0.2, mean=0.5, mode_nll=0.3, mixture_nll=0.7)
     losses = ground_loss(_futures(np.stack([leaving, truth]), [0.5, 0.5]), windows, state, weights=weights)
     away = 40 / 41  # of the steps, all but the first
-    assert float(losses["best"]) == pytest.approx(3 * away + 0.01 + 0.2 * 1.5 * away, abs=5e-3)
+    assert float(losses["winner"]) == pytest.approx(3 * away + 0.01 + 0.2 * 1.5 * away, abs=5e-3)
     assert float(losses["mean"]) == pytest.approx(1.5 * away, rel=1e-2)
-    assert float(losses["choice"]) == pytest.approx(np.log(2), rel=1e-4)
+    assert float(losses["mode_nll"]) == pytest.approx(np.log(2), rel=1e-4)
     # Per dimension, in nats: one of the two normal distributions is missed by three standard deviations.
     missed = -np.log(0.5 + 0.5 * np.exp(-4.5)) * away
-    assert float(losses["likelihood"]) == pytest.approx((np.log(2 * np.pi) + missed) / 2, rel=1e-4)
-    expected = losses["best"] + 0.5 * losses["mean"] + 0.3 * losses["choice"] + 0.7 * losses["likelihood"]
+    assert float(losses["mixture_nll"]) == pytest.approx((np.log(2 * np.pi) + missed) / 2, rel=1e-4)
+    expected = losses["winner"] + 0.5 * losses["mean"] + 0.3 * losses["mode_nll"] + 0.7 * losses["mixture_nll"]
     assert float(losses["total"]) == pytest.approx(float(expected), rel=1e-5)
 
 
-def test_which_future_came_true_is_judged_by_the_way_gone():
+def test_the_winner_is_selected_by_displacement():
     """The tracker sees an object that stays 2 m beside its true place: staying came true, moving there did not."""
     truth = np.full((STEPS, 2), 2.0)
     going = np.linspace(0, 1, STEPS)[:, None] * np.array([2.0, 2.0])
     windows = _windows(truth)
     state = GroundMotion().start(windows.observations[:, -1])
     futures = _futures(np.stack([going, np.zeros((STEPS, 2))]), [0.1, 0.9])
-    weights = LossWeights(nested=(2,), relaxation=0.0, choice_temperature=1e-3)
+    weights = LossWeights(nested=(2,), relaxation=0.0, mode_temperature=1e-3)
     losses = ground_loss(futures, windows, state, weights=weights)
-    assert float(losses["choice"]) == pytest.approx(-np.log(0.9), rel=1e-4)
+    assert float(losses["mode_nll"]) == pytest.approx(-np.log(0.9), rel=1e-4)
     # Later than half a second or so it is the true place that counts.
-    assert float(losses["best"]) == pytest.approx(
+    assert float(losses["winner"]) == pytest.approx(
         np.sqrt(8) * (1 - np.exp(-GROUND_GRID.times_s / 0.5).mean()), rel=2e-2
     )
 
@@ -95,7 +97,7 @@ def test_spreads_are_measured_along_and_across_the_heading():
     state = GroundMotion().start(windows.observations[:, -1])
     beside = (truth + np.array([-1.0, 0.0]))[None]
     wide, long = (
-        float(ground_loss(_futures(beside, [1.0], stds), windows, state, weights=LossWeights())["likelihood"])
+        float(ground_loss(_futures(beside, [1.0], stds), windows, state, weights=LossWeights())["mixture_nll"])
         for stds in ((0.1, 1.0), (1.0, 0.1))
     )
     assert wide < long - 10
@@ -108,19 +110,19 @@ def test_what_is_not_known_does_not_count_and_fast_objects_count_less():
     windows.known[:, 20:] = False
     state = GroundMotion().start(windows.observations[:, -1])
     alone = LossWeights(nested=(1,), relaxation=0.0)
-    assert float(ground_loss(_futures(wrong, [1.0]), windows, state, weights=alone)["best"]) < 0.02
+    assert float(ground_loss(_futures(wrong, [1.0]), windows, state, weights=alone)["winner"]) < 0.02
     wrong[0, :20] = [0.0, 4.0]
     losses = ground_loss(_futures(wrong, [1.0]), windows, state, weights=alone)
-    assert float(losses["best"]) == pytest.approx(2.0, rel=1e-3)
+    assert float(losses["winner"]) == pytest.approx(2.0, rel=1e-3)
 
 
 def test_batches_lose_their_car_sometimes_and_are_the_same_for_the_same_seed(drives):
-    config = ForecasterTraining(reference_frame="ground", settings=TrainingSettings(batch_size=512, half=False))
-    batch = GroundLessons(config, [(1.0, drives)], {}).draw(np.random.default_rng(0))
+    data = GroundDataModule(GroundDataConfig(), BatchConfig(512, 0, LossWeights()), recordings=drives)
+    batch = data.sample(np.random.default_rng(0))
     lost = (batch.observations[:, -1, 13] == 0).float().mean()
     assert 0.05 < lost < 0.2
     assert torch.all(batch.observations[batch.observations[:, -1, 13] == 0][:, :, 10:] == 0)
-    again = GroundLessons(config, [(1.0, drives)], {}).draw(np.random.default_rng(0))
+    again = data.sample(np.random.default_rng(0))
     assert torch.equal(batch.observations, again.observations)
     assert torch.isfinite(batch.futures).all()
 
@@ -163,12 +165,12 @@ def test_figures_of_a_forecaster_that_goes_straight(drives):
 
 def test_it_learns_to_beat_constant_velocity(drives, tmp_path):
     settings = TrainingSettings(
-        steps=80, batch_size=64, learning_rate=4e-3, average_decay=0.95, warmup_steps=10, half=False,
+        steps=80, batch_size=64, learning_rate=4e-3, ema_decay=0.95, warmup_steps=10, half=False,
         weight_decay=0.0, validate_every=80, clip_norm=2.0,
     )  # fmt: skip
-    config = ForecasterTraining(reference_frame="ground", hidden_size=48, dropout=0.0, settings=settings)
+    config = ForecasterTraining(data=GroundDataConfig(), hidden_size=48, dropout=0.0, settings=settings)
     held_out = from_drive(*synthetic_drive(np.random.default_rng(99)))
-    data = ForecasterData(recordings=drives, recordings_validation={"drives": held_out})
+    data = GroundDataModule(config.data, config.batches, drives, {"drives": held_out})
     task = forecaster_task(config, data, feature_space="", feature_size=1, device=CPU)
     model, history = train(task, settings, folder=tmp_path, device=CPU)
     assert isinstance(model, TrajectoryGRU)
@@ -179,29 +181,35 @@ def test_it_learns_to_beat_constant_velocity(drives, tmp_path):
 
 
 def test_nothing_to_learn_from_or_to_choose_by_is_said(drives):
-    config = ForecasterTraining(reference_frame="ground")
+    empty = GroundDataModule(GroundDataConfig(), BatchConfig(4, 0, LossWeights()))
+    assert not empty.has_data and empty.with_recordings(drives).has_data
     with pytest.raises(UsageError, match="traffic"):
-        GroundLessons(config, [], {}).draw(np.random.default_rng(0))
+        empty.sample(np.random.default_rng(0))
     with pytest.raises(UsageError, match="choose"):
-        GroundLessons(config, [(1.0, drives)], {}).validate(TrajectoryGRU(GruConfig(reference_frame="ground")))
+        empty.with_recordings(drives).validate(TrajectoryGRU(GruConfig(reference_frame="ground")))
 
 
 def test_the_configuration_in_the_repository_is_valid():
     config = read_training_config(ForecasterTraining, ROOT / "configs" / "train-forecaster-ground.yaml", {})
-    assert config.reference_frame == "ground"
+    assert isinstance(config.data, GroundDataConfig) and config.data.reference_frame == "ground"
 
 
 @pytest.mark.parametrize(
     ("content", "word"),
     [
-        ({"reference_frame": "ground", "jaad": "x.npz"}, "jaad"),
-        ({"traffic": {"first_seed": 1, "drives": 2}}, "reference_frame"),
-        ({"reference_frame": "moon"}, "reference_frame"),
+        ({}, "data"),
+        ({"data": {}}, "kind"),
+        ({"data": {"kind": "ground", "jaad": "x.npz"}}, "jaad"),
+        ({"data": {"kind": "image", "traffic": {"first_seed": 1, "drives": 2}}}, "traffic"),
+        ({"data": {"kind": "image", "name": "kitti"}}, "name"),
+        ({"data": {"kind": "moon"}}, "kind"),
         (
             {
-                "reference_frame": "ground",
-                "traffic": {"first_seed": 1, "drives": 9},
-                "traffic_validation": {"first_seed": 9, "drives": 1},
+                "data": {
+                    "kind": "ground",
+                    "traffic": {"first_seed": 1, "drives": 9},
+                    "traffic_validation": {"first_seed": 9, "drives": 1},
+                }
             },
             "seeds",
         ),
@@ -213,12 +221,12 @@ def test_a_configuration_that_cannot_be_is_refused(content, word):
 
 
 def test_seeds_apart_are_accepted():
-    apart = TrafficData(first_seed=10, drives=2)
-    for other in (TrafficData(first_seed=12, drives=5), TrafficData(first_seed=5, drives=5)):
-        assert ForecasterTraining(reference_frame="ground", traffic=apart, traffic_validation=other)
+    apart = TrafficConfig(first_seed=10, drives=2)
+    for other in (TrafficConfig(first_seed=12, drives=5), TrafficConfig(first_seed=5, drives=5)):
+        assert GroundDataConfig(traffic=apart, traffic_validation=other)
 
 
 def test_a_pattern_that_matches_nothing_is_named(tmp_path):
-    config = ForecasterTraining.model_validate({"reference_frame": "ground", "train": [{"path": "drives/train-*"}]})
+    config = ForecasterTraining.model_validate({"data": {"kind": "ground", "train": [{"path": "drives/train-*"}]}})
     with pytest.raises(UsageError, match=r"train-\*"):
-        load_forecaster_data(config, tmp_path, observer=None)  # type: ignore[arg-type]
+        load_data_module(config, tmp_path, detector=None)  # type: ignore[arg-type]

@@ -1,6 +1,6 @@
-"""Learning without labels: where our own tracker saw an object later is the object's future.
+"""Pseudo-labels in the image: where our own tracker saw an object later is the object's future.
 
-Wrong tracks would teach wrong futures, so a gate drops the doubtful ones, and counts why. What remains are the tracks
+Wrong tracks would teach wrong futures, so a filter rejects doubtful ones, and counts why. What remains are the tracks
 of a detector that is sure, seen nearly always, long enough to have a future, and smooth enough to be one object.
 """
 
@@ -23,16 +23,16 @@ from perception.sources import open_source
 from perception.sources.files.recording import RECORDING_FILE
 from perception.sources.files.video import VIDEO_SUFFIXES
 from perception.tracking import ImageTracker, TrackerSettings
-from perception.training.forecaster.data.dataset_image import from_recording, tracks_as_truth
+from perception.training.forecaster.tracks.image_tracks import from_recording, tracks_as_truth
 from perception.types import Detections, Tracks
 
-REASONS = ("short", "unsure", "unseen", "jumping", "cut off")
+REJECTION_REASONS = ("short", "unsure", "unseen", "jumping", "cut off")
 """Seen too shortly, by an unsure detector, too seldom, at places that do not follow, mostly at the picture's border
 (in the image)."""
 
 
-class Gate(BaseModel):
-    """Which tracks may teach. A track is dropped for the first of the ``REASONS`` that holds, in their order."""
+class TrackFilter(BaseModel):
+    """Which tracks become pseudo-labels. A track is rejected for the first of the ``REJECTION_REASONS`` that holds."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -47,8 +47,8 @@ class Gate(BaseModel):
 
 
 @dataclass(frozen=True)
-class Instant:
-    """One instant of one camera: its number, time, and what the detector saw."""
+class DetectedFrame:
+    """One frame of one camera: its number, time, and what the detector found."""
 
     index: int
     timestamp_ns: int
@@ -57,13 +57,13 @@ class Instant:
 
 
 @dataclass(frozen=True)
-class SelfLabelled:
-    """``tracks`` to learn from, None where none is left; how many were ``kept``, and ``dropped`` for which reason;
+class PseudoLabels:
+    """``tracks`` to learn from, None where none is left; how many were ``accepted``, and ``rejected`` for which reason;
     ``seconds`` of video."""
 
     tracks: TrackSet | None
-    kept: int
-    dropped: dict[str, int]
+    accepted: int
+    rejected: dict[str, int]
     seconds: float
 
 
@@ -72,19 +72,21 @@ def videos_below(folder: Path) -> list[Path]:
     if (folder / RECORDING_FILE).is_file() or folder.suffix.lower() in VIDEO_SUFFIXES:
         return [folder]
     if not folder.is_dir():
-        raise UsageError(f"--from-video {folder}: there is no such folder or video.")
+        raise UsageError(f"{folder}: there is no such folder or video.")
     found = sorted(
         path
         for path in folder.iterdir()
         if path.suffix.lower() in VIDEO_SUFFIXES or (path.is_dir() and (path / RECORDING_FILE).is_file())
     )
     if not found:
-        raise UsageError(f"--from-video {folder}: holds no video and no recording.")
+        raise UsageError(f"{folder}: holds no video and no recording.")
     return found
 
 
-def watch(path: Path, detector: Detector, on_frame: Callable[[], None] = lambda: None) -> Iterator[Instant]:
-    """What ``detector`` sees in each instant of a video; ground truth, where there is some, is not opened.
+def detect_video(
+    path: Path, detector: Detector, on_frame: Callable[[], None] = lambda: None
+) -> Iterator[DetectedFrame]:
+    """What ``detector`` finds in each frame of a video; ground truth, where there is some, is not opened.
 
     Raises ``UsageError`` where a recording has several cameras.
     """
@@ -92,60 +94,66 @@ def watch(path: Path, detector: Detector, on_frame: Callable[[], None] = lambda:
         if len(frame_set) != 1:
             raise UsageError(f"{path}: has several cameras; the image forecaster learns from one at a time.")
         detections = detector.detect(frame_set.frames)[0]
-        yield Instant(frame_set.index, frame_set.timestamp_ns, detections, frame_set.frames[0].size_px)
+        yield DetectedFrame(frame_set.index, frame_set.timestamp_ns, detections, frame_set.frames[0].size_px)
         on_frame()
 
 
-def label(instants: Sequence[Instant], gate: Gate, settings: TrackerSettings | None = None) -> SelfLabelled:
-    """Track the instants of one video, and take from the tracks that pass the gate both the past and the future."""
+def pseudo_label_video(
+    instants: Sequence[DetectedFrame], track_filter: TrackFilter, settings: TrackerSettings | None = None
+) -> PseudoLabels:
+    """Track the frames of one video, and take from the tracks that pass the filter both history and future."""
     tracker = ImageTracker(settings)
     observed = [(instant, tracker.update([instant.detections], instant.timestamp_ns)) for instant in instants]
-    dropped: Counter[str] = Counter()
-    kept = []
+    rejected: Counter[str] = Counter()
+    accepted = []
     for track_id in np.unique(np.concatenate([tracks.ids for _, tracks in observed] + [np.zeros(0, np.int64)])):
-        reason = _doubt(track_id, observed, gate)
+        reason = _rejection_reason(track_id, observed, track_filter)
         if reason is None:
-            kept.append(track_id)
+            accepted.append(track_id)
         else:
-            dropped[reason] += 1
+            rejected[reason] += 1
     seconds = (instants[-1].timestamp_ns - instants[0].timestamp_ns) * 1e-9 if instants else 0.0
-    counts = {reason: dropped[reason] for reason in REASONS}
-    if not kept:
-        return SelfLabelled(None, 0, counts, seconds)
-    seen = [(i.index, t[np.isin(t.ids, kept) & (t.unseen_s == 0)]) for i, t in observed]
+    counts = {reason: rejected[reason] for reason in REJECTION_REASONS}
+    if not accepted:
+        return PseudoLabels(None, 0, counts, seconds)
+    seen = [(i.index, t[np.isin(t.ids, accepted) & (t.unseen_s == 0)]) for i, t in observed]
     times_s = {instant.index: instant.timestamp_ns * 1e-9 for instant in instants}
-    pasts = [(times_s[instant.index], tracks[np.isin(tracks.ids, kept)]) for instant, tracks in observed]
-    tracks = from_recording(tracks_as_truth(seen), times_s, instants[0].size_px, pasts, same_ids=True)
-    return SelfLabelled(tracks, len(kept), counts, seconds)
+    histories = [(times_s[instant.index], tracks[np.isin(tracks.ids, accepted)]) for instant, tracks in observed]
+    tracks = from_recording(tracks_as_truth(seen), times_s, instants[0].size_px, histories, same_ids=True)
+    return PseudoLabels(tracks, len(accepted), counts, seconds)
 
 
-def _doubt(track_id: int, observed: Sequence[tuple[Instant, Tracks]], gate: Gate) -> str | None:
-    """Why a track may not teach; None where it may."""
-    mine = [(instant, tracks[tracks.ids == track_id]) for instant, tracks in observed if track_id in tracks.ids]
-    seen, reason = seen_enough([(instant.timestamp_ns, tracks) for instant, tracks in mine], gate)
+def _rejection_reason(
+    track_id: int, observed: Sequence[tuple[DetectedFrame, Tracks]], track_filter: TrackFilter
+) -> str | None:
+    """Why a track becomes no pseudo-label; None where it does."""
+    rows = [(instant, tracks[tracks.ids == track_id]) for instant, tracks in observed if track_id in tracks.ids]
+    seen, reason = seen_enough([(instant.timestamp_ns, tracks) for instant, tracks in rows], track_filter)
     if reason is not None:
         return reason
     times_s = np.array([now_ns for now_ns, _ in seen]) * 1e-9
     boxes = np.concatenate([tracks.boxes_xyxy_px for _, tracks in seen])
-    if _largest_jump(boxes, times_s) > gate.max_jump:
+    if _largest_jump(boxes, times_s) > track_filter.max_jump:
         return "jumping"
-    width, height = mine[0][0].size_px
+    width, height = rows[0][0].size_px
     is_cut = (boxes[:, :2] <= 1).any(axis=1) | (boxes[:, 2] >= width - 1) | (boxes[:, 3] >= height - 1)
-    return "cut off" if is_cut.mean() > gate.max_cut_share else None
+    return "cut off" if is_cut.mean() > track_filter.max_cut_share else None
 
 
-def seen_enough(mine: Sequence[tuple[int, Tracks]], gate: Gate) -> tuple[Sequence[tuple[int, Tracks]], str | None]:
+def seen_enough(
+    rows: Sequence[tuple[int, Tracks]], track_filter: TrackFilter
+) -> tuple[Sequence[tuple[int, Tracks]], str | None]:
     """Of one track, given at its times in nanoseconds, the instants with a detection; and why they are too few or too
-    unsure to teach, None where they are not."""
-    is_seen = np.array([tracks.unseen_s[0] == 0 for _, tracks in mine])
+    unsure to learn from, None where they are not."""
+    is_seen = np.array([tracks.unseen_s[0] == 0 for _, tracks in rows])
     last = int(np.flatnonzero(is_seen)[-1]) if is_seen.any() else -1
-    mine, is_seen = mine[: last + 1], is_seen[: last + 1]
-    seen = [pair for pair, one in zip(mine, is_seen, strict=True) if one]
-    if last < 0 or (mine[-1][0] - mine[0][0]) * 1e-9 < gate.min_seen_s:
+    rows, is_seen = rows[: last + 1], is_seen[: last + 1]
+    seen = [pair for pair, one in zip(rows, is_seen, strict=True) if one]
+    if last < 0 or (rows[-1][0] - rows[0][0]) * 1e-9 < track_filter.min_seen_s:
         return seen, "short"
-    if np.mean([tracks.scores[0] for _, tracks in seen]) < gate.min_score:
+    if np.mean([tracks.scores[0] for _, tracks in seen]) < track_filter.min_score:
         return seen, "unsure"
-    return seen, "unseen" if is_seen.mean() < gate.min_seen_share else None
+    return seen, "unseen" if is_seen.mean() < track_filter.min_seen_share else None
 
 
 def _largest_jump(boxes: FloatArray, times_s: FloatArray) -> float:
@@ -155,5 +163,5 @@ def _largest_jump(boxes: FloatArray, times_s: FloatArray) -> float:
     centres, sides = box_centres(boxes), box_sizes(boxes).mean(axis=1)
     steps = np.diff(times_s)[:, None]
     velocities = np.diff(centres, axis=0) / steps
-    surprise = np.linalg.norm(centres[2:] - (centres[1:-1] + velocities[:-1] * steps[1:]), axis=1)
-    return float((surprise / sides[2:]).max())
+    errors_px = np.linalg.norm(centres[2:] - (centres[1:-1] + velocities[:-1] * steps[1:]), axis=1)
+    return float((errors_px / sides[2:]).max())

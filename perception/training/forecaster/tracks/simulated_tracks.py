@@ -1,4 +1,4 @@
-"""Simulated traffic, tracked as a real drive would be: cheap pasts and true futures in any number."""
+"""Simulated traffic, tracked as a real drive would be: cheap histories and true futures in any number."""
 
 from __future__ import annotations
 
@@ -15,9 +15,8 @@ from perception.simulation.traffic.drive import drive
 from perception.simulation.world import RoadUsers, WorldState
 from perception.sources import read_rig
 from perception.tracking import GroundTracker
-from perception.training.forecaster.config import TrafficData
-from perception.training.forecaster.data.dataset_ground import from_drive
-from perception.training.forecaster.data.simulated_detections import SimulatedBoxes
+from perception.training.forecaster.tracks.ground_tracks import from_drive
+from perception.training.forecaster.tracks.simulated_detections import SimulatedDetector
 from perception.types import Detections, ObjectTable
 
 RATE_FPS = 10.0
@@ -33,21 +32,16 @@ class TrafficInstant:
     world_from_vehicle: FloatArray
 
 
-def traffic_lessons(seed: int, traffic: TrafficData, *, exact: bool) -> tuple[list[TrackSet], TrackSet | None]:
-    """One simulated drive, tracked as ``observe_traffic`` does, and with ``exact`` the same with perfect sight.
-
-    Raises ``UsageError`` when SUMO is not installed or the rig is unknown.
-    """
-    simulated = simulate_traffic(seed, read_rig(traffic.rig), duration_s=traffic.duration_s)
-    return _tracked(*simulated, traffic.strides), _exact(*simulated[1:]) if exact else None
-
-
-def observe_traffic(seed: int, traffic: TrafficData) -> list[TrackSet]:
+def track_traffic(
+    seed: int, rig: str, *, duration_s: float, strides: tuple[int, ...] = (1,), with_gt_history: bool = False
+) -> tuple[list[TrackSet], TrackSet | None]:
     """One simulated drive, tracked on the ground at every ``stride``-th instant of 10 per second.
 
-    Raises ``UsageError`` when SUMO is not installed or the rig is unknown.
+    With ``with_gt_history`` the same drive follows with the true objects as tracks, else None. Raises ``UsageError``
+    when SUMO is not installed or the ``rig`` (a name or a file) is unknown.
     """
-    return traffic_lessons(seed, traffic, exact=False)[0]
+    cameras, objects, instants = simulate_traffic(seed, read_rig(rig), duration_s=duration_s)
+    return _tracked(cameras, objects, instants, strides), _gt_tracks(objects, instants) if with_gt_history else None
 
 
 def _tracked(
@@ -64,8 +58,8 @@ def _tracked(
     return sets
 
 
-def _exact(objects: ObjectTable, instants: list[TrafficInstant]) -> TrackSet:
-    """The true objects as tracks: what a forecaster is told when it sees perfectly."""
+def _gt_tracks(objects: ObjectTable, instants: list[TrafficInstant]) -> TrackSet:
+    """The true objects as tracks: what a forecaster gets from a perfect tracker."""
     times_ns = np.array([instant.timestamp_ns for instant in instants])
     at = np.searchsorted(times_ns, objects.timestamps_ns)
     cars_m = np.stack([instant.world_from_vehicle[:2, 3] for instant in instants])
@@ -86,7 +80,7 @@ def _exact(objects: ObjectTable, instants: list[TrafficInstant]) -> TrackSet:
         max_distance_m=SEEN_RANGE_M,
     )
     return from_drive(
-        objects, [(instants[i].timestamp_ns, exact, instants[i].world_from_vehicle) for i, exact in tracks]
+        objects, [(instants[i].timestamp_ns, gt_tracks, instants[i].world_from_vehicle) for i, gt_tracks in tracks]
     )
 
 
@@ -95,7 +89,7 @@ def simulate_traffic(seed: int, rig: Rig, *, duration_s: float) -> tuple[Rig, Ob
 
     The world is the car's own axes at the start.
     """
-    detector = SimulatedBoxes(rig, np.random.default_rng([seed, 1]))
+    detector = SimulatedDetector(rig, np.random.default_rng([seed, 1]))
     instants: list[TrafficInstant] = []
     tables: list[ObjectTable] = []
     with drive(seed, duration_s, RATE_FPS) as traffic:

@@ -1,0 +1,1 @@
+"""Sets of tracks with known futures: tracked recordings, pseudo-labels, simulated traffic."""
