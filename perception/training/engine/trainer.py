@@ -212,7 +212,7 @@ def _parameter_groups(
 
 @torch.no_grad()
 def ema_update(average: nn.Module, model: nn.Module, decay: float) -> None:
-    """One step of the exponential moving average: ``average`` keeps ``decay`` of itself and takes the rest of ``model``.
+    """One step of the exponential moving average: ``average`` keeps ``decay`` of itself, the rest comes from ``model``.
 
     Buffers are averaged as parameters are; whole numbers stay.
     """

@@ -29,7 +29,8 @@ class RoiEmbedder(nn.Module):
     """RoI features to embeddings, at first as ``model`` itself would: the layers of its heads that embed, as a copy.
 
     RoI features (F,) hold the map's channels in a square of cells around the object's place, as far as those
-    layers see, and which head reads them. At the picture's border, where RoadNet's convolutions see zeros, the embedding differs.
+    layers see, and which head reads them. At the picture's border, where RoadNet's convolutions see zeros, the
+    embedding differs.
     """
 
     def __init__(self, model: AnyRoadNet) -> None:
