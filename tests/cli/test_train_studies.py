@@ -53,7 +53,7 @@ def test_unlabelled_drives_teach_in_metres(command: Command, tmp_path, monkeypat
 
 
 def test_the_study_of_features_is_a_table_a_file_and_a_picture(command: Command, tmp_path):
-    """On tracks that were kept before: random RoI features of the bundled RoadNet's size, so that nothing is tracked."""
+    """On tracks that were kept before: random RoI features of the bundled RoadNet's size, so nothing is tracked."""
     rng = np.random.default_rng(0)
     (tmp_path / "run" / "tracks").mkdir(parents=True)
     for seed, name in enumerate(("drive-1", "held-out-1")):
