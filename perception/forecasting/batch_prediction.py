@@ -29,7 +29,7 @@ def encode_windows(model: TrajectoryGRU, windows: Windows) -> tuple[Tensor, Moti
         )
         inputs.append(row)
     encoded = model.encode(torch.stack(inputs, dim=1), windows.labels, windows.features, windows.lengths)
-    return model.hear(encoded, state, windows.neighbours if windows.neighbours.shape[1] else None), state
+    return model.with_interaction(encoded, state, windows.neighbours if windows.neighbours.shape[1] else None), state
 
 
 @torch.inference_mode()

@@ -1,4 +1,4 @@
-"""What the others do: each object hears its nearest neighbours, whatever their order (Alahi et al. 2016, Social LSTM).
+"""Interaction: messages of an object's nearest neighbours, pooled whatever their order (Alahi et al. 2016, Social LSTM).
 
 A neighbour's message is made from its own recurrent state and from how it is seen by the object: where, how far, how
 it moves. Maximum and mean of the messages go to the decoder; nobody near gives zeros.
@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from perception.arrays import FloatArray, IntArray
 
 NEIGHBOURS = 8
-"""So many of the nearest are heard."""
+"""So many of the nearest take part."""
 
 
-class Neighbourhood(nn.Module):
-    """(N, E) encoded objects, relations (N, M, R) and neighbours (N, M) to what is heard (N, 2 * size)."""
+class InteractionPooling(nn.Module):
+    """(N, E) encoded objects, relations (N, M, R) and neighbours (N, M) to the pooled messages (N, 2 * size)."""
 
     def __init__(self, encoded_size: int, relation_size: int, size: int) -> None:
         super().__init__()
@@ -31,9 +31,9 @@ class Neighbourhood(nn.Module):
         states = self.state(encoded)[neighbours.clamp(min=0)]  # (N, M, size)
         messages = self.message((states + self.relation(relations)).relu()).relu()
         # Messages are never negative: where nobody is, zero changes neither the maximum nor the sum.
-        heard = messages * (neighbours >= 0)[..., None].to(messages.dtype)
+        valid = messages * (neighbours >= 0)[..., None].to(messages.dtype)
         count = (neighbours >= 0).sum(dim=1, keepdim=True).clamp(min=1)
-        return torch.cat([heard.amax(dim=1), heard.sum(dim=1) / count], dim=-1)
+        return torch.cat([valid.amax(dim=1), valid.sum(dim=1) / count], dim=-1)
 
 
 def nearest_neighbours(places: FloatArray, groups: IntArray | None = None, count: int = NEIGHBOURS) -> IntArray:

@@ -57,7 +57,7 @@ class StepAndDecode(nn.Module):
         model = self.model
         state, inputs = model.motion.advance(MotionState(last, displacements, durations), observations, dt_s, unseen_s)
         hidden, encoded = model.step(hidden, inputs, labels, features)
-        futures = model.decode(model.hear(encoded, state, neighbours), state, self.times_s, labels)
+        futures = model.decode(model.with_interaction(encoded, state, neighbours), state, self.times_s, labels)
         return (*futures, hidden, *state)
 
 

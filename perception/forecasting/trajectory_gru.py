@@ -1,4 +1,4 @@
-"""TrajectoryGRU: a recurrent network that is told once per frame where an object is, and says where it will go.
+"""TrajectoryGRU: a recurrent network that is fed once per frame with where an object is, and predicts where it will go.
 
     motion (size, displacement, velocities, time step ...), class, CNN feature or "none"
         -> embedding -> GRU (its hidden state stays with the track) -+-> K futures, probabilities, spreads
@@ -13,7 +13,7 @@ of which the best one learns: Cui et al. 2019 (MTP).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from perception.forecasting.features.ground_motion import GroundMotion
 from perception.forecasting.features.image_motion import ImageMotion
 from perception.forecasting.features.motion import Motion, MotionState
-from perception.forecasting.interaction import Neighbourhood
+from perception.forecasting.interaction import InteractionPooling
 from perception.taxonomy import CLASSES
 from perception.types import ReferenceFrame
 
@@ -47,7 +47,7 @@ class GruConfig:
     dropout: float = 0.0
     reference_frame: ReferenceFrame = "image"
     interaction_dim: int = 0
-    """Width of what is heard of the neighbours; 0 is off."""
+    """Width of the neighbours' pooled messages; 0 switches interaction off."""
 
 
 class Futures(NamedTuple):
@@ -88,8 +88,8 @@ class TrajectoryGRU(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         per_mode = 1 + motion.candidates + motion.dimensions * (config.curve_degree + config.spread_degree + 1)
         encoded_size = config.hidden_size + config.input_size
-        self.neighbourhood = (
-            Neighbourhood(encoded_size, motion.relation_size, config.interaction_dim)
+        self.interaction = (
+            InteractionPooling(encoded_size, motion.relation_size, config.interaction_dim)
             if config.interaction_dim
             else None
         )
@@ -125,18 +125,18 @@ class TrajectoryGRU(nn.Module):
         rows, last = torch.arange(len(lengths), device=lengths.device), lengths - 1
         return torch.cat([outputs[rows, last], embedded[rows, last]], dim=-1)
 
-    def hear(self, encoded: Tensor, state: MotionState, neighbours: Tensor | None) -> Tensor:
-        """The encoded objects (N, E), and what they hear of their ``neighbours`` (N, M), to the decoder's input.
+    def with_interaction(self, encoded: Tensor, state: MotionState, neighbours: Tensor | None) -> Tensor:
+        """The encoded objects (N, E) and the messages of their ``neighbours`` (N, M), as the decoder's input.
 
-        Neighbours are rows of ``encoded``, -1 for none; None means that nobody hears anybody.
+        Neighbours are rows of ``encoded``, -1 for none; None means no interaction.
         """
-        if self.neighbourhood is None:
+        if self.interaction is None:
             return encoded
         if neighbours is None:
-            heard = encoded.new_zeros(len(encoded), 2 * self.config.interaction_dim)
+            pooled = encoded.new_zeros(len(encoded), 2 * self.config.interaction_dim)
         else:
-            heard = self.neighbourhood(encoded, self.motion.relate(state, neighbours), neighbours)
-        return torch.cat([encoded, heard], dim=-1)
+            pooled = self.interaction(encoded, self.motion.relate(state, neighbours), neighbours)
+        return torch.cat([encoded, pooled], dim=-1)
 
     def step(self, hidden: Tensor, motion: Tensor, labels: Tensor, features: Tensor | None) -> tuple[Tensor, Tensor]:
         """One instant of N tracks: hidden (N, H) to the new hidden (N, H) and the encoded objects (N, E)."""
@@ -167,6 +167,12 @@ class TrajectoryGRU(nn.Module):
         # first few are what the loss makes good together.
         falls = nn.functional.softplus(logits[:, 1:, 0]).cumsum(dim=1)
         return Futures(self.log_probabilities(falls, self.choice_correction), motion.place(state, moved), stds)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+        """Weights of version 0.1 named ``interaction`` otherwise."""
+        for name in [name for name in state_dict if name.startswith(f"{prefix}neighbourhood.")]:
+            state_dict[name.replace("neighbourhood.", "interaction.", 1)] = state_dict.pop(name)
+        super()._load_from_state_dict(state_dict, prefix, *args)  # type: ignore[no-untyped-call]
 
     @staticmethod
     def log_probabilities(falls: Tensor, correction: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """Calibrated cameras: where each one sits on the car, and which ray every pixel looks along.
 
 Axes: image x right, y down, pixels, a pixel's centre at +0.5; camera z forward, x right, y down; vehicle x forward,
-y left, z up, origin on the road under the rear axle. What a lens bends, ``lens`` takes out of the pictures.
+y left, z up, origin on the road under the rear axle. What a lens bends, ``distortion`` takes out of the pictures.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ class AppendFile:
         try:
             self._stream: BinaryIO = self._create(path)
         except FileExistsError as error:
-            raise PerceptionError(f"{path}: exists already and is not overwritten; choose another --output.") from error
+            raise PerceptionError(f"{path}: exists already and is not overwritten; choose another `output`.") from error
         except OSError as error:
             raise self._failure(error) from error
         try:

@@ -22,18 +22,18 @@ def next_run_folder(root: Path, command: str, name: str) -> Path:
         parent.mkdir(parents=True, exist_ok=True)
         return _numbered(parent / _safe_name(name))
     except OSError as error:
-        remedy = "choose a folder that can be written with --output"
+        remedy = "give an `output` folder that can be written"
         raise PerceptionError(f"{parent}: cannot be made ({error.strerror}); {remedy}.") from error
 
 
 def output_folder(output: Path) -> Path:
-    """Make and return the folder that the user asked for with ``--output``.
+    """Make and return the folder that the user asked for.
 
     A folder that exists and is empty is taken as it is; when it holds anything, the next free number is added to
     its name. Raises ``UsageError`` when it is a file, ``PerceptionError`` when it cannot be made.
     """
     if output.exists() and not output.is_dir():
-        raise UsageError(f"--output {output}: is a file; name a folder.")
+        raise UsageError("is a file; name a folder.", field="output", value=str(output))
     try:
         if output.is_dir() and not any(output.iterdir()):
             return output
@@ -41,7 +41,7 @@ def output_folder(output: Path) -> Path:
         return _numbered(output)
     except OSError as error:
         raise PerceptionError(
-            f"--output {output}: cannot be made ({error.strerror}); choose another folder."
+            f"cannot be made ({error.strerror}); choose another folder.", field="output", value=str(output)
         ) from error
 
 

@@ -14,9 +14,9 @@ from perception.taxonomy import CLASSES
 from perception.types import Frame, Scene
 from perception.visualization.ground_view.birdseye import draw_birds_eye
 from perception.visualization.ground_view.birdseye_ground import BirdsEye
-from perception.visualization.ground_view.objects import draw_footprints, draw_pasts, draw_spreads, draw_ways
+from perception.visualization.ground_view.ground_scene import GroundScene, ground_scene
+from perception.visualization.ground_view.objects import draw_footprints, draw_pasts, draw_paths, draw_spreads
 from perception.visualization.ground_view.projection import RoadProjection
-from perception.visualization.ground_view.surroundings import Surroundings, surroundings
 from perception.visualization.image_view.annotation import AnnotationStyle, draw_boxes, place_labels
 from perception.visualization.primitives.colours import DARK, MUTED, PANEL, Colour
 from perception.visualization.primitives.labels import LabelLayer, draw_name, draw_status_line, name_box
@@ -49,15 +49,15 @@ def draw_rig(
         raise ValueError(f"draw_scene: expected cameras of the rig {list(rig.cameras)}, got {strangers}")
     unit = size_px[1] / 720
     layout = rig_layout(names, rig, size_px, status_px=round(_STATUS_PX * unit) if status is not None else 0)
-    around = surroundings(scene, history, min_probability=style.min_probability)
+    ground = ground_scene(scene, history, min_probability=style.min_probability)
     frames = {frame.camera: frame for frame in scene.frame_set}
     picture = _filled(size_px, DARK)
     for name in names:
-        _draw_tile(layout.tiles[name].of(picture), name, frames.get(name), rig, around, style, layout)
+        _draw_tile(layout.tiles[name].of(picture), name, frames.get(name), rig, ground, style, layout)
     above = layout.above
     panel = np.empty((above.height, above.width, 3), np.uint8)
     seeing = [rig.cameras[name] for name in names if name in frames]
-    draw_birds_eye(panel, BirdsEye.of(rig, (above.width, above.height)), around, seeing, style=style, unit=unit)
+    draw_birds_eye(panel, BirdsEye.of(rig, (above.width, above.height)), ground, seeing, style=style, unit=unit)
     above.of(picture)[:] = panel
     if status is not None:
         strip = picture[size_px[1] - round(_STATUS_PX * unit) :]
@@ -77,7 +77,7 @@ def _draw_tile(
     name: str,
     frame: Frame | None,
     rig: Rig,
-    around: Surroundings,
+    ground: GroundScene,
     style: AnnotationStyle,
     layout: RigLayout,
 ) -> None:
@@ -91,7 +91,7 @@ def _draw_tile(
     else:
         scale, offset_px = fitted(frame.size_px, area)
         canvas = _image(frame, area, scale, offset_px)
-        _annotate(canvas, frame, rig, around, scale, offset_px, style, unit)
+        _annotate(canvas, frame, rig, ground, scale, offset_px, style, unit)
         tile[:] = canvas
     draw_name(tile, name if frame is not None else f"{name}: no picture", unit=unit)
 
@@ -119,7 +119,7 @@ def _annotate(
     canvas: NDArray[np.uint8],
     frame: Frame,
     rig: Rig,
-    around: Surroundings,
+    ground: GroundScene,
     scale: FloatArray,
     offset_px: FloatArray,
     style: AnnotationStyle,
@@ -131,27 +131,27 @@ def _annotate(
     calibrated = scale * np.array(frame.size_px) / np.array(camera.size_px)
     projection = RoadProjection.of_camera(camera, rig.road_height_m, calibrated, offset_px)
     overlay = Overlay((canvas.shape[1], canvas.shape[0]))
-    futures = around.futures if style.futures else None
+    futures = ground.futures if style.futures else None
     if futures is not None:
         futures = futures[projection.may_show(futures.paths_m, overlay.size_px)]
-    draw_footprints(overlay, projection, around, alpha=0.22)
+    draw_footprints(overlay, projection, ground, alpha=0.22)
     if futures:
-        draw_spreads(overlay, projection, futures, around.colours, stds=style.spread_stds)
+        draw_spreads(overlay, projection, futures, ground.colours, stds=style.spread_stds)
     if style.past:
-        draw_pasts(overlay, projection, around, alpha=0.6, width_px=unit)
+        draw_pasts(overlay, projection, ground, alpha=0.6, width_px=unit)
     if futures:
         # The unlikely ones are for the view from above: here they would lie over one another.
-        draw_ways(overlay, projection, around, futures, alpha=0.6, width_px=unit, min_strength=_MIN_STRENGTH)
-    rows, boxes = _boxes(frame.camera, around)
+        draw_paths(overlay, projection, ground, futures, alpha=0.6, width_px=unit, min_strength=_MIN_STRENGTH)
+    rows, boxes = _boxes(frame.camera, ground)
     boxes = boxes * np.tile(scale, 2) + np.tile(offset_px, 2)
-    colours = [around.colours[row] for row in rows.tolist()]
-    unseen_s = around.tracks.unseen_s[rows]
+    colours = [ground.colours[row] for row in rows.tolist()]
+    unseen_s = ground.tracks.unseen_s[rows]
     if style.boxes:
         draw_boxes(overlay, boxes, unseen_s, colours, unit)
     labels = LabelLayer((canvas.shape[1], canvas.shape[0]))
     labels.reserve(name_box(frame.camera, unit=unit)[None])
     if style.labels:
-        ids, classes = around.tracks.ids[rows].tolist(), around.tracks.labels[rows].tolist()
+        ids, classes = ground.tracks.ids[rows].tolist(), ground.tracks.labels[rows].tolist()
         # Small objects in small pictures carry their id alone: names would cover their neighbours.
         is_large = (boxes[:, 3] - boxes[:, 1] >= _NAMED_FROM_PX[1]) & (canvas.shape[1] >= _NAMED_FROM_PX[0])
         texts = [
@@ -164,9 +164,9 @@ def _annotate(
     labels.draw_text(canvas)
 
 
-def _boxes(camera: str, around: Surroundings) -> tuple[IntArray, FloatArray]:
+def _boxes(camera: str, ground: GroundScene) -> tuple[IntArray, FloatArray]:
     """Rows (B,) of the objects that this camera sees or should see, far ones first, and their boxes (B, 4)."""
-    tracks, sightings = around.tracks, around.tracks.sightings
+    tracks, sightings = ground.tracks, ground.tracks.sightings
     here = np.flatnonzero((tracks.cameras == camera) & ((tracks.unseen_s > 0) | (sightings is None)))
     if sightings is None or not len(tracks):
         return here, tracks.boxes_xyxy_px[here]

@@ -59,7 +59,7 @@ class VideoWriter:
         self._first_ns = 0
         self._last_ticks = -1
         if path.exists() and path.is_file() and path.stat().st_size:
-            raise PerceptionError(f"{path}: exists already and is not overwritten; choose another --output.")
+            raise PerceptionError(f"{path}: exists already and is not overwritten; choose another `output`.")
 
     def __enter__(self) -> VideoWriter:
         return self

@@ -1,4 +1,4 @@
-"""What objects hear of one another: order, absence, and who is near."""
+"""What objects learn of one another: order, absence, and who is near."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from support.windows import make_windows
 
 from perception.forecasting import GruConfig, GruForecaster, TrajectoryGRU
 from perception.forecasting.batch_prediction import encode_windows, predict_windows
-from perception.forecasting.interaction import Neighbourhood, nearest_neighbours
+from perception.forecasting.interaction import InteractionPooling, nearest_neighbours
 from perception.forecasting.track_dataset import Windows
 
 CPU = torch.device("cpu")
@@ -38,45 +38,45 @@ def _windows(model: TrajectoryGRU, neighbours: list[list[int]]) -> Windows:
 
 
 @pytest.fixture
-def neighbourhood() -> Neighbourhood:
+def pooling() -> InteractionPooling:
     torch.manual_seed(6)
-    return Neighbourhood(encoded_size=5, relation_size=3, size=4)
+    return InteractionPooling(encoded_size=5, relation_size=3, size=4)
 
 
-def test_the_order_of_the_neighbours_changes_nothing(neighbourhood):
+def test_the_order_of_the_neighbours_changes_nothing(pooling):
     generator = torch.Generator().manual_seed(0)
     encoded, relations = torch.randn(6, 5, generator=generator), torch.randn(6, 4, 3, generator=generator)
     neighbours = torch.tensor([[1, 2, 3, -1], [0, -1, 4, 5], [5, 4, 3, 1], [-1, -1, -1, 0], [0, 1, 2, 3], [-1] * 4])
-    heard = neighbourhood(encoded, relations, neighbours)
+    pooled = pooling(encoded, relations, neighbours)
     order = torch.tensor([2, 0, 3, 1])
-    torch.testing.assert_close(neighbourhood(encoded, relations[:, order], neighbours[:, order]), heard)
-    assert (heard[:5] != 0).any(dim=1).all()
-    assert heard.unique(dim=0).shape[0] == 6
+    torch.testing.assert_close(pooling(encoded, relations[:, order], neighbours[:, order]), pooled)
+    assert (pooled[:5] != 0).any(dim=1).all()
+    assert pooled.unique(dim=0).shape[0] == 6
 
 
-def test_nobody_near_is_zeros(neighbourhood):
-    heard = neighbourhood(torch.randn(2, 5), torch.randn(2, 3, 3), torch.tensor([[-1, -1, -1], [0, -1, -1]]))
-    assert torch.all(heard[0] == 0)
-    assert torch.any(heard[1] != 0)
+def test_nobody_near_is_zeros(pooling):
+    pooled = pooling(torch.randn(2, 5), torch.randn(2, 3, 3), torch.tensor([[-1, -1, -1], [0, -1, -1]]))
+    assert torch.all(pooled[0] == 0)
+    assert torch.any(pooled[1] != 0)
 
 
-def test_places_that_nobody_fills_change_nothing(neighbourhood):
+def test_places_that_nobody_fills_change_nothing(pooling):
     encoded, relations = torch.randn(3, 5), torch.randn(3, 2, 3)
     neighbours = torch.tensor([[1, 2], [0, -1], [1, 0]])
-    heard = neighbourhood(encoded, relations, neighbours)
-    wider = neighbourhood(
+    pooled = pooling(encoded, relations, neighbours)
+    wider = pooling(
         encoded,
         torch.cat([relations, torch.randn(3, 3, 3)], dim=1),
         torch.nn.functional.pad(neighbours, (0, 3), value=-1),
     )
-    torch.testing.assert_close(wider, heard)
+    torch.testing.assert_close(wider, pooled)
 
 
-def test_what_is_heard_is_the_maximum_and_the_mean_of_the_messages(neighbourhood):
+def test_what_is_pooled_is_the_maximum_and_the_mean_of_the_messages(pooling):
     encoded, relations = torch.randn(3, 5), torch.randn(3, 2, 3)
-    both = neighbourhood(encoded, relations, torch.tensor([[1, 2], [-1, -1], [-1, -1]]))[0]
-    one = neighbourhood(encoded, relations[:, :1], torch.tensor([[1], [-1], [-1]]))[0, :4]
-    other = neighbourhood(encoded, relations[:, 1:], torch.tensor([[2], [-1], [-1]]))[0, :4]
+    both = pooling(encoded, relations, torch.tensor([[1, 2], [-1, -1], [-1, -1]]))[0]
+    one = pooling(encoded, relations[:, :1], torch.tensor([[1], [-1], [-1]]))[0, :4]
+    other = pooling(encoded, relations[:, 1:], torch.tensor([[2], [-1], [-1]]))[0, :4]
     torch.testing.assert_close(both, torch.cat([torch.maximum(one, other), (one + other) / 2]))
 
 
@@ -95,7 +95,7 @@ def test_permuted_neighbours_and_permuted_objects_have_the_same_futures(config):
 
 
 @pytest.mark.parametrize("config", [IMAGE, GROUND])
-def test_neighbours_are_heard_and_nobody_equals_silence(config):
+def test_neighbours_are_pooled_and_nobody_equals_silence(config):
     model = _model(config)
     near, nobody, silent = (
         predict_windows(model, _windows(model, neighbours), TIMES_S)[0].means
@@ -106,14 +106,14 @@ def test_neighbours_are_heard_and_nobody_equals_silence(config):
 
 
 @pytest.mark.parametrize("config", [IMAGE, GROUND])
-def test_switched_off_nobody_is_heard(config):
+def test_switched_off_there_is_no_interaction(config):
     model = _model(replace(config, interaction_dim=0))
-    assert model.neighbourhood is None
+    assert model.interaction is None
     near, alone = (encode_windows(model, _windows(model, who))[0] for who in ([[1, 2], [0, 2], [1, 0]], [[], [], []]))
     assert torch.equal(near, alone)
 
 
-def test_a_turned_and_moved_world_is_heard_alike():
+def test_a_turned_and_moved_world_interacts_alike():
     model = _model(GROUND)
     windows = _windows(model, [[1, 2], [0, 2], [1, 0]])
     angle, seen = torch.tensor(2.0), windows.observations.clone()
@@ -131,7 +131,7 @@ def test_a_turned_and_moved_world_is_heard_alike():
     torch.testing.assert_close(there, here @ turn.T + torch.tensor([30.0, -20.0]), atol=2e-3, rtol=1e-4)
 
 
-def test_gradients_reach_the_neighbours_and_the_neighbourhood():
+def test_gradients_reach_the_neighbours_and_the_interaction():
     model = _model(GROUND)
     windows = _windows(model, [[1, -1], [-1, -1], [-1, -1]])
     seen = windows.observations.requires_grad_(True)
@@ -140,7 +140,7 @@ def test_gradients_reach_the_neighbours_and_the_neighbourhood():
     assert seen.grad is not None
     assert seen.grad[1].abs().sum() > 0
     assert seen.grad[2].abs().sum() == 0
-    assert all(weights.grad.abs().sum() > 0 for weights in model.neighbourhood.parameters())
+    assert all(weights.grad.abs().sum() > 0 for weights in model.interaction.parameters())
 
 
 def _brute_force(places: np.ndarray, groups: np.ndarray, count: int) -> np.ndarray:
@@ -186,7 +186,7 @@ def test_without_groups_all_are_together():
     assert nearest_neighbours(np.array([[3.0, 4.0]]), count=2).tolist() == [[-1, -1]]
 
 
-def test_in_the_image_only_those_of_the_same_camera_are_heard():
+def test_in_the_image_only_those_of_the_same_camera_are_pooled():
     model = _model(IMAGE)
     boxes = np.array([[0.3, 0.5, 0.1, 0.1], [0.5, 0.5, 0.1, 0.1]])
     tracks = make_tracks(boxes, np.array([1, 2]))
@@ -200,7 +200,7 @@ def test_in_the_image_only_those_of_the_same_camera_are_heard():
     assert not np.allclose(forecast(["front", "front"], [0, 1])[:1], alone, atol=1e-6)
 
 
-def test_online_the_same_is_heard_as_in_windows():
+def test_online_the_same_is_pooled_as_in_windows():
     """Ten instants of a crowd in which one goes and one comes: its steps, and its windows at once."""
     model, rng = _model(GROUND), np.random.default_rng(1)
     forecaster = GruForecaster.of(model, device=CPU, dt_s=0.5)
@@ -215,3 +215,11 @@ def test_online_the_same_is_heard_as_in_windows():
     expected = predict_windows(model, windows, torch.arange(1, 9) * 0.5)[0]
     np.testing.assert_allclose(forecasts.means, expected.means, atol=1e-3)
     np.testing.assert_allclose(forecasts.probabilities, expected.log_probabilities.exp(), atol=1e-4)
+
+
+def test_weights_of_version_0_1_load():
+    model, other = _model(GROUND), TrajectoryGRU(GROUND)
+    other.load_state_dict(
+        {name.replace("interaction.", "neighbourhood."): value for name, value in model.state_dict().items()}
+    )
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), other.parameters(), strict=True))

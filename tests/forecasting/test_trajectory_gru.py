@@ -108,7 +108,7 @@ def test_a_feature_of_zeros_is_no_feature(model):
     assert not torch.allclose(none, some)
 
 
-def test_how_sure_the_tracker_is_of_a_box_is_heard(model):
+def test_how_sure_the_tracker_is_of_a_box_is_used(model):
     windows = _windows()
     exact = windows.observations.clone()
     exact[..., 4:] = 0

@@ -35,7 +35,7 @@ def test_names_are_made_safe(tmp_path, name, folder):
 
 def test_a_root_that_cannot_be_written_names_the_remedy(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(PerceptionError, match="--output") as caught:
+    with pytest.raises(PerceptionError, match="`output`") as caught:
         next_run_folder(tmp_path / "file", "stream", "road")
     assert caught.value.exit_code == 1
 
@@ -51,7 +51,7 @@ def test_an_output_folder_with_something_in_it_is_numbered(tmp_path):
 
 def test_an_output_that_is_a_file_is_wrong_use(tmp_path):
     (tmp_path / "out.mp4").write_text("")
-    with pytest.raises(UsageError, match=r"--output .*out\.mp4: is a file"):
+    with pytest.raises(UsageError, match=r"output .*out\.mp4: is a file"):
         output_folder(tmp_path / "out.mp4")
     with pytest.raises(PerceptionError, match="cannot be made"):
         output_folder(tmp_path / "out.mp4" / "below")

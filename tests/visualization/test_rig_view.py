@@ -53,8 +53,8 @@ def test_a_future_lies_on_the_road_where_the_camera_sees_it(rig, draw, ground_tr
     picture, bare = draw(tracks, ground_forecasts_of(tracks, [[5.0, 0.0]])), draw(tracks)
     drawn, scale, offset = tile(picture, rig, "front")
     mask = (drawn != tile(bare, rig, "front")[0]).any(axis=2)
-    way = np.array([[x, 2.0, 0.0] for x in (12.0, 16.0, 20.0, 24.0)])
-    pixels, _ = rig.cameras["front"].project(way)
+    path = np.array([[x, 2.0, 0.0] for x in (12.0, 16.0, 20.0, 24.0)])
+    pixels, _ = rig.cameras["front"].project(path)
     for x, y in np.rint(pixels * scale + offset - 0.5).astype(int):
         assert mask[y, x]
     horizon_px = round(180 * scale[1] + offset[1])

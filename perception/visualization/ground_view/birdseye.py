@@ -13,8 +13,8 @@ from perception.geometry.cameras import Camera
 from perception.geometry.rotation import left_normals, rotate, unit_vectors
 from perception.taxonomy import CLASSES, PEDESTRIAN_LABEL, TWO_WHEELED_LABELS
 from perception.visualization.ground_view.birdseye_ground import BirdsEye, draw_ground, ring_name_boxes
-from perception.visualization.ground_view.objects import draw_pasts, draw_spreads, draw_ways, oriented
-from perception.visualization.ground_view.surroundings import GroundFutures, Surroundings
+from perception.visualization.ground_view.ground_scene import GroundFutures, GroundScene
+from perception.visualization.ground_view.objects import draw_pasts, draw_paths, draw_spreads, oriented
 from perception.visualization.image_view.annotation import AnnotationStyle
 from perception.visualization.primitives.colours import DARK, MUTED, WHITE, Colour
 from perception.visualization.primitives.labels import Label, LabelLayer, draw_words, text_width_px
@@ -36,44 +36,44 @@ _FAINT: Colour = (84, 94, 110)
 def draw_birds_eye(
     panel: NDArray[np.uint8],
     view: BirdsEye,
-    around: Surroundings,
+    ground: GroundScene,
     cameras: Sequence[Camera],
     *,
     style: AnnotationStyle,
     unit: float,
 ) -> None:
     """Draw onto ``panel`` (H, W, 3) of the view's size, in place; ``cameras`` are those that have a picture now."""
-    draw_ground(panel, view, cameras, position_m=around.position_m, heading_rad=around.heading_rad, unit=unit)
+    draw_ground(panel, view, cameras, position_m=ground.position_m, heading_rad=ground.heading_rad, unit=unit)
     overlay = Overlay(view.size_px)
     projection = view.projection
-    futures = around.futures if style.futures else None
+    futures = ground.futures if style.futures else None
     if style.past:
-        _draw_own_past(overlay, view, around)
-        draw_pasts(overlay, projection, around, alpha=0.75, width_px=1.6 * unit)
+        _draw_own_past(overlay, view, ground)
+        draw_pasts(overlay, projection, ground, alpha=0.75, width_px=1.6 * unit)
     if futures is not None:
-        draw_spreads(overlay, projection, futures, around.colours, stds=style.spread_stds)
-        _draw_ends(overlay, view, futures, around.colours, unit)
-        draw_ways(overlay, projection, around, futures, alpha=0.85, width_px=1.3 * unit)
+        draw_spreads(overlay, projection, futures, ground.colours, stds=style.spread_stds)
+        _draw_ends(overlay, view, futures, ground.colours, unit)
+        draw_paths(overlay, projection, ground, futures, alpha=0.85, width_px=1.3 * unit)
     _draw_own_car(overlay, view)
-    boxes = _draw_objects(overlay, view, around, unit)
+    boxes = _draw_objects(overlay, view, ground, unit)
     labels = LabelLayer(view.size_px)
     labels.reserve(_reserved(view, unit))
     labels.reserve(boxes)
     if style.labels:
-        _place_ids(labels, boxes, around, unit)
+        _place_ids(labels, boxes, ground, unit)
         if futures is not None:
-            _place_percents(labels, view, around, futures, unit)
+            _place_percents(labels, view, ground, futures, unit)
     overlay.blend_into(panel)
     labels.draw_text(panel)
-    _draw_speed(panel, around, unit)
-    _draw_compass(panel, view, around.heading_rad, unit)
-    _draw_legend(panel, view, around, unit)
+    _draw_speed(panel, ground, unit)
+    _draw_compass(panel, view, ground.heading_rad, unit)
+    _draw_legend(panel, view, ground, unit)
 
 
-def _draw_own_past(overlay: Overlay, view: BirdsEye, around: Surroundings) -> None:
-    """The car's own way as a band as wide as the car, fading with age."""
-    path = np.concatenate([around.own_past_m, np.zeros((1, 2))])
-    ages = np.append(around.own_ages, 0.0)
+def _draw_own_past(overlay: Overlay, view: BirdsEye, ground: GroundScene) -> None:
+    """The car's own path as a band as wide as the car, fading with age."""
+    path = np.concatenate([ground.own_past_m, np.zeros((1, 2))])
+    ages = np.append(ground.own_ages, 0.0)
     at = np.unique(np.linspace(0, len(path) - 1, 9).round().astype(int))
     path, ages = path[at], ages[at]
     if len(path) < 2 or np.linalg.norm(path[0]) < 1.0:
@@ -103,13 +103,13 @@ def _draw_own_car(overlay: Overlay, view: BirdsEye) -> None:
     overlay.fill(shape(-0.6, -0.1, half - 0.28, 0.15 * px), _GLASS, 1.0)
 
 
-def _draw_objects(overlay: Overlay, view: BirdsEye, around: Surroundings, unit: float) -> FloatArray:
+def _draw_objects(overlay: Overlay, view: BirdsEye, ground: GroundScene, unit: float) -> FloatArray:
     """Draw the road users; returns the boxes (N, 4) that they cover, in pixels."""
-    outlines, noses = _shapes(view, around, unit)
+    outlines, noses = _shapes(view, ground, unit)
     fixed_outlines, fixed_noses = overlay.fixed(outlines), overlay.fixed(noses)
-    labels, unseen_s = around.tracks.labels.tolist(), around.tracks.unseen_s.tolist()
+    labels, unseen_s = ground.tracks.labels.tolist(), ground.tracks.unseen_s.tolist()
     edge_px = max(1, round(1.2 * unit))
-    for row, colour in enumerate(around.colours):
+    for row, colour in enumerate(ground.colours):
         if unseen_s[row] > 0:
             overlay.fill(fixed_outlines[row], colour, 0.14)
             overlay.outline(fixed_outlines[row], colour, 0.55, width_px=1)
@@ -122,27 +122,27 @@ def _draw_objects(overlay: Overlay, view: BirdsEye, around: Surroundings, unit: 
     return np.concatenate([outlines.min(axis=1), outlines.max(axis=1)], axis=1).reshape(-1, 4)
 
 
-def _shapes(view: BirdsEye, around: Surroundings, unit: float) -> tuple[FloatArray, FloatArray]:
+def _shapes(view: BirdsEye, ground: GroundScene, unit: float) -> tuple[FloatArray, FloatArray]:
     """Outlines (N, P, 2) in pixels, no smaller than one can see, and the dark windscreen or nose (N, 4, 2) of each."""
-    sizes = around.sizes_lwh_m[:, :2].copy()
+    sizes = ground.sizes_lwh_m[:, :2].copy()
     smallest = np.array([_MIN_LENGTH_PX, _MIN_SIDE_PX]) * unit / view.px_per_m
-    is_person = around.tracks.labels == PEDESTRIAN_LABEL
+    is_person = ground.tracks.labels == PEDESTRIAN_LABEL
     sizes = np.maximum(sizes, np.where(is_person[:, None], 7.5 * unit / view.px_per_m, smallest))
     halves = sizes / 2
     radii = np.where(is_person, halves[:, 1], np.minimum(0.35 * halves[:, 1] + 0.15, halves[:, 1]))
     local = rounded_rectangles(np.concatenate([-halves, halves], axis=1), radii)
-    slim = np.isin(around.tracks.labels, TWO_WHEELED_LABELS)
-    ahead = np.where(slim, 0.95, np.where(around.sizes_lwh_m[:, 0] > 6, 0.9, 0.52))
-    behind = np.where(slim, 0.45, np.where(around.sizes_lwh_m[:, 0] > 6, 0.74, 0.16))
+    slim = np.isin(ground.tracks.labels, TWO_WHEELED_LABELS)
+    ahead = np.where(slim, 0.95, np.where(ground.sizes_lwh_m[:, 0] > 6, 0.9, 0.52))
+    behind = np.where(slim, 0.45, np.where(ground.sizes_lwh_m[:, 0] > 6, 0.74, 0.16))
     corners = np.stack([ahead, ahead, behind, behind], axis=1) * halves[:, :1]
     sides = np.array([0.74, -0.74, -0.66, 0.66]) * halves[:, 1:]
-    outlines, _ = view.projection.pixels(oriented(local, around))
-    noses, _ = view.projection.pixels(oriented(np.stack([corners, sides], axis=-1), around))
+    outlines, _ = view.projection.pixels(oriented(local, ground))
+    noses, _ = view.projection.pixels(oriented(np.stack([corners, sides], axis=-1), ground))
     return outlines, noses
 
 
 def _draw_ends(overlay: Overlay, view: BirdsEye, futures: GroundFutures, colours: list[Colour], unit: float) -> None:
-    """The ellipse of the spread at the end of each best way, and a dot at the end of every way."""
+    """The ellipse of the spread at the end of each most probable path, and a dot at the end of every path."""
     angles = np.linspace(0, 2 * np.pi, 25)[:-1]
     local = unit_vectors(angles) * np.clip(futures.stds_m, 0.3, 8.0)[:, None]
     turned = rotate(local, futures.axes_rad[:, None])
@@ -173,15 +173,15 @@ def _reserved(view: BirdsEye, unit: float) -> FloatArray:
     )
 
 
-def _place_ids(labels: LabelLayer, boxes_px: FloatArray, around: Surroundings, unit: float) -> None:
+def _place_ids(labels: LabelLayer, boxes_px: FloatArray, ground: GroundScene, unit: float) -> None:
     """The ids beside the objects, those of near ones first."""
     for row in reversed(range(len(boxes_px))):
         grown = boxes_px[row] + np.array([-1, -1, 1, 1])
-        labels.place(Label(str(int(around.tracks.ids[row])), grown, around.colours[row], 8 * unit, bare=True))
+        labels.place(Label(str(int(ground.tracks.ids[row])), grown, ground.colours[row], 8 * unit, bare=True))
 
 
 def _place_percents(
-    labels: LabelLayer, view: BirdsEye, around: Surroundings, futures: GroundFutures, unit: float
+    labels: LabelLayer, view: BirdsEye, ground: GroundScene, futures: GroundFutures, unit: float
 ) -> None:
     """How probable the first few futures of the nearest moving objects are, at their ends."""
     lengths_m = np.linalg.norm(futures.paths_m[:, -1] - futures.paths_m[:, 0], axis=1)
@@ -194,14 +194,14 @@ def _place_percents(
     for row in np.flatnonzero(is_told).tolist()[::-1]:
         box = np.concatenate([ends[row] - 3 * unit, ends[row] + 3 * unit])
         text = f"{100 * float(futures.probabilities[row]):.0f}%"
-        labels.place(Label(text, box, around.colours[int(futures.rows[row])], 7 * unit, bare=True))
+        labels.place(Label(text, box, ground.colours[int(futures.rows[row])], 7 * unit, bare=True))
 
 
-def _draw_speed(panel: NDArray[np.uint8], around: Surroundings, unit: float) -> None:
-    if around.speed_mps is None:
+def _draw_speed(panel: NDArray[np.uint8], ground: GroundScene, unit: float) -> None:
+    if ground.speed_mps is None:
         return
     left, base = 16 * unit, 38 * unit
-    width = draw_words(panel, f"{abs(3.6 * around.speed_mps):.0f}", (left, base), text_px=22 * unit, colour=WHITE)
+    width = draw_words(panel, f"{abs(3.6 * ground.speed_mps):.0f}", (left, base), text_px=22 * unit, colour=WHITE)
     draw_words(panel, "km/h", (left + width + 6 * unit, base), text_px=9 * unit, colour=MUTED)
 
 
@@ -219,9 +219,9 @@ def _draw_compass(panel: NDArray[np.uint8], view: BirdsEye, heading_rad: float, 
     overlay.blend_into(panel)
 
 
-def _draw_legend(panel: NDArray[np.uint8], view: BirdsEye, around: Surroundings, unit: float) -> None:
+def _draw_legend(panel: NDArray[np.uint8], view: BirdsEye, ground: GroundScene, unit: float) -> None:
     """How many of each class there are, along the lower edge, which is darkened for it."""
-    counts = np.bincount(around.tracks.labels, minlength=len(CLASSES)).tolist()
+    counts = np.bincount(ground.tracks.labels, minlength=len(CLASSES)).tolist()
     width, height = view.size_px
     strip = panel[height - round(_LEGEND_PX * unit) :]
     cv2.addWeighted(strip, 0.25, np.full_like(strip, DARK), 0.75, 0, dst=strip)

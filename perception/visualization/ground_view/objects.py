@@ -8,8 +8,8 @@ import numpy as np
 
 from perception.arrays import FloatArray
 from perception.geometry.rotation import rotate
+from perception.visualization.ground_view.ground_scene import GroundFutures, GroundScene, has_moved
 from perception.visualization.ground_view.projection import BoolArray, RoadProjection
-from perception.visualization.ground_view.surroundings import GroundFutures, Surroundings, has_moved
 from perception.visualization.primitives.colours import Colour
 from perception.visualization.primitives.overlay import Overlay
 
@@ -21,73 +21,73 @@ _BAND_PIECES = 8
 _SPREAD_PIECES = 4
 _FAR_FADE = 0.18
 _ALPHA_LEVELS = 7
-_MIN_WAY_PX = 6.0
+_MIN_PATH_PX = 6.0
 
 
 def draw_spreads(
     overlay: Overlay, projection: RoadProjection, futures: GroundFutures, colours: list[Colour], *, stds: float
 ) -> None:
-    """Lay a translucent band around each best way, as wide as its spread."""
+    """Lay a translucent band around each most probable path, as wide as its spread."""
     futures = futures[futures.best]
     halves = stds * futures.spreads_m + _MIN_BAND_M
     _draw_bands(overlay, projection, futures, halves, (0.3, 0.1), colours, pieces=_SPREAD_PIECES)
 
 
-def draw_ways(
+def draw_paths(
     overlay: Overlay,
     projection: RoadProjection,
-    around: Surroundings,
+    ground: GroundScene,
     futures: GroundFutures,
     *,
     alpha: float,
     width_px: float,
     min_strength: float = 0.0,
 ) -> None:
-    """Draw the best way of each object as a band on the road of opacity ``alpha``, the others as lines where they
-    have ``min_strength``; all are fainter with time."""
+    """Draw the most probable path of each object as a band on the road of opacity ``alpha``, the others as lines where
+    they have ``min_strength``; all are fainter with time."""
     best, others = futures[futures.best], futures[~futures.best & (futures.strengths >= min_strength)]
     segments, seen = projection.segments(others.paths_m)
     alphas = others.strengths[:, None] * np.linspace(1.0, _FAR_FADE, segments.shape[1])
-    _draw_lines(overlay, segments, seen, alphas, [around.colours[row] for row in others.rows.tolist()], width_px)
-    halves = np.maximum(_MIN_BAND_M, _BAND_SHARE * around.sizes_lwh_m[best.rows, 1])
+    _draw_lines(overlay, segments, seen, alphas, [ground.colours[row] for row in others.rows.tolist()], width_px)
+    halves = np.maximum(_MIN_BAND_M, _BAND_SHARE * ground.sizes_lwh_m[best.rows, 1])
     halves = np.repeat(halves[:, None], best.paths_m.shape[1], axis=1)
-    _draw_bands(overlay, projection, best, halves, (alpha, _FAR_FADE * alpha), around.colours, pieces=_BAND_PIECES)
+    _draw_bands(overlay, projection, best, halves, (alpha, _FAR_FADE * alpha), ground.colours, pieces=_BAND_PIECES)
 
 
 def draw_pasts(
-    overlay: Overlay, projection: RoadProjection, around: Surroundings, *, alpha: float, width_px: float
+    overlay: Overlay, projection: RoadProjection, ground: GroundScene, *, alpha: float, width_px: float
 ) -> None:
     """Draw where each object has been as a line that fades with age."""
-    rows = np.flatnonzero(has_moved(around.pasts_m))
-    rows = rows[projection.may_show(around.pasts_m[rows], overlay.size_px)]
+    rows = np.flatnonzero(has_moved(ground.pasts_m))
+    rows = rows[projection.may_show(ground.pasts_m[rows], overlay.size_px)]
     if not len(rows):
         return
-    segments, seen = projection.segments(around.pasts_m[rows])
-    lengths = np.linalg.norm(np.diff(around.pasts_m[rows], axis=1), axis=-1)
+    segments, seen = projection.segments(ground.pasts_m[rows])
+    lengths = np.linalg.norm(np.diff(ground.pasts_m[rows], axis=1), axis=-1)
     alphas = np.broadcast_to(alpha * np.linspace(0.1, 1.0, segments.shape[1]), seen.shape)
-    colours = [around.colours[row] for row in rows.tolist()]
+    colours = [ground.colours[row] for row in rows.tolist()]
     _draw_lines(overlay, segments, seen & (lengths > 0.02), alphas, colours, width_px)
 
 
-def draw_footprints(overlay: Overlay, projection: RoadProjection, around: Surroundings, *, alpha: float) -> None:
+def draw_footprints(overlay: Overlay, projection: RoadProjection, ground: GroundScene, *, alpha: float) -> None:
     """Fill the ground under each object that is seen now."""
-    shown = projection.may_show(around.centres_m[:, None], overlay.size_px) & (around.tracks.unseen_s == 0)
+    shown = projection.may_show(ground.centres_m[:, None], overlay.size_px) & (ground.tracks.unseen_s == 0)
     rows = np.flatnonzero(shown)
-    corners, in_front = projection.pixels(footprints(around)[rows])
+    corners, in_front = projection.pixels(footprints(ground)[rows])
     drawn = in_front.all(axis=1) & _in_picture(corners, overlay.size_px)
     for row, corners_px in zip(rows[drawn].tolist(), overlay.fixed(corners[drawn]), strict=True):
-        overlay.fill(corners_px, around.colours[row], alpha)
+        overlay.fill(corners_px, ground.colours[row], alpha)
 
 
-def footprints(around: Surroundings) -> FloatArray:
+def footprints(ground: GroundScene) -> FloatArray:
     """(N, 4, 2): the corners of the objects on the road: front left, front right, rear right, rear left."""
     signs = np.array([[0.5, 0.5], [0.5, -0.5], [-0.5, -0.5], [-0.5, 0.5]])
-    return oriented(signs * around.sizes_lwh_m[:, None, :2], around)
+    return oriented(signs * ground.sizes_lwh_m[:, None, :2], ground)
 
 
-def oriented(local_m: FloatArray, around: Surroundings) -> FloatArray:
+def oriented(local_m: FloatArray, ground: GroundScene) -> FloatArray:
     """Points (N, P, 2) in each object's own axes (x ahead, y left, from its centre) in the vehicle's axes."""
-    return around.centres_m[:, None] + rotate(local_m, around.headings_rad[:, None])
+    return ground.centres_m[:, None] + rotate(local_m, ground.headings_rad[:, None])
 
 
 def _draw_bands(
@@ -100,7 +100,7 @@ def _draw_bands(
     *,
     pieces: int,
 ) -> None:
-    """Fill bands of half-widths (M, P) around ways in ``pieces``, whose opacities go from now to the far end."""
+    """Fill bands of half-widths (M, P) around paths in ``pieces``, whose opacities go from now to the far end."""
     at = np.unique(np.linspace(0, futures.paths_m.shape[1] - 1, pieces + 1).round().astype(int))
     path, reach = futures.paths_m[:, at], halves_m[:, at, None] * futures.across[:, at]
     borders = _overlapping(np.stack([path + reach, path - reach]))
@@ -158,8 +158,8 @@ def _in_picture(shapes_px: FloatArray, size_px: tuple[int, int]) -> BoolArray:
 
 
 def _is_long(shapes_px: FloatArray, seen: BoolArray) -> BoolArray:
-    """(M,): which ways of pieces (M, Q, P, 2) are long enough in the picture to be told from the object itself."""
+    """(M,): which paths of pieces (M, Q, P, 2) are long enough in the picture to be told from the object itself."""
     extent = np.abs(np.where(seen[..., None, None], shapes_px - shapes_px[:, :1, :1], 0.0)).max(
         axis=(1, 2, 3), initial=0
     )
-    return np.asarray(extent >= _MIN_WAY_PX)
+    return np.asarray(extent >= _MIN_PATH_PX)

@@ -11,7 +11,7 @@ from perception.arrays import FloatArray
 from perception.geometry.boxes import box_feet
 from perception.taxonomy import CLASSES
 from perception.types import Forecasts, Tracks
-from perception.visualization.image_view.futures import draw_spreads, draw_ways, pieces, select_futures
+from perception.visualization.image_view.futures import draw_paths, draw_spreads, pieces, select_futures
 from perception.visualization.primitives.colours import Colour, track_colour
 from perception.visualization.primitives.labels import Label, LabelLayer, text_height_px
 from perception.visualization.primitives.overlay import Overlay, dashes, rounded_rectangles
@@ -84,7 +84,7 @@ def annotate(
     if style.past and history is not None:
         _draw_pasts(overlay, boxes, tracks.ids.tolist(), colours, history, camera, zoom, unit)
     if futures is not None:
-        draw_ways(overlay, futures, colours, dt_s=forecasts.dt_s, unit=unit)
+        draw_paths(overlay, futures, colours, dt_s=forecasts.dt_s, unit=unit)
     if style.boxes:
         draw_boxes(overlay, boxes, tracks.unseen_s, colours, unit)
     labels = LabelLayer((width, height))
@@ -106,7 +106,7 @@ def _draw_pasts(
     zoom: FloatArray,
     unit: float,
 ) -> None:
-    """The ways so far, fainter with age."""
+    """The paths so far, fainter with age."""
     for track_id, colour, foot in zip(ids, colours, box_feet(boxes), strict=True):
         points, ages_s = history.path(track_id, camera)
         path = np.concatenate([points * zoom, foot[None]])

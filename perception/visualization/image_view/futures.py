@@ -1,4 +1,4 @@
-"""Predicted ways as they are drawn: selected, in pixels, with their spread."""
+"""Predicted paths as they are drawn: selected, in pixels, with their spread."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _PIECES = 6
 
 
 @dataclass(frozen=True)
-class Futures(StructOfArrays):
-    """M predicted ways of P = T + 1 points, from now on.
+class ImageFutures(StructOfArrays):
+    """M predicted paths of P = T + 1 points, from now on.
 
     ``rows`` (M,) of the tracks they belong to, ``paths_px`` (M, P, 2) of the foot point (bottom centre of the box),
     ``stds_px`` (M, P, 2) its standard deviations, ``strengths`` (M,) in 0..1 how clearly each shall be seen,
@@ -42,7 +42,7 @@ def select_futures(
     size_px: tuple[int, int],
     min_path_px: float,
     min_probability: float,
-) -> Futures | None:
+) -> ImageFutures | None:
     """The futures worth drawing, the faintest first; None when there are none.
 
     ``boxes_xyxy_px`` (N, 4) are those of ``tracks`` in the picture of ``size_px`` (width, height); forecasts are
@@ -69,7 +69,7 @@ def select_futures(
     track, mode = np.nonzero((reach >= min_path_px) & (probabilities >= min_probability))
     if not len(track):
         return None
-    futures = Futures(
+    futures = ImageFutures(
         rows=rows[track],
         paths_px=paths[track, mode],
         stds_px=spread[track, mode],
@@ -79,8 +79,8 @@ def select_futures(
     return futures[np.argsort(futures.strengths, kind="stable")]
 
 
-def draw_spreads(overlay: Overlay, futures: Futures, colours: list[Colour], *, stds: float) -> None:
-    """Lay a translucent tube around each best way: as wide as the spread's ellipse, seen along the way."""
+def draw_spreads(overlay: Overlay, futures: ImageFutures, colours: list[Colour], *, stds: float) -> None:
+    """Lay a translucent tube around each most probable path: as wide as the spread's ellipse, seen along the path."""
     # A tube thinner than the line within would only blur the line's edge.
     futures = futures[futures.best & (stds * futures.stds_px.max(axis=(1, 2)) > 1)]
     if not len(futures):
@@ -99,8 +99,8 @@ def draw_spreads(overlay: Overlay, futures: Futures, colours: list[Colour], *, s
             overlay.fill(tube[step], colours[row], strength * float(alphas[step]))
 
 
-def draw_ways(overlay: Overlay, futures: Futures, colours: list[Colour], *, dt_s: float, unit: float) -> None:
-    """Draw each way, fainter with time, with a dot at each full second."""
+def draw_paths(overlay: Overlay, futures: ImageFutures, colours: list[Colour], *, dt_s: float, unit: float) -> None:
+    """Draw each path, fainter with time, with a dot at each full second."""
     points = futures.paths_px.shape[1]
     horizon_s = (points - 1) * dt_s
     fixed = overlay.fixed(futures.paths_px, margin_px=4 * unit)
@@ -122,7 +122,7 @@ def draw_ways(overlay: Overlay, futures: Futures, colours: list[Colour], *, dt_s
 
 
 def _faded_pieces(points: int, count: int) -> list[tuple[slice, float]]:
-    """Pieces of a way and how clearly each is seen."""
+    """Pieces of a path and how clearly each is seen."""
     return [(cut, 0.95 * (1 - 0.85 * (cut.start + cut.stop - 1) / 2 / (points - 1))) for cut in pieces(points, count)]
 
 

@@ -6,7 +6,7 @@ import pytest
 from perception.visualization import AnnotationStyle, TrackHistory
 from perception.visualization.ground_view.birdseye import draw_birds_eye
 from perception.visualization.ground_view.birdseye_ground import BirdsEye, draw_ground
-from perception.visualization.ground_view.surroundings import surroundings
+from perception.visualization.ground_view.ground_scene import ground_scene
 from perception.visualization.primitives.colours import track_colour
 
 SIZE_PX = (480, 680)
@@ -22,10 +22,10 @@ def rig(rig_of):
 def draw(rig, scene_of):
     def picture(tracks=None, forecasts=None, *, history=None, style=BARE, cameras=("front", "back"), pose=None):
         scene = scene_of(tracks, forecasts, world_from_vehicle=pose)
-        around = surroundings(scene, history, min_probability=0.05)
+        ground = ground_scene(scene, history, min_probability=0.05)
         panel = np.zeros((SIZE_PX[1], SIZE_PX[0], 3), np.uint8)
         seeing = [rig.cameras[name] for name in cameras]
-        draw_birds_eye(panel, BirdsEye.of(rig, SIZE_PX), around, seeing, style=style, unit=1.0)
+        draw_birds_eye(panel, BirdsEye.of(rig, SIZE_PX), ground, seeing, style=style, unit=1.0)
         return panel.astype(int)
 
     return picture

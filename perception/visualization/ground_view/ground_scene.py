@@ -21,10 +21,10 @@ _MIN_PAST_M = 0.5
 
 @dataclass(frozen=True)
 class GroundFutures(StructOfArrays):
-    """M predicted ways of P points, the first one now, in the vehicle's axes in metres.
+    """M predicted paths of P points, the first one now, in the vehicle's axes in metres.
 
     ``rows`` (M,) of the objects they belong to, ``paths_m`` (M, P, 2), ``across`` (M, P, 2) unit vectors to the left
-    of the way, ``spreads_m`` (M, P) the standard deviation in that direction, ``stds_m`` (M, 2) the ones at the end
+    of the path, ``spreads_m`` (M, P) the standard deviation in that direction, ``stds_m`` (M, 2) the ones at the end
     along and across ``axes_rad`` (M,), ``probabilities`` (M,), ``strengths`` (M,) in 0..1 how clearly each shall be
     seen, ``best`` (M,) whether it is the most probable one of its object.
     """
@@ -41,7 +41,7 @@ class GroundFutures(StructOfArrays):
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class GroundScene:
     """The N objects around the car, far ones first, in the vehicle's axes (x forward, y left) in metres.
 
     ``centres_m`` (N, 2), ``headings_rad`` (N,), ``sizes_lwh_m`` (N, 3) usual ones of the class, ``pasts_m`` (N, Q, 2)
@@ -64,7 +64,7 @@ class Surroundings:
     speed_mps: float | None
 
 
-def surroundings(scene: Scene, history: TrackHistory | None, *, min_probability: float) -> Surroundings:
+def ground_scene(scene: Scene, history: TrackHistory | None, *, min_probability: float) -> GroundScene:
     """Turn the world into the vehicle's axes. Where the pose is missing, ``history`` carries the last one on; without
     any the world is the vehicle.
 
@@ -89,7 +89,7 @@ def surroundings(scene: Scene, history: TrackHistory | None, *, min_probability:
         own_past, own_ages = points_in_frame(own_world, position, heading), own_ages_s / history.span_s
         speed_mps = history.own_speed_mps(heading)
     headings = tracks.yaws_rad - heading
-    return Surroundings(
+    return GroundScene(
         tracks=tracks,
         colours=[track_colour(track_id) for track_id in tracks.ids.tolist()],
         centres_m=centres,
@@ -127,7 +127,7 @@ def _futures(
         return None
     if forecasts.reference_frame != "ground" or forecasts.axes_rad is None:
         raise ValueError(
-            f"surroundings: expected forecasts in the ground frame as the tracks are, got {forecasts.reference_frame!r}"
+            f"ground_scene: expected forecasts in the ground frame as the tracks are, got {forecasts.reference_frame!r}"
         )
     position, heading = pose
     steps = np.unique(np.linspace(0, forecasts.means.shape[2], _FUTURE_POINTS).round().astype(int))
