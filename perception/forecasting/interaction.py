@@ -1,4 +1,4 @@
-"""Interaction: messages of an object's nearest neighbours, pooled whatever their order (Alahi et al. 2016, Social LSTM).
+"""Interaction: messages of the nearest neighbours, pooled in whatever order (Alahi et al. 2016, Social LSTM).
 
 A neighbour's message is made from its own recurrent state and from how it is seen by the object: where, how far, how
 it moves. Maximum and mean of the messages go to the decoder; nobody near gives zeros.
