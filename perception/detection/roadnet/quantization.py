@@ -19,7 +19,8 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 
 from perception.detection.roadnet.onnx_graph import LAST_LAYERS
 
-_QUANTISED = ["Conv", "Add", "Clip", "Resize"]
+_QUANTISED = ["Conv", "Add", "Clip", "Resize", "Concat", "Gather", "LeakyRelu", "MaxPool"]
+_OF_MAPS = {*_QUANTISED, "Relu"}
 
 
 def quantise(graph: bytes, pictures: Sequence[NDArray[np.uint8]]) -> bytes:
@@ -29,7 +30,8 @@ def quantise(graph: bytes, pictures: Sequence[NDArray[np.uint8]]) -> bytes:
     """
     model = onnx.load_from_string(graph)
     last = [node.name for node in model.graph.node if node.name.startswith(LAST_LAYERS)]
-    behind = [node.name for node in model.graph.node if node.op_type in ("Add", "Clip") and not _is_map(node, model)]
+    maps = _maps(model)
+    behind = [node.name for node in model.graph.node if node.op_type in _QUANTISED and node.name not in maps]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "int8.onnx"
         level = logging.root.level
@@ -55,13 +57,17 @@ def quantise(graph: bytes, pictures: Sequence[NDArray[np.uint8]]) -> bytes:
         return path.read_bytes()
 
 
-def _is_map(node: onnx.NodeProto, model: onnx.ModelProto) -> bool:
-    """Whether all that ``node`` works on was made by layers of the network, and not by the decoding of boxes."""
-    makers = {output: other for other in model.graph.node for output in other.output}
-    made = [makers[name] for name in node.input if name in makers]
-    return all(maker.op_type in ("Conv", "Add", "Clip", "Relu", "Resize") for maker in made) and not any(
-        maker.name.startswith(LAST_LAYERS) for maker in made
-    )
+def _maps(model: onnx.ModelProto) -> set[str]:
+    """The nodes that make the network's maps: those of its layers, and none that decodes boxes or joins outputs."""
+    makers = {output: node.name for node in model.graph.node for output in node.output}
+    maps: set[str] = set()
+    for node in model.graph.node:  # each stands behind those that it needs
+        if node.name.startswith(LAST_LAYERS) or node.op_type not in _OF_MAPS:
+            continue
+        made_by = [makers[name] for name in node.input if name in makers]
+        if node.op_type == "Conv" or (made_by and maps.issuperset(made_by)):
+            maps.add(node.name)
+    return maps
 
 
 class _Pictures(CalibrationDataReader):  # type: ignore[misc]
