@@ -20,7 +20,7 @@ MAX_ALIASED_VALUES = 100_000
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; move it there when the block ends well, else remove it.
 
     Raises ``PerceptionError`` when the folder cannot be written or the disk is full.
@@ -43,8 +43,8 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write ``text`` as UTF-8, whole or not at all; raises ``PerceptionError`` as ``whole_file`` does."""
-    with whole_file(path) as temporary:
+    """Write ``text`` as UTF-8, whole or not at all; raises ``PerceptionError`` as ``atomic_write`` does."""
+    with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 

@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from perception.errors import PerceptionError, UsageError
-from perception.files import bundled, parse_json, read_yaml, sha256, whole_file
+from perception.files import atomic_write, bundled, parse_json, read_yaml, sha256
 
 WEIGHTS_SUFFIX = ".safetensors"
 
@@ -58,7 +58,7 @@ def save_weights(
         raise PerceptionError(f"{path}: not written, because {broken[0]} holds NaN or infinity; train again.")
     metadata = {"format": _format_of(kind), "config": json.dumps(dict(config)), **extras}
     content = _in_fixed_order(save(tensors, metadata))
-    with whole_file(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_bytes(content)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from perception.errors import PerceptionError, UsageError
-from perception.files import MAX_ALIASED_VALUES, parse_json, read_json, read_yaml, whole_file, write_json
+from perception.files import MAX_ALIASED_VALUES, atomic_write, parse_json, read_json, read_yaml, write_json
 
 BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 10)
@@ -91,10 +91,10 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 
 def test_a_failed_write_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     write_json(tmp_path / "a.json", 1)
-    with pytest.raises(RuntimeError), whole_file(tmp_path / "a.json") as temporary:
+    with pytest.raises(RuntimeError), atomic_write(tmp_path / "a.json") as temporary:
         temporary.write_text("half")
         raise RuntimeError
     assert read_json(tmp_path / "a.json") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
-    with pytest.raises(PerceptionError, match="cannot be written"), whole_file(tmp_path / "a.json" / "b"):
+    with pytest.raises(PerceptionError, match="cannot be written"), atomic_write(tmp_path / "a.json" / "b"):
         pass

@@ -97,7 +97,7 @@ def _export_fewer_bits(
     from perception.detection.roadnet.onnx_graph import roadnet_graph
     from perception.errors import PerceptionError
     from perception.evaluation.core.image_dataset import read_image_dataset
-    from perception.files import whole_file
+    from perception.files import atomic_write
     from perception.profiling.quantization import compare, quantised
     from perception.sources.files.images import read_rgb
 
@@ -121,7 +121,7 @@ def _export_fewer_bits(
     )
     if found.why_not is not None:
         raise PerceptionError(f"{target}: not written, because {found.why_not}.")
-    with whole_file(target) as temporary:
+    with atomic_write(target) as temporary:
         temporary.write_bytes(small)
 
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from perception.errors import PerceptionError, UsageError
-from perception.files import parse_json, whole_file
+from perception.files import atomic_write, parse_json
 from perception.forecasting.step_engine import OUTPUTS, StepAndDecode, example_inputs
 from perception.forecasting.trajectory_gru import GruConfig, TrajectoryGRU
 
@@ -90,7 +90,7 @@ def export_gru(model: TrajectoryGRU, path: Path, *, dt_s: float) -> float:
     difference = _largest_difference(module, content)
     if not difference <= TOLERANCE:
         raise PerceptionError(f"{path}: not written, because ONNX Runtime's numbers differ by {difference:.2g}.")
-    with whole_file(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_bytes(content)
     return difference
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from perception.files import whole_file
+from perception.files import atomic_write
 from perception.profiling.scaling import Growth
 
 _MEDIAN, _LINEAR = "#3366cc", "#a0aec0"
@@ -44,5 +44,5 @@ def draw_growths(growths: Sequence[Growth], path: Path, *, title: str) -> None:
         axis.grid(alpha=0.25)
         axis.spines[["top", "right"]].set_visible(False)
         axis.legend(frameon=False)
-    with whole_file(path) as temporary:
+    with atomic_write(path) as temporary:
         figure.savefig(temporary, dpi=130, format="png")

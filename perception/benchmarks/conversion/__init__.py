@@ -12,7 +12,7 @@ from perception.benchmarks.conversion.jaad import convert_jaad
 from perception.benchmarks.conversion.kitti import convert_kitti
 from perception.benchmarks.conversion.nuscenes import convert_nuscenes
 from perception.benchmarks.conversion.readers import Advance, Converted
-from perception.files import whole_file
+from perception.files import atomic_write
 
 CONVERTERS: Mapping[str, Callable[[Path, Advance], Converted]] = {
     "jaad": convert_jaad,
@@ -31,6 +31,6 @@ def convert(name: str, source: Path, output: Path, advance: Advance) -> tuple[st
     ``output`` is written whole or not at all. Raises ``UsageError`` when something in ``source`` is missing or broken.
     """
     converted = CONVERTERS[name](source, advance)
-    with whole_file(output) as temporary:
+    with atomic_write(output) as temporary:
         np.savez_compressed(temporary, **converted.columns)
     return converted.notes

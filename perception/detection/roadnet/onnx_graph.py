@@ -47,7 +47,7 @@ from perception.detection.roadnet.shuffle import (
     ShuffleUnit,
 )
 from perception.errors import PerceptionError
-from perception.files import whole_file
+from perception.files import atomic_write
 
 CONFIG_KEY, FEATURE_SPACE_KEY = "perception.detector", "perception.feature_space"
 OUTPUTS = ("scores", "boxes", "embeddings")
@@ -149,7 +149,7 @@ def export_roadnet(
     for name, value, limit in zip(Difference._fields, worst, allowed, strict=True):
         if not value <= limit:
             raise PerceptionError(f"{path}: not written, because the {name} of ONNX Runtime differ by {value:.2g}.")
-    with whole_file(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_bytes(content)
     return worst
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from perception.evaluation.core.boxes import ImageKey, heights_px
 from perception.evaluation.detection.matching import IOU_THRESHOLD
 from perception.evaluation.failures.rank import Failures
-from perception.files import whole_file
+from perception.files import atomic_write
 from perception.geometry.boxes import pairwise_iou
 from perception.taxonomy import CLASSES
 from perception.types import BoxTable, Frame
@@ -75,7 +75,7 @@ class Gallery:
         Raises ``PerceptionError`` where that cannot be done.
         """
         for name, content in self.files.items():
-            with whole_file(folder / name) as path:
+            with atomic_write(folder / name) as path:
                 path.write_bytes(content)
 
 

@@ -42,13 +42,13 @@ def print_ground(report: GroundReport, console: Console) -> None:
     """Tracking across cameras, localization, cross-camera identity and forecasts."""
     for index, tracking in enumerate(report.tracking):
         print_ground_tracking(tracking, console, has_legend=index == 0)
-    _print_handover(report.cross_camera_identity, console)
-    _print_positions(report.localization, console)
+    _print_cross_camera_identity(report.cross_camera_identity, console)
+    _print_localization(report.localization, console)
     for index, forecasting in enumerate(report.forecasting):
         _print_forecasting(forecasting, console, has_legend=index == 0)
 
 
-def _print_handover(report: CrossCameraIdentityReport, console: Console) -> None:
+def _print_cross_camera_identity(report: CrossCameraIdentityReport, console: Console) -> None:
     print_heading(console, "Cross-camera identity", "one identity per object")
     if report.kept_share is not None:
         print_note(
@@ -67,15 +67,15 @@ def _print_handover(report: CrossCameraIdentityReport, console: Console) -> None
         )
 
 
-def _print_positions(report: LocalizationReport, console: Console) -> None:
+def _print_localization(report: LocalizationReport, console: Console) -> None:
     print_heading(console, "Localization", "of what is seen, by distance from the car")
     table = make_table(
         "Distance", "Median", "90%", "Median\n% dist.", "90%\n% dist.", "Along", "Across", "Matched", "GT"
     )
     for errors in report.bins:
-        table.add_row(f"{errors.nearest_m:g}-{errors.farthest_m:g} m", *_position_cells(errors))
+        table.add_row(f"{errors.nearest_m:g}-{errors.farthest_m:g} m", *_localization_cells(errors))
     table.add_section()
-    table.add_row(Text(f"0-{report.near.farthest_m:g} m", style="bold"), *_position_cells(report.near))
+    table.add_row(Text(f"0-{report.near.farthest_m:g} m", style="bold"), *_localization_cells(report.near))
     print_table(console, table)
     bias_m = report.near.along_bias_m
     leaning = (
@@ -91,7 +91,7 @@ def _print_positions(report: LocalizationReport, console: Console) -> None:
     )
 
 
-def _position_cells(errors: LocalizationErrors) -> list[Text]:
+def _localization_cells(errors: LocalizationErrors) -> list[Text]:
     return [
         *map(_metres, (errors.median_m, errors.p90_m)),
         *map(percent, (errors.median_share, errors.p90_share)),

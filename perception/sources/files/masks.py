@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perception.errors import UsageError
-from perception.files import whole_file
+from perception.files import atomic_write
 
 MAX_MASK_ID = 65_534
 """The greatest id that a mask can hold."""
@@ -37,7 +37,7 @@ def write_mask(folder: Path, camera: str, frame_index: int, mask: NDArray[np.uin
     """Write the mask (H, W) of a frame. Raises ``PerceptionError`` when it cannot be written."""
     path = _path(folder, camera, frame_index)
     _, code = cv2.imencode(".png", mask)
-    with whole_file(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_bytes(code.tobytes())
 
 

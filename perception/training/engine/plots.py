@@ -7,7 +7,7 @@ from pathlib import Path
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from perception.files import whole_file
+from perception.files import atomic_write
 from perception.training.engine.trainer import History
 
 _TRAINING, _VALIDATION, _BEST = "#3366cc", "#dd6b20", "#2f855a"
@@ -39,5 +39,5 @@ def plot_curves(history: History, path: Path, *, title: str) -> None:
         axis.grid(alpha=0.25)
         axis.spines[["top", "right"]].set_visible(False)
         axis.legend(frameon=False, fontsize=9)
-    with whole_file(path) as temporary:
+    with atomic_write(path) as temporary:
         figure.savefig(temporary, format="png", dpi=110)

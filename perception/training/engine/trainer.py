@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from perception.errors import UsageError
-from perception.files import read_json, whole_file, write_json
+from perception.files import atomic_write, read_json, write_json
 from perception.training.engine.distributed import SINGLE_PROCESS, Processes
 
 BatchT = TypeVar("BatchT")
@@ -223,7 +223,7 @@ def ema_update(average: nn.Module, model: nn.Module, decay: float) -> None:
 
 def _save(path: Path, state: dict[str, Any], settings: TrainingSettings, step: int, history: History) -> None:
     content = {name: part.state_dict() for name, part in state.items()}
-    with whole_file(path) as temporary:
+    with atomic_write(path) as temporary:
         torch.save({**content, "step": step, "history": asdict(history), "settings": settings.model_dump()}, temporary)
 
 

@@ -14,7 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from perception.errors import UsageError
-from perception.files import read_json, whole_file, write_json
+from perception.files import atomic_write, read_json, write_json
 from perception.forecasting.track_dataset import join
 from perception.protocols import Detector
 from perception.sources import open_source
@@ -206,5 +206,5 @@ def plot_points(points: Sequence[ScalingPoint], path: Path) -> None:
     axis.grid(alpha=0.25)
     axis.spines[["top", "right"]].set_visible(False)
     axis.legend(frameon=False)
-    with whole_file(path) as temporary:
+    with atomic_write(path) as temporary:
         figure.savefig(temporary, format="png", dpi=110)

@@ -16,7 +16,7 @@ from perception.arrays import FloatArray
 from perception.detection import DetectionSettings, RoadNetDetector, read_roadnet
 from perception.errors import UsageError
 from perception.evaluation.core.bootstrap import PairedComparison, compare_paired
-from perception.files import whole_file, write_json
+from perception.files import atomic_write, write_json
 from perception.forecasting.track_dataset import TrackSet, join
 from perception.training.engine.reporting import Reporter, train_and_report
 from perception.training.experiments.feature_ablation import (
@@ -125,7 +125,7 @@ def run_feature_ablation(
                     task, settings, folder=folder / name, device=device, reporter=reporter, title="TrajectoryGRU"
                 )
                 assert isinstance(network, JointForecaster)
-                with whole_file(errors_file) as temporary, temporary.open("wb") as stream:
+                with atomic_write(errors_file) as temporary, temporary.open("wb") as stream:
                     np.save(stream, forecast_errors_m(network.cpu(), with_held_out, rows))
             errors[feature].append(np.load(errors_file, allow_pickle=False))
     results = compare_features(errors, rows, np.random.default_rng(0))
@@ -186,5 +186,5 @@ def plot_ablation(found: Sequence[AblationResult], path: Path) -> None:
     axis.grid(axis="y", alpha=0.25)
     axis.spines[["top", "right"]].set_visible(False)
     axis.legend(frameon=False, title="feature")
-    with whole_file(path) as temporary:
+    with atomic_write(path) as temporary:
         figure.savefig(temporary, format="png", dpi=110)

@@ -15,7 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from perception.errors import UsageError
-from perception.files import whole_file, write_json
+from perception.files import atomic_write, write_json
 from perception.training.engine.trainer import TRAINING_LOSS, History
 from perception.training.forecaster.config import ForecasterTraining
 from perception.training.forecaster.data_modules.benchmark import BenchmarkDataConfig
@@ -132,7 +132,7 @@ def plot_study(histories: Mapping[Trial, History], path: Path, *, title: str) ->
     axes[0].set_ylabel("loss: full line validation, dashed training data")
     axes[-1].legend(frameon=False, fontsize=9, title="remedies")
     figure.suptitle(f"{title}  (a dot: where early stopping keeps the weights)", x=0.01, ha="left", fontweight="bold")
-    with whole_file(path) as temporary:
+    with atomic_write(path) as temporary:
         figure.savefig(temporary, format="png", dpi=110)
 
 

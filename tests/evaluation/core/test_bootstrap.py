@@ -1,4 +1,4 @@
-"""perception/evaluation/bootstrap.py"""
+"""Paired bootstrap over objects."""
 
 from __future__ import annotations
 

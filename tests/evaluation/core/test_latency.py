@@ -1,4 +1,4 @@
-"""perception/evaluation/latency.py"""
+"""Latency per stage."""
 
 from __future__ import annotations
 

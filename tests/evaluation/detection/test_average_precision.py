@@ -1,4 +1,4 @@
-"""perception/evaluation/detection.py"""
+"""COCO average precision, precision and recall."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""perception/evaluation/forecasting.py, displacement.py, futures.py"""
+"""ADE, FDE and calibration in the image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""perception/evaluation/report.py and printing.py"""
+"""The report as JSON and on the console."""
 
 from __future__ import annotations
 

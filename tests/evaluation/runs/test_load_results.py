@@ -1,4 +1,4 @@
-"""perception/evaluation/saved.py"""
+"""A saved run is read back as the run itself."""
 
 from __future__ import annotations
 

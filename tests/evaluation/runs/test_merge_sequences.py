@@ -1,4 +1,4 @@
-"""perception/evaluation/pooling.py, evaluated.py and run.py"""
+"""Several runs measured as one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""perception/evaluation/handover.py"""
+"""One identity from camera to camera."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""perception/evaluation/positions.py and sightings.py"""
+"""Localization errors, and which true object a track is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""perception/evaluation/ground.py and ground_tracking.py"""
+"""HOTA, IDF1 and CLEAR on the ground."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""perception/evaluation/tracking.py"""
+"""HOTA, IDF1 and CLEAR in the image."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from perception.errors import UsageError
-from perception.files import whole_file
+from perception.files import atomic_write
 from perception.forecasting.track_dataset import Grid, TrackSet
 
 _GRID = "grid_"
@@ -25,7 +25,7 @@ def write_tracks(path: Path, tracks: TrackSet) -> None:
         f"{_GRID}rate_fps": np.array(tracks.grid.rate_fps),
         f"{_GRID}steps": np.array(tracks.grid.steps),
     }
-    with whole_file(path) as temporary, temporary.open("wb") as stream:
+    with atomic_write(path) as temporary, temporary.open("wb") as stream:
         np.savez_compressed(stream, **columns, **grid)
 
 
