@@ -73,6 +73,23 @@ def _in_fixed_order(content: bytes) -> bytes:
     return len(text).to_bytes(8, "little") + text + content[8 + size :]
 
 
+def weights_kind(path: Path) -> str:
+    """ "detector" or "forecaster", as the file says itself.
+
+    Raises ``UsageError`` when the file is missing, damaged, or not ours.
+    """
+    _check_is_file(path)
+    try:
+        with safe_open(path, framework="pt") as stream:
+            found = (stream.metadata() or {}).get("format", "")
+    except (SafetensorError, OSError) as error:
+        raise _damaged(path) from error
+    parts = found.split(".")
+    if len(parts) != 3 or parts[0] != "perception":
+        raise UsageError(f"{path}: are not weights of this program; give a file that `perception train` wrote.")
+    return str(parts[1])
+
+
 def read_weights(path: Path, *, kind: str) -> WeightsFile:
     """Read what ``save_weights`` wrote, as float32.
 

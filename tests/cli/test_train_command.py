@@ -327,3 +327,17 @@ def test_a_wrong_study_is_said(command: Command, data, forecaster_config, option
     ran = command("train", "forecaster", "--config", forecaster_config, "--data", data, "--output", "run", *options)
     assert ran.code == 2
     assert named in ran.sentence
+
+
+def test_weights_are_averaged(command: Command, tmp_path):
+    path = bundled_folder() / "trajectory-gru-image.safetensors"
+    ran = command("train", "average", path, path, "--weights", "0.7,0.3", "--output", tmp_path / "out.safetensors")
+    assert ran.code == 0, ran.err
+    assert str(tmp_path / "out.safetensors") in ran.out.splitlines()
+    torch.testing.assert_close(
+        read_gru(tmp_path / "out.safetensors").state_dict(), read_gru(path).state_dict(), rtol=0, atol=0
+    )
+    refused = command("train", "average", path, path, "--weights", "0.7,much", "--output", tmp_path / "no.safetensors")
+    assert refused.code == 2 and "--weights 0.7,much" in refused.sentence
+    refused = command("train", "average", path, path, "--weights", "0.7,0.7", "--output", tmp_path / "no.safetensors")
+    assert refused.code == 2 and "--weights 0.7,0.7: sum to 1.4" in refused.sentence

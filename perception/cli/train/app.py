@@ -1,4 +1,4 @@
-"""``perception train detector|forecaster``: weights by gradient descent, with a progress bar, resumable."""
+"""``perception train detector|forecaster|average``: from a configuration, or from several weights files, to weights."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from perception.cli.train.common import (
 from perception.cli.train.forecaster import forecaster
 from perception.errors import UsageError
 
-app = typer.Typer(help="Train the detector or the forecaster.", no_args_is_help=True)
+app = typer.Typer(help="Train the detector or the forecaster, average weights.", no_args_is_help=True)
 
 
 @app.command()
@@ -94,3 +94,26 @@ def _named(teacher: Path) -> Path:
 
 
 app.command()(forecaster)
+
+
+@app.command()
+def average(
+    files: Annotated[list[Path], typer.Argument(help="Weights files of one model, at least two.", show_default=False)],
+    output: Annotated[Path, typer.Option("--output", help="The weights file to write.", show_default=False)],
+    weights: Annotated[
+        str | None,
+        typer.Option("--weights", help="The share of each file, such as 0.7,0.3.", show_default="equal shares"),
+    ] = None,
+) -> None:
+    """Average the parameters of several weights files of one model."""
+    from perception.files import sha256
+    from perception.training.engine.weight_averaging import average_weights
+
+    try:
+        shares = [1 / len(files)] * len(files) if weights is None else [float(part) for part in weights.split(",")]
+    except ValueError as error:
+        raise UsageError("expected numbers with commas between them.", field="weights", value=weights) from error
+    average_weights(files, shares, output)
+    reporter = ConsoleReporter(Console())
+    reporter.message(f"sha256 {sha256(output)}")
+    reporter.message(str(output))
