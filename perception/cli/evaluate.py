@@ -37,6 +37,15 @@ def evaluate(
         list[Path] | None,
         typer.Option("--images", help="COCO file or frames.json: detection only.", rich_help_panel=_TRUTH),
     ] = None,
+    riders: Annotated[
+        str | None,
+        typer.Option(
+            "--riders",
+            help="labelled, or joined: rider and machine as one box where a COCO file has them apart.",
+            show_default="labelled",
+            rich_help_panel=_TRUTH,
+        ),
+    ] = None,
     vehicles: Annotated[
         bool | None,
         typer.Option(

@@ -103,7 +103,8 @@ class EvaluateConfig(RunConfig):
     """``perception evaluate``: what to measure, beside how to run.
 
     ``truth``: the recording with ground truth, where it is not the source; ``results``: the folder of a finished run;
-    ``images``: annotation files of single images. ``grouping`` counts car, truck and bus as one class, each class for
+    ``images``: annotation files of single images, with ``riders`` as labelled or joined with their machines.
+    ``grouping`` counts car, truck and bus as one class, each class for
     itself, or reports both. ``benchmark`` measures the forecaster alone on a public one, the ``split`` of its ``data``
     file, in pairs against the ``references``, others' errors on the same targets; without ``neighbours`` each object is
     alone. Objects lower than ``min_height`` pixels, and objects less visible than ``min_visible`` (unset: all count in
@@ -116,6 +117,7 @@ class EvaluateConfig(RunConfig):
     truth: Path | None = None
     results: Path | None = None
     images: Annotated[list[Path], BeforeValidator(_listed)] = []
+    riders: Literal["labelled", "joined"] = "labelled"
     grouping: Literal["both", "vehicles", "each"] = "both"
     min_height: float = Field(default=0, ge=0)
     min_visible: float | None = Field(default=None, ge=0, le=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -74,6 +75,8 @@ def run_evaluation(config: EvaluateConfig, *, recordings: Sequence[Path] = ()) -
         raise UsageError(f"--failures {config.failures}: makes pictures, which need a folder; leave --no-save out.")
     if config.failures and config.benchmark:
         raise UsageError(f"--failures {config.failures}: a benchmark has no pictures; leave one of them out.")
+    if config.riders != "labelled" and not config.images:
+        raise UsageError("belongs to `images`; leave it out.", field="riders", value=config.riders)
     if config.benchmark:
         run_benchmark(config)
         return
@@ -238,7 +241,7 @@ def _evaluate_images(config: EvaluateConfig) -> None:
             option = key.replace("_", "-")
             raise UsageError(f"--{option}: belongs to a recording, and --images are single pictures; leave it out.")
     console = Console(stderr=True, highlight=False)
-    labelled = read_image_dataset(config.images)
+    labelled = read_image_dataset(config.images, riders=config.riders)
     choice = choose_detector(config)
     say(console, choice.reason)
     batches = labelled.batches[: config.max_frames]
@@ -251,6 +254,7 @@ def _evaluate_images(config: EvaluateConfig) -> None:
                 scene.stage_ms, objects=sum(len(found) for found in scene.detections.values())
             ),
         )
+    run = replace(run, detections=labelled.without_ignored(run.detections))
     report = Report(
         title=", ".join(str(path) for path in config.images),
         detection=evaluate_groupings(

@@ -5,18 +5,22 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
+from perception.arrays import FloatArray
 from perception.errors import UsageError
-from perception.evaluation.core.boxes import ImageKey
+from perception.evaluation.core.boxes import ImageKey, rows_by_image
 from perception.files import read_json
-from perception.sources.datasets.coco import find_image, read_coco_file
+from perception.geometry.boxes import box_areas, intersections_and_unions, pairwise_iou
+from perception.sources.datasets.coco import CocoFile, find_image, read_coco_file
 from perception.taxonomy import CLASSES, label_of
 from perception.types import BoxTable
+
+IOU_THRESHOLD = 0.5
 
 
 @dataclass(frozen=True)
@@ -31,12 +35,30 @@ class DatasetImage:
 @dataclass(frozen=True)
 class ImageDataset:
     """``batches`` are images that a car's cameras took at one instant, or single ones. ``exhaustive_labels`` names for
-    images that are labelled in part the classes that are complete. ``notes`` tell what was left out."""
+    images that are labelled in part the classes that are complete. ``notes`` tell what was left out. In
+    ``ignored_xyxy_px`` (m, 4) of an image nobody knows what is there."""
 
     batches: tuple[tuple[DatasetImage, ...], ...]
     truth: BoxTable
     exhaustive_labels: dict[ImageKey, frozenset[int]]
     notes: tuple[str, ...]
+    ignored_xyxy_px: dict[ImageKey, FloatArray] = field(default_factory=dict)
+
+    def without_ignored(self, detections: BoxTable) -> BoxTable:
+        """The detections that can be judged: one that lies half or more in an ignored region, and on no true box at IoU
+        0.5, is neither right nor wrong."""
+        keep = np.ones(len(detections), bool)
+        of_truth = rows_by_image(self.truth)
+        for key, rows in rows_by_image(detections).items():
+            if key not in self.ignored_xyxy_px:
+                continue
+            boxes = detections.boxes_xyxy_px[rows]
+            shared, _ = intersections_and_unions(boxes[:, None], self.ignored_xyxy_px[key][None])
+            inside = shared.max(axis=1, initial=0) >= 0.5 * box_areas(boxes)
+            true_boxes = self.truth.boxes_xyxy_px[of_truth.get(key, np.zeros(0, np.int64))]
+            fits = (pairwise_iou(boxes, true_boxes) >= IOU_THRESHOLD).any(axis=1)
+            keep[rows] = fits | ~inside
+        return detections[keep]
 
 
 @dataclass
@@ -86,8 +108,11 @@ class _BoxRows:
         return tuple(text for count, text in said if count)
 
 
-def read_image_dataset(paths: Iterable[Path]) -> ImageDataset:
+def read_image_dataset(paths: Iterable[Path], *, riders: Literal["labelled", "joined"] = "labelled") -> ImageDataset:
     """Read annotation files together.
+
+    ``riders``: boxes as they are labelled, or those of rider and machine joined (``geometry.riders``) where a COCO file
+    has them apart.
 
     A COCO file is read by ``read_coco_file``. A ``frames.json`` has ``frames``, each with ``cameras`` by name:
     ``image``, and ``objects`` with ``class`` and ``box_xyxy`` in pixels.
@@ -97,18 +122,20 @@ def read_image_dataset(paths: Iterable[Path]) -> ImageDataset:
     rows = _BoxRows([], [], [], Counter())
     batches: list[tuple[DatasetImage, ...]] = []
     exhaustive: dict[ImageKey, frozenset[int]] = {}
+    ignored: dict[ImageKey, FloatArray] = {}
     for number, path in enumerate(paths):
-        content = _read_mapping(path)
+        mapping = _read_mapping(path)
         try:
-            if "frames" in content:
-                batches += _read_frames(path, content, rows, scope=f"{number}/{path.parent.name}")
+            if "frames" in mapping:
+                batches += _read_frames(path, mapping, rows, scope=f"{number}/{path.parent.name}")
             else:
-                batches += _read_coco(path, rows, exhaustive, scope=f"{number}/{path.stem}")
+                content = read_coco_file(path, riders="separate" if riders == "joined" else None)
+                batches += _of_coco(content, rows, exhaustive, ignored, scope=f"{number}/{path.stem}")
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
             raise UsageError(f"{path}: {error!r} is missing or wrong; give a COCO file or a frames.json.") from error
     if not batches:
         raise UsageError("no image in them is labelled; give a COCO file or a frames.json.", field="images")
-    return ImageDataset(tuple(batches), rows.table(), exhaustive, rows.notes())
+    return ImageDataset(tuple(batches), rows.table(), exhaustive, rows.notes(), ignored)
 
 
 def _read_frames(path: Path, content: Any, rows: _BoxRows, *, scope: str) -> list[tuple[DatasetImage, ...]]:
@@ -124,11 +151,15 @@ def _read_frames(path: Path, content: Any, rows: _BoxRows, *, scope: str) -> lis
     return batches
 
 
-def _read_coco(
-    path: Path, rows: _BoxRows, exhaustive: dict[ImageKey, frozenset[int]], *, scope: str
+def _of_coco(
+    content: CocoFile,
+    rows: _BoxRows,
+    exhaustive: dict[ImageKey, frozenset[int]],
+    ignored: dict[ImageKey, FloatArray],
+    *,
+    scope: str,
 ) -> list[tuple[DatasetImage, ...]]:
     batches: list[tuple[DatasetImage, ...]] = []
-    content = read_coco_file(path)
     rows.other_classes.update(content.other_classes)
     rows.crowds += content.crowd_count
     rows.unlabelled += content.unlabelled_count
@@ -141,6 +172,8 @@ def _read_coco(
             rows.append(key, int(label), box.tolist())
         if len(complete) < len(CLASSES):
             exhaustive[key] = frozenset(complete)
+        if len(image.ignored_xyxy_px):
+            ignored[key] = image.ignored_xyxy_px
     return batches
 
 

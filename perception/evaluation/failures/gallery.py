@@ -63,11 +63,12 @@ class FailureEntry:
 @dataclass(frozen=True)
 class Gallery:
     """``files`` are the contents of the pictures by their paths in the run's folder, ``entries`` tell of those that are
-    no contact sheets; ``brightness`` (0..1) is the mean of each frame."""
+    no contact sheets; ``brightness`` (0..1) is the mean of each frame, ``sizes_px`` its width and height."""
 
     entries: tuple[FailureEntry, ...]
     files: dict[str, bytes]
     brightness: dict[ImageKey, float]
+    sizes_px: dict[ImageKey, tuple[int, int]]
 
     def write(self, folder: Path) -> None:
         """Write the pictures into the run's ``folder``, each whole or not at all.
@@ -122,9 +123,10 @@ def make_gallery(
     )
     files: dict[str, bytes] = {}
     brightness: dict[ImageKey, float] = {}
+    sizes_px: dict[ImageKey, tuple[int, int]] = {}
     for frame in frames:
         key = (frame.camera, frame.index)
-        brightness[key] = mean_brightness(frame.image)
+        brightness[key], sizes_px[key] = mean_brightness(frame.image), frame.size_px
         for pages in both:
             for rank in pages.ranks_in(key):
                 view, closest = _view(frame, pages, rank, truth, detections, score_threshold)
@@ -140,7 +142,7 @@ def make_gallery(
             tiles = [tile for _, tile in sorted(pages.tiles.items())]
             files[sheet] = jpeg_bytes(draw_sheet(tiles, pages.title()))
     entries = [entry for pages in both for entry in pages.entries if entry.file in files]
-    return Gallery(tuple(entries), files, brightness)
+    return Gallery(tuple(entries), files, brightness, sizes_px)
 
 
 def mean_brightness(image: NDArray[np.uint8]) -> float:

@@ -1,4 +1,4 @@
-"""Which part of the true objects is found, by class, size, distance, visibility and light."""
+"""Which part of the true objects is found, by class, size, distance, visibility, the picture's border and light."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ DARK_BELOW = 0.2
 DIM_BELOW = 0.33
 """Below it is dusk, rain, a tunnel or a shady street; an evenly lit street has 0.4 to 0.5."""
 
+CUT_OFF_PX = 2.0
+"""A box that comes so near to the left, right or lower border of the picture is cut off by it."""
+
 _INF = float("inf")
 _UNKNOWN = "unknown"
 
@@ -35,6 +38,7 @@ _FACTORS: Mapping[str, _Factor] = {
     "height": _Factor((0, 16, 32, 64, 128, _INF), ("< 16 px", "16-32 px", "32-64 px", "64-128 px", "≥ 128 px")),
     "distance": _Factor((0, 10, 20, 40, 80, _INF), ("0-10 m", "10-20 m", "20-40 m", "40-80 m", "> 80 m")),
     "visible": _Factor((0, 0.3, 0.5, 0.75, _INF), ("< 30 %", "30-50 %", "50-75 %", "75-100 %")),
+    "border": _Factor((-_INF, CUT_OFF_PX, _INF), ("cut off", "whole")),
     "light": _Factor((0, DARK_BELOW, DIM_BELOW, _INF), ("dark", "dim", "bright")),
 }
 
@@ -44,7 +48,8 @@ class Conditions(StructOfArrays):
     """The M objects that are to be found and how each was seen; NaN where that is not known.
 
     ``labels`` (M,) index ``CLASSES``; ``height`` (M,) of the box in pixels, ``distance`` (M,) in metres, ``visible``
-    (M,) the share 0..1 that can be seen, ``light`` (M,) the mean brightness 0..1 of the picture; ``is_found`` (M,).
+    (M,) the share 0..1 that can be seen, ``light`` (M,) the mean brightness 0..1 of the picture, ``border`` (M,) the
+    pixels to its left, right or lower border; ``is_found`` (M,).
     """
 
     labels: IntArray
@@ -52,6 +57,7 @@ class Conditions(StructOfArrays):
     distance: FloatArray
     visible: FloatArray
     light: FloatArray
+    border: FloatArray
     is_found: NDArray[np.bool_]
 
     @classmethod
@@ -61,18 +67,23 @@ class Conditions(StructOfArrays):
         *,
         distances_m: FloatArray | None = None,
         brightness: Mapping[ImageKey, float] | None = None,
+        sizes_px: Mapping[ImageKey, tuple[int, int]] | None = None,
     ) -> Conditions:
-        """``distances_m`` (M,) are those of ``matched.truth``, ``brightness`` is by picture."""
+        """``distances_m`` (M,) are those of ``matched.truth``, ``brightness`` and (width, height) ``sizes_px`` are by
+        picture."""
         truth = matched.truth
         unknown = np.full(len(truth), np.nan)
-        light = brightness or {}
-        keys = zip(truth.cameras.tolist(), truth.frame_indices.tolist(), strict=True)
+        light, sizes = brightness or {}, sizes_px or {}
+        keys = [*zip(truth.cameras.tolist(), truth.frame_indices.tolist(), strict=True)]
+        width, height = np.array([sizes.get(key, (np.nan, np.nan)) for key in keys], np.float64).reshape(-1, 2).T
+        left, _, right, lower = np.asarray(truth.boxes_xyxy_px, np.float64).T
         return cls(
             labels=truth.labels,
             height=heights_px(truth.boxes_xyxy_px),
             distance=unknown if distances_m is None else distances_m,
             visible=unknown if truth.visible_shares is None else truth.visible_shares,
             light=np.array([light.get(key, np.nan) for key in keys], np.float64),
+            border=np.minimum(np.minimum(left, width - right), height - lower),
             is_found=matched.is_found,
         )
 
@@ -95,7 +106,7 @@ class RecallBin:
 @dataclass(frozen=True)
 class RecallBreakdown:
     """``factors`` has the bins that hold objects, for each factor that is known of any: class, height, distance,
-    visible, light. ``grouping`` says whether a vehicle may be found as any vehicle."""
+    visible, border, light. ``grouping`` says whether a vehicle may be found as any vehicle."""
 
     grouping: GroupingChoice
     score_threshold: float

@@ -31,7 +31,7 @@ def print_breakdown(breakdown: RecallBreakdown, console: Console) -> None:
     print_note(
         console,
         f"At score ≥ {breakdown.score_threshold:g} and IoU 0.5, in %. Height is that of the box; "
-        "light is the picture's mean brightness.",
+        "a box is cut off at the left, right or lower border; light is the picture's mean brightness.",
     )
 
 

@@ -60,7 +60,10 @@ def analyse_run_failures(
     distances_m = object_distances_m(
         matched.truth, timeline=evaluated.timeline, instants=evaluated.instants, objects=evaluated.objects, rig=rig
     )
-    return FailureAnalysis(gallery, Conditions.of(matched, distances_m=distances_m, brightness=gallery.brightness))
+    conditions = Conditions.of(
+        matched, distances_m=distances_m, brightness=gallery.brightness, sizes_px=gallery.sizes_px
+    )
+    return FailureAnalysis(gallery, conditions)
 
 
 def analyse_image_failures(
@@ -91,7 +94,8 @@ def analyse_image_failures(
         score_threshold=config.score_threshold,
         file_names={image.key: image.path.name for image in images},
     )
-    return FailureAnalysis(gallery, Conditions.of(matched, brightness=gallery.brightness))
+    conditions = Conditions.of(matched, brightness=gallery.brightness, sizes_px=gallery.sizes_px)
+    return FailureAnalysis(gallery, conditions)
 
 
 def with_failures(report: Report, studies: Sequence[FailureAnalysis], config: EvalConfig) -> Report:

@@ -11,6 +11,7 @@ from support.media import numbered_image, write_image
 from perception.errors import UsageError
 from perception.evaluation.core.image_dataset import read_image_dataset
 from perception.taxonomy import CLASSES
+from perception.types import BoxTable
 
 
 def coco(folder: Path, **changes: Any) -> Path:
@@ -98,3 +99,40 @@ def test_what_is_no_annotation_file(content: str, tmp_path: Path) -> None:
     path.write_text(content)
     with pytest.raises(UsageError, match=r"x\.json"):
         read_image_dataset([path])
+
+
+def bdd_like(folder: Path) -> Path:
+    """A machine, its rider marked apart, and a region of which nobody knows."""
+    names = ("ignore", "car", "motorcycle")
+    ignored = {"image_id": 10, "category_id": 0, "iscrowd": 1}
+    return coco(
+        folder,
+        categories=[{"id": number, "name": name} for number, name in enumerate(names)],
+        images=[{"id": 10, "file_name": "a.png", "riders": "machine boxed alone"}],
+        annotations=[
+            {"image_id": 10, "category_id": 2, "bbox": [20, 40, 30, 40]},
+            {**ignored, "bbox": [26, 20, 18, 50], "raw": "rider"},
+            {**ignored, "bbox": [60, 10, 30, 30], "raw": "tractor"},
+        ],
+    )
+
+
+def test_riders_are_as_labelled_or_joined(tmp_path: Path) -> None:
+    path = bdd_like(tmp_path)
+    labelled, joined = read_image_dataset([path]), read_image_dataset([path], riders="joined")
+    assert labelled.truth.boxes_xyxy_px.tolist() == [[20, 40, 50, 80]]
+    assert joined.truth.boxes_xyxy_px.tolist() == [[20, 20, 50, 80]]
+    assert [len(next(iter(read.ignored_xyxy_px.values()))) for read in (labelled, joined)] == [2, 1]
+    assert labelled.notes == ("2 boxes around crowds were left out; their class is incomplete there.",)
+
+
+def test_detections_in_ignored_regions_are_not_judged(tmp_path: Path) -> None:
+    dataset = read_image_dataset([bdd_like(tmp_path)])
+    ((image,),) = dataset.batches
+    boxes = [[62, 12, 80, 38], [70, 10, 120, 40], [20, 38, 50, 80], [0, 0, 9, 9]]
+    count = len(boxes)
+    detections = BoxTable(
+        np.full(count, image.key[1]), np.arange(count), np.zeros(count, int), np.ones(count), np.array(boxes, float),
+        np.full(count, image.key[0]),
+    )  # fmt: skip
+    assert dataset.without_ignored(detections).ids.tolist() == [1, 2, 3]

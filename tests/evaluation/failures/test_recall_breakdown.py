@@ -73,6 +73,18 @@ def test_light_is_that_of_the_picture() -> None:
     assert counts(breakdown, "light") == {"dark": (1, 0), "dim": (1, 1), "bright": (2, 1), "unknown": (2, 1)}
 
 
+def test_what_the_left_right_or_lower_border_cuts_off() -> None:
+    cases = matched()
+    boxes = np.array([[0, 9, 20, 30], [50, 0, 60, 30], [80, 9, 99, 30], [9, 9, 30, 49], [9, 9, 30, 40], [9, 9, 30, 40]])
+    truth = replace(cases.truth, boxes_xyxy_px=boxes.astype(float), frame_indices=np.array([0, 0, 0, 0, 0, 1]))
+    breakdown = broken_down(Conditions.of(replace(cases, truth=truth), sizes_px={("front", 0): (100, 50)}))
+    (cut_off, whole, unknown) = breakdown.factors["border"]
+    assert (cut_off.name, cut_off.object_count) == ("cut off", 3)
+    assert (whole.name, whole.object_count) == ("whole", 2)
+    assert (unknown.name, unknown.object_count) == ("unknown", 1)
+    assert "border" not in broken_down(Conditions.of(cases)).factors
+
+
 def test_several_recordings_are_counted_together() -> None:
     known = Conditions.of(matched(), distances_m=np.full(6, 5.0))
     breakdown = broken_down(Conditions.joined([known, Conditions.of(matched())]))
