@@ -189,6 +189,12 @@ def unknown_name(kind: Kind, spec: str, built_in: Iterable[str]) -> UsageError:
     return UsageError(f"there is no such {kind}; {meant}.", field=kind, value=spec)
 
 
+def close_names(kind: Kind, spec: str) -> str:
+    """ " (did you mean NAME)" where packages announce a name much like that of ``spec``, else ""."""
+    close = get_close_matches(spec.partition(":")[0], plugin_names(kind), n=3, cutoff=0.6)
+    return f" (did you mean {' or '.join(close)})" if close else ""
+
+
 def did_you_mean(name: str, names: list[str]) -> str:
     """The part of an error that names what the user may have meant, or all there is."""
     close = get_close_matches(name, names, n=3, cutoff=0.5)
@@ -245,7 +251,8 @@ def _loaded(kind: Kind, spec: str, load: Callable[[], Any]) -> Any:
         return load()
     except Exception as error:  # a module of others may raise anything while it is imported
         raise UsageError(
-            f"cannot be imported ({_first_line(error)}); check the name and that its package is installed.",
+            f"cannot be imported ({_first_line(error)}); check the name{close_names(kind, spec)} and that its package "
+            "is installed.",
             field=kind,
             value=spec,
         ) from error

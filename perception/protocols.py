@@ -15,7 +15,10 @@ class Source(Protocol):
     """Frame sets in order of time. A file has a length, a live source has None."""
 
     @property
-    def cameras(self) -> tuple[str, ...]: ...
+    def cameras(self) -> tuple[str, ...]:
+        """Names, each once; every frame is of one of them."""
+        ...
+
     @property
     def rig(self) -> Rig | None:
         """Where the cameras sit and what they see; None unless all of them are calibrated."""
@@ -32,9 +35,15 @@ class Source(Protocol):
         ...
 
     @property
-    def is_live(self) -> bool: ...
+    def is_live(self) -> bool:
+        """Whether it goes on without being asked, as a camera does."""
+        ...
+
     @property
-    def length(self) -> int | None: ...
+    def length(self) -> int | None:
+        """Instants that an iteration hands out; None where that is not known."""
+        ...
+
     @property
     def frame_counts(self) -> Mapping[str, int] | None:
         """Frames of each camera in the whole recording, the skipped ones too; None where that is not known."""
@@ -50,8 +59,13 @@ class Source(Protocol):
         """What was skipped or went wrong without ending the stream, one sentence each."""
         ...
 
-    def __iter__(self) -> Iterator[FrameSet]: ...
-    def close(self) -> None: ...
+    def __iter__(self) -> Iterator[FrameSet]:
+        """From the first instant; a recording may be iterated again."""
+        ...
+
+    def close(self) -> None:
+        """End the iteration and let go of cameras and files; may be called twice, and from another thread."""
+        ...
 
 
 @runtime_checkable
@@ -115,8 +129,13 @@ class Tracker(Protocol):
 class Forecaster(Protocol):
     """Says where each track will go; called once per instant, keeps its memory per track id."""
 
-    def step(self, tracks: Tracks, timestamp_ns: int, world_from_vehicle: FloatArray | None = None) -> Forecasts: ...
-    def reset(self) -> None: ...
+    def step(self, tracks: Tracks, timestamp_ns: int, world_from_vehicle: FloatArray | None = None) -> Forecasts:
+        """The futures of ``tracks``, in their order and reference frame; may leave tracks out."""
+        ...
+
+    def reset(self) -> None:
+        """Forget all tracks."""
+        ...
 
 
 @runtime_checkable

@@ -12,7 +12,7 @@ from pathlib import Path
 from perception.arrays import IntArray
 from perception.errors import UsageError
 from perception.geometry.cameras import Camera, Rig
-from perception.plugins import SourceRequest, open_source_plugin
+from perception.plugins import SourceRequest, close_names, open_source_plugin
 from perception.protocols import Source
 from perception.sources.adapted_source import AdaptedSource
 from perception.sources.calibration.fields import above_road
@@ -238,7 +238,7 @@ def _open_spec(spec: str, opened: _Opened, *, rate_fps: float | None, timeout_s:
     elif any(sign in spec for sign in "*?["):
         opened.recorded.append(_open_glob(spec, opened, rate_fps=rate_fps))
     else:
-        raise UsageError(f"{spec}: no such file or folder; check the name.")
+        raise UsageError(f"{spec}: no such file or folder; check the name{close_names('source', spec)}.")
 
 
 def _open_file(path: Path, opened: _Opened, *, rate_fps: float | None) -> RecordedCamera:

@@ -7,11 +7,14 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
 import yaml
 from support.commands import Command, names_in
+
+from perception import plugins
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "tests" / "plugin"
@@ -104,10 +107,16 @@ def test_factories_of_modules(plugin_command: Command) -> None:
         ("forecaster", "perception_colours.forecaster:open_it", "cannot be imported (AttributeError: "),
         ("forecaster", "constant-velocty", "did you mean constant-velocity."),
         ("source", "perception_colours.source:open_source:many", "its factory failed (ValueError: "),
+        ("source", "drwan:12", "no such file or folder; check the name (did you mean drawn)."),
+        ("source", "drwan:twelve", "check the name (did you mean drawn) and that its package is installed."),
         ("source", "perception_colours.nothing:open_source", "cannot be imported (ModuleNotFoundError: "),
     ],
 )
-def test_what_is_wrong_is_one_sentence(plugin_command: Command, part: str, spec: str, sentence: str) -> None:
+def test_what_is_wrong_is_one_sentence(
+    plugin_command: Command, monkeypatch: pytest.MonkeyPatch, part: str, spec: str, sentence: str
+) -> None:
+    announced = EntryPoint("source.drawn", FACTORIES["source"], plugins.GROUP)
+    monkeypatch.setattr(plugins, "entry_points", lambda *, group: [announced])
     ran = plugin_command("demo", *_options(**{part: spec}))
     assert ran.code == 2
     assert sentence in ran.sentence
