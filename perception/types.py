@@ -72,7 +72,7 @@ class FrameSet:
         return iter(self.frames)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Detections(StructOfArrays):
     """What a detector found in one camera's image.
 
@@ -108,7 +108,7 @@ class Detections(StructOfArrays):
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Sightings(StructOfArrays):
     """Where tracks were detected at one instant: one row for each track and camera that sees it.
 
@@ -128,7 +128,7 @@ class Sightings(StructOfArrays):
         check_array("Sightings.scores", self.scores, (count,), "f")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Tracks(ObjectStates, StructOfArrays):
     """The objects that the tracker knows at one instant.
 
@@ -222,7 +222,7 @@ class TrackerCounts:
     pose_restarts: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Forecasts(StructOfArrays):
     """K possible futures of each track, T steps of ``dt_s`` ahead; step 0 lies ``dt_s`` after now.
 
@@ -289,7 +289,13 @@ class Forecasts(StructOfArrays):
     @classmethod
     def empty(cls, modes: int = 1, steps: int = 1, dt_s: float = 0.1) -> Forecasts:
         shape = (0, modes, steps, 4)
-        return cls(np.zeros(0, np.int64), np.zeros((0, modes)), np.zeros(shape), np.zeros(shape), dt_s)
+        return cls(
+            track_ids=np.zeros(0, np.int64),
+            probabilities=np.zeros((0, modes)),
+            means=np.zeros(shape),
+            stds=np.zeros(shape),
+            dt_s=dt_s,
+        )
 
 
 @dataclass(frozen=True)
@@ -307,7 +313,7 @@ class Scene:
         return self.frame_set.timestamp_ns
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class BoxTable(StructOfArrays):
     """Identified boxes of a whole recording, M rows: ground truth, or the tracks that a run wrote.
 
@@ -336,7 +342,7 @@ class BoxTable(StructOfArrays):
             check_array("BoxTable.visible_shares", self.visible_shares, (count,), "f")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ObjectTable(StructOfArrays):
     """Objects of a whole recording in the world, M rows: ground truth, or where the tracker saw them.
 

@@ -50,7 +50,9 @@ def test_the_columns_of_tracks() -> None:
 def test_the_columns_of_forecasts() -> None:
     means = np.arange(2 * 3 * 4 * 4, dtype=float).reshape(2, 3, 4, 4)
     probabilities = np.array([[0.2, 0.5, 0.3], [0.6, 0.2, 0.2]])
-    forecasts = Forecasts(np.array([1, 2]), probabilities, means, np.ones_like(means), dt_s=0.5)
+    forecasts = Forecasts(
+        track_ids=np.array([1, 2]), probabilities=probabilities, means=means, stds=np.ones_like(means), dt_s=0.5
+    )
     np.testing.assert_array_equal(forecasts.positions, means[:, :, :, [0, 1]])
     np.testing.assert_array_equal(forecasts.sizes, means[:, :, :, [2, 3]])
     np.testing.assert_array_equal(forecasts.most_probable, [means[0, 1], means[1, 0]])

@@ -20,7 +20,7 @@ from perception.taxonomy import CLASSES
 from perception.types import BoxTable, Forecasts, ObjectTable
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ForecastRecord:
     """The forecasts of one instant, and of the tracks they belong to (row by row): the box at that time
     ``boxes_xyxy_px`` (N, 4) in images of ``image_sizes_px`` (N, 2) width and height, ``labels``, ``cameras`` and
@@ -39,7 +39,7 @@ class ForecastRecord:
     headings_rad: FloatArray | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Results:
     """The tables of a run.
 
@@ -144,7 +144,13 @@ def _no_forecasts(dt_s: float, *, is_ground: bool) -> Forecasts:
         return Forecasts.empty(dt_s=dt_s)
     none = np.zeros(0)
     return Forecasts(
-        none.astype(np.int64), none.reshape(0, 1), *(none.reshape(0, 1, 1, 2),) * 2, dt_s, "ground", axes_rad=none
+        track_ids=none.astype(np.int64),
+        probabilities=none.reshape(0, 1),
+        means=none.reshape(0, 1, 1, 2),
+        stds=none.reshape(0, 1, 1, 2),
+        dt_s=dt_s,
+        reference_frame="ground",
+        axes_rad=none,
     )
 
 

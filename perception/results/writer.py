@@ -154,7 +154,7 @@ def _boxes_xywh(boxes_xyxy_px: FloatArray) -> FloatArray:
     return np.round(np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1), _BOX_DECIMALS)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SeenBoxes(StructOfArrays):
     """Boxes of tracks that one camera sees at an instant: ``ids``, ``labels``, ``scores`` (N,), ``boxes_xyxy_px``."""
 
@@ -168,14 +168,22 @@ def seen_boxes(tracks: Tracks) -> dict[str, SeenBoxes]:
     """What is seen now, by camera: the sightings where the tracks have them, else their own boxes."""
     if tracks.sightings is None:
         now = tracks[tracks.unseen_s == 0]
-        cameras, found = now.cameras, SeenBoxes(now.ids, now.labels, now.scores, now.boxes_xyxy_px)
+        cameras, found = (
+            now.cameras,
+            SeenBoxes(ids=now.ids, labels=now.labels, scores=now.scores, boxes_xyxy_px=now.boxes_xyxy_px),
+        )
     else:
         order = np.argsort(tracks.ids)
         # Sightings are not cut when tracks are selected.
         sighted = tracks.sightings[np.isin(tracks.sightings.track_ids, tracks.ids)]
         rows = order[np.searchsorted(tracks.ids[order], sighted.track_ids)]
         cameras = sighted.cameras
-        found = SeenBoxes(sighted.track_ids, tracks.labels[rows], sighted.scores, sighted.boxes_xyxy_px)
+        found = SeenBoxes(
+            ids=sighted.track_ids,
+            labels=tracks.labels[rows],
+            scores=sighted.scores,
+            boxes_xyxy_px=sighted.boxes_xyxy_px,
+        )
     return {str(camera): found[cameras == camera] for camera in np.unique(cameras)}
 
 

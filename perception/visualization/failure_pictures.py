@@ -40,7 +40,7 @@ _SHEET_GAP_PX = 10
 _SHEET_HEAD_PX = 56
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FailureView:
     """A failure in its ``image``, uint8 RGB (H, W, 3).
 

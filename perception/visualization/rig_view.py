@@ -53,7 +53,15 @@ def draw_rig(
     frames = {frame.camera: frame for frame in scene.frame_set}
     picture = _filled(size_px, DARK)
     for name in names:
-        _draw_tile(layout.tiles[name].of(picture), name, frames.get(name), rig, ground, style, layout)
+        _draw_tile(
+            layout.tiles[name].of(picture),
+            name,
+            frames.get(name),
+            rig=rig,
+            ground=ground,
+            style=style,
+            layout=layout,
+        )
     above = layout.above
     panel = np.empty((above.height, above.width, 3), np.uint8)
     seeing = [rig.cameras[name] for name in names if name in frames]
@@ -76,6 +84,7 @@ def _draw_tile(
     tile: NDArray[np.uint8],
     name: str,
     frame: Frame | None,
+    *,
     rig: Rig,
     ground: GroundScene,
     style: AnnotationStyle,
@@ -91,7 +100,7 @@ def _draw_tile(
     else:
         scale, offset_px = fitted(frame.size_px, area)
         canvas = _image(frame, area, scale, offset_px)
-        _annotate(canvas, frame, rig, ground, scale, offset_px, style, unit)
+        _annotate(canvas, frame, rig=rig, ground=ground, scale=scale, offset_px=offset_px, style=style, unit=unit)
         tile[:] = canvas
     draw_name(tile, name if frame is not None else f"{name}: no picture", unit=unit)
 
@@ -118,6 +127,7 @@ def _image(frame: Frame, area: Area, scale: FloatArray, offset_px: FloatArray) -
 def _annotate(
     canvas: NDArray[np.uint8],
     frame: Frame,
+    *,
     rig: Rig,
     ground: GroundScene,
     scale: FloatArray,
@@ -158,7 +168,15 @@ def _annotate(
             f"{CLASSES[label]} {track_id}" if named else str(track_id)
             for track_id, label, named in zip(ids, classes, is_large.tolist(), strict=True)
         ]
-        place_labels(labels, boxes, texts, unseen_s, colours, unit, style.min_label_height_px)
+        place_labels(
+            labels,
+            boxes,
+            texts,
+            unseen_s=unseen_s,
+            colours=colours,
+            unit=unit,
+            min_height_px=style.min_label_height_px,
+        )
     labels.draw_chips(overlay)
     overlay.blend_into(canvas)
     labels.draw_text(canvas)

@@ -21,7 +21,14 @@ def run(tmp_path, scene_of, tracks_of, forecasts_of):
         tracks = tracks_of(boxes.tolist(), [3, 8, 9, 11], cameras=["front", "rear", "front", "rear"])
         forecasts = forecasts_of(tracks, random.normal(0, 0.1, (3, 2)), [0.5, 0.3, 0.2])
         detections = [
-            Detections(boxes[:2], np.array([0.75, 0.5]), np.array([0, 5]), np.zeros((2, 0)), camera, (320, 240))
+            Detections(
+                boxes_xyxy_px=boxes[:2],
+                scores=np.array([0.75, 0.5]),
+                labels=np.array([0, 5]),
+                features=np.zeros((2, 0)),
+                camera=camera,
+                image_size_px=(320, 240),
+            )
             for camera in ("front", "rear")
         ]
         scenes.append(

@@ -38,8 +38,12 @@ class KnowingDetector:
         ends = [(x + a * width, y + b * length, c * height) for a in (-0.5, 0.5) for b in (-0.5, 0.5) for c in (0, 1)]
         boxes, _ = boxes_in(CAMERA, np.array([ends]))
         return Detections(
-            boxes.astype(np.float32), np.full(1, 0.9), np.zeros(1, int), np.ones((1, 2), np.float32), frame.camera,
-            frame.size_px, self.feature_space,
+            boxes_xyxy_px=boxes.astype(np.float32),
+                scores=np.full(1, 0.9),
+                labels=np.zeros(1, int),
+                features=np.ones((1, 2), np.float32),
+                camera=frame.camera,
+            image_size_px=frame.size_px, feature_space=self.feature_space,
         )  # fmt: skip
 
 

@@ -53,7 +53,7 @@ def make_forecasts(
     means = np.repeat(now[:, None, None], len(velocities), axis=1).repeat(steps, axis=2)
     means[..., :2] += np.array(velocities, np.float64)[:, None] * times_s[:, None]
     modes = np.tile(np.array(probabilities, np.float64), (len(tracks), 1))
-    return Forecasts(tracks.ids, modes, means, np.full(means.shape, std), dt_s)
+    return Forecasts(track_ids=tracks.ids, probabilities=modes, means=means, stds=np.full(means.shape, std), dt_s=dt_s)
 
 
 def make_scene(
@@ -143,7 +143,15 @@ def make_ground_forecasts(
     means = tracks.means[:, None, None, :2] + ways
     modes = np.tile(np.array(probabilities, np.float64), (len(tracks), 1))
     spreads = np.broadcast_to(np.array(stds, np.float64), means.shape).copy()
-    return Forecasts(tracks.ids, modes, means, spreads, dt_s, "ground", tracks.headings_rad)
+    return Forecasts(
+        track_ids=tracks.ids,
+        probabilities=modes,
+        means=means,
+        stds=spreads,
+        dt_s=dt_s,
+        reference_frame="ground",
+        axes_rad=tracks.headings_rad,
+    )
 
 
 @pytest.fixture

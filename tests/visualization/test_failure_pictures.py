@@ -44,7 +44,14 @@ def view(
     left, top, right, bottom = (round(max(0.0, side)) for side in box)
     image[top:bottom, left:right] = (230, 20, 20)
     subject = boxes(box, score=1.0 if is_miss else 0.87)
-    return FailureView(image, subject, is_miss, truth or boxes(), detections or boxes(), 0.25)
+    return FailureView(
+        image=image,
+        subject=subject,
+        is_miss=is_miss,
+        truth=truth or boxes(),
+        detections=detections or boxes(),
+        score_threshold=0.25,
+    )
 
 
 def count_like(picture: np.ndarray, colour: tuple[int, int, int]) -> int:

@@ -154,7 +154,13 @@ def test_a_stranger_and_forecasts_of_another_frame_are_refused(rig, scene_of, gr
     with pytest.raises(ValueError, match=r"cameras of the rig .*webcam"):
         draw_scene(scene_of(cameras=("webcam",)), rig=rig)
     tracks = ground_tracks_of([[20.0, 0.0]])
-    image = Forecasts(tracks.ids, np.ones((1, 1)), np.zeros((1, 1, 5, 4)), np.zeros((1, 1, 5, 4)), 0.1)
+    image = Forecasts(
+        track_ids=tracks.ids,
+        probabilities=np.ones((1, 1)),
+        means=np.zeros((1, 1, 5, 4)),
+        stds=np.zeros((1, 1, 5, 4)),
+        dt_s=0.1,
+    )
     with pytest.raises(ValueError, match="ground frame"):
         draw_scene(scene_of(tracks, image), rig=rig)
 

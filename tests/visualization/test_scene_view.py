@@ -101,8 +101,8 @@ def test_forecasts_are_matched_by_id(scene_of, tracks_of, forecasts_of):
     tracks = tracks_of([[40, 40, 80, 80], [40, 140, 80, 180]], [1, 2])
     forecasts = forecasts_of(tracks, [[0.3, 0.0]], std=0.0)
     # Shuffled, with a stranger, and without the first track.
-    stranger = Forecasts(np.array([2, 99]), *(getattr(forecasts, n) for n in ("probabilities", "means", "stds")), 0.1)
-    scene = scene_of(tracks, Forecasts(**{**vars(stranger), "means": forecasts.means[::-1].copy()}))
+    shuffled = {"track_ids": np.array([2, 99]), "means": forecasts.means[::-1].copy()}
+    scene = scene_of(tracks, Forecasts(**{**vars(forecasts), **shuffled}))
     mask = changed(scene)
     assert mask[178:183, 100:200].any(axis=0).all()
     assert not mask[60:100, 100:200].any()
@@ -189,7 +189,13 @@ def test_a_grid_is_no_wider_than_asked(scene_of):
 def test_what_cannot_be_drawn_is_refused(scene_of, tracks_of):
     tracks = tracks_of([[10, 10, 50, 50]])
     ground = Forecasts(
-        tracks.ids, np.ones((1, 1)), np.zeros((1, 1, 5, 2)), np.zeros((1, 1, 5, 2)), 0.1, "ground", np.zeros(1)
+        track_ids=tracks.ids,
+        probabilities=np.ones((1, 1)),
+        means=np.zeros((1, 1, 5, 2)),
+        stds=np.zeros((1, 1, 5, 2)),
+        dt_s=0.1,
+        reference_frame="ground",
+        axes_rad=np.zeros(1),
     )
     with pytest.raises(ValueError, match="image frame"):
         draw_scene(scene_of(tracks, ground))

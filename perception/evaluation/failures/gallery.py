@@ -191,13 +191,27 @@ def _view(
             said = f"Closest detection: {name}, overlap (IoU) {iou:.2f}{weak}."
         # One that is too weak to count tells how near the detector was.
         shown = found_here[counts | (np.arange(len(found_here)) == closest)]
-        return FailureView(frame.image, subject, True, _without(true_here, subject), shown, score_threshold), said
+        return FailureView(
+            image=frame.image,
+            subject=subject,
+            is_miss=True,
+            truth=_without(true_here, subject),
+            detections=shown,
+            score_threshold=score_threshold,
+        ), said
     closest, iou = _closest(subject, true_here)
     said = "No true object is there."
     if closest is not None:
         said = f"Closest true object: {_short(true_here[closest], True)}, overlap (IoU) {iou:.2f}."
     shown = _without(found_here[counts], subject)
-    return FailureView(frame.image, subject, False, true_here, shown, score_threshold), said
+    return FailureView(
+        image=frame.image,
+        subject=subject,
+        is_miss=False,
+        truth=true_here,
+        detections=shown,
+        score_threshold=score_threshold,
+    ), said
 
 
 def _closest(subject: BoxTable, others: BoxTable) -> tuple[int | None, float]:

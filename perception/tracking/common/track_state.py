@@ -18,7 +18,7 @@ GROUP_OF_LABEL: IntArray = np.array([0, 0, 0, 1, 1, 2])
 SelfState = TypeVar("SelfState", bound="TrackState")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrackState(ObjectStates, StructOfArrays):
     """All tracks, tentative and confirmed. ``ids`` are 0 until a track is confirmed.
 

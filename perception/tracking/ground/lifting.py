@@ -61,7 +61,7 @@ class LiftingNoise(BaseModel):
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Views(StructOfArrays):
     """Cameras as rows: ``vehicle_from_px`` (C, 3, 3) turns homogeneous pixels into rays, ``px_from_vehicle`` (C, 3, 4)
     projects, ``positions_m`` (C, 3), ``forwards`` (C, 2) is the optical axis on the road, ``sizes_px`` (C, 2)."""
@@ -106,7 +106,7 @@ class Views(StructOfArrays):
         return places
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Lifted(StructOfArrays):
     """Boxes on the road: ``measured`` (N, 4), the centre's x, y and the width and height that the object shows, metres.
 

@@ -34,10 +34,10 @@ def remove_lifting_bias(
         states,
         tracks.headings_rad - pose.yaw_rad,
         tracks.labels,
-        observed.boxes_xyxy_px,
-        views[observed.cameras],
-        road,
-        settings.lifting,
+        seen_xyxy_px=observed.boxes_xyxy_px,
+        views=views[observed.cameras],
+        road=road,
+        noise=settings.lifting,
     )
     errors_m = np.where(is_like[:, None], (expected.measured - states)[:, POSITION], 0.0)
     _, noise = pose.to_world(expected.measured, expected.filtered(settings.motion.lasting_error_share))

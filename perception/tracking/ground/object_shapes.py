@@ -80,6 +80,7 @@ def expected_lifting(
     states: FloatArray,
     headings_rad: FloatArray,
     labels: IntArray,
+    *,
     seen_xyxy_px: FloatArray,
     views: Views,
     road: RoadPlane,

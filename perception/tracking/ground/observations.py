@@ -53,7 +53,7 @@ class RigViews:
         return self._views, np.array(rows, np.int64)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class GroundObservations(StructOfArrays):
     """The detections of one instant, of all cameras, in the world: ``measured`` (M, 4) is the centre's x, y, shown
     width and height, ``covariances`` (M, 4, 4) all of its errors, ``jitters`` (M, 4, 4) those that count in the filter.

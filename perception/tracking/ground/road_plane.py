@@ -104,7 +104,7 @@ class RoadPlane:
         return np.clip(depths_m, MIN_DEPTH_M, MAX_DEPTH_M), np.maximum(drops, _MIN_DROP), meets
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RoadSamples(StructOfArrays):
     """Feet of road users: rays ``rays`` (N, 3), per metre of depth, from ``origins_m`` (N, 3) reach the road.
 

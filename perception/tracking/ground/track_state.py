@@ -31,7 +31,7 @@ OUTSIDE_BOX_PX = (-2.0, -2.0, -1.0, -1.0)
 """The box of a track that its last camera cannot see: just outside the image."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class GroundTrackState(TrackState):
     """All tracks; means and covariances are in the world.
 
@@ -63,6 +63,7 @@ class GroundTrackState(TrackState):
     def spawned(
         cls,
         observed: GroundObservations,
+        *,
         names: Sequence[str],
         views: Views,
         timestamp_ns: int,
@@ -96,7 +97,7 @@ class GroundTrackState(TrackState):
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ImageProjections(StructOfArrays):
     """Where N tracks lie in the images of C cameras: ``whole_xyxy_px`` (N, C, 4), ``boxes_xyxy_px`` (N, C, 4) cut at
     the border, ``shares`` (N, C) of the box inside the image; ``is_in_front`` (N, C)."""
@@ -118,7 +119,7 @@ class ImageProjections(StructOfArrays):
         )
         cut = clip_boxes(whole, views.sizes_px)
         shares = np.where(is_in_front, box_areas(cut) / np.maximum(box_areas(whole), 1e-6), 0.0)
-        return cls(whole, cut, shares, is_in_front)
+        return cls(whole_xyxy_px=whole, boxes_xyxy_px=cut, shares=shares, is_in_front=is_in_front)
 
 
 def _may_be_in_view(states: FloatArray, views: Views) -> BoolArray:

@@ -105,7 +105,9 @@ class GroundTracker(TrackerBase[GroundSettings, GroundTrackState]):
             detections, here, views, pose, self._road, self._settings, feature_size=self._feature_size, dt_s=dt_s
         )
         self._count(**left_out._asdict())
-        now = _GroundInstant(views, here, pose, self._road.plane, timestamp_ns, dt_s)
+        now = _GroundInstant(
+            views=views, here=here, pose=pose, road=self._road.plane, timestamp_ns=timestamp_ns, dt_s=dt_s
+        )
         self._predict(now)
         owners = self._spawn(self._match(observed, now), observed, now)
         owners, projections = self._merge(owners, observed, now)
@@ -204,7 +206,12 @@ class GroundTracker(TrackerBase[GroundSettings, GroundTrackState]):
         """Tentative tracks at the observations; their guessed headings first tell where the centres are."""
         motion = self._settings.motion
         spawned = GroundTrackState.spawned(
-            observed, self._rig_views.names, now.views, now.timestamp_ns, now.pose.yaw_rad, motion
+            observed,
+            names=self._rig_views.names,
+            views=now.views,
+            timestamp_ns=now.timestamp_ns,
+            car_yaw_rad=now.pose.yaw_rad,
+            motion=motion,
         )
         headings_rad, _, _ = headings(spawned, now.pose, 0.0, motion)
         spawned = replace(spawned, headings_rad=headings_rad)
@@ -264,7 +271,12 @@ class GroundTracker(TrackerBase[GroundSettings, GroundTrackState]):
             now.timestamp_ns,
             boxes_xyxy_px=tracks.boxes_xyxy_px,
             headings_rad=tracks.headings_rad,
-            sightings=Sightings(owner_ids[owner_ids > 0], names[seen.cameras], seen.boxes_xyxy_px, seen.scores),
+            sightings=Sightings(
+                track_ids=owner_ids[owner_ids > 0],
+                cameras=names[seen.cameras],
+                boxes_xyxy_px=seen.boxes_xyxy_px,
+                scores=seen.scores,
+            ),
         )
 
 

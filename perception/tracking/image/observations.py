@@ -15,7 +15,7 @@ from perception.tracking.image.box_filter import MotionNoise, initial_state, mea
 from perception.types import Detections
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ImageObservations(StructOfArrays):
     """The detections of one instant, of all cameras: boxes (M, 4) as centre and size over the image's, their spread."""
 

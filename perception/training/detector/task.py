@@ -327,5 +327,10 @@ def average_precision(
 def _table(index: int, boxes: np.ndarray, labels: np.ndarray, scores: np.ndarray) -> BoxTable:
     count = len(labels)
     return BoxTable(
-        np.full(count, index), np.arange(count), labels, np.asarray(scores, float), boxes, np.full(count, "validation")
+        frame_indices=np.full(count, index),
+        ids=np.arange(count),
+        labels=labels,
+        scores=np.asarray(scores, float),
+        boxes_xyxy_px=boxes,
+        cameras=np.full(count, "validation"),
     )

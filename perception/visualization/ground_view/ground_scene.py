@@ -19,7 +19,7 @@ _MIN_FUTURE_M = 1.0
 _MIN_PAST_M = 0.5
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class GroundFutures(StructOfArrays):
     """M predicted paths of P points, the first one now, in the vehicle's axes in metres.
 
@@ -40,7 +40,7 @@ class GroundFutures(StructOfArrays):
     best: np.ndarray[tuple[int], np.dtype[np.bool_]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class GroundScene:
     """The N objects around the car, far ones first, in the vehicle's axes (x forward, y left) in metres.
 

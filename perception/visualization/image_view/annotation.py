@@ -62,11 +62,11 @@ def annotate(
     if not len(tracks):
         return
     height, width = canvas.shape[:2]
-    zoom = np.array([width / image_size_px[0], height / image_size_px[1]])
+    scale = np.array([width / image_size_px[0], height / image_size_px[1]])
     unit = float(np.sqrt(width * height / (960 * 540)))
     # Far objects first, so that near ones lie on top.
     tracks = tracks[np.argsort(tracks.boxes_xyxy_px[:, 3], kind="stable")]
-    boxes = tracks.boxes_xyxy_px * np.tile(zoom, 2)
+    boxes = tracks.boxes_xyxy_px * np.tile(scale, 2)
     colours = [track_colour(track_id) for track_id in tracks.ids.tolist()]
     overlay = Overlay((width, height))
     futures = None
@@ -82,7 +82,16 @@ def annotate(
     if futures is not None:
         draw_spreads(overlay, futures, colours, stds=style.spread_stds)
     if style.past and history is not None:
-        _draw_pasts(overlay, boxes, tracks.ids.tolist(), colours, history, camera, zoom, unit)
+        _draw_pasts(
+            overlay,
+            boxes,
+            tracks.ids.tolist(),
+            colours,
+            history=history,
+            camera=camera,
+            scale=scale,
+            unit=unit,
+        )
     if futures is not None:
         draw_paths(overlay, futures, colours, dt_s=forecasts.dt_s, unit=unit)
     if style.boxes:
@@ -90,7 +99,15 @@ def annotate(
     labels = LabelLayer((width, height))
     if style.labels:
         texts = [f"{CLASSES[label]} {track_id}" for label, track_id in zip(tracks.labels, tracks.ids, strict=True)]
-        place_labels(labels, boxes, texts, tracks.unseen_s, colours, unit, style.min_label_height_px)
+        place_labels(
+            labels,
+            boxes,
+            texts,
+            unseen_s=tracks.unseen_s,
+            colours=colours,
+            unit=unit,
+            min_height_px=style.min_label_height_px,
+        )
     labels.draw_chips(overlay)
     overlay.blend_into(canvas)
     labels.draw_text(canvas)
@@ -101,15 +118,16 @@ def _draw_pasts(
     boxes: FloatArray,
     ids: list[int],
     colours: list[Colour],
+    *,
     history: TrackHistory,
     camera: str,
-    zoom: FloatArray,
+    scale: FloatArray,
     unit: float,
 ) -> None:
     """The paths so far, fainter with age."""
     for track_id, colour, foot in zip(ids, colours, box_feet(boxes), strict=True):
         points, ages_s = history.path(track_id, camera)
-        path = np.concatenate([points * zoom, foot[None]])
+        path = np.concatenate([points * scale, foot[None]])
         if np.abs(path - foot).max() < 3 * unit:
             continue
         alphas = 0.6 * (1 - np.append(ages_s, 0.0) / history.span_s)
@@ -137,6 +155,7 @@ def place_labels(
     labels: LabelLayer,
     boxes: FloatArray,
     texts: list[str],
+    *,
     unseen_s: FloatArray,
     colours: list[Colour],
     unit: float,

@@ -18,7 +18,7 @@ from perception.visualization.primitives.overlay import Overlay
 _PIECES = 6
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ImageFutures(StructOfArrays):
     """M predicted paths of P = T + 1 points, from now on.
 

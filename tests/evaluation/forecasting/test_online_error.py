@@ -41,11 +41,11 @@ def scene(
         reference_frame="ground" if frame == "ground" else "image",
     )
     forecasts = Forecasts(
-        tracks.ids,
-        np.full((count, len(futures)), 1 / len(futures)),
-        paths,
-        np.ones_like(paths),
-        DT_S,
+        track_ids=tracks.ids,
+        probabilities=np.full((count, len(futures)), 1 / len(futures)),
+        means=paths,
+        stds=np.ones_like(paths),
+        dt_s=DT_S,
         reference_frame=tracks.reference_frame,
         axes_rad=np.zeros(count) if frame == "ground" else None,
     )

@@ -53,7 +53,9 @@ def tracks_of(rows: list[tuple[int, float, float, float, float]]) -> tuple[Groun
     views, here = rig_views.of(found)
     road = RoadEstimator(0.0)
     observed, _ = observe(found, here, views, ORIGIN, road, SETTINGS, feature_size=0, dt_s=0.0)
-    tracks = GroundTrackState.spawned(observed, rig_views.names, views, 100, 0.0, SETTINGS.motion)
+    tracks = GroundTrackState.spawned(
+        observed, names=rig_views.names, views=views, timestamp_ns=100, car_yaw_rad=0.0, motion=SETTINGS.motion
+    )
     tracks = replace(tracks, ids=np.arange(len(tracks)) + 1, first_ns=np.arange(len(tracks)))
     return tracks, ImageProjections.of(tracks, views, ORIGIN, road.plane)
 

@@ -72,7 +72,9 @@ def test_lifting_is_right_once_the_heading_is_known(place: tuple[float, float], 
     yaw = np.radians(yaw_deg)
     # The track is half a metre off: what lifting does wrong hardly changes over that.
     state = np.array([[place[0] + 0.4, place[1] - 0.3, shown_width_m(CAR, yaw, float(sight)), 1.6]])
-    expected, is_like = expected_lifting(state, np.array([yaw]), labels, seen[0].boxes_xyxy_px, views, ROAD, NOISE)
+    expected, is_like = expected_lifting(
+        state, np.array([yaw]), labels, seen_xyxy_px=seen[0].boxes_xyxy_px, views=views, road=ROAD, noise=NOISE
+    )
     assert is_like.all()
     corrected = lifted.measured[:, :2] - (expected.measured - state)[:, :2]
     np.testing.assert_allclose(corrected[0], place, atol=0.2)
@@ -83,7 +85,7 @@ def test_a_differently_cut_box_is_no_comparison() -> None:
     views, labels = Views.of([camera]), np.array([CAR])
     state = np.array([[15.0, 0.0, 1.85, 1.55]])
     cut = np.array([[0.0, 150, 60, 210]])
-    _, is_like = expected_lifting(state, np.zeros(1), labels, cut, views, ROAD, NOISE)
+    _, is_like = expected_lifting(state, np.zeros(1), labels, seen_xyxy_px=cut, views=views, road=ROAD, noise=NOISE)
     assert not is_like.any()
 
 

@@ -27,12 +27,12 @@ def _instants(boxes, *, scores=None, fps=10):
     for number, box in enumerate(np.asarray(boxes, np.float64)):
         is_seen = not np.isnan(box).any()
         found = Detections(
-            box[None].astype(np.float32) if is_seen else np.zeros((0, 4), np.float32),
-            np.full(int(is_seen), 0.9 if scores is None else scores[number], np.float32),
-            np.ones(int(is_seen), int),
-            np.zeros((int(is_seen), 0), np.float32),
-            "front",
-            SIZE_PX,
+            boxes_xyxy_px=box[None].astype(np.float32) if is_seen else np.zeros((0, 4), np.float32),
+            scores=np.full(int(is_seen), 0.9 if scores is None else scores[number], np.float32),
+            labels=np.ones(int(is_seen), int),
+            features=np.zeros((int(is_seen), 0), np.float32),
+            camera="front",
+            image_size_px=SIZE_PX,
         )
         instants.append(DetectedFrame(number, round(1e9 * number / fps), found, SIZE_PX))
     return instants

@@ -15,7 +15,14 @@ def _recording() -> tuple[BoxTable, dict[int, float], list]:
     frames = np.arange(20)
     left = 100 + 10.0 * frames
     boxes = np.stack([left, np.full(20, 100.0), left + 64, np.full(20, 136.0)], axis=1)
-    truth = BoxTable(frames, np.full(20, 3), np.zeros(20, int), np.ones(20), boxes, np.full(20, "front"))
+    truth = BoxTable(
+        frame_indices=frames,
+        ids=np.full(20, 3),
+        labels=np.zeros(20, int),
+        scores=np.ones(20),
+        boxes_xyxy_px=boxes,
+        cameras=np.full(20, "front"),
+    )
     times = {int(i): 0.2 * i for i in frames}
     sizes = np.array([[640, 360]])
     observed = []
