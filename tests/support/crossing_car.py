@@ -39,12 +39,13 @@ class KnowingDetector:
         boxes, _ = boxes_in(CAMERA, np.array([ends]))
         return Detections(
             boxes_xyxy_px=boxes.astype(np.float32),
-                scores=np.full(1, 0.9),
-                labels=np.zeros(1, int),
-                features=np.ones((1, 2), np.float32),
-                camera=frame.camera,
-            image_size_px=frame.size_px, feature_space=self.feature_space,
-        )  # fmt: skip
+            scores=np.full(1, 0.9),
+            labels=np.zeros(1, int),
+            features=np.ones((1, 2), np.float32),
+            camera=frame.camera,
+            image_size_px=frame.size_px,
+            feature_space=self.feature_space,
+        )
 
 
 def write_crossing(
