@@ -98,8 +98,8 @@ def test_a_detector_is_trained_and_goes_on_after_a_stop(command: Command, data, 
         ({"train": []}, "train: "),
         ({"validation": []}, "validation: "),
         ({"sizes_px": [[100, 64]]}, "sizes_px.0.0: "),
-        ({"train": [{"kind": "coco", "path": "coco/train.json", "zoom": [0, 1]}]}, "train.0.zoom.0: "),
-        ({"train": [{"kind": "coco", "path": "coco/train.json", "zoom": [2, 1]}]}, "smaller magnification first"),
+        ({"train": [{"kind": "coco", "path": "coco/train.json", "scale": [0, 1]}]}, "train.0.scale.0: "),
+        ({"train": [{"kind": "coco", "path": "coco/train.json", "scale": [2, 1]}]}, "smaller magnification first"),
         ({"train": [{"kind": "coco", "path": "../detector.json"}]}, "give a COCO file"),
         ({"train": [{"kind": "recording", "path": "nosuch"}]}, "there is no such recording"),
     ],
@@ -144,7 +144,7 @@ def test_a_teacher_labels_what_people_did_not(command: Command, data, detector_c
     ran = command(*asked, "--teacher", teacher, "--seed", 3)
     assert ran.code == 0, ran.err
     kept = yaml.safe_load((ran.folder / "training.yaml").read_text())
-    assert kept["teachers"] == kept["imitate"] == [str(teacher)]
+    assert kept["teachers"] == kept["distill"] == [str(teacher)]
     history = json.loads((ran.folder / "history.json").read_text())
     assert np.isfinite(history["validation"][-1]["loss"])
     checkpoint = torch.load(ran.folder / "checkpoint.pt", weights_only=True)
@@ -220,8 +220,8 @@ def test_wrong_use_is_one_sentence(command: Command, arguments, word):
         ({"dropout": 1.5}, "dropout"),
         ({"train": [{"kind": "coco", "path": "none.json"}]}, "none.json"),
         ({"train": [{"kind": "magic", "path": "x"}]}, "kind"),
-        ({"imitate": ["nobody.onnx"]}, "nobody.onnx"),
-        ({"train": [{"kind": "coco", "path": "x", "imitate": {"y.onnx": ["car"]}}]}, "x: imitates y.onnx"),
+        ({"distill": ["nobody.onnx"]}, "nobody.onnx"),
+        ({"train": [{"kind": "coco", "path": "x", "distill": {"y.onnx": ["car"]}}]}, "x: distils y.onnx"),
     ],
 )
 def test_a_wrong_configuration_is_named(command: Command, data, detector_config, change, word):
@@ -236,10 +236,10 @@ def test_a_recording_without_truth_labels_itself(data):
     with_truth = track_recording(data / "drive", BoxDetector())
     own = track_recording(data / "drive" / "drive.mp4", BoxDetector())
     ends = with_truth[0].ends(5, 1)
-    taught, self_taught = (windows_at(sets[0], ends, length=5, stride=1) for sets in (with_truth, own))
-    known = taught.known & self_taught.known
+    labelled, pseudo_labelled = (windows_at(sets[0], ends, length=5, stride=1) for sets in (with_truth, own))
+    known = labelled.known & pseudo_labelled.known
     assert known.float().mean() > 0.4
-    np.testing.assert_allclose(taught.futures[known], self_taught.futures[known], atol=0.01)
+    np.testing.assert_allclose(labelled.futures[known], pseudo_labelled.futures[known], atol=0.01)
 
 
 def test_several_seeds_have_folders_of_their_own_and_are_not_trained_twice(

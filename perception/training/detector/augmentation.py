@@ -25,7 +25,7 @@ _LEAST_SHARE_OF_VIEW, _LEAST_SHARE_OF_LARGE = 0.08, 0.12
 
 _MIN_SIDE_PX = 4.0
 
-_LARGEST_ZOOM = 5.0
+_LARGEST_SCALE = 5.0
 _NEAR_HEIGHTS = (0.4, 2.2)
 _CUT_SHARES = (0.35, 0.95)
 _MIN_NEAR_PX = 14.0
@@ -37,7 +37,7 @@ _DARK_SHARE = 0.12
 class View(NamedTuple):
     """One augmented picture (H, W, 3) and its labels in its own pixels; see ``LabelledImage``.
 
-    In the boxes ``pasted_xyxy`` (k, 4) something was pasted: what imitated detectors say there does not count.
+    In the boxes ``pasted_xyxy`` (k, 4) something was pasted: what dense teachers say there does not count.
     """
 
     image: NDArray[np.uint8]
@@ -47,7 +47,7 @@ class View(NamedTuple):
     ignore_xyxy: FloatArray
     ignore_labels: IntArray
     exhaustive: NDArray[np.bool_]
-    imitate: NDArray[np.bool_]
+    distill: NDArray[np.bool_]
     pasted_xyxy: FloatArray = np.zeros((0, 4), np.float32)
 
 
@@ -58,8 +58,8 @@ class Batch:
     ``known`` (B, C, H / 8, W / 8) is False where nobody knows whether an object of the class is there, ``original``
     (B, 1, H / 8, W / 8) where something was pasted.
     ``start_scores`` (B, A, C) are those of the network before this training, where they are to be kept.
-    ``imitate`` (B, T, C) says where which imitated detector counts for which class. ``teacher_scores`` (B, A, C) and
-    ``teacher_boxes`` (B, A, 4) are what those that were asked say together; ``taught`` (B, A, C) says where they did.
+    ``distill`` (B, T, C) says where which dense teacher counts for which class. ``teacher_scores`` (B, A, C) and
+    ``teacher_boxes`` (B, A, 4) are what they say together; ``teacher_mask`` (B, A, C) says where they did.
     """
 
     images: Tensor
@@ -69,11 +69,11 @@ class Batch:
     valid: Tensor
     known: Tensor
     original: Tensor
-    imitate: Tensor
+    distill: Tensor
     start_scores: Tensor | None = None
     teacher_scores: Tensor | None = None
     teacher_boxes: Tensor | None = None
-    taught: Tensor | None = None
+    teacher_mask: Tensor | None = None
 
     def to(self, device: torch.device) -> Batch:
         """The same batch in the memory of ``device``."""
@@ -135,14 +135,14 @@ def random_view(
     if image.near and len(large) and rng.random() < image.near:
         box = image.boxes_xyxy_px[rng.choice(large)]
         wanted = np.exp(rng.uniform(*np.log(_NEAR_HEIGHTS))) * height / (box[3] - box[1])
-        zoom = float(np.clip(wanted, fit, _LARGEST_ZOOM * fit))
-        scale_x, scale_y = zoom * stretch, zoom / stretch
+        scale = float(np.clip(wanted, fit, _LARGEST_SCALE * fit))
+        scale_x, scale_y = scale * stretch, scale / stretch
         size = (image_width * scale_x, image_height * scale_y)
         offset_x, offset_y = _cutting_offsets(box * np.array([scale_x, scale_y] * 2), size, rng, width, height)
     else:
-        low, high = image.zoom
-        zoom = fit * np.exp(rng.uniform(np.log(low), np.log(high)))
-        scale_x, scale_y = zoom * stretch, zoom / stretch
+        low, high = image.scale
+        scale = fit * np.exp(rng.uniform(np.log(low), np.log(high)))
+        scale_x, scale_y = scale * stretch, scale / stretch
         # What is larger than the canvas is cropped anywhere, what is smaller is placed anywhere.
         offset_x = rng.uniform(*sorted((0.0, width - image_width * scale_x)))
         offset_y = rng.uniform(*sorted((0.0, height - image_height * scale_y)))
@@ -152,8 +152,8 @@ def random_view(
         matrix[0, 2] += width
     source = image.image
     to_canvas = matrix.copy()
-    if zoom < 0.5:  # bilinear sampling of every other pixel would alias
-        share = 0.5 ** np.floor(np.log2(1 / zoom))
+    if scale < 0.5:  # bilinear sampling of every other pixel would alias
+        share = 0.5 ** np.floor(np.log2(1 / scale))
         source = np.asarray(cv2.resize(source, None, fx=share, fy=share, interpolation=cv2.INTER_AREA), np.uint8)
         to_canvas[:, :2] *= np.array([image_width / source.shape[1], image_height / source.shape[0]])
     picture = cv2.warpAffine(
@@ -172,7 +172,7 @@ def random_view(
         np.concatenate([ignored[ignored_seen], boxes[cut]]),
         np.concatenate([image.ignore_labels[ignored_seen], image.labels[cut]]),
         image.exhaustive,
-        image.imitate,
+        image.distill,
     )
     if cutouts is not None and rng.random() < image.paste:
         whole_picture = np.array([[0, 0, image_width, image_height]], np.float32)
@@ -305,8 +305,8 @@ def _mosaic(
         )
     together = ("boxes_xyxy", "labels", "object_ids", "ignore_xyxy", "ignore_labels", "pasted_xyxy")
     labels = {name: np.concatenate([getattr(view, name) for view in views]) for name in together}
-    imitate = np.all([view.imitate for view in views], axis=0)
-    return View(image=picture, exhaustive=np.ones(len(CLASSES), bool), imitate=imitate, **labels)
+    distill = np.all([view.distill for view in views], axis=0)
+    return View(image=picture, exhaustive=np.ones(len(CLASSES), bool), distill=distill, **labels)
 
 
 def collate(views: Sequence[View], width: int, height: int) -> Batch:
@@ -328,8 +328,8 @@ def collate(views: Sequence[View], width: int, height: int) -> Batch:
         for x1, y1, x2, y2 in _cells(view.pasted_xyxy):
             original[row, 0, y1:y2, x1:x2] = False
     images = np.stack([view.image for view in views])
-    imitate = np.array([view.imitate for view in views])
-    return Batch(*(torch.from_numpy(array) for array in (images, boxes, labels, ids, valid, known, original, imitate)))
+    distill = np.array([view.distill for view in views])
+    return Batch(*(torch.from_numpy(array) for array in (images, boxes, labels, ids, valid, known, original, distill)))
 
 
 def _cells(boxes_xyxy: FloatArray) -> IntArray:

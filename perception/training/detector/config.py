@@ -1,4 +1,4 @@
-"""What a training of the detector is told."""
+"""The configuration of a training of the detector."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from perception.taxonomy import CLASSES
 from perception.training.engine.trainer import TrainingSettings
 from perception.weights import bundled_weights
 
-Zoom = Annotated[float, Field(gt=0, le=100)]
+Scale = Annotated[float, Field(gt=0, le=100)]
 Side = Annotated[int, Field(ge=SIDE_MULTIPLE_PX, multiple_of=SIDE_MULTIPLE_PX)]
 
 TEACHER_SETTINGS: dict[str, Any] = {"confidence": 0.1, "iou": 0.5, "image_size_px": 640}
-"""How the teachers look: their weak detections mark what must not be learnt as background."""
+"""How the teachers detect: their weak detections mark what must not be learnt as background."""
 
 
 class DataSet(BaseModel):
@@ -29,7 +29,7 @@ class DataSet(BaseModel):
     kind: Literal["recording", "coco", "unlabelled"]
     path: Path
     stride: int = Field(1, gt=0)
-    zoom: tuple[Zoom, Zoom] = (0.5, 2.0)
+    scale: tuple[Scale, Scale] = (0.5, 2.0)
     weight: float = Field(1.0, gt=0, description="how often an image is drawn, beside the others'")
     hold_out: float = Field(0.0, ge=0, lt=1, description="share of the images that is kept for validation")
     hold_out_sites: tuple[str, ...] = Field((), description="sites whose images are kept for validation")
@@ -40,16 +40,16 @@ class DataSet(BaseModel):
     )
     near: float = Field(0.0, ge=0, le=1, description="share of an image's views that cut a road user close by")
     paste: float = Field(0.0, ge=0, le=1, description="share of an image's views into which cutouts are pasted")
-    imitate: bool | dict[Path, tuple[str, ...]] = Field(
-        True, description="the imitated detectors whose answers count here, and for which classes; all, none"
+    distill: bool | dict[Path, tuple[str, ...]] = Field(
+        True, description="the dense teachers that are distilled here, all or none of them, or each with its classes"
     )
 
-    @field_validator("zoom")
+    @field_validator("scale")
     @classmethod
-    def _rises(cls, zoom: tuple[float, float]) -> tuple[float, float]:
-        if zoom[0] > zoom[1]:
+    def _rises(cls, scale: tuple[float, float]) -> tuple[float, float]:
+        if scale[0] > scale[1]:
             raise ValueError("expected the smaller magnification first")
-        return zoom
+        return scale
 
 
 class DetectorTraining(BaseModel):
@@ -62,13 +62,13 @@ class DetectorTraining(BaseModel):
     backbone: Path | None = Field(None, description="ImageNet weights of torchvision's mobilenet_v2 to start from")
     start: Path | None = Field(None, description="weights of a RoadNet of any size to go on from")
     teachers: tuple[Path, ...] = Field((), description="detectors that label what people did not")
-    imitate: tuple[Path, ...] = Field(
+    distill: tuple[Path, ...] = Field(
         (),
-        description="YOLOX-type ONNX, NanoDet ncnn or RoadNet files; the first that takes a batch's size counts",
+        description="dense teachers: YOLOX-type ONNX, NanoDet ncnn or RoadNet files; the first of the batch's size counts",
     )
     frozen_layers: int = Field(0, ge=0, le=18, description="layers of the backbone, from the picture on, that stay")
-    learns: Literal["everything", "boxes"] = Field(
-        "everything", description="boxes: only those layers of the heads that say where an object is, all else stays"
+    trainable: Literal["all", "boxes"] = Field(
+        "all", description="boxes: only those layers of the heads that say where an object is, all else stays"
     )
     coco_start: Path | None = Field(None, description="tensors of NanoDet-Plus-m-1.5x for COCO to start from")
     structure: Literal["mobile", "shuffle"] = Field(
@@ -99,28 +99,28 @@ class DetectorTraining(BaseModel):
             raise ValueError(f"{starts[0]} does not fit structure {self.structure}")
         if self.pseudo_labels is not None and self.teachers:
             raise ValueError("pseudo_labels are answers that are known already; leave them or the teachers out")
-        if self.learns == "boxes" and (self.start is None or self.keep_features is not None):
-            raise ValueError("learns: boxes goes on from weights, whose features stay; give start and no keep_features")
+        if self.trainable == "boxes" and (self.start is None or self.keep_features is not None):
+            raise ValueError("trainable boxes go on from weights, whose features stay; give start and no keep_features")
         if any(data_set.paste for data_set in self.train) != (self.cutouts is not None):
             raise ValueError("cutouts and the paste of a data set to learn from go together; give both or neither")
         for data_set in self.validation:
             if data_set.paste:
                 raise ValueError(f"{data_set.path}: nothing is pasted into pictures to choose by; leave paste out")
         for data_set in self.train:
-            chosen = {} if isinstance(data_set.imitate, bool) else data_set.imitate
+            chosen = {} if isinstance(data_set.distill, bool) else data_set.distill
             for path, classes in chosen.items():
-                if path not in self.imitate:
-                    raise ValueError(f"{data_set.path}: imitates {path}, which the list 'imitate' lacks")
+                if path not in self.distill:
+                    raise ValueError(f"{data_set.path}: distils {path}, which the list 'distill' lacks")
                 if unknown := sorted(set(classes) - set(CLASSES)):
-                    raise ValueError(f"{data_set.path}: imitates {unknown[0]}; known classes are {', '.join(CLASSES)}")
+                    raise ValueError(f"{data_set.path}: distils {unknown[0]}; known classes are {', '.join(CLASSES)}")
         return self
 
     def with_teachers(self, paths: Sequence[Path]) -> DetectorTraining:
-        """These detectors teach, too: before the listed ones, with labels and, where a data set imitates all, with what
+        """These detectors teach, too: before the listed ones, with labels and, where a data set distils all, with what
         they say at every place. One that is listed already would only agree with itself."""
         more = tuple(path for path in dict.fromkeys(paths) if path not in self.teachers)
-        imitate = tuple(path for path in more if path not in self.imitate)
-        return self.model_copy(update={"teachers": (*more, *self.teachers), "imitate": (*imitate, *self.imitate)})
+        distill = tuple(path for path in more if path not in self.distill)
+        return self.model_copy(update={"teachers": (*more, *self.teachers), "distill": (*distill, *self.distill)})
 
 
 def weights_path(root: Path, path: Path) -> Path:

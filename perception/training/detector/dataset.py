@@ -30,8 +30,8 @@ class LabelledImage:
     """``image`` (H, W, 3) uint8 RGB; ``boxes_xyxy_px`` (n, 4), ``labels`` (n,), ``object_ids`` (n,) equal where two
     images show the same object; ``exhaustive`` (C,) bool; ``ignore_xyxy_px`` (m, 4) of ``ignore_labels`` (m,).
 
-    ``neighbours`` are indices of images of the same scene. ``zoom`` is the range of magnifications that makes
-    sense for this image, where 1 fits it to the network's input. ``imitate`` (T, C) says which of T imitated
+    ``neighbours`` are indices of images of the same scene. ``scale`` is the range of magnifications that makes
+    sense for this image, where 1 fits it to the network's input. ``distill`` (T, C) says which of T dense
     detectors may be learnt from here, class by class: none where the truth is complete and the picture unlike those
     that they know. ``paste`` is the share of its views in which cutouts are pasted, ``near`` the share of those that
     show a road user close by and cut off. ``site`` names where it was taken. ``riders_are_joined`` is False where
@@ -46,9 +46,9 @@ class LabelledImage:
     exhaustive: NDArray[np.bool_]
     ignore_xyxy_px: FloatArray = field(default_factory=lambda: np.zeros((0, 4), np.float32))
     ignore_labels: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
-    zoom: tuple[float, float] = (0.5, 2.0)
+    scale: tuple[float, float] = (0.5, 2.0)
     weight: float = 1.0
-    imitate: NDArray[np.bool_] = field(default_factory=lambda: np.zeros((0, len(CLASSES)), bool))
+    distill: NDArray[np.bool_] = field(default_factory=lambda: np.zeros((0, len(CLASSES)), bool))
     paste: float = 0.0
     near: float = 0.0
     site: str = ""
@@ -56,7 +56,7 @@ class LabelledImage:
 
 
 def read_coco(
-    annotations_path: Path, *, zoom: tuple[float, float], weight: float, riders: Riders = "separate"
+    annotations_path: Path, *, scale: tuple[float, float], weight: float, riders: Riders = "separate"
 ) -> list[LabelledImage]:
     """Images of a COCO file, as ``read_coco_file`` finds them, riders and machines as one; crowd boxes become regions
     to ignore, and regions of the category "ignore" those of all classes.
@@ -82,7 +82,7 @@ def read_coco(
                 exhaustive=np.isin(np.arange(len(CLASSES)), list(entry.exhaustive_labels)),
                 ignore_xyxy_px=np.concatenate([boxes[crowd], np.repeat(ignored, len(CLASSES), axis=0)]),
                 ignore_labels=np.concatenate([entry.labels[crowd], np.tile(np.arange(len(CLASSES)), len(ignored))]),
-                zoom=zoom,
+                scale=scale,
                 weight=weight,
                 site=entry.site or "",
                 riders_are_joined=entry.riders_are_joined,
@@ -92,7 +92,7 @@ def read_coco(
 
 
 def read_recording(
-    path: Path, *, stride: int, zoom: tuple[float, float], weight: float, classes: Sequence[str] = CLASSES
+    path: Path, *, stride: int, scale: tuple[float, float], weight: float, classes: Sequence[str] = CLASSES
 ) -> list[LabelledImage]:
     """Every ``stride``-th instant of a recording with ground truth, complete for ``classes``.
 
@@ -119,7 +119,7 @@ def read_recording(
                     exhaustive=exhaustive,
                     ignore_xyxy_px=rows.boxes_xyxy_px[~seen].astype(np.float32),
                     ignore_labels=rows.labels[~seen].astype(np.int64),
-                    zoom=zoom,
+                    scale=scale,
                     weight=weight,
                 )
             )
@@ -127,7 +127,7 @@ def read_recording(
     return sorted(images, key=lambda image: image.name.rpartition("/")[0])
 
 
-def read_unlabelled(path: Path, *, stride: int, zoom: tuple[float, float], weight: float) -> list[LabelledImage]:
+def read_unlabelled(path: Path, *, stride: int, scale: tuple[float, float], weight: float) -> list[LabelledImage]:
     """Every ``stride``-th frame of any source, nothing known about it yet."""
     empty = np.zeros(0, np.int64)
     return [
@@ -138,7 +138,7 @@ def read_unlabelled(path: Path, *, stride: int, zoom: tuple[float, float], weigh
             labels=empty,
             object_ids=empty,
             exhaustive=np.zeros(len(CLASSES), bool),
-            zoom=zoom,
+            scale=scale,
             weight=weight,
         )
         for frame_set in open_source([str(path)], stride=stride)

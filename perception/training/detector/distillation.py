@@ -38,9 +38,9 @@ _RIDER_OVERLAP = 0.3
 _GROUPS = np.array(SUPPRESSION_GROUPS)
 
 
-class Imitated(Protocol):
-    """A detector whose answers at every place, before suppression, can be learnt; its places are RoadNet's, or the
-    finer ones of them."""
+class DenseTeacher(Protocol):
+    """A detector whose dense outputs, before suppression, can be distilled; its grid points are RoadNet's, or the finer
+    ones of them."""
 
     @property
     def input_size_px(self) -> tuple[int, int] | None:
@@ -50,52 +50,54 @@ class Imitated(Protocol):
         """(B, H, W, 3) uint8 RGB to scores (B, A, C) and boxes (B, A, 4) in pixels."""
 
 
-class Answers(NamedTuple):
-    """What imitated detectors say together of B images at A places: ``scores`` (B, A, C), ``boxes`` (B, A, 4) in
-    pixels, and ``taught`` (B, A, C), where one of them was asked."""
+class TeacherOutputs(NamedTuple):
+    """What dense teachers say together of B images at A places: ``scores`` (B, A, C), ``boxes`` (B, A, 4) in
+    pixels, and ``teacher_mask`` (B, A, C), where one of them counts."""
 
     scores: FloatArray
     boxes: FloatArray
-    taught: NDArray[np.bool_]
+    teacher_mask: NDArray[np.bool_]
 
 
-def ask(imitated: Sequence[Imitated], images: NDArray[np.uint8], counts: NDArray[np.bool_]) -> Answers | None:
-    """For each class the answers of the first detector that takes ``images`` (B, H, W, 3) and counts for it there.
+def teacher_outputs(
+    teachers: Sequence[DenseTeacher], images: NDArray[np.uint8], counts: NDArray[np.bool_]
+) -> TeacherOutputs | None:
+    """For each class the outputs of the first teacher that takes ``images`` (B, H, W, 3) and counts for it there.
 
-    ``counts`` (B, T, C). A place has the box of whoever is the surest there. None where nobody is to be asked.
+    ``counts`` (B, T, C). A grid point has the box of whichever is the surest there. None where no teacher counts.
     """
     height, width = images.shape[1:3]
     left = counts.any(axis=1)
-    heard: list[tuple[NDArray[np.intp], NDArray[np.bool_], FloatArray, FloatArray]] = []
-    for teacher, wanted in zip(imitated, counts.transpose(1, 0, 2), strict=True):
+    outputs: list[tuple[NDArray[np.intp], NDArray[np.bool_], FloatArray, FloatArray]] = []
+    for teacher, wanted in zip(teachers, counts.transpose(1, 0, 2), strict=True):
         wanted = wanted & left
         rows = np.flatnonzero(wanted.any(axis=1))
         if teacher.input_size_px in (None, (width, height)) and len(rows):
-            heard.append((rows, wanted[rows], *teacher.dense(images[rows])))
+            outputs.append((rows, wanted[rows], *teacher.dense(images[rows])))
             left &= ~wanted
-    if not heard:
+    if not outputs:
         return None
     # A teacher may lack the coarsest places.
-    places = max(scores.shape[1] for _, _, scores, _ in heard)
-    answers = Answers(
+    places = max(scores.shape[1] for _, _, scores, _ in outputs)
+    together = TeacherOutputs(
         np.zeros((len(images), places, len(CLASSES)), np.float32),
         np.zeros((len(images), places, 4), np.float32),
         np.zeros((len(images), places, len(CLASSES)), bool),
     )
     surest = np.zeros((len(images), places), np.float32)
-    for rows, wanted, scores, boxes in heard:
+    for rows, wanted, scores, boxes in outputs:
         at = np.s_[rows, : scores.shape[1]]
-        asked = np.broadcast_to(wanted[:, None], scores.shape)
-        answers.scores[at] = np.where(asked, scores, answers.scores[at])
-        answers.taught[at] |= asked
-        sureness = np.where(asked, scores, 0).max(axis=2)
+        counted = np.broadcast_to(wanted[:, None], scores.shape)
+        together.scores[at] = np.where(counted, scores, together.scores[at])
+        together.teacher_mask[at] |= counted
+        sureness = np.where(counted, scores, 0).max(axis=2)
         surer = sureness > surest[at]
-        answers.boxes[at] = np.where(surer[..., None], boxes, answers.boxes[at])
+        together.boxes[at] = np.where(surer[..., None], boxes, together.boxes[at])
         surest[at] = np.maximum(surest[at], sureness)
-    return answers
+    return together
 
 
-def open_imitated(path: Path) -> Imitated:
+def open_dense_teacher(path: Path) -> DenseTeacher:
     """Raises ``UsageError`` when the file is missing, unreadable or of another kind."""
     if path.suffix == WEIGHTS_SUFFIX:
         return load_roadnet(path, DetectionSettings(), device=torch.device("cpu"))

@@ -29,7 +29,7 @@ _MOST_PICTURES = 800
 _RIDGE = 1e-3
 
 
-class Kept(NamedTuple):
+class AlignmentResult(NamedTuple):
     """Mean cosine between new and old features of ``objects`` in pictures that were not fitted on."""
 
     cosine: float
@@ -46,7 +46,9 @@ class _Objects(NamedTuple):
 
 
 @torch.inference_mode()
-def keep_features(new: AnyRoadNet, old: AnyRoadNet, images: Sequence[LabelledImage], device: torch.device) -> Kept:
+def align_embeddings(
+    new: AnyRoadNet, old: AnyRoadNet, images: Sequence[LabelledImage], device: torch.device
+) -> AlignmentResult:
     """Change the embedding's last layer of ``new`` so that objects get the features that ``old`` gives them.
 
     At most 800 pictures are looked at, evenly chosen; every fifth of them is kept for the figure that is returned.
@@ -123,14 +125,14 @@ def _fit(layer: nn.Conv2d, inputs: Tensor, wanted: Tensor) -> None:
     layer.bias.copy_(solution[-1])
 
 
-def _agreement(model: AnyRoadNet, objects: _Objects) -> Kept:
+def _agreement(model: AnyRoadNet, objects: _Objects) -> AlignmentResult:
     heads = [head.embedding for head in model.heads]  # type: ignore[union-attr]
     kept = torch.empty_like(objects.wanted)
     for index, layer in enumerate(heads):
         rows = objects.heads == index
         kept[rows] = layer(objects.inputs[rows][..., None, None])[..., 0, 0]  # type: ignore[operator]
     cosines = nn.functional.cosine_similarity(kept, objects.wanted, dim=1)
-    return Kept(float(cosines.mean()), len(cosines))
+    return AlignmentResult(float(cosines.mean()), len(cosines))
 
 
 def _join(parts: Sequence[_Objects]) -> _Objects:

@@ -169,7 +169,7 @@ def _distillation(output: RoadNetOutput, batch: Batch) -> Tensor:
 
     Where people drew one box around rider and machine, a teacher's pedestrian is left out; of what was pasted, all.
     """
-    if batch.teacher_scores is None or batch.teacher_boxes is None or batch.taught is None:
+    if batch.teacher_scores is None or batch.teacher_boxes is None or batch.teacher_mask is None:
         return output.class_logits.sum() * 0.0
     target = torch.where(batch.teacher_scores > _MIN_TEACHER_SCORE, batch.teacher_scores, 0.0)
     logits = output.class_logits[:, : target.shape[1]]  # a teacher may lack the coarsest places
@@ -178,13 +178,13 @@ def _distillation(output: RoadNetOutput, batch: Batch) -> Tensor:
     focus = (target - probability).abs().pow(2.0).detach()
     is_rider = _inside_two_wheelers(output.points_xy[: target.shape[1]], batch)
     is_original = _known_at_places(batch.original, output.points_xy)[:, : target.shape[1]]
-    counts = (batch.taught & is_original).to(target.dtype)
+    counts = (batch.teacher_mask & is_original).to(target.dtype)
     counts[..., PEDESTRIAN_LABEL] *= ~is_rider
     loss = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
     sureness = (target * counts).amax(dim=2)
     normaliser = sureness.sum().clamp(min=1.0)
     # A place's box is that of the class which its teacher is surest of; where that one is left out, so is the box.
-    seen = (sureness > 0.2) & (sureness >= (target * batch.taught).amax(dim=2))
+    seen = (sureness > 0.2) & (sureness >= (target * batch.teacher_mask).amax(dim=2))
     boxes = generalized_box_iou_loss(found_boxes[seen], batch.teacher_boxes[seen]) * sureness[seen]
     total: Tensor = ((loss * focus * counts).sum() + 2.0 * boxes.sum()) / normaliser
     return total

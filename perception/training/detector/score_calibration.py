@@ -36,7 +36,7 @@ def calibrate(model: AnyRoadNet, sets: dict[str, list[LabelledImage]], device: t
     )
     scores, right, weights = [], [], []
     for images in filter(None, sets.values()):
-        found = [judged(image, detector.detect([Frame(image.image, "image", 0, 0)])[0]) for image in images]
+        found = [match_detections(image, detector.detect([Frame(image.image, "image", 0, 0)])[0]) for image in images]
         set_scores, set_right = (np.concatenate(parts) for parts in zip(*found, strict=True))
         scores.append(set_scores)
         right.append(set_right)
@@ -46,7 +46,7 @@ def calibrate(model: AnyRoadNet, sets: dict[str, list[LabelledImage]], device: t
     return slope, shift
 
 
-def judged(image: LabelledImage, found: Detections) -> tuple[FloatArray, FloatArray]:
+def match_detections(image: LabelledImage, found: Detections) -> tuple[FloatArray, FloatArray]:
     """Scores (n,) and whether each detection is right (n,); those that nobody can judge are left out.
 
     Right is the best detection of an object of its class, IoU at least 0.5.

@@ -39,7 +39,7 @@ from perception.training.detector.dataset import (
     read_unlabelled,
     split_off,
 )
-from perception.training.detector.distillation import Imitated, ask, complete_labels, open_imitated
+from perception.training.detector.distillation import DenseTeacher, complete_labels, open_dense_teacher, teacher_outputs
 from perception.training.detector.loss import detection_loss
 from perception.training.detector.pseudo_labels import complete_from_file, read_pseudo_labels
 from perception.training.detector.weight_resizing import resized
@@ -71,7 +71,7 @@ def load_data(
     train: list[LabelledImage] = []
     validation: dict[str, list[LabelledImage]] = {}
     for data_set in config.train:
-        images = _read(data_set, root, config.imitate)
+        images = _read(data_set, root, config.distill)
         if data_set.hold_out or data_set.hold_out_sites:
             images, held_out = split_off(
                 images, data_set.hold_out, sites=data_set.hold_out_sites, last=data_set.hold_out_last
@@ -79,7 +79,7 @@ def load_data(
             validation[f"{data_set.path.as_posix()} (held out)"] = held_out
         train.extend(images)
     for data_set in config.validation:
-        validation[data_set.path.as_posix()] = _read(data_set, root, config.imitate)
+        validation[data_set.path.as_posix()] = _read(data_set, root, config.distill)
     labelled = []
     if config.pseudo_labels is not None:
         completing = complete_from_file(train, read_pseudo_labels(root / config.pseudo_labels))
@@ -91,47 +91,50 @@ def load_data(
     return DetectorData(labelled, validation, cutouts)
 
 
-def _read(data_set: DataSet, root: Path, imitated: Sequence[Path]) -> list[LabelledImage]:
+def _read(data_set: DataSet, root: Path, dense_teachers: Sequence[Path]) -> list[LabelledImage]:
     """The images of one source; a path with * stands for all recordings that it matches."""
     if data_set.kind == "coco":
-        images = read_coco(root / data_set.path, zoom=data_set.zoom, weight=data_set.weight, riders=data_set.riders)
+        images = read_coco(root / data_set.path, scale=data_set.scale, weight=data_set.weight, riders=data_set.riders)
     else:
         read = read_recording if data_set.kind == "recording" else read_unlabelled
         images = [
             image
             for path in matching_paths(root, data_set.path)
-            for image in read(path, stride=data_set.stride, zoom=data_set.zoom, weight=data_set.weight)
+            for image in read(path, stride=data_set.stride, scale=data_set.scale, weight=data_set.weight)
         ]
-    imitate = _counting(data_set.imitate, imitated)
-    return [replace(image, imitate=imitate, paste=data_set.paste, near=data_set.near) for image in images]
+    distill = _distilled_classes(data_set.distill, dense_teachers)
+    return [replace(image, distill=distill, paste=data_set.paste, near=data_set.near) for image in images]
 
 
-def _counting(chosen: bool | dict[Path, tuple[str, ...]], imitated: Sequence[Path]) -> NDArray[np.bool_]:
-    """(T, C): which of the imitated detectors count for which class."""
+def _distilled_classes(chosen: bool | dict[Path, tuple[str, ...]], dense_teachers: Sequence[Path]) -> NDArray[np.bool_]:
+    """(T, C): which of the dense teachers count for which class."""
     if isinstance(chosen, bool):
-        return np.full((len(imitated), len(CLASSES)), chosen)
-    return np.array([np.isin(CLASSES, chosen.get(path, ())) for path in imitated], bool).reshape(-1, len(CLASSES))
+        return np.full((len(dense_teachers), len(CLASSES)), chosen)
+    return np.array([np.isin(CLASSES, chosen.get(path, ())) for path in dense_teachers], bool).reshape(-1, len(CLASSES))
 
 
-def open_all_imitated(config: DetectorTraining, root: Path) -> list[Imitated]:
-    """Raises ``UsageError`` as ``open_imitated`` does: call it before anything takes long."""
-    return [open_imitated(weights_path(root, path)) for path in config.imitate]
+def open_dense_teachers(config: DetectorTraining, root: Path) -> list[DenseTeacher]:
+    """Raises ``UsageError`` as ``open_dense_teacher`` does: call it before anything takes long."""
+    return [open_dense_teacher(weights_path(root, path)) for path in config.distill]
 
 
 def detector_task(
-    config: DetectorTraining, data: DetectorData, imitated: Sequence[Imitated], root: Path, device: torch.device
+    config: DetectorTraining,
+    data: DetectorData,
+    dense_teachers: Sequence[DenseTeacher],
+    root: Path,
+    device: torch.device,
 ) -> Task[Batch]:
     """What ``loop.train`` needs."""
     torch.manual_seed(config.settings.seed)
     model = _first_model(config, root)
-    start = _StartAnswers(model, device) if config.keep_start else None
-    choose_what_learns(model, config)
+    start = _StartOutputs(model, device) if config.keep_start else None
+    freeze_layers(model, config)
     if isinstance(model, RoadNet) or device.type != "cpu":
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if isinstance(model, RoadNet) and device.type == "cpu":
-        thin_out_afterwards(
-            model
-        )  # the other structure shuffles channels, for which both ways cost more than they save
+        # The other structure shuffles channels, for which this costs more than it saves.
+        stride2_workaround(model)
     weights = sampling_weights(data.train, config.rare_share)
 
     def sample_batch(step: int) -> Batch:
@@ -146,11 +149,11 @@ def detector_task(
         )
         if start is not None:
             batch = replace(batch, start_scores=start(batch.images))
-        answers = ask(imitated, batch.images.numpy(), batch.imitate.numpy())
-        if answers is None:
+        outputs = teacher_outputs(dense_teachers, batch.images.numpy(), batch.distill.numpy())
+        if outputs is None:
             return batch
-        scores, boxes, taught = (torch.from_numpy(array) for array in answers)
-        return replace(batch, teacher_scores=scores, teacher_boxes=boxes, taught=taught)
+        scores, boxes, teacher_mask = (torch.from_numpy(array) for array in outputs)
+        return replace(batch, teacher_scores=scores, teacher_boxes=boxes, teacher_mask=teacher_mask)
 
     def compute_loss(network: nn.Module, batch: Batch) -> dict[str, Tensor]:
         batch = batch.to(device)
@@ -173,9 +176,9 @@ def _first_model(config: DetectorTraining, root: Path) -> AnyRoadNet:
         started = read_roadnet(weights_path(root, config.start))[0]
         if not isinstance(started, RoadNet):
             raise UsageError(f"{config.start}: is a network of structure shuffle; leave structure: mobile out.")
-        if config.learns == "boxes" and replace(started.config, dropout=size.dropout) != size:
+        if config.trainable == "boxes" and replace(started.config, dropout=size.dropout) != size:
             raise UsageError(
-                f"learns: boxes keeps a network as it is, and {config.start} is not of size {config.size}."
+                f"trainable boxes keep a network as it is, and {config.start} is not of size {config.size}."
             )
         return resized(started, size)
     model = RoadNet(size)
@@ -205,7 +208,7 @@ def _first_shuffle(config: DetectorTraining, root: Path) -> ShuffleRoadNet:
     return model
 
 
-class _StartAnswers:
+class _StartOutputs:
     """What the network said before it went on learning: scores (B, A, C) for images (B, H, W, 3) uint8."""
 
     def __init__(self, model: AnyRoadNet, device: torch.device) -> None:
@@ -220,15 +223,15 @@ class _StartAnswers:
         return self._engine(images.numpy()).scores.float().cpu()
 
 
-def choose_what_learns(model: AnyRoadNet, config: DetectorTraining) -> None:
-    """Take the gradients of all that is to stay as it is."""
+def freeze_layers(model: AnyRoadNet, config: DetectorTraining) -> None:
+    """Freeze all that is to stay as it is."""
     if isinstance(model, RoadNet):
         layers = [*model.backbone.children()]
     else:
         layers = [*model.stem.children(), *chain.from_iterable(stage.children() for stage in model.stages)]
     for layer in layers[: config.frozen_layers]:
         layer.requires_grad_(False)
-    if config.learns == "boxes":
+    if config.trainable == "boxes":
         model.requires_grad_(False)
         for head in model.level_heads:
             if isinstance(head, LevelHead):
@@ -236,7 +239,7 @@ def choose_what_learns(model: AnyRoadNet, config: DetectorTraining) -> None:
             head.ltrb.requires_grad_(True)
 
 
-def thin_out_afterwards(model: nn.Module) -> None:
+def stride2_workaround(model: nn.Module) -> None:
     """Let the depthwise convolutions with stride 2 compute every place and drop three of four; the same numbers.
 
     On a processor their gradients take oneDNN a slow path: a step of 8 images of 416 pixels on two cores spent
@@ -295,7 +298,7 @@ def _validation_losses(model: AnyRoadNet, images: Sequence[LabelledImage], devic
             image.ignore_xyxy_px * scale,
             image.ignore_labels,
             image.exhaustive,
-            image.imitate,
+            image.distill,
         )
         batch = collate([view], 448, 448).to(device)
         losses.append(float(detection_loss(model(to_input(batch.images)), batch).total))

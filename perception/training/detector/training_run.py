@@ -10,10 +10,10 @@ import torch
 from perception.detection import DetectionSettings, open_detector, read_roadnet, save_roadnet
 from perception.detection.roadnet.shuffle import AnyRoadNet
 from perception.training.detector.config import TEACHER_SETTINGS, DetectorTraining, weights_path
-from perception.training.detector.distillation import Imitated
-from perception.training.detector.embedding_alignment import keep_features
+from perception.training.detector.distillation import DenseTeacher
+from perception.training.detector.embedding_alignment import align_embeddings
 from perception.training.detector.score_calibration import calibrate
-from perception.training.detector.task import DetectorData, detector_task, load_data, open_all_imitated
+from perception.training.detector.task import DetectorData, detector_task, load_data, open_dense_teachers
 from perception.training.engine.distributed import SINGLE_PROCESS, Processes
 from perception.training.engine.reporting import Reporter, report_end, train_and_report
 from perception.training.engine.trainer import History
@@ -26,7 +26,7 @@ class PreparedData:
     """Images that the teachers have labelled, the detectors to distil, and the network whose features are kept."""
 
     images: DetectorData
-    imitated: list[Imitated]
+    dense_teachers: list[DenseTeacher]
     before: tuple[AnyRoadNet, str] | None
 
     @property
@@ -45,10 +45,10 @@ def prepare_detector_data(
         open_detector(str(weights_path(root, teacher)), DetectionSettings(**TEACHER_SETTINGS), device=device).detector
         for teacher in config.teachers
     ]
-    imitated = open_all_imitated(config, root)
+    dense_teachers = open_dense_teachers(config, root)
     with reporter.progress("reading images, teachers label", None) as update:
         images = load_data(config, root, teachers, lambda done, total: update(done, f"teachers label {total} images"))
-    return PreparedData(images, imitated, before)
+    return PreparedData(images, dense_teachers, before)
 
 
 def train_detector(
@@ -65,7 +65,7 @@ def train_detector(
 
     Of several processes the first alone does what follows the training.
     """
-    task = detector_task(config, data.images, data.imitated, root, device)
+    task = detector_task(config, data.images, data.dense_teachers, root, device)
     model, history = train_and_report(
         task,
         config.settings,
@@ -81,15 +81,15 @@ def train_detector(
     slope, shift = calibrate(model, data.images.validation, device)
     reporter.message(f"Scores calibrated on the validation sets: logit x {slope:.2f} + {shift:.2f}.")
     extras = {}
-    if config.learns == "boxes" and config.start is not None:
+    if config.trainable == "boxes" and config.start is not None:
         extras["feature_space"] = read_roadnet(weights_path(root, config.start))[1]
     if data.before is not None:
         old, feature_space = data.before
-        kept = keep_features(model, old, data.images.train, device)
+        aligned = align_embeddings(model, old, data.images.train, device)
         extras["feature_space"] = feature_space
         reporter.message(
-            f"Features fitted to those of {config.keep_features}: cosine {kept.cosine:.3f} on {kept.objects:,} objects "
-            "of pictures that were not fitted on."
+            f"Embeddings aligned with those of {config.keep_features}: cosine {aligned.cosine:.3f} on "
+            f"{aligned.objects:,} objects of pictures that were not fitted on."
         )
     weights = folder / WEIGHTS_NAME
     save_roadnet(model, weights, extras=extras)

@@ -8,11 +8,11 @@ from perception.taxonomy import CLASSES
 from perception.training.detector.augmentation import KNOWN_STRIDE, make_batch, random_view
 
 
-@pytest.mark.parametrize("zoom", [(0.2, 0.4), (0.9, 1.1), (2.0, 3.0)])
-def test_boxes_stay_on_what_they_bound(zoom, monkeypatch):
+@pytest.mark.parametrize("scale", [(0.2, 0.4), (0.9, 1.1), (2.0, 3.0)])
+def test_boxes_stay_on_what_they_bound(scale, monkeypatch):
     """Shrunk, mirrored, cropped: inside a moved box it is bright, just outside dark."""
     monkeypatch.setattr("perception.training.detector.augmentation._DARK_SHARE", 0.0)
-    image = bright_box_image((60, 30, 110, 70), zoom=zoom)
+    image = bright_box_image((60, 30, 110, 70), scale=scale)
     seen = 0
     for seed in range(60):
         view = random_view(image, np.random.default_rng(seed), 224, 128)
@@ -30,13 +30,13 @@ def test_boxes_stay_on_what_they_bound(zoom, monkeypatch):
 
 
 def test_at_times_it_is_night():
-    image = bright_box_image((0, 0, 160, 96), zoom=(1.0, 1.0))
+    image = bright_box_image((0, 0, 160, 96), scale=(1.0, 1.0))
     light = [random_view(image, np.random.default_rng(seed), 160, 96).image.mean() for seed in range(100)]
     assert 3 <= sum(value < 100 for value in light) <= 30
 
 
 def test_what_is_mostly_cropped_is_neither_object_nor_background():
-    image = bright_box_image((0, 0, 160, 96), zoom=(6.0, 6.0))
+    image = bright_box_image((0, 0, 160, 96), scale=(6.0, 6.0))
     views = [random_view(image, np.random.default_rng(seed), 64, 64) for seed in range(20)]
     for view in views:
         assert len(view.labels) == 0
@@ -63,8 +63,8 @@ def test_nobody_is_punished_where_nobody_knows():
     partly = np.array([name == "car" for name in CLASSES])
     ignored = np.array([[0, 0, 160, 96]], np.float32)
     images = [
-        bright_box_image((60, 30, 110, 70), exhaustive=partly, zoom=(1.0, 1.0)),
-        bright_box_image((60, 30, 110, 70), ignore_xyxy_px=ignored, ignore_labels=np.array([5]), zoom=(1.0, 1.0)),
+        bright_box_image((60, 30, 110, 70), exhaustive=partly, scale=(1.0, 1.0)),
+        bright_box_image((60, 30, 110, 70), ignore_xyxy_px=ignored, ignore_labels=np.array([5]), scale=(1.0, 1.0)),
     ]
     for image, unknown in zip(images, (range(1, 6), [5]), strict=True):
         batch = make_batch(
@@ -88,7 +88,7 @@ def test_every_part_of_a_mosaic_keeps_its_own_gaps():
 
 
 def test_near_views_show_a_road_user_large_and_cut_off():
-    image = bright_box_image((70, 40, 90, 60), zoom=(1.0, 1.0), near=1.0)
+    image = bright_box_image((70, 40, 90, 60), scale=(1.0, 1.0), near=1.0)
     cut, heights = 0, []
     for seed in range(60):
         view = random_view(image, np.random.default_rng(seed), 224, 128)
@@ -105,6 +105,6 @@ def test_near_views_show_a_road_user_large_and_cut_off():
 
 def test_what_is_cut_off_but_fills_the_view_is_an_object():
     """A fifth of a box can be seen, and is a third of the view."""
-    image = bright_box_image((0, 0, 160, 96), zoom=(2.2, 2.2))
+    image = bright_box_image((0, 0, 160, 96), scale=(2.2, 2.2))
     views = [random_view(image, np.random.default_rng(seed), 160, 96) for seed in range(20)]
     assert all(len(view.labels) == 1 for view in views)

@@ -132,7 +132,7 @@ def test_every_class_comes_equally_often():
 
 def test_views_show_them_as_often_as_the_image_says():
     cutouts = Cutouts([red_disc()])
-    image = replace(bright_box_image((60, 30, 110, 70), zoom=(1.0, 1.0)), paste=0.25)
+    image = replace(bright_box_image((60, 30, 110, 70), scale=(1.0, 1.0)), paste=0.25)
     views_ = [random_view(image, np.random.default_rng(seed), 224, 128, cutouts) for seed in range(400)]
     assert 0.18 < np.mean([len(view.pasted_xyxy) > 0 for view in views_]) < 0.32
     assert not any(len(random_view(image, np.random.default_rng(s), 224, 128).pasted_xyxy) for s in range(20))
@@ -140,7 +140,7 @@ def test_views_show_them_as_often_as_the_image_says():
 
 def test_what_was_pasted_over_is_neither_object_nor_background():
     cutouts = Cutouts([red_disc()])
-    image = replace(bright_box_image((76, 60, 84, 70), zoom=(1.0, 1.0)), paste=1.0)
+    image = replace(bright_box_image((76, 60, 84, 70), scale=(1.0, 1.0)), paste=1.0)
     hidden = 0
     for seed in range(300):
         view = random_view(image, np.random.default_rng(seed), 160, 96, cutouts)
@@ -154,7 +154,7 @@ def test_what_was_pasted_over_is_neither_object_nor_background():
 
 def test_nothing_is_pasted_beside_the_picture():
     """Of a view that is smaller than its canvas the padding stays grey."""
-    cutouts, image = OverTheUpperHalf(), replace(bright_box_image((60, 30, 110, 70), zoom=(0.3, 0.5)), paste=1.0)
+    cutouts, image = OverTheUpperHalf(), replace(bright_box_image((60, 30, 110, 70), scale=(0.3, 0.5)), paste=1.0)
     for seed in range(20):
         random_view(image, np.random.default_rng(seed), 224, 128, cutouts)
     assert all((picture[1:-1, 1:-1] != PADDING_GREY).all() for picture in cutouts.pictures)
@@ -177,7 +177,7 @@ class OverTheUpperHalf:
 
 def test_what_was_half_cropped_and_then_half_covered_is_mostly_hidden():
     # Twice as wide as the canvas: of the object, which fills the picture, half is seen, and a quarter after pasting.
-    image = replace(bright_box_image((0, 0, 160, 96), zoom=(2.0, 2.0)), paste=1.0)
+    image = replace(bright_box_image((0, 0, 160, 96), scale=(2.0, 2.0)), paste=1.0)
     for seed in range(10):
         view = random_view(image, np.random.default_rng(seed), 160, 192, OverTheUpperHalf())
         assert len(view.labels) == 0 and view.ignore_labels.tolist() == [0]
@@ -191,14 +191,14 @@ def test_what_was_half_cropped_and_then_half_covered_is_mostly_hidden():
 
 def test_the_rider_of_a_pasted_machine_may_be_a_pedestrian():
     cutouts = Cutouts([red_disc()])
-    image = replace(bright_box_image((2, 2, 9, 9), zoom=(1.0, 1.0)), paste=1.0)
+    image = replace(bright_box_image((2, 2, 9, 9), scale=(1.0, 1.0)), paste=1.0)
     view = random_view(image, np.random.default_rng(3), 160, 96, cutouts)
     assert CLASSES.index("pedestrian") in view.ignore_labels
 
 
 def test_in_a_mosaic_everything_moves_along():
     cutouts = Cutouts([red_disc()])
-    image = replace(bright_box_image((60, 30, 110, 70), zoom=(1.0, 1.0)), paste=1.0)
+    image = replace(bright_box_image((60, 30, 110, 70), scale=(1.0, 1.0)), paste=1.0)
     view = _mosaic([image] * 4, np.random.default_rng(0), 320, 256, cutouts)
     found = 0
     for x1, y1, x2, y2 in view.pasted_xyxy.round().astype(int):
@@ -211,7 +211,7 @@ def test_in_a_mosaic_everything_moves_along():
 
 def test_no_imitated_detector_is_heard_where_something_was_pasted():
     cutouts = Cutouts([red_disc()])
-    image = replace(bright_box_image((60, 30, 110, 70), zoom=(1.0, 1.0)), paste=1.0)
+    image = replace(bright_box_image((60, 30, 110, 70), scale=(1.0, 1.0)), paste=1.0)
     view = random_view(image, np.random.default_rng(3), 224, 128, cutouts)
     batch = collate(
         [view, random_view(replace(image, paste=0.0), np.random.default_rng(3), 224, 128, cutouts)], 224, 128

@@ -31,7 +31,7 @@ def coco_file(folder: Path, annotations: list[dict[str, Any]], **image: Any) -> 
 
 
 def read_one(path: Path, **options: Any) -> LabelledImage:
-    return read_coco(path, zoom=(1, 1), weight=1, **options)[0]
+    return read_coco(path, scale=(1, 1), weight=1, **options)[0]
 
 
 def test_the_category_ignore_is_background_for_no_class(tmp_path: Path) -> None:

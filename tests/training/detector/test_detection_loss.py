@@ -19,7 +19,7 @@ def _batch(boxes: list[list[float]], labels: list[int], ids: list[int] | None = 
         valid=torch.ones(2, len(labels), dtype=torch.bool),
         known=torch.ones(2, 6, SIZE // KNOWN_STRIDE, SIZE // KNOWN_STRIDE, dtype=torch.bool),
         original=torch.ones(2, 1, SIZE // KNOWN_STRIDE, SIZE // KNOWN_STRIDE, dtype=torch.bool),
-        imitate=torch.zeros(2, 0, 6, dtype=torch.bool),
+        distill=torch.zeros(2, 0, 6, dtype=torch.bool),
     )
 
 
@@ -118,8 +118,8 @@ def test_a_teacher_is_imitated_except_for_riders():
     scores = torch.zeros(2, len(output.points_xy), 6)
     rider = ((output.points_xy - 32).abs() < 9).all(dim=1)
     scores[:, rider, 5] = 0.9
-    taught = torch.ones_like(scores, dtype=torch.bool)
-    seen = replace(batch, teacher_scores=scores, teacher_boxes=output.boxes_xyxy, taught=taught)
+    teacher_mask = torch.ones_like(scores, dtype=torch.bool)
+    seen = replace(batch, teacher_scores=scores, teacher_boxes=output.boxes_xyxy, teacher_mask=teacher_mask)
     assert detection_loss(output, batch).teacher == 0
     assert detection_loss(output, seen).teacher < 0.01
     pedestrian = replace(seen, labels=torch.full((2, 1), 0))
@@ -130,18 +130,18 @@ def test_a_teacher_is_not_asked_where_its_answers_do_not_count():
     output = _output()
     scores = torch.zeros(2, len(output.points_xy), 6)
     scores[:, 0, 0] = 0.9
-    taught = torch.ones_like(scores, dtype=torch.bool)
+    teacher_mask = torch.ones_like(scores, dtype=torch.bool)
     batch = replace(
         _batch([[22.0, 22, 42, 42]], [0]),
         teacher_scores=scores,
         teacher_boxes=output.boxes_xyxy + 9,
-        taught=taught,
+        teacher_mask=teacher_mask,
     )
     assert detection_loss(output, batch).teacher > 0.1
-    assert detection_loss(output, replace(batch, taught=~taught)).teacher == 0
+    assert detection_loss(output, replace(batch, teacher_mask=~teacher_mask)).teacher == 0
     scores[1, 0, 0] = 0
     scores[1, 1, 3] = 0.9
-    first = replace(batch, taught=taught & torch.tensor([True, False])[:, None, None])
+    first = replace(batch, teacher_mask=teacher_mask & torch.tensor([True, False])[:, None, None])
     alone = detection_loss(output, first).teacher
     assert detection_loss(output, batch).teacher != alone
     scores[1] = 0
@@ -156,7 +156,7 @@ def test_a_teacher_is_not_heard_about_what_was_pasted():
         _batch([[22.0, 22, 42, 42]], [0]),
         teacher_scores=scores,
         teacher_boxes=output.boxes_xyxy + 9,
-        taught=torch.ones_like(scores, dtype=torch.bool),
+        teacher_mask=torch.ones_like(scores, dtype=torch.bool),
     )
     column, row = (output.points_xy[0] // KNOWN_STRIDE).long().tolist()
     original = batch.original.clone()
@@ -180,7 +180,7 @@ def test_where_a_teachers_rider_is_left_out_so_is_its_box():
     scores = torch.zeros(2, len(output.points_xy), 6)
     rider = ((output.points_xy - 32).abs() < 9).all(dim=1)
     scores[:, rider, 3], scores[:, rider, 5] = 0.5, 0.8
-    seen = replace(batch, teacher_scores=scores, taught=torch.ones_like(scores, dtype=torch.bool))
+    seen = replace(batch, teacher_scores=scores, teacher_mask=torch.ones_like(scores, dtype=torch.bool))
     near, far = (replace(seen, teacher_boxes=output.boxes_xyxy + shift) for shift in (0.0, 15.0))
     torch.testing.assert_close(detection_loss(output, near).teacher, detection_loss(output, far).teacher)
     scores[:, rider, 5] = 0.3

@@ -21,7 +21,7 @@ from perception.training.detector.task import (
     detector_task,
     load_data,
     sampling_weights,
-    thin_out_afterwards,
+    stride2_workaround,
 )
 
 SOMETHING = {key: [{"kind": "coco", "path": "x.json"}] for key in ("train", "validation")}
@@ -32,7 +32,7 @@ def test_thinning_out_afterwards_changes_neither_answers_nor_gradients():
     torch.manual_seed(0)
     plain = RoadNet().eval()
     thinned = copy.deepcopy(plain)
-    thin_out_afterwards(thinned)
+    stride2_workaround(thinned)
     strides = [m.stride for m in thinned.modules() if isinstance(m, nn.Conv2d) and m.groups == m.in_channels > 1]
     assert strides and set(strides) == {(1, 1)}
     images = to_input(torch.randint(0, 255, (2, 96, 128, 3), dtype=torch.uint8))
@@ -47,7 +47,7 @@ def test_thinning_out_afterwards_changes_neither_answers_nor_gradients():
 
 def test_thinned_out_weights_are_those_of_a_plain_network():
     thinned = RoadNet()
-    thin_out_afterwards(thinned)
+    stride2_workaround(thinned)
     RoadNet().load_state_dict(thinned.state_dict())
 
 
@@ -87,18 +87,18 @@ def test_each_data_set_says_whom_it_imitates_and_a_batch_asks_those_that_take_it
         "perception.training.detector.task.read_coco", lambda path, **_: [bright_box_image((10, 10, 60, 60))]
     )
     sources = {"all": True, "none": False, "cars": {"square.onnx": ["car"]}}
-    sets = [{"kind": "coco", "path": name, "imitate": imitate} for name, imitate in sources.items()]
+    sets = [{"kind": "coco", "path": name, "distill": distill} for name, distill in sources.items()]
     config = DetectorTraining.model_validate(
         {
             "train": sets,
             "validation": SOMETHING["validation"],
-            "imitate": list(teachers),
+            "distill": list(teachers),
             "sizes_px": [[64, 64], [96, 64]],
             "mosaic": 0,
         }
     )
     data = load_data(config, tmp_path, [])
-    assert [image.imitate.sum(axis=1).tolist() for image in data.train] == [[6, 6], [0, 0], [1, 0]]
+    assert [image.distill.sum(axis=1).tolist() for image in data.train] == [[6, 6], [0, 0], [1, 0]]
     task = detector_task(config, data, list(teachers.values()), tmp_path, torch.device("cpu"))
     asked = set()
     for step in range(12):
@@ -106,22 +106,22 @@ def test_each_data_set_says_whom_it_imitates_and_a_batch_asks_those_that_take_it
         width = batch.images.shape[2]
         if batch.teacher_scores is not None:
             asked.add((width, float(batch.teacher_scores.max())))
-            taught = batch.taught[:, 0].sum(dim=1)
-            assert set(taught.tolist()) <= ({0, 1, 6} if width == 64 else {0, 6})
+            teacher_mask = batch.teacher_mask[:, 0].sum(dim=1)
+            assert set(teacher_mask.tolist()) <= ({0, 1, 6} if width == 64 else {0, 6})
     assert asked == {(64, 0.25), (96, 0.75)}
 
 
 @pytest.mark.parametrize(
-    ("imitate", "message"),
+    ("distill", "message"),
     [({"other.onnx": ["car"]}, "lacks"), ({"square.onnx": ["lorry"]}, "known classes are car")],
 )
-def test_imitating_an_unlisted_detector_or_an_unknown_class_is_refused(imitate, message):
+def test_distilling_an_unlisted_detector_or_an_unknown_class_is_refused(distill, message):
     with pytest.raises(ValueError, match=message):
         DetectorTraining.model_validate(
             {
-                "train": [{"kind": "coco", "path": "a.json", "imitate": imitate}],
+                "train": [{"kind": "coco", "path": "a.json", "distill": distill}],
                 "validation": SOMETHING["validation"],
-                "imitate": ["square.onnx"],
+                "distill": ["square.onnx"],
             }
         )
 
@@ -161,18 +161,18 @@ def test_a_teacher_that_is_listed_already_does_not_agree_with_itself():
     config = DetectorTraining.model_validate({**SOMETHING, "teachers": ["a.onnx"]})
     more = config.with_teachers([Path("b.onnx"), Path("a.onnx"), Path("b.onnx")])
     assert more.teachers == (Path("b.onnx"), Path("a.onnx"))
-    assert more.imitate == (Path("b.onnx"),)
+    assert more.distill == (Path("b.onnx"),)
 
 
 def test_only_boxes_learn_where_it_is_asked_for(tmp_path):
     torch.manual_seed(0)
     save_roadnet(RoadNet(), tmp_path / "start.safetensors")
-    given = {**MOBILE, "sizes_px": [[96, 64]], "learns": "boxes", "settings": {"batch_size": 4}}
+    given = {**MOBILE, "sizes_px": [[96, 64]], "trainable": "boxes", "settings": {"batch_size": 4}}
     for wrong in ({}, {"start": "start.safetensors", "keep_features": "start.safetensors"}):
-        with pytest.raises(ValueError, match="learns: boxes goes on from weights"):
+        with pytest.raises(ValueError, match="trainable: boxes goes on from weights"):
             DetectorTraining.model_validate({**given, **wrong})
     config = DetectorTraining.model_validate({**given, "start": "start.safetensors"})
-    data = DetectorData([bright_box_image((10, 10, 60, 60), zoom=(1.0, 1.0))], {})
+    data = DetectorData([bright_box_image((10, 10, 60, 60), scale=(1.0, 1.0))], {})
     with pytest.raises(UsageError, match="is not of size nano"):
         detector_task(config.model_copy(update={"size": "nano"}), data, [], tmp_path, torch.device("cpu"))
     task = detector_task(config, data, [], tmp_path, torch.device("cpu"))
@@ -231,7 +231,7 @@ def test_what_the_start_said_is_kept(tmp_path, monkeypatch):
     monkeypatch.setattr("perception.training.detector.task.SHUFFLE_SIZES", {"small": small})
     given = {**SOMETHING, "sizes_px": [[96, 64]], "mosaic": 0, "dropout": 0, "settings": {"batch_size": 4}}
     config = DetectorTraining.model_validate({**given, "keep_start": 0.5})
-    data = DetectorData([bright_box_image((10, 10, 60, 60), zoom=(1.0, 1.0))], {})
+    data = DetectorData([bright_box_image((10, 10, 60, 60), scale=(1.0, 1.0))], {})
     task = detector_task(config, data, [], tmp_path, torch.device("cpu"))
     batch = task.sample_batch(0)
     first = task.compute_loss(task.model.eval(), batch)

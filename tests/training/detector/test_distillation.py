@@ -2,7 +2,7 @@ import numpy as np
 from support.training_images import bright_box_image
 
 from perception.taxonomy import CLASSES
-from perception.training.detector.distillation import agreement, ask, complete_labels
+from perception.training.detector.distillation import agreement, complete_labels, teacher_outputs
 from perception.types import Detections
 
 CAR, MOTORCYCLE, PEDESTRIAN = 0, 3, 5
@@ -84,22 +84,22 @@ def test_each_class_is_learnt_from_the_first_detector_that_counts_for_it():
     counts = np.zeros((3, 2, 6), bool)
     counts[0, 0, CAR] = counts[0, 1, [CAR, PEDESTRIAN]] = True
     counts[1, 1, PEDESTRIAN] = True
-    answers = ask([cars, people], images, counts)
+    answers = teacher_outputs([cars, people], images, counts)
     assert (cars.asked, people.asked) == (1, 2)
     assert answers.scores[:, :, CAR].tolist() == [[0.5] * 4 + [np.float32(0)]] + [[0.0] * 5] * 2
     np.testing.assert_allclose(answers.scores[:2, :, PEDESTRIAN], 0.8)
-    assert answers.taught[0, :4, CAR].all()
-    assert answers.taught[:, :, PEDESTRIAN].all(axis=1).tolist() == [True, True, False]
-    assert answers.taught.any(axis=(1, 2)).tolist() == [True, True, False]
+    assert answers.teacher_mask[0, :4, CAR].all()
+    assert answers.teacher_mask[:, :, PEDESTRIAN].all(axis=1).tolist() == [True, True, False]
+    assert answers.teacher_mask.any(axis=(1, 2)).tolist() == [True, True, False]
     assert answers.boxes[:2].min() == 20
     people.score = 0.2
-    assert ask([cars, people], images, counts).boxes[0, :, 0].tolist() == [10] * 4 + [20]
+    assert teacher_outputs([cars, people], images, counts).boxes[0, :, 0].tolist() == [10] * 4 + [20]
 
 
 def test_a_detector_of_another_size_is_passed_over():
     images = np.zeros((2, 64, 96, 3), np.uint8)
     square, any_size = _Imitated(0.5, 10, places=4, size=(64, 64)), _Imitated(0.8, 20, places=4)
-    answers = ask([square, any_size], images, np.ones((2, 2, 6), bool))
+    answers = teacher_outputs([square, any_size], images, np.ones((2, 2, 6), bool))
     assert (square.asked, any_size.asked) == (0, 2)
     np.testing.assert_allclose(answers.scores, 0.8)
-    assert ask([square], images, np.ones((2, 1, 6), bool)) is None
+    assert teacher_outputs([square], images, np.ones((2, 1, 6), bool)) is None

@@ -14,7 +14,7 @@ from perception.files import bundled
 from perception.sources import open_source
 from perception.taxonomy import CLASSES
 from perception.training.detector.dataset import LabelledImage
-from perception.training.detector.embedding_alignment import keep_features
+from perception.training.detector.embedding_alignment import align_embeddings
 from perception.weights import bundled_folder
 
 CPU = torch.device("cpu")
@@ -46,7 +46,7 @@ def test_turned_features_are_turned_back_and_nothing_else_changes(before, images
             head.embedding.weight.copy_(torch.einsum("fg,gchw->fchw", turn, head.embedding.weight))
             head.embedding.bias.copy_(turn @ head.embedding.bias)
     turned = copy.deepcopy(after)
-    kept = keep_features(after, before, images, CPU)
+    kept = align_embeddings(after, before, images, CPU)
     assert kept.objects > 10
     assert kept.cosine > 0.95
     for name, value in after.state_dict().items():
@@ -60,7 +60,7 @@ def test_without_the_fit_they_would_be_others(before, images):
             head.embedding.weight.neg_()
             head.embedding.bias.neg_()
     inverted = copy.deepcopy(other)
-    assert keep_features(other, before, images, CPU).cosine > 0.95
+    assert align_embeddings(other, before, images, CPU).cosine > 0.95
     with torch.inference_mode():
         picture = torch.zeros(1, 3, 64, 64)
         first, last = (network.eval()(picture).embeddings for network in (before, inverted))
@@ -69,6 +69,6 @@ def test_without_the_fit_they_would_be_others(before, images):
 
 def test_another_size_and_pictures_without_objects_are_refused(before, images):
     with pytest.raises(ValueError, match="features of 64 numbers"):
-        keep_features(RoadNet(RoadNetConfig(embedding_size=8)), before, images, CPU)
+        align_embeddings(RoadNet(RoadNetConfig(embedding_size=8)), before, images, CPU)
     with pytest.raises(ValueError, match="finds nothing"):
-        keep_features(copy.deepcopy(before), before, [], CPU)
+        align_embeddings(copy.deepcopy(before), before, [], CPU)

@@ -4,7 +4,7 @@ import torch
 from support.training_images import bright_box_image
 
 from perception.detection.roadnet.network import RoadNet, RoadNetConfig
-from perception.training.detector.score_calibration import fit_platt, fold, judged, reliability
+from perception.training.detector.score_calibration import fit_platt, fold, match_detections, reliability
 from perception.types import Detections
 
 
@@ -35,7 +35,7 @@ def test_squeezed_scores_are_stretched_back():
 
 def test_an_object_is_found_once_and_only_by_its_class():
     image = bright_box_image((60, 30, 110, 70))
-    scores, right = judged(
+    scores, right = match_detections(
         image, _found(([60, 30, 110, 70], 0.6, 0), ([61, 30, 110, 70], 0.9, 0), ([60, 30, 110, 70], 0.8, 3))
     )
     assert scores == pytest.approx([0.6, 0.9, 0.8])
@@ -44,7 +44,7 @@ def test_an_object_is_found_once_and_only_by_its_class():
 
 def test_classes_that_are_labelled_in_part_are_not_judged():
     image = bright_box_image((60, 30, 110, 70), exhaustive=np.zeros(6, bool))
-    scores, _ = judged(image, _found(([60, 30, 110, 70], 0.6, 0), ([0, 0, 9, 9], 0.9, 0)))
+    scores, _ = match_detections(image, _found(([60, 30, 110, 70], 0.6, 0), ([0, 0, 9, 9], 0.9, 0)))
     assert len(scores) == 0
 
 
