@@ -64,7 +64,7 @@ class DetectorTraining(BaseModel):
     teachers: tuple[Path, ...] = Field((), description="detectors that label what people did not")
     distill: tuple[Path, ...] = Field(
         (),
-        description="dense teachers: YOLOX-type ONNX, NanoDet ncnn or RoadNet files; the first of the batch's size counts",
+        description="dense teachers: YOLOX-type ONNX, NanoDet ncnn or RoadNet; the first of the batch's size counts",
     )
     frozen_layers: int = Field(0, ge=0, le=18, description="layers of the backbone, from the picture on, that stay")
     trainable: Literal["all", "boxes"] = Field(
