@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 export PERCEPTION_SOURCE := $(value SOURCE)
 export GOLDEN_REASON := $(value REASON)
 
-.PHONY: help demo test golden lint format install constraints clean
+.PHONY: help demo test golden lint format docs install constraints clean
 .DEFAULT_GOAL := help
 
 help:
@@ -23,6 +23,7 @@ help:
 	@echo "make golden REASON='why'             keep what the bundled weights find now as what the tests expect"
 	@echo "make lint                            formatting and types only"
 	@echo "make format                          put the code into the agreed form"
+	@echo "make docs                            build the documentation in site/; open site/index.html"
 	@echo "make install                         only make the environment $(VENV); PYTHON=python3.11 chooses the Python"
 	@echo "make constraints                     choose the newest versions of all required packages"
 	@echo "make clean                           remove the environment and all caches, keep runs/"
@@ -47,6 +48,11 @@ lint: $(DEV_STAMP)
 format: $(DEV_STAMP)
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+# Without a variable of this kind the theme prints an advertisement for its successor.
+docs: $(DEV_STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo site/index.html
 
 install: $(DEV_STAMP)
 
@@ -82,5 +88,5 @@ constraints: $(BIN)/uv
 	  --no-emit-index-url --no-emit-find-links --no-annotate --no-header pyproject.toml -o constraints.txt
 
 clean:
-	rm -rf "$(VENV)" build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf "$(VENV)" build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
