@@ -40,7 +40,7 @@ def card_markdown(card: Mapping[str, Any]) -> str:
     """A card as Markdown: its description, the facts, then a section for each list or table in it."""
     facts = {"file": f"`data/weights/{card['name']}.safetensors`"}
     facts |= {title: _fact(key, card[key]) for key, title in FACTS.items() if key in card}
-    lines = [str(card["description"]), "", *_table(facts)]
+    lines = [str(card["description"]), "", *_table(facts, head=("property", "value"))]
     others = [key for key in card if key not in {*SECTIONS, *FACTS, "name", "description"}]
     for key in [*SECTIONS, *others]:
         if key in card:
@@ -73,7 +73,7 @@ def _fact(key: str, value: Any) -> str:
     return f"{value:,}" if key == "parameters" and isinstance(value, int) else str(value)
 
 
-def _table(rows: Mapping[str, Any], head: tuple[str, str] = ("", "")) -> list[str]:
+def _table(rows: Mapping[str, Any], *, head: tuple[str, str]) -> list[str]:
     cells = [f"| {_cell(name)} | {_cell(value)} |" for name, value in rows.items()]
     return [f"| {head[0]} | {head[1]} |", "|---|---|", *cells]
 
