@@ -41,7 +41,17 @@ MAX_FILES = 13
 # Written so that this file does not hold the names that it forbids.
 REGISTRY = re.compile(r"(py(pi)|python(hosted)|np(mjs)|ana(conda)|crat(es))\.(org|com|io)\b|py(torch)\.org/whl")
 MACHINE_PATH = re.compile(r"(?<![\w.])/(work|opt|root|home)/\w")
-TEXT_FILES = ("Makefile", "NOTICE", "README.md", "constraints.txt", "pyproject.toml", ".ci/run")
+TEXT_FILES = (
+    *("ARCHITECTURE.md", "CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md", "Makefile", "NOTICE", "README.md"),
+    *(
+        "constraints.txt",
+        "mkdocs.yml",
+        "pyproject.toml",
+        ".ci/run",
+        ".github/workflows/ci.yml",
+        ".pre-commit-config.yaml",
+    ),
+)
 
 
 def module_name(path: Path) -> str:
@@ -210,7 +220,7 @@ def test_project_files_name_no_registry_and_no_machine(name: str) -> None:
     assert_names_no_place(ROOT / name)
 
 
-@pytest.mark.parametrize("folder", ["perception", "configs", "demos", "tests"])
+@pytest.mark.parametrize("folder", ["perception", "configs", "demos", "docs", "tests"])
 def test_folders_name_no_registry_and_no_machine(folder: str) -> None:
     for path in sorted((ROOT / folder).rglob("*")):
         if path.suffix in (".py", ".yaml", ".md"):
