@@ -22,7 +22,7 @@ from support.documents import DOCUMENTS, ROOT, Block, blocks, inline_code, links
 from perception.cli import COMMANDS, build_app
 from perception.training.detector.config import DetectorTraining
 from perception.training.engine.config import read_training_config
-from perception.training.forecaster.task import ForecasterTraining
+from perception.training.forecaster.config import ForecasterTraining
 
 PACKAGE = ROOT / "perception"
 README = ROOT / "README.md"
