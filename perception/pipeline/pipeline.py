@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import islice, pairwise
 from time import perf_counter
 
+from perception.errors import PerceptionError
 from perception.pipeline.prefetch import Ahead
 from perception.protocols import Detector, Forecaster, Source, Tracker
 from perception.types import FrameSet, Scene
@@ -27,11 +28,17 @@ class Pipeline:
     def step(self, frame_set: FrameSet) -> Scene:
         """Process one instant. ``stage_ms`` tells how long detect, track and forecast took.
 
-        Raises ``PerceptionError`` when time runs backwards.
+        Raises ``PerceptionError`` when time runs backwards, and when the detector does not answer for each frame.
         """
         times_s = [perf_counter()]
         found = self.detector.detect(frame_set.frames)
         times_s.append(perf_counter())
+        given, answered = ([item.camera for item in items] for items in (frame_set.frames, found))
+        if given != answered:
+            raise PerceptionError(
+                f"The detector {self.detector.name} was given frames of the cameras {given} and answered for "
+                f"{answered}; it must return one Detections for each frame, in their order."
+            )
         tracks = self.tracker.update(found, frame_set.timestamp_ns, frame_set.world_from_vehicle)
         times_s.append(perf_counter())
         forecasts = self.forecaster.step(tracks, frame_set.timestamp_ns, frame_set.world_from_vehicle)

@@ -70,6 +70,17 @@ def test_all_cameras_of_an_instant_go_to_the_detector_at_once() -> None:
     assert sorted(scene.tracks.cameras.tolist()) == ["left", "left", "right", "right"]
 
 
+def test_a_detector_that_does_not_answer_for_each_frame_is_told() -> None:
+    class Forgetful(BoxDetector):
+        def detect(self, frames):  # type: ignore[no-untyped-def]
+            return super().detect(frames[:1])
+
+    parts = box_pipeline()
+    pipeline = Pipeline(Forgetful(), parts.tracker, parts.forecaster)
+    with pytest.raises(PerceptionError, match=r"boxes was given .*\['left', 'right'\] and answered for \['left'\]"):
+        pipeline.step(street_frame_set(0, cameras=("left", "right")))
+
+
 def test_an_instant_without_frames_lets_tracks_coast() -> None:
     pipeline = box_pipeline()
     for number in range(4):
