@@ -95,26 +95,22 @@ def read_weights(path: Path, *, kind: str) -> WeightsFile:
 
     Raises ``UsageError`` when the file is missing, damaged, a pickle, not ours, or of another kind.
     """
-    _check_is_file(path)
-    if _is_pickle(path):
-        raise UsageError(f"{path}: is a PyTorch pickle, which could run code; give weights as {WEIGHTS_SUFFIX}.")
+    metadata = _read_metadata(path, kind)
+    config = _config_of(metadata, path)
     try:
         with safe_open(path, framework="pt") as stream:
-            metadata = dict(stream.metadata() or {})
-            _check_format(path, metadata, kind)
             state = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118, it has no __iter__
     except (SafetensorError, OSError) as error:
         raise _damaged(path) from error
     state = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
     if not all(_is_finite(tensor) for tensor in state.values()):
         raise UsageError(f"{path}: holds NaN or infinity; take weights of a training that went well.")
-    try:
-        config = parse_json(metadata["config"])
-    except (KeyError, ValueError) as error:
-        raise UsageError(f"{path}: does not say how its network is built; save it again with this version.") from error
-    if not isinstance(config, dict):
-        raise UsageError(f"{path}: does not say how its network is built; save it again with this version.")
     return WeightsFile(state, config, {name: text for name, text in metadata.items() if name not in _RESERVED})
+
+
+def read_config(path: Path, *, kind: str) -> dict[str, Any]:
+    """What the network of ``read_weights`` is built from, without reading its tensors. Raises as ``read_weights``."""
+    return _config_of(_read_metadata(path, kind), path)
 
 
 def read_plain_state(path: Path) -> dict[str, Tensor]:
@@ -246,6 +242,29 @@ def _check_format(path: Path, metadata: Mapping[str, str], kind: str) -> None:
     if parts[1] != kind:
         raise UsageError(f"{path}: holds weights of a {parts[1]}; give weights of a {kind}.")
     raise UsageError(f"{path}: has format {found}, this version reads {_format_of(kind)}; install a newer version.")
+
+
+def _read_metadata(path: Path, kind: str) -> dict[str, str]:
+    _check_is_file(path)
+    if _is_pickle(path):
+        raise UsageError(f"{path}: is a PyTorch pickle, which could run code; give weights as {WEIGHTS_SUFFIX}.")
+    try:
+        with safe_open(path, framework="pt") as stream:
+            metadata = dict(stream.metadata() or {})
+    except (SafetensorError, OSError) as error:
+        raise _damaged(path) from error
+    _check_format(path, metadata, kind)
+    return metadata
+
+
+def _config_of(metadata: Mapping[str, str], path: Path) -> dict[str, Any]:
+    try:
+        config = parse_json(metadata["config"])
+    except (KeyError, ValueError) as error:
+        raise UsageError(f"{path}: does not say how its network is built; save it again with this version.") from error
+    if not isinstance(config, dict):
+        raise UsageError(f"{path}: does not say how its network is built; save it again with this version.")
+    return config
 
 
 def _check_is_file(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""``perception bench``: how long an instant takes with which engine, and how that grows with cameras and objects."""
+"""``perception bench``: latency, throughput, share of the roofline, and scaling with cameras and objects."""
 
 from __future__ import annotations
 
@@ -19,27 +19,35 @@ def bench(
     config: options.ConfigFile = None,
     cameras: Annotated[
         str | None,
-        typer.Option("--cameras", help="Numbers of cameras.", show_default="1,2,4,6,8,12", rich_help_panel=_SIZES),
+        typer.Option(
+            "--cameras",
+            help="Camera counts to time.",
+            show_default="1,2,4,6,8,12",
+            rich_help_panel=_SIZES,
+        ),
     ] = None,
     objects: Annotated[
         str | None,
         typer.Option(
-            "--objects", help="Numbers of objects to follow.", show_default="10,30,100,300", rich_help_panel=_SIZES
+            "--objects",
+            help="Counts of tracked objects to time.",
+            show_default="10,30,100,300",
+            rich_help_panel=_SIZES,
         ),
     ] = None,
     sizes: Annotated[
         str | None,
         typer.Option(
-            "--sizes", help="Long sides of the input in pixels.", show_default="416,640", rich_help_panel=_SIZES
+            "--sizes", help="Input sizes, long sides in pixels.", show_default="416,640", rich_help_panel=_SIZES
         ),
     ] = None,
     instants: Annotated[
         int | None,
-        typer.Option("--instants", help="Instants measured of each number.", show_default="40", rich_help_panel=_SIZES),
+        typer.Option("--instants", help="Instants timed for each load.", show_default="40", rich_help_panel=_SIZES),
     ] = None,
     peers: Annotated[
         list[str] | None,
-        typer.Option("--peer", help="A detector to time beside ours, as for --detector; repeatable."),
+        typer.Option("--peer", help="Another detector to time, as for --detector; repeatable."),
     ] = None,
     detector: options.DetectorName = None,
     weights: options.Weights = None,

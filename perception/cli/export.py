@@ -53,7 +53,7 @@ def detector(
     prepare_processor()
     console, (model, feature_space) = Console(), read_roadnet(path)
     if images:
-        _export_fewer_bits(model, feature_space, images, target, console, bits=8 if int8 else 16)
+        _export_quantised(model, feature_space, images, target, console, bits=8 if int8 else 16)
     else:
         _export_detector(model, feature_space, target, console)
     console.print(str(target), highlight=False, soft_wrap=True, markup=False)
@@ -85,7 +85,7 @@ def _export_detector(model: AnyRoadNet, feature_space: str, target: Path, consol
     )
 
 
-def _export_fewer_bits(
+def _export_quantised(
     model: AnyRoadNet,
     feature_space: str,
     images: Sequence[Path],
@@ -98,14 +98,14 @@ def _export_fewer_bits(
     from perception.errors import PerceptionError
     from perception.evaluation.core.image_dataset import read_image_dataset
     from perception.files import atomic_write
-    from perception.profiling.quantization import compare, quantised
+    from perception.profiling.quantization import calibrate_and_quantise, compare
     from perception.sources.files.images import read_rgb
 
     labelled = read_image_dataset(images)
     graph = roadnet_graph(model, feature_space=feature_space)
     with console.status("calibrating and measuring" if bits == 8 else "measuring"):
         if bits == 8:
-            small = quantised(graph, labelled, read_rgb)
+            small = calibrate_and_quantise(graph, labelled, read_rgb)
         else:
             small = roadnet_graph(model, feature_space=feature_space, half=True)
         found = compare(graph, small, bits, labelled, read_rgb)

@@ -1,9 +1,9 @@
-"""``perception weights``: what is bundled, cached and fetchable; fetching; checking."""
+"""``perception weights``: models that are bundled, cached or fetchable; details, fetching, checking."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,6 +19,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from perception.errors import PerceptionError, UsageError
 from perception.files import sha256
@@ -28,9 +29,10 @@ if TYPE_CHECKING:
     from perception.detection.model_zoo import FetchableWeights
     from perception.weights import BundledWeights
 
-app = typer.Typer(help="List, fetch and check network weights.", invoke_without_command=True)
+app = typer.Typer(help="List, show, fetch and check network weights.", invoke_without_command=True)
 
 _MIB = 1 << 20
+_TORCHVISION_CLASSES, _TORCHVISION_LICENCE = "6 of 80", "BSD-3-Clause"
 
 
 @app.callback()
@@ -41,18 +43,50 @@ def _without_command(context: typer.Context) -> None:
 
 @app.command("list")
 def list_weights() -> None:
-    """Show the weights that are bundled, in the cache, and fetchable."""
-    from perception.detection.model_zoo import cache_folder, fetchable_detectors
+    """One row per model: bundled, in the cache, or to be fetched; `perception weights show NAME` says more."""
+    from perception.detection.model_zoo import fetchable_detectors
     from perception.weights import bundled_cards
 
     console = Console()
-    bundled, entries = bundled_cards(), fetchable_detectors()
-    cached = [entry for entry in entries if entry.cached_path().is_file()]
-    console.print(_bundled_table(bundled))
-    console.print(_fetchable_table(f"Cached in {cache_folder()}", cached, with_address=False))
-    fetchable = [entry for entry in entries if entry not in cached]
-    console.print(_fetchable_table("Fetchable: perception weights fetch NAME", fetchable, with_address=True))
-    console.print("box mAP: 0 to 100 on COCO val2017, all 80 classes, as torchvision publishes it.")
+    bundled = bundled_cards()
+    detectors = _model_table("Detectors", "Classes")
+    forecasters = _model_table("Forecasters", "Horizon")
+    for weights in bundled:
+        output, state = _output_and_state(weights)
+        table = detectors if weights.card.kind == "detector" else forecasters
+        table.add_row(weights.card.name, _size_mb(weights.path), output, weights.card.licence, state)
+    for entry in fetchable_detectors():
+        path = entry.cached_path()
+        size, state = (_size_mb(path), "cached") if path.is_file() else (f"{entry.size_mb:.1f}", "to fetch")
+        detectors.add_row(entry.name, size, _TORCHVISION_CLASSES, _TORCHVISION_LICENCE, state)
+    console.print(detectors)
+    console.print()
+    console.print(forecasters)
+    console.print()
+    console.print("Details: perception weights show NAME. Download: perception weights fetch NAME.")
+
+
+@app.command()
+def show(name: Annotated[str, typer.Argument(help="A name that `perception weights` lists.")]) -> None:
+    """All that is known of a model: where it comes from, what was measured, where it fails."""
+    from perception.detection.model_zoo import did_you_mean, fetchable_detectors
+    from perception.weights import bundled_cards
+
+    bundled = {weights.card.name: weights for weights in bundled_cards()}
+    fetchable = {entry.name: entry for entry in fetchable_detectors()}
+    if name in bundled:
+        rows = _card_rows(bundled[name])
+    elif name in fetchable:
+        rows = _fetchable_rows(fetchable[name])
+    else:
+        raise UsageError(f"{name}: there are no such weights; {did_you_mean(name, [*bundled, *fetchable])}.")
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for label, values in rows.items():
+        for number, value in enumerate(values):
+            table.add_row("" if number else label, Text(value))
+    Console(highlight=False).print(table)
 
 
 @app.command()
@@ -102,35 +136,75 @@ def verify() -> None:
     console.print(f"{len(intact)} files are as published.")
 
 
-def _bundled_table(bundled: Sequence[BundledWeights]) -> Table:
-    table = Table(title="Bundled", title_justify="left")
-    for column in ("name", "kind", "size", "sha256", "measured"):
-        table.add_column(column, no_wrap=column == "name", overflow="fold")
-    for weights in bundled:
-        card = weights.card
-        size = f"{weights.path.stat().st_size / _MIB:.1f} MB" if weights.path.is_file() else "missing"
-        figures = "\n".join(f"{what}: {value}" for what, value in card.figures.items())
-        table.add_row(card.name, card.kind, size, card.sha256[:8], figures)
-    return _or_none(table)
-
-
-def _fetchable_table(title: str, entries: Sequence[FetchableWeights], *, with_address: bool) -> Table:
-    table = Table(title=title, title_justify="left")
-    table.add_column("name", overflow="fold")
-    for column in ("size", "sha256", "box mAP"):
+def _model_table(title: str, output: str) -> Table:
+    """An empty table; ``output`` heads the column that says what the models give."""
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
+    table.add_column("Name", no_wrap=True)
+    for column in ("MB", output):
+        table.add_column(column, no_wrap=True, justify="right")
+    for column in ("Licence", "State"):
         table.add_column(column, no_wrap=True)
-    if with_address:
-        table.add_column("address", overflow="fold")
-    for entry in entries:
-        row = [entry.name, f"{entry.size_mb:.0f} MB", entry.sha256_prefix, f"{entry.box_map:.1f}"]
-        table.add_row(*row, *([entry.url] if with_address else []))
-    return _or_none(table)
-
-
-def _or_none(table: Table) -> Table:
-    if not table.row_count:
-        table.add_row("none")
     return table
+
+
+def _size_mb(path: Path) -> str:
+    return f"{path.stat().st_size / _MIB:.1f}" if path.is_file() else "-"
+
+
+def _output_and_state(weights: BundledWeights) -> tuple[str, str]:
+    """The number of classes, or the horizon in seconds, and whether the file is there."""
+    from perception.weights import read_config
+
+    if not weights.path.is_file():
+        return "-", "missing"
+    try:
+        config = read_config(weights.path, kind=weights.card.kind)
+        output = f"{len(config['classes'])}" if weights.card.kind == "detector" else f"{config['horizon_s']:g} s"
+    except (UsageError, KeyError, TypeError, ValueError):
+        return "-", "damaged"
+    return output, "bundled"
+
+
+def _card_rows(weights: BundledWeights) -> dict[str, list[str]]:
+    """The card, a label and its lines each."""
+    card = weights.card
+    output, state = _output_and_state(weights)
+    if state == "bundled":
+        state = "bundled, as published" if weights.is_intact() else "CHANGED since it was published"
+    return {
+        "Name": [card.name],
+        "Kind": [card.kind],
+        "Description": [card.description],
+        "State": [state],
+        "File": [str(weights.path)],
+        "Size": [f"{_size_mb(weights.path)} MB, {card.parameters:,} parameters"],
+        "Classes" if card.kind == "detector" else "Horizon": [output],
+        "Licence": [card.licence],
+        "SHA-256": [card.sha256],
+        "Trained on": [f"- {line}" for line in card.data],
+        "Trained by": [card.command],
+        "Measured": [f"- {what}: {value}" for what, value in card.figures.items()],
+        "Limits": [f"- {line}" for line in card.limits],
+    }
+
+
+def _fetchable_rows(entry: FetchableWeights) -> dict[str, list[str]]:
+    """What torchvision publishes, a label and its lines each."""
+    path = entry.cached_path()
+    return {
+        "Name": [entry.name],
+        "Kind": ["detector"],
+        "Description": ["torchvision's model with its COCO weights; of its 80 classes the 6 of this project are used."],
+        "State": ["cached" if path.is_file() else "to be fetched"],
+        "File": [str(path)],
+        "Size": [f"{entry.size_mb:.1f} MB, {entry.parameters:,} parameters"],
+        "Licence": [_TORCHVISION_LICENCE],
+        "SHA-256": [f"{entry.sha256_prefix}..."],
+        "Address": [entry.url],
+        "Measured": [
+            f"- box mAP {entry.box_map:.1f} of 100 on COCO val2017, all 80 classes (published by torchvision)"
+        ],
+    }
 
 
 class _ProgressBar(AbstractContextManager["_ProgressBar"]):

@@ -1,4 +1,4 @@
-"""RoadNet's engines on the same pictures, taken in turns: what each needs for a batch."""
+"""RoadNet's engines on the same pictures, interleaved: the latency of each for a batch."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def example_batches() -> list[NDArray[np.uint8]]:
 
 
 def median_ms(engines: Sequence[RoadNetEngine], images: NDArray[np.uint8], *, repeats: int = 15) -> list[float]:
-    """Median milliseconds of each engine for a batch, taken in turns; the first two rounds do not count."""
+    """Median latency of each engine for a batch in milliseconds, interleaved; the first two rounds are warm-up."""
     taken: list[list[float]] = []
     for _ in range(repeats + 2):
         row = []

@@ -1,4 +1,4 @@
-"""The whole pipeline over a recording, from decoding to the files of results, stage after stage, for ``bench``."""
+"""End-to-end latency: the pipeline over a recording, from decoding to the files of results, stage after stage."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from perception.runtime.runner import open_configured
 from perception.runtime.scene_writer import SceneRecorder
 from perception.weights import WEIGHTS_SUFFIX
 
-Way = tuple[EngineName, bool]
-"""An engine, and whether it computes with 16 bits."""
+EngineVariant = tuple[EngineName, bool]
+"""An engine, and whether it computes with 16 bits (half precision)."""
 
 
-def ways_of(detector: object, weights: tuple[Path, ...], device: torch.device) -> list[Way]:
-    """How a RoadNet can be computed on ``device``; of any other detector there is only one way."""
+def variants_of(detector: object, weights: tuple[Path, ...], device: torch.device) -> list[EngineVariant]:
+    """The variants of a RoadNet that run on ``device``; none for any other detector, which runs as it is."""
     if not isinstance(detector, RoadNetDetector) or weights[0].suffix != WEIGHTS_SUFFIX:
         return []
-    on_gpu: list[Way] = [("torch", False), ("torch", True)]
+    on_gpu: list[EngineVariant] = [("torch", False), ("torch", True)]
     return on_gpu if device.type == "cuda" else [("onnx", False), *on_gpu]
 
 
-class WholeWay:
+class EndToEnd:
     """Each call does one instant more of the recording, over and over, and returns milliseconds per stage.
 
     Files are written below ``folder``, anew each time that the recording is gone through.

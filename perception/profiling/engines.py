@@ -1,5 +1,5 @@
-"""RoadNet's engines side by side, and other detectors beside them: the stages of detection, and the share of what the
-machine could do."""
+"""RoadNet's engines side by side, and other detectors beside them: latency of each stage, throughput, and the share of
+the roofline that the network reaches."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import torch
 
 from perception.detection import RoadNetDetector
 from perception.evaluation.core.latency import LatencyReport
-from perception.profiling.roofline import Ceiling, Work
-from perception.profiling.scaling import measure_in_turns
+from perception.profiling.roofline import Roofline, Work
+from perception.profiling.scaling import measure_interleaved
 from perception.profiling.stages import NETWORK, StagedDetector
 from perception.protocols import Detector
 from perception.types import FrameSet
@@ -20,24 +20,24 @@ from perception.types import FrameSet
 
 @dataclass(frozen=True)
 class Contender:
-    """A detector and what it is called; ``work`` of a forward of all cameras, where it can be counted, ``ceiling`` of
-    the arithmetic that it uses."""
+    """A detector and what it is called; ``work`` of a forward of all cameras, where it can be counted, ``roofline`` for
+    the number format that it computes with."""
 
     title: str
     detector: Detector
     work: Work | None = None
-    ceiling: Ceiling | None = None
+    roofline: Roofline | None = None
 
 
 @dataclass(frozen=True)
-class Measured:
-    """``latency`` of an instant of ``images`` pictures; ``share`` of the ceiling that the network reaches."""
+class EngineTiming:
+    """``latency`` of an instant of ``images`` pictures; throughput and share of the roofline follow from it."""
 
     title: str
     latency: LatencyReport
     images: int
     work: Work | None
-    ceiling: Ceiling | None
+    roofline: Roofline | None
 
     @property
     def median_ms(self) -> float:
@@ -47,22 +47,22 @@ class Measured:
 
     @property
     def images_per_s(self) -> float:
-        """At the median."""
+        """Throughput at the median latency."""
         return 1e3 * self.images / self.median_ms
 
     @property
     def flops_per_s(self) -> float | None:
-        """Of the network alone, at its median."""
+        """Throughput of the network alone, at its median latency; None where nobody counted the work."""
         if self.work is None:
             return None
         return 1e3 * self.work.flops / self.latency.per_stage[NETWORK].p50_ms
 
     @property
-    def share(self) -> float | None:
-        """The least time that the work needs over the time that it took; None where nobody counted the work."""
-        if self.work is None or self.ceiling is None:
+    def roofline_share(self) -> float | None:
+        """The roofline's time for the work over the time that it took; None where nobody counted the work."""
+        if self.work is None or self.roofline is None:
             return None
-        return self.work.least_ms(self.ceiling) / self.latency.per_stage[NETWORK].p50_ms
+        return self.work.min_ms(self.roofline) / self.latency.per_stage[NETWORK].p50_ms
 
     def to_json(self) -> dict[str, Any]:
         """For ``report.json``."""
@@ -72,8 +72,8 @@ class Measured:
             "images_per_s": self.images_per_s,
             "flops_per_s": self.flops_per_s,
             "work": None if self.work is None else asdict(self.work),
-            "ceiling": None if self.ceiling is None else asdict(self.ceiling),
-            "share_of_ceiling": self.share,
+            "roofline": None if self.roofline is None else asdict(self.roofline),
+            "roofline_share": self.roofline_share,
             "latency": asdict(self.latency),
         }
 
@@ -84,16 +84,19 @@ def measure_engines(
     *,
     instants: int,
     on_instant: Callable[[Mapping[str, float]], None] = lambda stage_ms: None,
-) -> list[Measured]:
-    """All contenders on the same instants, in turns. On a GPU each stage waits until the device is done."""
+) -> list[EngineTiming]:
+    """All contenders on the same instants, interleaved. On a GPU each stage waits until the device is done.
+
+    Raises ``ValueError`` where two have the same title.
+    """
     by_title = {contender.title: contender for contender in contenders}
     if len(by_title) < len(contenders):
         raise ValueError("contenders: two have the same title")
     steps = {title: _step(contender, _endless(recorded)) for title, contender in by_title.items()}
-    latencies = measure_in_turns(steps, instants=instants, on_instant=on_instant)
+    latencies = measure_interleaved(steps, instants=instants, on_instant=on_instant)
     images = len(recorded[0].frames)
     return [
-        Measured(title, latencies[title], images, contender.work, contender.ceiling)
+        EngineTiming(title, latencies[title], images, contender.work, contender.roofline)
         for title, contender in by_title.items()
     ]
 

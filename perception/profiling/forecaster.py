@@ -1,4 +1,4 @@
-"""One step of many tracks, neighbours found and futures decoded: what a forecaster's engine takes for it."""
+"""Latency of a forecaster's engine: one step of many tracks, neighbours found and futures decoded."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from perception.forecasting.trajectory_gru import TrajectoryGRU
 
 
 def step_ms(engine: StepEngine, model: TrajectoryGRU, *, tracks: int, repeats: int = 60) -> FloatArray:
-    """(``repeats``,) milliseconds; ``model`` tells what the inputs look like. The first few steps are not counted."""
+    """(``repeats``,) milliseconds; ``model`` gives the sizes of the inputs. The first few steps are warm-up."""
     inputs = example_inputs(model, tracks, torch.Generator().manual_seed(0))
     places = inputs["observations"][:, PLACE].numpy()
     taken = []

@@ -1,4 +1,4 @@
-"""Growth as a picture."""
+"""The scaling curves as a picture."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from perception.files import atomic_write
-from perception.profiling.scaling import Growth
+from perception.profiling.scaling import Scaling
 
 _MEDIAN, _LINEAR = "#3366cc", "#a0aec0"
 
 
-def draw_growths(growths: Sequence[Growth], path: Path, *, title: str) -> None:
-    """Write a PNG: one panel for each growth, time over size, with the line that linear growth would follow."""
-    figure = Figure(figsize=(4.8 * len(growths), 4.2), layout="constrained")
+def draw_scaling(scalings: Sequence[Scaling], path: Path, *, title: str) -> None:
+    """Write a PNG: one panel for each scaling, latency over size, with the line of linear scaling."""
+    figure = Figure(figsize=(4.8 * len(scalings), 4.2), layout="constrained")
     FigureCanvasAgg(figure)
     figure.suptitle(title, x=0.02, ha="left", fontweight="bold")
-    for axis, growth in zip(figure.subplots(1, len(growths), squeeze=False)[0], growths, strict=True):
-        sizes = list(growth.latencies)
-        medians_ms = [growth.median_ms(size) for size in sizes]
-        totals = [latency.total for latency in growth.latencies.values() if latency.total is not None]
+    for axis, scaling in zip(figure.subplots(1, len(scalings), squeeze=False)[0], scalings, strict=True):
+        sizes = list(scaling.latencies)
+        medians_ms = [scaling.median_ms(size) for size in sizes]
+        totals = [latency.total for latency in scaling.latencies.values() if latency.total is not None]
         axis.plot(sizes, [medians_ms[0] * size / sizes[0] for size in sizes], "--", color=_LINEAR, label="linear")
         axis.plot(sizes, medians_ms, "o-", color=_MEDIAN, label="median")
         axis.fill_between(
@@ -39,8 +39,8 @@ def draw_growths(growths: Sequence[Growth], path: Path, *, title: str) -> None:
         axis.set_xticks(sizes, [f"{size:,}" for size in sizes])
         axis.set_yticks(medians_ms, [f"{median_ms:.3g}" for median_ms in medians_ms])
         axis.minorticks_off()
-        axis.set_xlabel(growth.what)
-        axis.set_ylabel("milliseconds per instant")
+        axis.set_xlabel(scaling.what)
+        axis.set_ylabel("latency per instant (ms)")
         axis.grid(alpha=0.25)
         axis.spines[["top", "right"]].set_visible(False)
         axis.legend(frameon=False)

@@ -1,4 +1,4 @@
-"""What RoadNet with 8-bit integers or 16-bit numbers loses in accuracy, measured before anybody relies on it."""
+"""What quantization costs in accuracy and gains in latency: RoadNet with 8-bit integers or 16-bit numbers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Bits = Literal[8, 16]
 
 MOST_AP50_LOST: dict[Bits, float] = {8: 0.01, 16: 0.003}
 MOST_TIME_SHARE = 0.9
-"""Of 8 bits on a processor; 16 bits are for others, which compute with them."""
+"""Of 8 bits on a processor; 16 bits are for GPUs, which compute with them."""
 _CALIBRATION_PICTURES = 100
 _MIN_SCORE = 0.01
 
@@ -42,7 +42,8 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The network with 32 bits (``full``) and with fewer; milliseconds are medians for the bundled drive's cameras."""
+    """The network with 32 bits (``full``) and quantized (``small``); latencies are medians for a batch of the bundled
+    drive's cameras."""
 
     bits: Bits
     full: Accuracy
@@ -52,17 +53,17 @@ class Comparison:
 
     @property
     def ap50_lost(self) -> float:
-        """The larger loss of the two ways to count."""
+        """The larger loss of the two accuracies."""
         return max(self.full.vehicles - self.small.vehicles, self.full.classes - self.small.classes)
 
     @property
     def time_share(self) -> float:
-        """Time with fewer bits over time with 32."""
+        """Latency of the quantized network over that with 32 bits."""
         return self.small_ms / self.full_ms
 
     @property
     def why_not(self) -> str | None:
-        """The reason not to use them, None where they are good."""
+        """Why the quantized network is refused, None where it is good enough."""
         if self.ap50_lost >= MOST_AP50_LOST[self.bits]:
             return f"AP50 falls by {100 * self.ap50_lost:.1f} points"
         if self.bits == 8 and self.time_share > MOST_TIME_SHARE:
@@ -70,7 +71,7 @@ class Comparison:
         return None
 
 
-def quantised(graph: bytes, labelled: ImageDataset, read_image: ReadImage) -> bytes:
+def calibrate_and_quantise(graph: bytes, labelled: ImageDataset, read_image: ReadImage) -> bytes:
     """``graph`` with 8 bits, calibrated on up to a hundred of the pictures, each at its usual size."""
     paths = [image.path for batch in labelled.batches for image in batch]
     pictures = []
@@ -83,7 +84,7 @@ def quantised(graph: bytes, labelled: ImageDataset, read_image: ReadImage) -> by
 
 
 def compare(full: bytes, small: bytes, bits: Bits, labelled: ImageDataset, read_image: ReadImage) -> Comparison:
-    """Both graphs on the labelled pictures, and in turns on those of the bundled drive."""
+    """Accuracy of both graphs on the labelled pictures, and their interleaved latency on the bundled drive's."""
     engines = RoadNetOnnxEngine(full), RoadNetOnnxEngine(small)
     accuracies = [_accuracy(engine, labelled, read_image) for engine in engines]
     full_ms, small_ms = median_ms(engines, example_batches()[-1])

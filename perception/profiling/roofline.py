@@ -1,4 +1,4 @@
-"""How fast this machine can be at all, and how much of that a network asks for (Williams et al. 2009, the roofline)."""
+"""The roofline model (Williams et al. 2009): what this machine can do at most, and what a network asks of it."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _REPEATS = 7
 
 
 @dataclass(frozen=True)
-class Ceiling:
-    """The fastest matrix product and copy that were seen: floating-point operations, and bytes read and written, per
-    second."""
+class Roofline:
+    """Peak compute and memory bandwidth, as the fastest matrix product and copy showed them: floating-point operations,
+    and bytes read and written, per second."""
 
     flops_per_s: float
     bytes_per_s: float
@@ -35,12 +35,12 @@ class Work:
     flops: float
     bytes: float
 
-    def least_ms(self, ceiling: Ceiling) -> float:
-        """No machine with this ceiling can do it faster, one layer after the other."""
-        return 1e3 * max(self.flops / ceiling.flops_per_s, self.bytes / ceiling.bytes_per_s)
+    def min_ms(self, roofline: Roofline) -> float:
+        """The roofline's bound: the larger of compute time and memory time, in milliseconds."""
+        return 1e3 * max(self.flops / roofline.flops_per_s, self.bytes / roofline.bytes_per_s)
 
 
-def measure_ceiling(device: torch.device, dtype: torch.dtype = torch.float32) -> Ceiling:
+def measure_roofline(device: torch.device, dtype: torch.dtype = torch.float32) -> Roofline:
     """A product of two matrices of ``dtype``, and a copy, with as many threads as PyTorch was left."""
     size = _MATRIX_SIZE if device.type == "cpu" else 4 * _MATRIX_SIZE
     first, second = (torch.ones(size, size, dtype=dtype, device=device) for _ in range(2))
@@ -49,7 +49,7 @@ def measure_ceiling(device: torch.device, dtype: torch.dtype = torch.float32) ->
     target = torch.empty_like(source)
     product_s = _fastest_s(lambda: torch.mm(first, second, out=product), device)
     copy_s = _fastest_s(lambda: target.copy_(source), device)
-    return Ceiling(2 * size**3 / product_s, 2 * _COPIED_BYTES / copy_s)
+    return Roofline(2 * size**3 / product_s, 2 * _COPIED_BYTES / copy_s)
 
 
 def work_of(model: nn.Module, inputs: Tensor, dtype: torch.dtype = torch.float32) -> Work:

@@ -1,4 +1,4 @@
-"""Wires ``perception bench``: engines in turns, the pipeline before rings of cameras, its end before crowds."""
+"""Wires ``perception bench``: engines, end-to-end latency, scaling with cameras and with tracked objects."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ from perception.pipeline.config import BenchConfig
 from perception.profiling import (
     CameraRing,
     Contender,
-    Crowd,
     Load,
-    draw_growths,
-    measure_ceiling,
+    SyntheticTracks,
+    draw_scaling,
     measure_engines,
-    measure_growth,
-    measure_in_turns,
+    measure_interleaved,
+    measure_roofline,
+    measure_scaling,
+    print_end_to_end,
     print_engines,
-    print_growth,
-    print_whole_way,
+    print_scaling,
     work_of,
 )
-from perception.profiling.end_to_end import WholeWay, ways_of
+from perception.profiling.end_to_end import EndToEnd, variants_of
 from perception.profiling.scaling import WARM_UP_INSTANTS
 from perception.profiling.tables import EngineAndSize
 from perception.protocols import Detector
@@ -52,13 +52,13 @@ from perception.runtime.sessions import with_bundled_source
 from perception.runtime.summary import REPORT_FILE
 from perception.types import FrameSet
 
-PLOT_FILE = "growth.png"
+PLOT_FILE = "scaling.png"
 _MOST_FRAMES = 48
 """Instants of the recording that are kept in memory and gone through again and again."""
 
 
 def run_bench(config: BenchConfig) -> None:
-    """Measure, print the tables, write ``report.json`` and ``growth.png``, print their folder last.
+    """Measure, print the tables, write ``report.json`` and ``scaling.png``, print their folder last.
 
     Raises ``UsageError`` for a source that is empty or whose cameras are not calibrated.
     """
@@ -72,15 +72,15 @@ def run_bench(config: BenchConfig) -> None:
         raise UsageError(f"{name}: holds no frames.")
     assembly = build_pipeline(config, rig=rig)
     contenders = _contenders(config, recorded[0], assembly)
-    loads = len(_chosen_ways(config, assembly)) + len(contenders) + len(config.cameras) + len(config.objects)
+    loads = len(_chosen_variants(config, assembly)) + len(contenders) + len(config.cameras) + len(config.objects)
     total = loads * (WARM_UP_INSTANTS + config.instants)
     with RunProgress(Console(stderr=True, highlight=False), total=total, unit="instants") as progress:
-        whole = _measure_whole_ways(config, rig, assembly, progress.update)
+        end_to_end = _measure_end_to_end(config, rig, assembly, progress.update)
         engines = measure_engines(contenders, recorded, instants=config.instants, on_instant=progress.update)
         camera_loads = [_camera_load(config, rig, recorded, count) for count in config.cameras]
         object_loads = [_object_load(config, rig, count) for count in config.objects]
-        growths = [
-            measure_growth(what, loads, instants=config.instants, on_instant=progress.update)
+        scalings = [
+            measure_scaling(what, loads, instants=config.instants, on_instant=progress.update)
             for what, loads in (("cameras", camera_loads), ("objects", object_loads))
         ]
     machine = f"{available_processors()} processors, {assembly.device}"
@@ -89,10 +89,10 @@ def run_bench(config: BenchConfig) -> None:
         f"{name}, {width}x{height} pixels, {assembly.pipeline.detector.name}; {machine}",
         f"tracker and forecaster alone, {len(rig)} cameras; {machine}",
     ]
-    print_whole_way(whole, Console(highlight=False), detail=details[0])
+    print_end_to_end(end_to_end, Console(highlight=False), detail=details[0])
     print_engines(engines, Console(highlight=False), detail=details[0])
-    for growth, detail in zip(growths, details, strict=True):
-        print_growth(growth, Console(highlight=False), detail=detail)
+    for scaling, detail in zip(scalings, details, strict=True):
+        print_scaling(scaling, Console(highlight=False), detail=detail)
     memory_bytes = _peak_memory_bytes(assembly.device)
     print_note(
         Console(highlight=False), f"All engines and sizes at once needed {memory_bytes / 2**30:.1f} GiB of memory."
@@ -101,35 +101,35 @@ def run_bench(config: BenchConfig) -> None:
     notes, weights = assembly.notes, assembly.weights
     write_run_file(folder, command="bench", config=config, device=str(assembly.device), notes=notes, weights=weights)
     report = {
-        "whole_way": [
+        "end_to_end": [
             {"detector": title, "image_size_px": size_px, "latency": asdict(latency)}
-            for (title, size_px), latency in whole.items()
+            for (title, size_px), latency in end_to_end.items()
         ],
-        "engines": [one.to_json() | {"times_first": one.median_ms / engines[0].median_ms} for one in engines],
-        "growth": [growth.to_json() for growth in growths],
+        "engines": [one.to_json() | {"relative_to_first": one.median_ms / engines[0].median_ms} for one in engines],
+        "scaling": [scaling.to_json() for scaling in scalings],
         "peak_memory_bytes": memory_bytes,
     }
     write_json(folder / REPORT_FILE, report)
-    draw_growths(growths, folder / PLOT_FILE, title=f"Time per instant, {machine}")
+    draw_scaling(scalings, folder / PLOT_FILE, title=f"Time per instant, {machine}")
     Console(highlight=False).print(str(folder), soft_wrap=True, markup=False)
 
 
 def _contenders(config: BenchConfig, frame_set: FrameSet, assembly: BuiltPipeline) -> list[Contender]:
-    """The detector as it runs here, where it is RoadNet its other engines too, and the peers."""
+    """The detector as it runs here, for a RoadNet its other engines too, and the peers."""
     ours, device = assembly.pipeline.detector, assembly.device
-    ways = ways_of(ours, assembly.weights, device)
-    if not ways or not isinstance(ours, RoadNetDetector):
+    variants = variants_of(ours, assembly.weights, device)
+    if not variants or not isinstance(ours, RoadNetDetector):
         contenders = [Contender(ours.name, ours)]
     else:
         inputs = to_input(torch.as_tensor(ours.prepare(frame_set.frames).images).cpu())
         model = read_roadnet(assembly.weights[0])[0]
         dtypes = {False: torch.float32, True: torch.float16 if device.type == "cuda" else torch.bfloat16}
         works = {half: work_of(model, inputs, dtype) for half, dtype in dtypes.items()}
-        ceilings = {half: measure_ceiling(device, dtype) for half, dtype in dtypes.items()}
+        rooflines = {half: measure_roofline(device, dtype) for half, dtype in dtypes.items()}
         contenders = []
-        for engine, half in ways:
+        for engine, half in variants:
             detector = load_roadnet(assembly.weights[0], ours.settings, device=device, half=half, engine=engine)
-            contenders.append(Contender(detector.engine.title, detector, works[half], ceilings[half]))
+            contenders.append(Contender(detector.engine.title, detector, works[half], rooflines[half]))
     settings = DetectionSettings(confidence=config.conf, image_size_px=config.imgsz)
     peers = {name: _peer(name, settings, device) for name in dict.fromkeys(config.peers)}
     names = [peer.name for peer in peers.values()] + [contender.title for contender in contenders]
@@ -146,23 +146,23 @@ def _peer(name: str, settings: DetectionSettings, device: torch.device) -> Detec
         raise UsageError(f"--peer {name}: {error}") from error
 
 
-def _measure_whole_ways(
+def _measure_end_to_end(
     config: BenchConfig, rig: Rig, assembly: BuiltPipeline, on_instant: Callable[[Mapping[str, float]], None]
 ) -> dict[EngineAndSize, LatencyReport]:
-    """Each engine with each size of the input, in turns; a detector of others as it is. Their files are thrown away."""
-    ways: dict[EngineAndSize, WholeWay] = {}
+    """Each engine with each input size, interleaved; another detector as it is. Their files are thrown away."""
+    runs: dict[EngineAndSize, EndToEnd] = {}
     with TemporaryDirectory() as scratch, ExitStack() as files:
-        for engine, half, size in _chosen_ways(config, assembly):
+        for engine, half, size in _chosen_variants(config, assembly):
             changed = config.model_copy(update={"engine": engine, "half": half, "imgsz": size})
-            way = files.enter_context(closing(WholeWay(changed, rig, Path(scratch) / str(len(ways)))))
-            ways[way.title, size] = way
-        return measure_in_turns(ways, instants=config.instants, on_instant=on_instant)
+            run = files.enter_context(closing(EndToEnd(changed, rig, Path(scratch) / str(len(runs)))))
+            runs[run.title, size] = run
+        return measure_interleaved(runs, instants=config.instants, on_instant=on_instant)
 
 
-def _chosen_ways(config: BenchConfig, assembly: BuiltPipeline) -> list[tuple[EngineName, bool, int | None]]:
-    ways = ways_of(assembly.pipeline.detector, assembly.weights, assembly.device)
-    sizes: list[int | None] = [config.imgsz] if config.imgsz is not None or not ways else [*config.sizes]
-    return [(engine, half, size) for engine, half in ways or [(config.engine, config.half)] for size in sizes]
+def _chosen_variants(config: BenchConfig, assembly: BuiltPipeline) -> list[tuple[EngineName, bool, int | None]]:
+    variants = variants_of(assembly.pipeline.detector, assembly.weights, assembly.device)
+    sizes: list[int | None] = [config.imgsz] if config.imgsz is not None or not variants else [*config.sizes]
+    return [(engine, half, size) for engine, half in variants or [(config.engine, config.half)] for size in sizes]
 
 
 def _peak_memory_bytes(device: torch.device) -> int:
@@ -183,8 +183,8 @@ def _object_load(config: BenchConfig, rig: Rig, count: int) -> Load:
     """Tracker and forecaster with so many objects around the car, which all are seen at every instant."""
     pipeline = build_pipeline(config, rig=rig).pipeline
     detector, tracker, forecaster = pipeline.detector, pipeline.tracker, pipeline.forecaster
-    crowd = Crowd(rig, count, feature_size=detector.feature_size, feature_space=detector.feature_space)
-    instants, standing = crowd.instants(), np.eye(4)
+    synthetic = SyntheticTracks(rig, count, feature_size=detector.feature_size, feature_space=detector.feature_space)
+    instants, standing = synthetic.instants(), np.eye(4)
 
     def step() -> dict[str, float]:
         timestamp_ns, found = next(instants)

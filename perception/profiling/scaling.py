@@ -1,4 +1,4 @@
-"""Time per instant for several sizes of the same work, measured side by side."""
+"""Latency per instant for several sizes of the same work, and the exponent with which it scales."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from perception.evaluation.core.latency import LatencyReport, evaluate_latency
 Name = TypeVar("Name")
 
 WARM_UP_INSTANTS = 8
-"""In these kernels are loaded, caches filled and the first tracks born."""
+"""In these kernels are loaded, caches filled and the first tracks spawned."""
 
 _REST_S = 0.05
 """The threads of one runtime spin for a while after their work, on the cores that the next one wants."""
@@ -29,21 +29,24 @@ class Load:
 
 
 @dataclass(frozen=True)
-class Growth:
-    """``latencies`` by the size of the work, of which ``what`` says what was counted."""
+class Scaling:
+    """Latency over the size of the work: ``latencies`` by size, ``what`` the thing that is counted."""
 
     what: str
     latencies: dict[int, LatencyReport]
 
     def median_ms(self, size: int) -> float:
-        """The time of an instant, all stages together."""
+        """Median latency of an instant in milliseconds, all stages together."""
         total = self.latencies[size].total
-        assert total is not None, "measure_growth measures at least one instant"
+        assert total is not None, "measure_scaling measures at least one instant"
         return total.p50_ms
 
     @property
     def exponent(self) -> float | None:
-        """k of ``time ~ size ** k``, by least squares over the logarithms: 1 is linear growth; None for one size."""
+        """The scaling exponent k of ``latency ~ size ** k``, by least squares over the logarithms; 1 is linear.
+
+        None for a single size.
+        """
         sizes = list(self.latencies)
         if len(sizes) < 2:
             return None
@@ -59,29 +62,29 @@ class Growth:
         }
 
 
-def measure_growth(
+def measure_scaling(
     what: str,
     loads: Sequence[Load],
     *,
     instants: int,
     on_instant: Callable[[Mapping[str, float]], None] = lambda stage_ms: None,
-) -> Growth:
-    """``instants`` of each load, taken in turns; ``on_instant`` is told each one's times."""
+) -> Scaling:
+    """``instants`` of each load, interleaved; ``on_instant`` is called with the stage latencies of each."""
     steps = {load.size: load.step for load in loads}
-    return Growth(what, measure_in_turns(steps, instants=instants, on_instant=on_instant))
+    return Scaling(what, measure_interleaved(steps, instants=instants, on_instant=on_instant))
 
 
-def measure_in_turns(
+def measure_interleaved(
     steps: Mapping[Name, Callable[[], Mapping[str, float]]],
     *,
     instants: int,
     rounds: int = 5,
     on_instant: Callable[[Mapping[str, float]], None] = lambda stage_ms: None,
 ) -> dict[Name, LatencyReport]:
-    """``instants`` of each step, after a warm-up, taken in turns over ``rounds``: what else the machine does in the
-    meantime then meets all alike, and a rest before each turn keeps what one left running from the next.
+    """``instants`` of each step, after a warm-up, interleaved over ``rounds``.
 
-    A step returns milliseconds per stage, which ``on_instant`` is told.
+    Other load on the machine then meets all steps alike, and a rest before each turn keeps what one left running from
+    the next. A step returns milliseconds per stage, with which ``on_instant`` is called.
     """
     stage_ms: dict[Name, list[Mapping[str, float]]] = {name: [] for name in steps}
     turns = [WARM_UP_INSTANTS, *np.bincount(np.arange(instants) % rounds, minlength=rounds).tolist()]

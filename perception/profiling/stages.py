@@ -1,4 +1,4 @@
-"""Where the time of an instant goes: laps of a clock that waits for the device, and a detector that tells its own."""
+"""Latency of the stages: a stopwatch that waits for the device, and a detector that is timed stage by stage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""As many objects as wanted, all around the car and all seen: what a tracker and a forecaster have to carry."""
+"""Synthetic tracks: as many objects as wanted around the car, all seen, as a load for tracker and forecaster."""
 
 from __future__ import annotations
 
@@ -19,9 +19,12 @@ _RATE_HZ = 10.0
 _EDGE_STD_PX = 0.7
 
 
-class Crowd:
+class SyntheticTracks:
     """``count`` road users that circle around a standing car; ``instants`` gives what a detector would find of them in
-    the pictures of ``rig``, with features (``feature_size``) of ``feature_space``. The same seed, the same crowd."""
+    the pictures of ``rig``, with features (``feature_size``) of ``feature_space``.
+
+    The same seed gives the same tracks.
+    """
 
     def __init__(self, rig: Rig, count: int, *, feature_size: int, feature_space: str, seed: int = 0) -> None:
         self._rng = np.random.default_rng(seed)

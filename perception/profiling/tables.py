@@ -1,4 +1,4 @@
-"""Growth and engines as tables."""
+"""Scaling, end-to-end latency and engines as tables."""
 
 from __future__ import annotations
 
@@ -9,35 +9,39 @@ from rich.text import Text
 
 from perception.evaluation.core.latency import LatencyReport
 from perception.evaluation.report.console_layout import make_table, percent, print_heading, print_note, print_table
-from perception.profiling.engines import Measured
-from perception.profiling.scaling import Growth
+from perception.profiling.engines import EngineTiming
+from perception.profiling.scaling import Scaling
 from perception.profiling.stages import NETWORK
 
 EngineAndSize = tuple[str, int | None]
 """The title of an engine, and the long side of its input in pixels; None where it has its own."""
 
 
-def print_growth(growth: Growth, console: Console, *, detail: str) -> None:
-    """Median milliseconds of each stage, and of an instant as a whole, for each size; ``detail`` says what was run."""
-    print_heading(console, f"Growth with {growth.what}", detail)
-    sizes = list(growth.latencies)
-    stages = list(dict.fromkeys(stage for latency in growth.latencies.values() for stage in latency.per_stage))
-    table = make_table(growth.what.capitalize(), *(stage.capitalize() for stage in stages), "Median", "95%", "99%", "x")
+def print_scaling(scaling: Scaling, console: Console, *, detail: str) -> None:
+    """Median latency of each stage, and latency of a whole instant, for each size; ``detail`` says what was run."""
+    print_heading(console, f"Scaling with {scaling.what}", detail)
+    sizes = list(scaling.latencies)
+    stages = list(dict.fromkeys(stage for latency in scaling.latencies.values() for stage in latency.per_stage))
+    table = make_table(
+        scaling.what.capitalize(), *(stage.capitalize() for stage in stages), "Median", "95%", "99%", "x"
+    )
     for size in sizes:
-        latency = growth.latencies[size]
+        latency = scaling.latencies[size]
         assert latency.total is not None
         cells = [f"{latency.per_stage[stage].p50_ms:,.1f}" for stage in stages]
         cells += [f"{value:,.1f}" for value in (latency.total.p50_ms, latency.total.p95_ms, latency.total.p99_ms)]
-        times = growth.median_ms(size) / growth.median_ms(sizes[0])
+        times = scaling.median_ms(size) / scaling.median_ms(sizes[0])
         table.add_row(f"{size:,}", *cells, Text(f"{times:.1f}", style="bold"))
     print_table(console, table)
-    power = "" if growth.exponent is None else f" Time grows with the number to the power of {growth.exponent:.2f}."
-    print_note(console, f"Milliseconds per instant; x: times the median of {sizes[0]:,} {growth.what}.{power}")
+    power = "" if scaling.exponent is None else f" Scaling exponent: {scaling.exponent:.2f} (1 is linear)."
+    print_note(
+        console, f"Latency per instant in milliseconds; x: times the median of {sizes[0]:,} {scaling.what}.{power}"
+    )
 
 
-def print_whole_way(latencies: Mapping[EngineAndSize, LatencyReport], console: Console, *, detail: str) -> None:
-    """Median milliseconds of each stage from the recording to the files of results, by engine and size of the input."""
-    print_heading(console, "The whole way, decode to written", detail)
+def print_end_to_end(latencies: Mapping[EngineAndSize, LatencyReport], console: Console, *, detail: str) -> None:
+    """Median latency of each stage from the recording to the files of results, by engine and input size."""
+    print_heading(console, "End-to-end latency, decode to written", detail)
     for size_px in dict.fromkeys(size_px for _, size_px in latencies):
         of_size = {title: latency for (title, size), latency in latencies.items() if size == size_px}
         totals = [latency.total for latency in of_size.values() if latency.total is not None]
@@ -59,15 +63,15 @@ def print_whole_way(latencies: Mapping[EngineAndSize, LatencyReport], console: C
         print_table(console, table)
     print_note(
         console,
-        "Milliseconds per instant, stages one after the other; perception demo decodes and draws beside the networks.",
+        "Latency in milliseconds per instant, stages one after the other; perception demo runs decoding and drawing in "
+        "parallel with the networks.",
     )
 
 
-def print_engines(measured: Sequence[Measured], console: Console, *, detail: str) -> None:
-    """Milliseconds per instant of the network and of all stages, pictures per second, and the share of the ceiling; x:
-    times the first."""
-    print_heading(console, "Detection, engines side by side", detail)
-    table = make_table("Detector", "Network", "Median", "95%", "Images/s", "Share", "x")
+def print_engines(measured: Sequence[EngineTiming], console: Console, *, detail: str) -> None:
+    """Latency of the network and of all stages, throughput, and the share of the roofline; x: times the first."""
+    print_heading(console, "Detection: latency and throughput by engine", detail)
+    table = make_table("Detector", "Network", "Median", "95%", "Images/s", "Roofline", "x")
     for one in measured:
         total = one.latency.total
         assert total is not None
@@ -76,23 +80,23 @@ def print_engines(measured: Sequence[Measured], console: Console, *, detail: str
             Text(one.title, overflow="fold"),
             *(f"{value:,.1f}" for value in times_ms),
             f"{one.images_per_s:,.0f}",
-            percent(one.share),
+            percent(one.roofline_share),
             Text(f"{one.median_ms / measured[0].median_ms:.2f}", style="bold"),
         )
     print_table(console, table)
-    ceilings = dict.fromkeys(
-        f"{one.ceiling.flops_per_s / 1e9:,.0f} GFLOP/s and {one.ceiling.bytes_per_s / 1e9:,.0f} GB/s"
+    rooflines = dict.fromkeys(
+        f"{one.roofline.flops_per_s / 1e9:,.0f} GFLOP/s and {one.roofline.bytes_per_s / 1e9:,.0f} GB/s"
         for one in measured
-        if one.ceiling is not None
+        if one.roofline is not None
     )
-    note = f"Milliseconds per instant of {measured[0].images} pictures; x: times the median of the first."
-    if ceilings:
+    note = f"Latency in milliseconds per instant of {measured[0].images} pictures; x: times the median of the first."
+    if rooflines:
         note += (
-            " Share: the least time that the layers need here, each by itself, over the network's time, in %; a matrix "
-            f"product and a copy reach {', or '.join(ceilings)}. Above 100 a layer finds in the cache what the one "
+            " Roofline: the least time for the layers, each by itself, over the network's latency, in %. A matrix "
+            f"product and a copy reach {', or '.join(rooflines)}. Above 100 a layer finds in the cache what the one "
             "before it wrote."
         )
     if measured[0].work is not None:
         work = measured[0].work
-        note += f" Ours needs {work.flops / 1e9:,.1f} GFLOP and moves at least {work.bytes / 1e6:,.0f} MB."
+        note += f" RoadNet needs {work.flops / 1e9:,.1f} GFLOP and moves at least {work.bytes / 1e6:,.0f} MB."
     print_note(console, note)

@@ -15,30 +15,30 @@ from perception.pipeline.config import BenchConfig
 from perception.profiling import run as timing
 
 
-def test_engines_and_growths_are_measured_and_written(command: Command) -> None:
+def test_latencies_and_scaling_are_measured_and_written(command: Command) -> None:
     ran = command(
         *("bench", "--cameras", "2,1", "--objects", "5", "--instants", "2"), "--imgsz", "128", "--output", "measured"
     )
     assert ran.code == 0, ran.err
     assert ran.folder == Path("measured")
     content = json.loads(Path("measured/report.json").read_text())
-    cameras, objects = content["growth"]
+    cameras, objects = content["scaling"]
     assert list(cameras["latency"]) == ["1", "2"] and list(objects["latency"]) == ["5"]
     assert {"detect", "track", "forecast"} == set(cameras["latency"]["2"]["per_stage"])
     assert cameras["latency"]["2"]["total"]["instant_count"] == 2
-    assert Path("measured/growth.png").stat().st_size > 10_000
-    for way in content["whole_way"]:
+    assert Path("measured/scaling.png").stat().st_size > 10_000
+    for run in content["end_to_end"]:
         stages = ["decode", "prepare", "network", "suppress", "track", "forecast", "draw", "encode", "write"]
-        assert list(way["latency"]["per_stage"]) == stages
-        assert way["latency"]["total"]["instant_count"] == 2
-        assert way["image_size_px"] == 128
-    assert [way["detector"] for way in content["whole_way"]] == [one["detector"] for one in content["engines"]]
+        assert list(run["latency"]["per_stage"]) == stages
+        assert run["latency"]["total"]["instant_count"] == 2
+        assert run["image_size_px"] == 128
+    assert [run["detector"] for run in content["end_to_end"]] == [one["detector"] for one in content["engines"]]
     engines = content["engines"]
     assert [one["detector"] for one in engines] == [
         "ONNX Runtime on cpu", "PyTorch on cpu", "PyTorch on cpu with 16 bits"
     ]  # fmt: skip
     assert all(list(one["latency"]["per_stage"]) == ["prepare", "network", "suppress"] for one in engines)
-    assert all(one["share_of_ceiling"] > 0 and one["images"] == 6 for one in engines)
+    assert all(one["roofline_share"] > 0 and one["images"] == 6 for one in engines)
     assert content["peak_memory_bytes"] > 2**27
     assert "ONNX Runtime" in ran.out and "Images/s" in ran.out and "encode" in ran.out and "GFLOP/s" in ran.out
     assert "imgsz: 128" in Path("measured/run.yaml").read_text()
@@ -67,7 +67,7 @@ def test_peers_of_one_name_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> No
     class Peer:
         name = "roadnet"
 
-    monkeypatch.setattr(timing, "ways_of", lambda *_: [])
+    monkeypatch.setattr(timing, "variants_of", lambda *_: [])
     monkeypatch.setattr(timing, "open_detector", lambda *_, **__: OpenedDetector(Peer(), "as asked"))
     pipeline = SimpleNamespace(detector=SimpleNamespace(name="ours"))
     assembly = SimpleNamespace(pipeline=pipeline, device=torch.device("cpu"), weights=())
@@ -80,7 +80,7 @@ def test_peers_of_one_name_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_peer_gets_the_size_that_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timing, "ways_of", lambda *_: [])
+    monkeypatch.setattr(timing, "variants_of", lambda *_: [])
     pipeline = SimpleNamespace(detector=SimpleNamespace(name="ours"))
     assembly = SimpleNamespace(pipeline=pipeline, device=torch.device("cpu"), weights=())
     config = BenchConfig(peers=["roadnet-nano"], imgsz=128)

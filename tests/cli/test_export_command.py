@@ -92,7 +92,7 @@ def test_sixteen_bits_take_half_of_the_file(command: Command, tmp_path, monkeypa
 
 
 @pytest.mark.parametrize("options", [["--int8"], ["--half"], ["--half", "--int8", "--images", "x.json"]])
-def test_fewer_bits_need_pictures_to_be_measured_on(command: Command, options):
+def test_quantization_needs_pictures_to_be_measured_on(command: Command, options):
     ran = command("export", "detector", *options)
     assert ran.code == 2
     assert "--half" in ran.sentence

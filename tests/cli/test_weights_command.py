@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from support.weights_server import ServedFile, serve
 from typer.testing import CliRunner
@@ -14,22 +15,24 @@ from perception import files as files_module
 from perception.cli.weights import app
 from perception.detection import model_zoo as catalogue
 from perception.errors import PerceptionError, UsageError
+from perception.weights import save_weights
 
 NAME = "ssdlite320_mobilenet_v3_large"
 
 
 @pytest.fixture(autouse=True)
-def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A package with one bundled file, an empty cache, a wide terminal."""
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A package with one bundled file, an empty cache, a terminal of 80 columns."""
     path = tmp_path / "data" / "weights" / "roadnet.safetensors"
     path.parent.mkdir(parents=True)
-    path.write_bytes(b"weights" * 100_000)
+    tensors = {"weight": torch.zeros(350_000)}
+    save_weights(path, tensors, kind="detector", config={"classes": ["car", "bus"]})
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     card = {
         "name": "roadnet",
         "kind": "detector",
-        "description": "",
-        "licence": "",
+        "description": "A network.",
+        "licence": "Apache-2.0",
         "data": [],
         "command": "",
         "seed": 0,
@@ -39,20 +42,46 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "perception").mkdir()
     monkeypatch.setattr(files_module, "__file__", str(tmp_path / "perception" / "files.py"))
     monkeypatch.setenv("PERCEPTION_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     return path
 
 
 @pytest.mark.parametrize("arguments", [[], ["list"]])
-def test_the_tables(arguments: list[str], places: Path) -> None:
+def test_the_table_has_one_row_per_model_in_80_columns(arguments: list[str]) -> None:
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
-    digest = hashlib.sha256(places.read_bytes()).hexdigest()[:8]
-    (row,) = [line for line in result.output.splitlines() if "roadnet" in line]
-    assert digest in row and "0.7 MB" in row and "AP50 drives: 0.731" in row
-    (row,) = [line for line in result.output.splitlines() if NAME in line]
-    assert "a79551df" in row and "13 MB" in row and "21.3" in row and "https://download.pytorch.org/models/" in row
+    lines = result.output.splitlines()
+    assert max(map(len, lines)) <= 80
+    (row,) = [line for line in lines if "roadnet" in line]
+    assert row.split() == ["roadnet", "0.7", "2", "Apache-2.0", "bundled"]
+    for entry in catalogue.fetchable_detectors():
+        (row,) = [line for line in lines if line.split()[:1] == [entry.name]]
+        assert row.split()[1:] == [f"{entry.size_mb:.1f}", "6", "of", "80", "BSD-3-Clause", "to", "fetch"]
+
+
+def test_a_missing_and_a_damaged_file_are_listed_as_such(package: Path) -> None:
+    content = package.read_bytes()
+    package.unlink()
+    assert "missing" in CliRunner().invoke(app, []).output
+    package.write_bytes(content[:100])
+    assert "damaged" in CliRunner().invoke(app, []).output
+
+
+def test_the_details_of_a_model(package: Path) -> None:
+    result = CliRunner().invoke(app, ["show", "roadnet"])
+    assert result.exit_code == 0, result.output
+    assert max(map(len, result.output.splitlines())) <= 80
+    text = " ".join(result.output.split())
+    digest = hashlib.sha256(package.read_bytes()).hexdigest()
+    for part in ("A network.", "as published", "Apache-2.0", digest, "- AP50 drives: 0.731"):
+        assert part in text
+    package.write_bytes(package.read_bytes()[:-1] + b"1")
+    assert "CHANGED" in CliRunner().invoke(app, ["show", "roadnet"]).output
+    text = "".join(CliRunner().invoke(app, ["show", NAME]).output.split())
+    assert "a79551df" in text and "boxmAP21.3" in text and "https://download.pytorch.org/models/" in text
+    unknown = CliRunner().invoke(app, ["show", "roadnett"])
+    assert isinstance(unknown.exception, UsageError) and "did you mean roadnet" in str(unknown.exception)
 
 
 def test_fetching_shows_the_hash_and_then_the_table_knows_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,12 +122,12 @@ def test_wrong_content_and_wrong_names_are_errors() -> None:
         assert isinstance(result.exception, UsageError) and sentence in str(result.exception)
 
 
-def test_verify_names_the_file_that_was_changed(places: Path) -> None:
+def test_verify_names_the_file_that_was_changed(package: Path) -> None:
     result = CliRunner().invoke(app, ["verify"])
     assert result.exit_code == 0 and "1 files are as published" in result.output
-    places.write_bytes(b"other")
+    package.write_bytes(b"other")
     result = CliRunner().invoke(app, ["verify"])
     assert isinstance(result.exception, PerceptionError) and "roadnet.safetensors" in str(result.exception)
     assert "CHANGED" in result.output
-    places.unlink()
+    package.unlink()
     assert isinstance(CliRunner().invoke(app, ["verify"]).exception, PerceptionError)

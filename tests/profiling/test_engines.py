@@ -1,4 +1,4 @@
-"""Engines side by side: the work counted by hand, the share of a ceiling, detectors in turns."""
+"""Engines side by side: the work counted by hand, the share of a roofline, detectors interleaved."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import nn
 
 from perception.detection import load_roadnet
 from perception.detection.settings import DetectionSettings
-from perception.profiling import Ceiling, Contender, Work, measure_ceiling, measure_engines, print_engines, work_of
+from perception.profiling import Contender, Roofline, Work, measure_engines, measure_roofline, print_engines, work_of
 from perception.types import Frame, FrameSet
 from perception.weights import bundled_folder
 
@@ -37,25 +37,25 @@ def test_the_work_of_a_convolution_is_counted_as_by_hand() -> None:
     assert (half.flops, half.bytes) == (work.flops, work.bytes / 2)
 
 
-def test_the_ceiling_that_is_lower_decides() -> None:
-    ceiling = Ceiling(flops_per_s=1e9, bytes_per_s=1e8)
-    assert Work(flops=2e6, bytes=1e4).least_ms(ceiling) == pytest.approx(2.0)
-    assert Work(flops=2e6, bytes=1e6).least_ms(ceiling) == pytest.approx(10.0)
+def test_the_lower_bound_of_the_roofline_decides() -> None:
+    roofline = Roofline(flops_per_s=1e9, bytes_per_s=1e8)
+    assert Work(flops=2e6, bytes=1e4).min_ms(roofline) == pytest.approx(2.0)
+    assert Work(flops=2e6, bytes=1e6).min_ms(roofline) == pytest.approx(10.0)
 
 
-def test_a_ceiling_is_what_a_machine_can_do() -> None:
-    ceiling = measure_ceiling(CPU)
-    assert 1e8 < ceiling.flops_per_s < 1e14
-    assert 1e8 < ceiling.bytes_per_s < 1e13
+def test_a_roofline_is_what_a_machine_can_do() -> None:
+    roofline = measure_roofline(CPU)
+    assert 1e8 < roofline.flops_per_s < 1e14
+    assert 1e8 < roofline.bytes_per_s < 1e13
 
 
 def test_ours_shows_its_stages_and_others_one() -> None:
     path = bundled_folder() / "roadnet.safetensors"
     ours = load_roadnet(path, DetectionSettings(image_size_px=64), device=CPU, engine="onnx")
-    work, ceiling = Work(1e9, 1e6), Ceiling(1e12, 1e12)
+    work, roofline = Work(1e9, 1e6), Roofline(1e12, 1e12)
     done: list[float] = []
     measured = measure_engines(
-        [Contender("ours", ours, work, ceiling), Contender("boxes", BoxDetector())],
+        [Contender("ours", ours, work, roofline), Contender("boxes", BoxDetector())],
         instants(),
         instants=3,
         on_instant=lambda times: done.append(sum(times.values())),
@@ -64,8 +64,8 @@ def test_ours_shows_its_stages_and_others_one() -> None:
     assert list(first.latency.per_stage) == ["prepare", "network", "suppress"]
     assert list(second.latency.per_stage) == ["network"]
     assert first.images == 2 and first.latency.instant_count == 3
-    assert first.share == pytest.approx(1.0 / first.latency.per_stage["network"].p50_ms)
-    assert second.share is None and second.flops_per_s is None
+    assert first.roofline_share == pytest.approx(1.0 / first.latency.per_stage["network"].p50_ms)
+    assert second.roofline_share is None and second.flops_per_s is None
     assert first.images_per_s == pytest.approx(2000 / first.median_ms)
     assert len(done) > 2 * 3
     console = Console(file=io.StringIO(), width=120)

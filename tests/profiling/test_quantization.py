@@ -1,15 +1,15 @@
-"""When fewer bits are worth it: the limits by hand, and the comparison on labelled pictures of the bundled drive."""
+"""When quantization is worth it: the limits by hand, and the comparison on labelled pictures of the bundled drive."""
 
 from __future__ import annotations
 
 import pytest
 from support.labelled_pictures import write_pictures
 
-import perception.profiling.quantization as fewer_bits
 from perception.detection import read_roadnet
 from perception.detection.roadnet.onnx_graph import roadnet_graph
 from perception.evaluation.core.image_dataset import read_image_dataset
-from perception.profiling.quantization import Accuracy, Comparison, compare, quantised
+from perception.profiling import quantization
+from perception.profiling.quantization import Accuracy, Comparison, calibrate_and_quantise, compare
 from perception.sources.files.images import read_rgb
 from perception.weights import bundled_folder
 
@@ -34,8 +34,8 @@ def test_both_are_measured_on_the_same_pictures(tmp_path, monkeypatch):
     labelled = read_image_dataset([write_pictures(tmp_path)])
     model, feature_space = read_roadnet(bundled_folder() / "roadnet.safetensors")
     full = roadnet_graph(model, feature_space=feature_space)
-    monkeypatch.setattr(fewer_bits, "median_ms", lambda engines, images: [10.0, 5.0])
-    found = compare(full, quantised(full, labelled, read_rgb), 8, labelled, read_rgb)
+    monkeypatch.setattr(quantization, "median_ms", lambda engines, images: [10.0, 5.0])
+    found = compare(full, calibrate_and_quantise(full, labelled, read_rgb), 8, labelled, read_rgb)
     assert found.full.classes > 0.2  # there are few vehicles in these pictures
     assert abs(found.ap50_lost) < 0.1
     assert found.time_share == 0.5

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from perception.geometry.cameras import Rig
-from perception.profiling import CameraRing, Crowd
+from perception.profiling import CameraRing, SyntheticTracks
 from perception.sources import read_rig
 from perception.tracking import GroundTracker
 from perception.types import Frame, FrameSet
@@ -45,17 +45,17 @@ def test_time_goes_on_when_the_recording_begins_again(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("count", [10, 80])
-def test_a_crowd_is_all_followed_by_the_tracker(rig: Rig, count: int) -> None:
-    crowd = Crowd(rig, count, feature_size=4, feature_space="test")
+def test_synthetic_objects_are_all_followed_by_the_tracker(rig: Rig, count: int) -> None:
+    synthetic = SyntheticTracks(rig, count, feature_size=4, feature_space="test")
     tracker = GroundTracker(rig)
-    for timestamp_ns, found in islice(crowd.instants(), 12):
+    for timestamp_ns, found in islice(synthetic.instants(), 12):
         tracks = tracker.update(found, timestamp_ns, np.eye(4))
     assert {detections.camera for detections in found} == set(rig.cameras)
     assert 0.8 * count <= len(tracks) <= 1.2 * count
 
 
-def test_the_same_seed_gives_the_same_crowd(rig: Rig) -> None:
-    first, second = (Crowd(rig, 5, feature_size=4, feature_space="test", seed=3).instants() for _ in range(2))
+def test_the_same_seed_gives_the_same_detections(rig: Rig) -> None:
+    first, second = (SyntheticTracks(rig, 5, feature_size=4, feature_space="test", seed=3).instants() for _ in range(2))
     for (_, one), (_, other) in islice(zip(first, second, strict=True), 3):
         for a, b in zip(one, other, strict=True):
             np.testing.assert_array_equal(a.boxes_xyxy_px, b.boxes_xyxy_px)
