@@ -56,7 +56,7 @@ def fetch(
             part.unlink()
             raise PerceptionError(
                 f"{without_credentials(entry.url)}: what came has sha256 {found[:16]}..., expected "
-                f"{entry.sha256_prefix}...; it was removed: fetch it again, or give --weights FILE."
+                f"{entry.sha256_prefix}...; it was removed: fetch it again, or give a file as `weights`."
             )
         part.replace(path)
     except OSError as error:
@@ -80,7 +80,7 @@ def _download(entry: FetchableWeights, part: Path, on_progress: Progress, *, att
             if failures >= attempts:
                 raise PerceptionError(
                     f"{address}: cannot be fetched ({without_credentials(str(error))}); with a network, fetch it again "
-                    f"and it goes on after {after} bytes, or give --weights FILE."
+                    f"and it goes on after {after} bytes, or give a file as `weights`."
                 ) from error
             if failures:
                 time.sleep(wait_s)
@@ -121,7 +121,7 @@ def _request(url: str, *, start: int) -> Any:
         if error.code == 416 and start:
             return None
         if error.code in _FINAL_STATUS and error.code not in _RETRY_LATER:
-            raise PerceptionError(f"{address}: the server answers {error.code}; give --weights FILE.") from error
+            raise PerceptionError(f"{address}: the server answers {error.code}; give a file as `weights`.") from error
         raise _StoppedError(f"the server answers {error.code}") from error
     except (OSError, http.client.HTTPException) as error:
         raise _StoppedError(str(getattr(error, "reason", error)) or type(error).__name__) from error

@@ -1,4 +1,4 @@
-"""What every detector is asked for."""
+"""Settings that all detectors share."""
 
 from __future__ import annotations
 
@@ -26,14 +26,16 @@ class DetectionSettings:
     classes: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        for option, value in (("--conf", self.confidence), ("--iou", self.iou)):
+        for field, value in (("confidence", self.confidence), ("iou", self.iou)):
             if not 0 <= value <= 1:
-                raise UsageError(f"{option} {value}: give a number from 0 to 1.")
+                raise UsageError("give a number from 0 to 1.", field=field, value=value)
         if self.image_size_px is not None and not 32 <= self.image_size_px <= 4096:
-            raise UsageError(f"--imgsz {self.image_size_px}: give a number of pixels from 32 to 4096.")
+            raise UsageError(
+                "give a number of pixels from 32 to 4096.", field="image_size_px", value=self.image_size_px
+            )
         unknown = [name for name in self.classes or () if name not in CLASSES]
         if unknown:
-            raise UsageError(f"--classes {','.join(unknown)}: not among {', '.join(CLASSES)}.")
+            raise UsageError(f"not among {', '.join(CLASSES)}.", field="classes", value=unknown)
 
     @property
     def allowed_labels(self) -> NDArray[np.bool_]:

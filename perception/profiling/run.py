@@ -66,7 +66,7 @@ def run_bench(config: BenchConfig) -> None:
     with closing(open_configured(config)) as source:
         rig, name = source.rig, source.name
         if rig is None:
-            raise UsageError(f"{name}: its cameras are not calibrated; say with --rig where they sit.")
+            raise UsageError(f"{name}: its cameras are not calibrated; say with a `rig` where they sit.")
         recorded = list(islice(source, _MOST_FRAMES))
     if not recorded:
         raise UsageError(f"{name}: holds no frames.")
@@ -143,7 +143,7 @@ def _peer(name: str, settings: DetectionSettings, device: torch.device) -> Detec
     try:
         return open_detector(name, settings, device=device).detector
     except UsageError as error:
-        raise UsageError(f"--peer {name}: {error}") from error
+        raise UsageError(error.message, field="peers", value=name) from error
 
 
 def _measure_end_to_end(

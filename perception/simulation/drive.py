@@ -12,7 +12,7 @@ from types import TracebackType
 from perception.geometry.cameras import Rig
 from perception.simulation.recorder import DriveRecorder
 from perception.simulation.rendering import Look, ParallelRenderer, Renderer
-from perception.simulation.traffic.drive import drive as open_traffic
+from perception.simulation.traffic.drive import open_traffic
 from perception.simulation.world import CameraView, WorldState
 from perception.sources.calibration.rigs import fit_rig
 
@@ -39,7 +39,7 @@ class DriveSettings:
 
 
 @dataclass(frozen=True)
-class Instant:
+class SimulatedInstant:
     """The traffic, what every camera sees of it, and the milliseconds that were waited for both."""
 
     state: WorldState
@@ -82,10 +82,10 @@ class Drive:
     ) -> None:
         self._parts.close()
 
-    def __iter__(self) -> Iterator[Instant]:
+    def __iter__(self) -> Iterator[SimulatedInstant]:
         started_s = perf_counter()
         for state, views in self._renderer.render_each(self._traffic.states()):
-            yield Instant(state, views, {"render": 1e3 * (perf_counter() - started_s)})
+            yield SimulatedInstant(state, views, {"render": 1e3 * (perf_counter() - started_s)})
             started_s = perf_counter()
 
     def recorder(self, folder: Path, *, crf: int = 20) -> DriveRecorder:

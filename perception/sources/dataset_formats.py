@@ -1,4 +1,14 @@
-"""Which layout a folder has, and the readers of its images and of its ground truth."""
+"""The formats of recorded data sets: which one a folder has, and the readers of its images and of its ground truth.
+
+To add a format, write a module in ``perception.sources.datasets`` with a function that opens a folder as a
+``Recording`` (cameras, and where known poses and calibration) and, where there is ground truth, functions that read
+boxes and objects. ``datasets/frames_json.py`` is an example. Then add one entry to ``DATASET_FORMATS`` below: the
+command line, the evaluation and the training find the new format through it.
+
+Single cameras are no data sets. What a kind of recorded camera needs is said by ``RecordedCamera`` in
+``files/lazy_frame.py``, what a kind of live camera needs by ``Reader`` in ``live/readers.py``; ``registry.py`` chooses
+between all of them.
+"""
 
 from __future__ import annotations
 
@@ -7,25 +17,110 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from perception.errors import UsageError
-from perception.sources.datasets import frames_json, kitti_tracking, nuscenes
-from perception.sources.datasets import kitti_odometry as kitti
+from perception.sources.datasets import frames_json, kitti_odometry, kitti_tracking, nuscenes
 from perception.sources.files.ground_truth import read_mot_truth, read_objects_csv, read_recording_truth
 from perception.sources.files.recording import MOT_FILE, RECORDING_FILE, Recording, open_mot, open_recording
 from perception.types import BoxTable, ObjectTable
 
 
+@dataclass(frozen=True, kw_only=True)
+class DatasetFormat:
+    """How the folders of one data set are recognized and read.
+
+    ``is_in`` says whether a folder has this format. ``open`` takes the folder, the name of a drive (None: the first
+    one) and the rate in frames per second that replaces the clock; ``truth`` and ``objects`` take folder and drive and
+    give None without ground truth. ``has_drives`` where a folder holds several drives. ``own_clock`` is the file in the
+    folder (or "." for the folder) whose times no other rate may replace; None where one may.
+    """
+
+    name: str
+    is_in: Callable[[Path], bool]
+    open: Callable[[Path, str | None, float | None], Recording]
+    truth: Callable[[Path, str | None], BoxTable | None] = lambda folder, drive: None
+    objects: Callable[[Path, str | None], ObjectTable | None] = lambda folder, drive: None
+    has_drives: bool = False
+    own_clock: str | None = None
+
+
+DATASET_FORMATS: tuple[DatasetFormat, ...] = (
+    # First of all a recording: whoever writes one into the folder of another format means it.
+    DatasetFormat(
+        name="recording",
+        is_in=lambda folder: (folder / RECORDING_FILE).is_file(),
+        open=lambda folder, drive, rate_fps: open_recording(folder),
+        truth=lambda folder, drive: read_recording_truth(folder),
+        objects=lambda folder, drive: read_objects_csv(folder),
+        own_clock=RECORDING_FILE,
+    ),
+    DatasetFormat(
+        name="MOTChallenge",
+        is_in=lambda folder: (folder / MOT_FILE).is_file(),
+        open=lambda folder, drive, rate_fps: open_mot(folder, rate_fps=rate_fps),
+        truth=lambda folder, drive: read_mot_truth(folder),
+    ),
+    DatasetFormat(
+        name="frames.json",
+        is_in=lambda folder: (folder / frames_json.FRAMES_FILE).is_file(),
+        open=lambda folder, drive, rate_fps: frames_json.open_frames(folder),
+        truth=lambda folder, drive: frames_json.read_boxes(folder),
+        objects=lambda folder, drive: frames_json.read_objects(folder),
+        own_clock=frames_json.FRAMES_FILE,
+    ),
+    DatasetFormat(
+        name="KITTI odometry",
+        is_in=kitti_odometry.has_odometry,
+        open=lambda folder, drive, rate_fps: kitti_odometry.open_odometry(folder, rate_fps=rate_fps),
+    ),
+    DatasetFormat(
+        name="nuScenes",
+        is_in=nuscenes.has_nuscenes,
+        open=lambda folder, drive, rate_fps: nuscenes.open_drive(folder, drive),
+        truth=nuscenes.read_boxes,
+        objects=nuscenes.read_objects,
+        has_drives=True,
+        own_clock=".",
+    ),
+    DatasetFormat(
+        name="KITTI tracking",
+        is_in=kitti_tracking.has_tracking,
+        open=lambda folder, drive, rate_fps: kitti_tracking.open_tracking(folder, drive, rate_fps=rate_fps),
+        truth=kitti_tracking.read_boxes,
+        objects=kitti_tracking.read_objects,
+        has_drives=True,
+    ),
+)
+"""In the order in which they are tried; the first that a folder has counts."""
+
+
 @dataclass(frozen=True)
-class Layout:
-    """A folder whose layout is known; ``open`` takes the rate that replaces its clock, which most refuse."""
+class DatasetFolder:
+    """A folder of a known format, and the name of one of its drives, or None."""
 
     folder: Path
-    open: Callable[[float | None], Recording]
-    truth: Callable[[], BoxTable | None]
-    objects: Callable[[], ObjectTable | None]
+    format: DatasetFormat
+    drive: str | None = None
+
+    def open(self, rate_fps: float | None = None) -> Recording:
+        """Cameras, poses and calibration; ``rate_fps`` replaces the clock, which some formats refuse.
+
+        Raises ``UsageError`` naming what is missing or wrong.
+        """
+        if rate_fps is not None and self.format.own_clock is not None:
+            path = self.folder / self.format.own_clock
+            raise UsageError(f"{path}: has its own clock; leave rate_fps out or set fps there.")
+        return self.format.open(self.folder, self.drive, rate_fps)
+
+    def truth(self) -> BoxTable | None:
+        """Ground-truth boxes, see ``read_truth``."""
+        return self.format.truth(self.folder, self.drive)
+
+    def objects(self) -> ObjectTable | None:
+        """Ground-truth objects in the world, see ``read_objects``."""
+        return self.format.objects(self.folder, self.drive)
 
 
-def find_layout(spec: str | Path) -> Layout | None:
-    """The layout of a folder, or of "folder#name" for one of several drives in it; None where it is none of ours.
+def find_dataset(spec: str | Path) -> DatasetFolder | None:
+    """The data set of a folder, or of "folder#name" for one of several drives in it; None where no format fits.
 
     Raises ``UsageError`` for a name in a folder that holds only one drive.
     """
@@ -35,68 +130,12 @@ def find_layout(spec: str | Path) -> Layout | None:
         folder = Path(text)
     if not folder.is_dir():
         return None
-    # First of all a recording: whoever writes one into another layout's folder means it.
-    found = _of_one_drive(folder)
-    if found is not None and drive is not None:
+    found = next((dataset_format for dataset_format in DATASET_FORMATS if dataset_format.is_in(folder)), None)
+    if found is None:
+        return None
+    if drive is not None and not found.has_drives:
         raise UsageError(f"{spec}: {folder} holds one drive only; leave #{drive} out.")
-    return found or _of_several_drives(folder, drive)
-
-
-def _of_several_drives(folder: Path, drive: str | None) -> Layout | None:
-    if nuscenes.is_here(folder):
-        return Layout(
-            folder,
-            open=lambda rate_fps: _with_own_clock(folder, rate_fps, lambda: nuscenes.open_drive(folder, drive)),
-            truth=lambda: nuscenes.read_boxes(folder, drive),
-            objects=lambda: nuscenes.read_objects(folder, drive),
-        )
-    if kitti_tracking.has_tracking(folder):
-        return Layout(
-            folder,
-            open=lambda rate_fps: kitti_tracking.open_tracking(folder, drive, rate_fps=rate_fps),
-            truth=lambda: kitti_tracking.read_boxes(folder, drive),
-            objects=lambda: kitti_tracking.read_objects(folder, drive),
-        )
-    return None
-
-
-def _of_one_drive(folder: Path) -> Layout | None:
-    if (folder / RECORDING_FILE).is_file():
-        return Layout(
-            folder,
-            open=lambda rate_fps: _with_own_clock(folder / RECORDING_FILE, rate_fps, lambda: open_recording(folder)),
-            truth=lambda: read_recording_truth(folder),
-            objects=lambda: read_objects_csv(folder),
-        )
-    if (folder / MOT_FILE).is_file():
-        return Layout(
-            folder,
-            open=lambda rate_fps: open_mot(folder, rate_fps=rate_fps),
-            truth=lambda: read_mot_truth(folder),
-            objects=lambda: None,
-        )
-    if (folder / frames_json.FRAMES_FILE).is_file():
-        path = folder / frames_json.FRAMES_FILE
-        return Layout(
-            folder,
-            open=lambda rate_fps: _with_own_clock(path, rate_fps, lambda: frames_json.open_frames(folder)),
-            truth=lambda: frames_json.read_boxes(folder),
-            objects=lambda: frames_json.read_objects(folder),
-        )
-    if kitti.has_odometry(folder):
-        return Layout(
-            folder,
-            open=lambda rate_fps: kitti.open_odometry(folder, rate_fps=rate_fps),
-            truth=lambda: None,
-            objects=lambda: None,
-        )
-    return None
-
-
-def _with_own_clock(path: Path, rate_fps: float | None, opened: Callable[[], Recording]) -> Recording:
-    if rate_fps is not None:
-        raise UsageError(f"{path}: has its own clock; leave rate_fps out or set fps there.")
-    return opened()
+    return DatasetFolder(folder, found, drive)
 
 
 def read_truth(spec: str | Path) -> BoxTable | None:
@@ -113,8 +152,8 @@ def read_truth(spec: str | Path) -> BoxTable | None:
     area, an unknown class or camera, a frame past the end, a frame, camera and id that occur twice, and a MOT box
     with conf 0 (which means "ignore" and has no place in a ``BoxTable``).
     """
-    layout = find_layout(spec)
-    return None if layout is None else layout.truth()
+    dataset = find_dataset(spec)
+    return None if dataset is None else dataset.truth()
 
 
 def read_objects(spec: str | Path) -> ObjectTable | None:
@@ -127,5 +166,5 @@ def read_objects(spec: str | Path) -> ObjectTable | None:
     Raises ``UsageError`` naming file, line and column for a missing column, a value that is no number, a size that is
     not positive, an unknown class, a time and id that occur twice.
     """
-    layout = find_layout(spec)
-    return None if layout is None else layout.objects()
+    dataset = find_dataset(spec)
+    return None if dataset is None else dataset.objects()

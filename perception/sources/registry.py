@@ -17,7 +17,7 @@ from perception.protocols import Source
 from perception.sources.adapted_source import AdaptedSource
 from perception.sources.calibration.fields import above_road
 from perception.sources.calibration.rigs import fit_rig, match_rig
-from perception.sources.dataset_formats import find_layout
+from perception.sources.dataset_formats import find_dataset
 from perception.sources.files.images import IMAGE_SUFFIXES, ImageSeries, images_in, natural_order
 from perception.sources.files.lazy_frame import RecordedCamera
 from perception.sources.files.poses import Poses
@@ -229,8 +229,8 @@ def _open_spec(spec: str, opened: _Opened, *, rate_fps: float | None, timeout_s:
             opened.recorded.append(camera)
         else:
             opened.live.append((name, camera))
-    elif (layout := find_layout(spec)) is not None:
-        opened.add(layout.open(rate_fps), str(layout.folder))
+    elif (dataset := find_dataset(spec)) is not None:
+        opened.add(dataset.open(rate_fps), str(dataset.folder))
     elif Path(spec).is_dir():
         opened.add(_image_folder(Path(spec), rate_fps=rate_fps), spec)
     elif Path(spec).exists():

@@ -13,13 +13,13 @@ from perception.errors import UsageError
 @pytest.mark.parametrize(
     ("values", "named"),
     [
-        ({"confidence": -0.1}, "--conf"),
-        ({"confidence": 1.1}, "--conf"),
-        ({"confidence": float("nan")}, "--conf"),
-        ({"iou": 2.0}, "--iou"),
-        ({"image_size_px": 31}, "--imgsz"),
-        ({"image_size_px": 4097}, "--imgsz"),
-        ({"classes": ("car", "tram")}, "--classes tram"),
+        ({"confidence": -0.1}, "^confidence "),
+        ({"confidence": 1.1}, "^confidence "),
+        ({"confidence": float("nan")}, "^confidence "),
+        ({"iou": 2.0}, "^iou "),
+        ({"image_size_px": 31}, "^image_size_px "),
+        ({"image_size_px": 4097}, "^image_size_px "),
+        ({"classes": ("car", "tram")}, "^classes tram: "),
     ],
 )
 def test_bad_settings(values: dict[str, Any], named: str) -> None:

@@ -95,9 +95,7 @@ def test_a_part_that_is_whole_only_gets_its_name(served: ServedFile, tmp_path: P
 
 def test_wrong_content_is_removed(served: ServedFile, tmp_path: Path) -> None:
     entry = entry_at(served.url, content=b"what was published")
-    with pytest.raises(
-        PerceptionError, match=rf"sha256 .*expected {entry.sha256_prefix}.*removed.*--weights FILE"
-    ) as e:
+    with pytest.raises(PerceptionError, match=rf"sha256 .*expected {entry.sha256_prefix}.*removed.*`weights`") as e:
         fetch(entry, tmp_path)
     assert e.value.exit_code == 1
     assert not any(tmp_path.iterdir())
@@ -127,7 +125,7 @@ def test_a_server_that_keeps_hanging_up(served: ServedFile, tmp_path: Path) -> N
 
 def test_a_refusal_is_final(served: ServedFile, tmp_path: Path) -> None:
     served.statuses = [404]
-    with pytest.raises(PerceptionError, match="server answers 404; give --weights FILE"):
+    with pytest.raises(PerceptionError, match="server answers 404; give a file as `weights`"):
         fetch(entry_at(served.url), tmp_path)
     assert len(served.starts) == 1
 
@@ -136,7 +134,7 @@ def test_no_network_and_no_password_in_the_error(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    with pytest.raises(PerceptionError, match=rf"http://127.0.0.1:{port}/.*--weights FILE") as error:
+    with pytest.raises(PerceptionError, match=rf"http://127.0.0.1:{port}/.*`weights`") as error:
         fetch(entry_at(f"http://user:secret@127.0.0.1:{port}"), tmp_path, attempts=2, wait_s=0)
     assert "secret" not in str(error.value)
 

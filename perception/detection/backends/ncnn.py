@@ -44,22 +44,20 @@ class NcnnDetector:
         try:
             import ncnn
         except ImportError as error:
-            raise UsageError(f"--detector {param_path}: needs a package more; run pip install ncnn.") from error
+            raise UsageError(f"{param_path}: needs a package more; run pip install ncnn.") from error
         self.name = param_path.stem
         self.settings = settings
         weights_path = param_path.with_suffix(".bin")
         for path in (param_path, weights_path):
             if not path.is_file():
-                raise UsageError(f"--detector {path}: there is no such file; check the path.")
+                raise UsageError(f"{path}: there is no such file; check the path.")
         self._ncnn = ncnn
         self._net = ncnn.Net()
         if self._net.load_param(str(param_path)) or self._net.load_model(str(weights_path)):
-            raise UsageError(
-                f"--detector {param_path}: not a readable ncnn network; copy FILE.param and FILE.bin again."
-            )
+            raise UsageError(f"{param_path}: not a readable ncnn network; copy FILE.param and FILE.bin again.")
         expected = {f"{part}{stride}" for part in ("cls", "dis") for stride in _STRIDES}
         if not expected <= set(self._net.output_names()):
-            raise UsageError(f"--detector {param_path}: lacks the outputs cls8 to dis64; give a NanoDet-Plus network.")
+            raise UsageError(f"{param_path}: lacks the outputs cls8 to dis64; give a NanoDet-Plus network.")
         self._input = self._net.input_names()[0]
 
     def detect(self, frames: Sequence[Frame]) -> list[Detections]:

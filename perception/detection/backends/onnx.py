@@ -40,11 +40,11 @@ class OnnxDetector:
         self.name = path.stem
         self.settings = settings
         if not path.is_file():
-            raise UsageError(f"--detector {path}: there is no such file; check the path.")
+            raise UsageError(f"{path}: there is no such file; check the path.")
         try:
             self._session = onnxruntime.InferenceSession(str(path), providers=_providers(device))
         except Exception as error:  # ONNX Runtime raises many types of its own; each means an unreadable file
-            raise UsageError(f"--detector {path}: not a readable ONNX file; export it again.") from error
+            raise UsageError(f"{path}: not a readable ONNX file; export it again.") from error
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         shape = inputs[0].shape
         fixed_size = len(shape) == 4 and shape[1] == 3 and all(isinstance(s, int) for s in shape[2:])
@@ -52,8 +52,7 @@ class OnnxDetector:
         if len(inputs) != 1 or not one_by_one_or_any or inputs[0].type != "tensor(float)":
             got = ", ".join(f"{i.type} {i.shape}" for i in inputs)
             raise UsageError(
-                f"--detector {path}: expected one float input 1x3xHxW, got {got}; "
-                "export it as YOLOX does, with a fixed size."
+                f"{path}: expected one float input 1x3xHxW, got {got}; export it as YOLOX does, with a fixed size."
             )
         self._input_name = inputs[0].name
         self._height, self._width = shape[2], shape[3]
@@ -63,8 +62,7 @@ class OnnxDetector:
         self._columns = _columns(out[2]) if len(out) == 3 and out[1] == rows else None
         if self._columns is None:
             raise UsageError(
-                f"--detector {path}: expected an output 1x{rows}x85 (YOLOX with COCO's classes), got {out}; export it "
-                "undecoded."
+                f"{path}: expected an output 1x{rows}x85 (YOLOX with COCO's classes), got {out}; export it undecoded."
             )
         self._grid, self._strides = _grid(self._width, self._height)
 

@@ -30,9 +30,13 @@ def choose_engine(name: EngineName, *, device: torch.device, half: bool) -> Lite
     if name == "auto":
         return "onnx" if device.type == "cpu" and not half else "torch"
     if name == "onnx" and device.type != "cpu":
-        raise UsageError(f"--engine onnx: computes on the CPU, not on {device}; leave one of the two away.")
+        raise UsageError(
+            f"computes on the CPU, not on {device}; leave one of the two away.", field="engine", value=name
+        )
     if name == "onnx" and half:
-        raise UsageError("--half: ONNX Runtime computes with 32 bits; give --engine torch, or leave --half away.")
+        raise UsageError(
+            "ONNX Runtime computes with 32 bits; choose PyTorch as the `engine`, or leave `half` away.", field="half"
+        )
     return name
 
 

@@ -66,7 +66,7 @@ class Look:
         """The look of that name; raises ``UsageError`` with the known names for another one."""
         looks = {look.name: look for look in _PRESETS}
         if name not in looks:
-            raise UsageError(f"--look {name}: is not known; choose one of {', '.join(looks)}.")
+            raise UsageError(f"is not known; choose one of {', '.join(looks)}.", field="look", value=name)
         return looks[name]
 
     @staticmethod

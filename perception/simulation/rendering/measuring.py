@@ -9,9 +9,9 @@ import numpy as np
 
 from perception.arrays import FloatArray
 from perception.geometry.boxes import clip_boxes
-from perception.simulation.rendering.culling.outlines import Outlines
-from perception.simulation.rendering.culling.selection import Choice, Crowd, DrawTables, Selector
-from perception.simulation.rendering.culling.viewing import View
+from perception.simulation.rendering.culling.outlines import OutlineTable
+from perception.simulation.rendering.culling.selection import DrawTables, InstanceTable, Selector, VisibleSet
+from perception.simulation.rendering.culling.viewing import PinholeView
 from perception.simulation.rendering.culling.visibility import TILES_PER_ATLAS, shown_boxes, tiles_for
 from perception.simulation.rendering.stage import Stage
 from perception.simulation.rendering.targets import SilhouetteTarget
@@ -21,10 +21,12 @@ _MARGIN_SHARE = 0.04
 
 
 @dataclass(frozen=True)
-class Outlined:
-    """M road users of which a part lies inside a picture: ``users`` (M,) rows of the crowd, ``meshes`` (M,) they are
-    drawn with, ``is_drawn`` (M,) unless houses hide them, ``outlines_px`` (M, 4) boxes not cut at the border,
-    ``full_px`` (M, 4) cut there."""
+class OutlinedUsers:
+    """M road users of which a part lies inside a picture.
+
+    ``users`` (M,) rows of the instances, ``meshes`` (M,) that they are drawn with, ``is_drawn`` (M,)
+    unless houses hide them, ``outlines_px`` (M, 4) boxes not cut at the border, ``full_px`` (M, 4) cut there.
+    """
 
     users: np.ndarray
     meshes: np.ndarray
@@ -42,24 +44,28 @@ class Outlined:
 
 
 @dataclass(frozen=True)
-class Seen(Outlined):
+class Seen(OutlinedUsers):
     """What the id buffer shows of them: boxes ``shown_px`` (M, 4) and ``pixels`` (M,)."""
 
     shown_px: FloatArray
     pixels: np.ndarray
 
 
-def outlined_users(view: View, crowd: Crowd, outlines: Outlines, choice: Choice) -> Outlined:
-    """Where those road users of a crowd that a camera may show lie in its picture."""
-    boxes = outlines.boxes(view, crowd.rows[choice.users], crowd.models[choice.users])
+def outlined_users(
+    view: PinholeView, instances: InstanceTable, outlines: OutlineTable, choice: VisibleSet
+) -> OutlinedUsers:
+    """Where those road users of the instances that a camera may show lie in its picture."""
+    boxes = outlines.boxes(view, instances.rows[choice.users], instances.models[choice.users])
     full = clip_boxes(boxes, view.camera.size_px)
     inside = (full[:, 2] > full[:, 0]) & (full[:, 3] > full[:, 1])
-    return Outlined(choice.users[inside], choice.meshes[inside], choice.is_drawn[inside], boxes[inside], full[inside])
+    return OutlinedUsers(
+        choice.users[inside], choice.meshes[inside], choice.is_drawn[inside], boxes[inside], full[inside]
+    )
 
 
-def seen_users(outlined: Outlined, crowd: Crowd, codes: np.ndarray) -> Seen:
+def seen_users(outlined: OutlinedUsers, instances: InstanceTable, codes: np.ndarray) -> Seen:
     """Count them in the camera's id buffer (H, W)."""
-    shown, pixels = shown_boxes(codes, crowd.user_count)
+    shown, pixels = shown_boxes(codes, instances.user_count)
     return Seen(**vars(outlined), shown_px=shown[outlined.users], pixels=pixels[outlined.users])
 
 
@@ -69,7 +75,9 @@ class ShareMeter:
     def __init__(self, stage: Stage, selector: Selector, target: SilhouetteTarget) -> None:
         self._stage, self._selector, self._target = stage, selector, target
 
-    def shares(self, views: Mapping[str, View], crowd: Crowd, seen: Mapping[str, Seen]) -> dict[str, FloatArray]:
+    def shares(
+        self, views: Mapping[str, PinholeView], instances: InstanceTable, seen: Mapping[str, Seen]
+    ) -> dict[str, FloatArray]:
         """(M,) for each camera: visible pixels over those of the silhouette in an unbounded image, 0..1."""
         names = list(views)
         camera = np.concatenate([np.full(len(seen[name].users), index) for index, name in enumerate(names)])
@@ -78,12 +86,17 @@ class ShareMeter:
         showing = np.flatnonzero(pixels)
         for start in range(0, len(showing), TILES_PER_ATLAS):
             batch = showing[start : start + TILES_PER_ATLAS]
-            areas = self._areas(list(views.values()), crowd, [seen[name] for name in names], camera, batch)
+            areas = self._areas(list(views.values()), instances, [seen[name] for name in names], camera, batch)
             shares[batch] = np.minimum(pixels[batch] / np.maximum(areas, 1.0), 1.0)
         return {name: shares[camera == index] for index, name in enumerate(names)}
 
     def _areas(
-        self, views: list[View], crowd: Crowd, seen: list[Seen], camera: np.ndarray, batch: np.ndarray
+        self,
+        views: list[PinholeView],
+        instances: InstanceTable,
+        seen: list[Seen],
+        camera: np.ndarray,
+        batch: np.ndarray,
     ) -> FloatArray:
         """(B,) pixels of the silhouettes of a batch of all cameras' road users."""
         users = np.concatenate([part.users for part in seen])[batch]
@@ -94,7 +107,7 @@ class ShareMeter:
         tables, orders, ranges = DrawTables(), [], []
         for index in range(len(views)):
             mine = np.flatnonzero(camera[batch] == index)
-            drawn, order = self._selector.silhouettes(tables, crowd.rows[users[mine]], meshes[mine])
+            drawn, order = self._selector.silhouettes(tables, instances.rows[users[mine]], meshes[mine])
             orders.append(mine[order])
             ranges.append(drawn)
         where = np.concatenate([tiles.clip, tiles.windows], axis=1).astype(np.float32)

@@ -13,9 +13,9 @@ from perception.geometry.cameras import Rig
 from perception.geometry.distortion import bent
 from perception.simulation.rendering.context import open_context
 from perception.simulation.rendering.culling.occlusion import Walls
-from perception.simulation.rendering.culling.outlines import Outlines
-from perception.simulation.rendering.culling.selection import Choice, Crowd, DrawTables, Range, Selector
-from perception.simulation.rendering.culling.viewing import View, in_picture, view_of
+from perception.simulation.rendering.culling.outlines import OutlineTable
+from perception.simulation.rendering.culling.selection import DrawTables, InstanceTable, Range, Selector, VisibleSet
+from perception.simulation.rendering.culling.viewing import PinholeView, in_picture, view_of
 from perception.simulation.rendering.instances import road_user_rows, signal_flags, static_rows
 from perception.simulation.rendering.look import Look
 from perception.simulation.rendering.measuring import ShareMeter, outlined_users, seen_users
@@ -68,7 +68,7 @@ class Renderer:
             "detail": detail,
         }
         self._library = model_library({limit for _, _, limit in town.speed_limits})
-        self._outlines = Outlines(list(self._library.models.values()))
+        self._outlines = OutlineTable(list(self._library.models.values()))
         self._still = static_rows(town, scenery, self._library, self.look)
         self._stage = Stage(self._context, self._library, self.look, fixed, self._seed)
         self._lens = Lens(self._context, self._stage.corners, self.look)
@@ -103,18 +103,18 @@ class Renderer:
 
         Road users that would be less than about eight pixels across are neither drawn nor listed.
         """
-        crowd = self._crowd(state)
+        instances = self._instance_table(state)
         views = {name: view_of(camera, state.town_from_vehicle) for name, camera in self.rig.cameras.items()}
-        self._draw_shadows(crowd, np.round(state.town_from_vehicle[:2, 3] / _SHADOW_GRID_M) * _SHADOW_GRID_M)
+        self._draw_shadows(instances, np.round(state.town_from_vehicle[:2, 3] / _SHADOW_GRID_M) * _SHADOW_GRID_M)
         sprite_count = self._stage.upload_sprites(
-            sprites(crowd, self._library, self.look, state.town_from_vehicle, self._plan)
+            sprites(instances, self._library, self.look, state.town_from_vehicle, self._plan)
         )
         # Camera by camera, so that one is chosen for while the one before is still being drawn.
         chosen = {}
         for index, (name, view) in enumerate(views.items()):
-            chosen[name], ranges = self._choose(crowd, view)
+            chosen[name], ranges = self._choose(instances, view)
             self._draw_view(view, ranges, sprite_count, self._targets[name], self._noise_seed(index, state.time_s))
-        outlined = {name: outlined_users(view, crowd, self._outlines, chosen[name]) for name, view in views.items()}
+        outlined = {name: outlined_users(view, instances, self._outlines, chosen[name]) for name, view in views.items()}
         for name, target in self._targets.items():
             target.finish_codes(self._lens, outlined[name].code_boxes_px())
         # What code 0 and those of the road users stand for in a mask.
@@ -122,9 +122,9 @@ class Renderer:
         images, seen, masks = {}, {}, {}
         for name in views:
             images[name], codes = self._targets[name].read()
-            seen[name] = seen_users(outlined[name], crowd, codes)
+            seen[name] = seen_users(outlined[name], instances, codes)
             masks[name] = meanings[codes] if self._masks else None
-        shares = self._meter.shares(views, crowd, seen)
+        shares = self._meter.shares(views, instances, seen)
         return {
             name: CameraView(
                 image=bent(images[name], self.rig.cameras[name]),
@@ -138,23 +138,23 @@ class Renderer:
             for name, part in seen.items()
         }
 
-    def _crowd(self, state: WorldState) -> Crowd:
+    def _instance_table(self, state: WorldState) -> InstanceTable:
         users, models = road_user_rows(state, self._library, self.look)
         if len(users) > _MAX_USERS:
             raise ValueError(f"road_users: expected at most {_MAX_USERS} at once, got {len(users)}")
         if self._masks and state.road_users.ids.max(initial=0) > MAX_MASK_ID:
-            raise UsageError("--masks: a drive with so many road users has none; make it shorter.")
+            raise UsageError("a drive with so many road users has none; make it shorter.", field="masks")
         still = self._still
         still.rows["flags"][still.light_rows] = signal_flags(state.signals, still.light_signals)
-        return Crowd(np.concatenate([users, still.rows]), np.concatenate([models, still.models]), len(users))
+        return InstanceTable(np.concatenate([users, still.rows]), np.concatenate([models, still.models]), len(users))
 
     def _noise_seed(self, camera: int, time_s: float) -> int:
         return int(np.random.SeedSequence([self._seed, camera, round(time_s * 1e6)]).generate_state(1)[0])
 
-    def _choose(self, crowd: Crowd, view: View) -> tuple[Choice, dict[str, Range]]:
+    def _choose(self, instances: InstanceTable, view: PinholeView) -> tuple[VisibleSet, dict[str, Range]]:
         """Hand over what a camera may show, with the cells of houses and ground; also returns all ranges by program."""
         tables, skyline = DrawTables(), self._walls.skyline(view.eye_m)
-        choice = self._selector.view(tables, crowd, view, skyline)
+        choice = self._selector.view(tables, instances, view, skyline)
         ranges = dict(choice.ranges)
         for what, geometry in self._stage.fixed.items():
             shown, _ = in_picture(view, geometry.centres_m, geometry.radii_m)
@@ -163,15 +163,15 @@ class Renderer:
         self._stage.upload(tables.instances, tables.commands)
         return choice, ranges
 
-    def _draw_shadows(self, crowd: Crowd, centre_m: np.ndarray) -> None:
+    def _draw_shadows(self, instances: InstanceTable, centre_m: np.ndarray) -> None:
         """What stands still casts its shadows once for each place (2,), what moves at every instant."""
         stage, context, tables = self._stage, self._context, DrawTables()
         place = (float(centre_m[0]), float(centre_m[1]))
         is_new_place = self._shadow_centre != place
         self._shadow_centre = place
-        moving = self._selector.shadows(tables, crowd, centre_m, moving=True)
+        moving = self._selector.shadows(tables, instances, centre_m, moving=True)
         if is_new_place:
-            still = self._selector.shadows(tables, crowd, centre_m, moving=False)
+            still = self._selector.shadows(tables, instances, centre_m, moving=False)
             houses = stage.fixed["house"]
             near = np.linalg.norm(houses.centres_m[:, :2] - centre_m, axis=1) < _HOUSE_SHADOW_REACH_M + houses.radii_m
             walls = tables.add_commands(houses.commands(near, np.array([*centre_m, 0.0])))
@@ -189,7 +189,7 @@ class Renderer:
         stage.draw("depth", *moving, clip_from_town)
 
     def _draw_view(
-        self, view: View, ranges: Mapping[str, Range], sprite_count: int, target: CameraTarget, seed: int
+        self, view: PinholeView, ranges: Mapping[str, Range], sprite_count: int, target: CameraTarget, seed: int
     ) -> None:
         stage, context = self._stage, self._context
         stage.look_from(view.uniforms())

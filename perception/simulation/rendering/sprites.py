@@ -6,7 +6,7 @@ import numpy as np
 
 from perception.arrays import FloatArray
 from perception.geometry.rotation import rotation_about_z
-from perception.simulation.rendering.culling.selection import Crowd
+from perception.simulation.rendering.culling.selection import InstanceTable
 from perception.simulation.rendering.look import Look
 from perception.simulation.rendering.shapes.materials import Slot, lamp_bit, palette
 from perception.simulation.rendering.shapes.models import ModelLibrary
@@ -24,13 +24,13 @@ _SHADOW_HEIGHT_M = 0.065
 
 
 def sprites(
-    crowd: Crowd, library: ModelLibrary, look: Look, town_from_vehicle: FloatArray, plan: SurfaceMap
+    instances: InstanceTable, library: ModelLibrary, look: Look, town_from_vehicle: FloatArray, plan: SurfaceMap
 ) -> np.ndarray:
     """(S,) of ``SPRITE`` near the car; ``plan`` tells where the road can mirror."""
-    distances_m = np.linalg.norm(crowd.rows["position"][:, :2] - town_from_vehicle[:2, 3], axis=1)
+    distances_m = np.linalg.norm(instances.rows["position"][:, :2] - town_from_vehicle[:2, 3], axis=1)
     near = np.flatnonzero(distances_m < _NEAR_M)
-    rows, models = crowd.rows[near], crowd.models[near]
-    is_user = near < crowd.user_count
+    rows, models = instances.rows[near], instances.models[near]
+    is_user = near < instances.user_count
     parts = [_shadows(rows[is_user], models[is_user], library)]
     if look.lamps > 0.3:
         parts.append(_lamp_pools(rows[models == library.names.index("lamp")], look))

@@ -16,7 +16,7 @@ from perception.errors import PerceptionError, UsageError
 from perception.geometry.rotation import rotation_2d
 from perception.simulation.traffic.ego_selection import choose_recording_car
 from perception.simulation.traffic.fleet import RECORDING_BODIES, draw_fleet
-from perception.simulation.traffic.motion import Bodies, Poses
+from perception.simulation.traffic.motion import ActorPoses, Bodies
 from perception.simulation.traffic.network import build_network, sumo_module
 from perception.simulation.traffic.parking import park
 from perception.simulation.traffic.routes import StreetGraph, write_routes
@@ -34,11 +34,11 @@ _JUDGED_S = 20.0
 """A recording car is chosen by what it will do in this time, so a long drive is known only in its beginning."""
 _MAX_FPS = 60.0
 
-Step = tuple[Poses, list[SignalColour]]
+Step = tuple[ActorPoses, list[SignalColour]]
 """The bodies after one of SUMO's steps, and the colours of the lights."""
 
 
-def drive(seed: int, duration_s: float, fps: float) -> Drive:
+def open_traffic(seed: int, duration_s: float, fps: float) -> TrafficDrive:
     """Open the traffic of a drive: another ``seed``, another town and other road users.
 
     Raises ``UsageError`` for a duration or rate that makes no drive, when SUMO is not installed, and when another
@@ -51,10 +51,10 @@ def drive(seed: int, duration_s: float, fps: float) -> Drive:
     if seed < 0:
         raise UsageError(f"seed: expected 0 or more, got {seed}.")
     sumo_module("libsumo")
-    return Drive(seed, duration_s, fps)
+    return TrafficDrive(seed, duration_s, fps)
 
 
-class Drive:
+class TrafficDrive:
     """An open drive; use as a context manager or ``close`` it. Made by ``drive``.
 
     Nobody appears or vanishes: all road users have been in the town since before the start, when it was given time to
@@ -94,7 +94,7 @@ class Drive:
         """The part of the world that does not move."""
         return self._sumo_town.town
 
-    def __enter__(self) -> Drive:
+    def __enter__(self) -> TrafficDrive:
         return self
 
     def __exit__(
@@ -151,7 +151,7 @@ class Drive:
         self._sumo.step()
         return self._bodies.advance(self._sumo.snapshot()), self._sumo.signals(self._sumo_town.signal_links)
 
-    def _state(self, time_s: float, poses: Poses, signals: list[SignalColour]) -> WorldState:
+    def _state(self, time_s: float, poses: ActorPoses, signals: list[SignalColour]) -> WorldState:
         is_other = poses.rows != self._car
         if is_other.all():
             raise PerceptionError("The recording car got lost in the traffic; use another seed.")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from perception.arrays import FloatArray, IntArray
 from perception.errors import PerceptionError
 from perception.geometry.rotation import wrap_angle_rad
-from perception.simulation.traffic.motion import Poses
+from perception.simulation.traffic.motion import ActorPoses
 from perception.taxonomy import CLASSES
 
 _NEIGHBOURHOOD_M = 60.0
@@ -29,7 +29,7 @@ _START_EVERY = 5
 
 
 def choose_recording_car(
-    history: Sequence[Poses],
+    history: Sequence[ActorPoses],
     labels: IntArray,
     may_record: NDArray[np.bool_],
     judged_steps: int,
@@ -90,13 +90,13 @@ def _points(
     return points
 
 
-def _column(history: Sequence[Poses], rows: NDArray[np.int64], name: str) -> FloatArray:
+def _column(history: Sequence[ActorPoses], rows: NDArray[np.int64], name: str) -> FloatArray:
     """(steps, cars) of a column of the poses."""
     return np.stack([getattr(poses, name)[np.searchsorted(poses.rows, rows)] for poses in history])
 
 
 def _neighbours(
-    history: Sequence[Poses], rows: NDArray[np.int64], labels: IntArray
+    history: Sequence[ActorPoses], rows: NDArray[np.int64], labels: IntArray
 ) -> tuple[FloatArray, NDArray[np.bool_]]:
     """Of each car, counted now and then: how many others are in its neighbourhood (counts, cars), and which classes
     come next to it (counts, cars, classes)."""

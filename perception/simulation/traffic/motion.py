@@ -41,7 +41,7 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
-class Poses:
+class ActorPoses:
     """Bodies after one step: ``rows`` (M,) of the fleet, sorted, ``centres_m`` (M, 2) the middles of the footprints,
     ``rear_axles_m`` (M, 2), ``yaws_rad`` (M,), ``speeds_mps`` (M,), ``travelled_m`` (M,) and the lamps."""
 
@@ -54,7 +54,7 @@ class Poses:
     is_braking: NDArray[np.bool_]
     indicators: IntArray
 
-    def blended(self, later: Poses, share: float) -> Poses:
+    def blended(self, later: ActorPoses, share: float) -> ActorPoses:
         """Between this instant (``share`` 0) and a later one (1); who is not in the later one stays as here."""
         if share == 0:
             return self
@@ -67,7 +67,7 @@ class Poses:
             mixed: FloatArray = here + weight * (there[column] - here)
             return mixed
 
-        return Poses(
+        return ActorPoses(
             rows=self.rows,
             centres_m=between(self.centres_m, later.centres_m),
             rear_axles_m=between(self.rear_axles_m, later.rear_axles_m),
@@ -99,7 +99,7 @@ class Bodies:
         self._braking = np.zeros(len(labels))
         self._is_braking = np.zeros(len(labels), dtype=bool)
 
-    def advance(self, seen: Snapshot) -> Poses:
+    def advance(self, seen: Snapshot) -> ActorPoses:
         """Draw the bodies to where SUMO has moved their fronts."""
         rows = seen.rows
         directions = unit_vectors(seen.yaws_rad)
@@ -120,7 +120,7 @@ class Bodies:
         self._axles_m[rows], self._trailing_m[rows] = axles_m, trailing_m
         self._travelled_m[rows] += np.linalg.norm(moves_m, axis=1)
         to_centre_m = (self._front_axle_m[rows] - self._half_m[rows])[:, None]
-        return Poses(
+        return ActorPoses(
             rows=rows,
             centres_m=axles_m + to_centre_m * headings,
             rear_axles_m=trailing_m,

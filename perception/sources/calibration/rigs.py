@@ -95,12 +95,12 @@ def match_rig(rig: Rig, names: Sequence[str]) -> tuple[Rig, list[str]]:
     if len(unknown) == len(names) == len(rig):
         pairs = list(zip(names, rig.cameras.values(), strict=True))
         renamed = {name: replace(camera, name=name) for name, camera in pairs}
-        told = ", ".join(f"{name} is {camera.name}" for name, camera in pairs)
-        return Rig(renamed, rig.road_height_m), [f"The rig's cameras were taken in their order: {told}."]
+        pairing = ", ".join(f"{name} is {camera.name}" for name, camera in pairs)
+        return Rig(renamed, rig.road_height_m), [f"The rig's cameras were taken in their order: {pairing}."]
     lacking = f"the source has {', '.join(unknown)}, the rig has not" if unknown else ""
     superfluous = f"the rig has {', '.join(unused)}, the source has not" if unused else ""
     found = "; ".join(text for text in (lacking, superfluous) if text)
-    raise UsageError(f"--rig: {found}; give the same cameras in both, by name or as many in the same order.")
+    raise UsageError(f"{found}; give the same cameras in both, by name or as many in the same order.", field="rig")
 
 
 def fit_rig(rig: Rig, sizes_px: Mapping[str, tuple[int, int]]) -> Rig:

@@ -1,1 +1,1 @@
-"""Folders in the layouts of public data sets."""
+"""Readers of the folders of public data sets; ``perception.sources.dataset_formats`` lists them."""

@@ -183,8 +183,8 @@ def object_table(
 def note_of_left_out(names: Sequence[str], *, path: Path) -> list[str]:
     """A sentence that counts the objects whose class is none of ours."""
     counts = Counter(name for name in names if label_of(name) is None)
-    told = ", ".join(f"{count} {name}" for name, count in counts.most_common())
-    return [f"{path}: ground truth of other classes is left out: {told}."] if told else []
+    counted = ", ".join(f"{count} {name}" for name, count in counts.most_common())
+    return [f"{path}: ground truth of other classes is left out: {counted}."] if counted else []
 
 
 def _reject_backwards(path: Path, what: str, instants: Sequence[int], timestamps_ns: Sequence[int]) -> None:

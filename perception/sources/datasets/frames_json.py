@@ -101,7 +101,7 @@ class FramesFile(BaseModel):
 
 
 @dataclass(frozen=True)
-class _Drive:
+class _FramesJson:
     """The file with its images' times from the first image on, and poses from the vehicle's place at that time."""
 
     path: Path
@@ -188,7 +188,7 @@ def _direction(yaw_rad: float) -> tuple[float, float, float]:
     return float(np.cos(yaw_rad)), float(np.sin(yaw_rad)), 0.0
 
 
-def _read(folder: Path) -> _Drive:
+def _read(folder: Path) -> _FramesJson:
     path = folder / FRAMES_FILE
     content = checked(FramesFile, read_json(path), path)
     shots = []
@@ -202,7 +202,7 @@ def _read(folder: Path) -> _Drive:
     if len(content.frames) == 1 and all(shot.world_from_vehicle is None for shot in shots):
         # Of a single instant nobody can tell how the vehicle moves: it stands where the world begins.
         shots = [replace(shot, world_from_vehicle=np.eye(4)) for shot in shots]
-    return _Drive(path, content, from_start(shots)[0])
+    return _FramesJson(path, content, from_start(shots)[0])
 
 
 def _pose_by_camera(image: ImageEntry, place: str) -> FloatArray | None:
@@ -215,7 +215,7 @@ def _pose_by_camera(image: ImageEntry, place: str) -> FloatArray | None:
     return pose
 
 
-def _calibration(drive: _Drive) -> tuple[dict[str, Camera], list[str]]:
+def _calibration(drive: _FramesJson) -> tuple[dict[str, Camera], list[str]]:
     """The cameras by name as first seen with calibration, and a note where a later image has another."""
     cameras: dict[str, Camera] = {}
     changing: set[str] = set()
@@ -245,7 +245,7 @@ def _calibration(drive: _Drive) -> tuple[dict[str, Camera], list[str]]:
     ]
 
 
-def _seen(drive: _Drive) -> list[_Seen]:
+def _seen(drive: _FramesJson) -> list[_Seen]:
     counts: Counter[str] = Counter()
     seen = []
     for shot, image in zip(drive.shots, drive.images, strict=True):

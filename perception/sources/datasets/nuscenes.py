@@ -39,7 +39,7 @@ SHARE_OF_VISIBILITY = {"1": 0.2, "2": 0.5, "3": 0.7, "4": 0.9}
 Row = dict[str, Any]
 
 
-def is_here(folder: Path) -> bool:
+def has_nuscenes(folder: Path) -> bool:
     """Whether the folder holds the tables of nuScenes."""
     return _tables_folder(folder) is not None
 
@@ -159,7 +159,7 @@ def _transform(row: Row) -> FloatArray:
 
 
 @dataclass(frozen=True)
-class _Drive:
+class _Scene:
     """One scene. ``annotations`` are those of our classes, ``labels`` (M,) theirs; ``left_out`` names the others.
 
     Places in the rows are in the data's own world; ``world_from_data`` (4, 4) takes them to the vehicle's first pose.
@@ -177,9 +177,9 @@ class _Drive:
     left_out: list[str]
 
 
-def _read(folder: Path, scene_name: str | None) -> _Drive:
+def _read(folder: Path, scene_name: str | None) -> _Scene:
     tables = _tables_folder(folder)
-    assert tables is not None, "is_here was asked before"
+    assert tables is not None, "has_nuscenes was asked before"
     try:
         return _read_tables(folder, tables, scene_name)
     except KeyError as error:
@@ -188,7 +188,7 @@ def _read(folder: Path, scene_name: str | None) -> _Drive:
         raise UsageError(f"{tables}: a row holds what cannot be right ({error}); copy the tables again.") from error
 
 
-def _read_tables(folder: Path, tables: Path, scene_name: str | None) -> _Drive:
+def _read_tables(folder: Path, tables: Path, scene_name: str | None) -> _Scene:
     scenes = {row["name"]: row for row in _table(tables, "scene")}
     name = scene_name or next(iter(scenes), "")
     if name not in scenes:
@@ -216,7 +216,7 @@ def _read_tables(folder: Path, tables: Path, scene_name: str | None) -> _Drive:
     rows = [row for row in _table(tables, "sample_annotation") if instant_of.get(row["sample_token"]) in shown]
     names = [category_of[row["instance_token"]] for row in rows]
     known = [(row, label) for row, kind in zip(rows, names, strict=True) if (label := label_of(kind)) is not None]
-    return _Drive(
+    return _Scene(
         tables=tables,
         name=name,
         scene_names=list(scenes),

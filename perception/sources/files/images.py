@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perception.errors import UsageError
-from perception.sources.files.lazy_frame import PendingFrame, RgbImage, regular_timestamps_ns
+from perception.sources.files.lazy_frame import LazyFrame, RgbImage, regular_timestamps_ns
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 DEFAULT_RATE_FPS = 10.0
@@ -107,7 +107,7 @@ class ImageSeries:
             return self._timestamps_ns
         return regular_timestamps_ns(len(self._paths), self.rate_fps)
 
-    def frames(self) -> Iterator[PendingFrame]:
+    def frames(self) -> Iterator[LazyFrame]:
         """The images in order; an unreadable one raises ``UsageError`` when its pixels are wanted."""
         for index, (path, timestamp_ns) in enumerate(zip(self._paths, self.timestamps_ns().tolist(), strict=True)):
-            yield PendingFrame(timestamp_ns, index, partial(read_rgb, path))
+            yield LazyFrame(timestamp_ns, index, partial(read_rgb, path))

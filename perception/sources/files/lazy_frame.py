@@ -16,7 +16,7 @@ RgbImage = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class PendingFrame:
+class LazyFrame:
     """A frame of one camera before its conversion to RGB, so that a skipped frame costs no conversion.
 
     ``timestamp_ns`` is the time of capture, ``index`` counts all frames of the stream from 0.
@@ -57,7 +57,7 @@ class RecordedCamera(Protocol):
         """Times of all frames, (length,), increasing; may read through the whole file."""
         ...
 
-    def frames(self) -> Iterator[PendingFrame]: ...
+    def frames(self) -> Iterator[LazyFrame]: ...
 
 
 def regular_timestamps_ns(count: int, rate_fps: float) -> NDArray[np.int64]:

@@ -29,7 +29,7 @@ def read_mask(folder: Path, camera: str, frame_index: int) -> NDArray[np.uint16]
     path = _path(folder, camera, frame_index)
     mask = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if mask is None or mask.ndim != 2 or mask.dtype != np.uint16:
-        raise UsageError(f"{path}: missing or not a mask; simulate the drive again with --masks.")
+        raise UsageError(f"{path}: missing or not a mask; simulate the drive again with `masks`.")
     return np.asarray(mask, np.uint16)
 
 

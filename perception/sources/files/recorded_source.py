@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from perception.arrays import IntArray
 from perception.geometry.cameras import Rig
 from perception.sources.calibration.rigs import seen_by_pinhole
-from perception.sources.files.lazy_frame import PendingFrame, RecordedCamera
+from perception.sources.files.lazy_frame import LazyFrame, RecordedCamera
 from perception.sources.files.poses import Poses
 from perception.types import Frame, FrameSet
 
@@ -111,17 +111,17 @@ class RecordedSource:
         """
         self._unposed, self._passed = [], 0
         self._lacking = dict.fromkeys(self._lacking, 0)
-        for index, pending in enumerate(self._merged()):
+        for index, lazy in enumerate(self._merged()):
             if self._closed:
                 return
             if index % self._stride:
                 continue
-            timestamp_ns = min(frame.timestamp_ns for frame in pending.values())
+            timestamp_ns = min(frame.timestamp_ns for frame in lazy.values())
             world_from_vehicle = None if self._poses is None else self._poses.at(timestamp_ns)
             if self._poses is not None and world_from_vehicle is None:
                 self._unposed.append(index)
             yield FrameSet(
-                frames=tuple(self._frame(camera, frame) for camera, frame in pending.items()),
+                frames=tuple(self._frame(camera, frame) for camera, frame in lazy.items()),
                 timestamp_ns=timestamp_ns,
                 index=index,
                 world_from_vehicle=world_from_vehicle,
@@ -130,11 +130,11 @@ class RecordedSource:
     def close(self) -> None:
         self._closed = True
 
-    def _frame(self, camera: str, pending: PendingFrame) -> Frame:
-        frame = pending.frame(camera)
+    def _frame(self, camera: str, lazy: LazyFrame) -> Frame:
+        frame = lazy.frame(camera)
         return frame if self._rig is None else seen_by_pinhole(frame, self._rig)
 
-    def _merged(self) -> Iterator[dict[str, PendingFrame]]:
+    def _merged(self) -> Iterator[dict[str, LazyFrame]]:
         """Frames of each instant by camera name, holding one frame ahead for each camera."""
         streams = {camera.name: camera.frames() for camera in self._cameras}
         heads = {name: next(stream, None) for name, stream in streams.items()}
@@ -150,7 +150,7 @@ class RecordedSource:
             yield instant
             heads.update({name: next(streams[name], None) for name in instant})
 
-    def _place(self, camera: str, frame: PendingFrame) -> int:
+    def _place(self, camera: str, frame: LazyFrame) -> int:
         """What puts the frames of several cameras in order: the number of its instant where known, else its time."""
         if self._instant_numbers is None:
             return frame.timestamp_ns

@@ -12,7 +12,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from perception.errors import PerceptionError, UsageError
-from perception.sources.files.lazy_frame import PendingFrame, RgbImage, regular_timestamps_ns
+from perception.sources.files.lazy_frame import LazyFrame, RgbImage, regular_timestamps_ns
 
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".mpg", ".mpeg", ".wmv", ".flv")
 FALLBACK_RATE_FPS = 25.0
@@ -99,7 +99,7 @@ class VideoFile:
             return regular_timestamps_ns(self.length, self._given_rate_fps)
         return self._presentation_ns()
 
-    def frames(self) -> Iterator[PendingFrame]:
+    def frames(self) -> Iterator[LazyFrame]:
         """Decode from the start. A damaged video ends at the damage, with an entry in ``warnings``.
 
         Raises ``UsageError`` when not one frame can be decoded or explicit time stamps run out,
@@ -111,7 +111,7 @@ class VideoFile:
             index, previous_ns = 0, -1
             for frame in self._readable(container, stream):
                 timestamp_ns = self._timestamp_ns(frame, stream, index, previous_ns)
-                yield PendingFrame(timestamp_ns, index, partial(rgb_of, frame))
+                yield LazyFrame(timestamp_ns, index, partial(rgb_of, frame))
                 index, previous_ns = index + 1, timestamp_ns
 
     def _open(self) -> InputContainer:

@@ -33,7 +33,9 @@ def split_address(spec: str) -> SplitResult:
     """Take an address apart. Raises ``UsageError`` for an unknown scheme, a missing host or a bad port."""
     scheme = spec.partition("://")[0].lower()
     if scheme not in SCHEMES:
-        raise UsageError(f"--source {scheme}://...: unknown kind of address; use one of {', '.join(SCHEMES)}.")
+        raise UsageError(
+            f"unknown kind of address; use one of {', '.join(SCHEMES)}.", field="source", value=f"{scheme}://..."
+        )
     try:
         parts = urlsplit(spec)
         is_complete = bool(parts.hostname) or scheme in ("udp", "rtp", "srt", "tcp")
@@ -42,12 +44,14 @@ def split_address(spec: str) -> SplitResult:
         is_complete = False
     if not is_complete:
         raise UsageError(
-            f"--source {scheme}://...: the address has no valid host and port; write {scheme}://host/path."
+            f"the address has no valid host and port; write {scheme}://host/path.",
+            field="source",
+            value=f"{scheme}://...",
         )
     return parts
 
 
-def shown_address(spec: str) -> str:
+def address_for_messages(spec: str) -> str:
     """The address without user, password and query (cameras take passwords there too), for messages."""
     parts = split_address(spec)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
@@ -92,7 +96,7 @@ def open_address(spec: str, *, name: str, rate_fps: float | None, timeout_s: flo
 
     Raises ``UsageError`` for a bad address, ``PerceptionError`` when it does not answer in time or refuses.
     """
-    label = shown_address(spec)
+    label = address_for_messages(spec)
     is_http = split_address(spec).scheme in ("http", "https")
 
     def opening() -> Reader | VideoFile:

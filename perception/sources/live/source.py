@@ -209,8 +209,8 @@ class LiveSource:
         """
         index = 0
         readable_s = time.monotonic()
-        while (pending := self._next_instant()) is not None:
-            frames = tuple(frame for name, item in pending.items() if (frame := self._decoded(name, item)) is not None)
+        while (pictures := self._next_instant()) is not None:
+            frames = tuple(frame for name, item in pictures.items() if (frame := self._decoded(name, item)) is not None)
             if frames:
                 readable_s = time.monotonic()
                 yield FrameSet(frames=frames, timestamp_ns=min(f.timestamp_ns for f in frames), index=index)
@@ -254,12 +254,12 @@ class LiveSource:
             f"{camera.name}: sends no picture that can be read; check the camera and the network."
         )
 
-    def _decoded(self, name: str, pending: LivePicture) -> Frame | None:
-        image = pending.to_rgb()
+    def _decoded(self, name: str, picture: LivePicture) -> Frame | None:
+        image = picture.to_rgb()
         if image is None:
             self._undecoded[name] += 1
             return None
-        frame = Frame(image=image, camera=name, timestamp_ns=pending.timestamp_ns, index=pending.index)
+        frame = Frame(image=image, camera=name, timestamp_ns=picture.timestamp_ns, index=picture.index)
         return frame if self._rig is None else seen_by_pinhole(frame, self._rig)
 
     def _next_instant(self) -> dict[str, LivePicture] | None:

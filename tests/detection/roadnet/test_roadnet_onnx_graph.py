@@ -88,9 +88,9 @@ def test_the_processor_gets_onnx_runtime_and_all_else_pytorch() -> None:
     assert choose_engine("auto", device=CPU, half=True) == "torch"
     assert choose_engine("auto", device=gpu, half=False) == "torch"
     assert choose_engine("torch", device=CPU, half=False) == "torch"
-    with pytest.raises(UsageError, match="--engine onnx: computes on the CPU"):
+    with pytest.raises(UsageError, match="engine onnx: computes on the CPU"):
         choose_engine("onnx", device=gpu, half=False)
-    with pytest.raises(UsageError, match="--half: ONNX Runtime computes with 32 bits"):
+    with pytest.raises(UsageError, match="half: ONNX Runtime computes with 32 bits"):
         choose_engine("onnx", device=CPU, half=True)
 
 

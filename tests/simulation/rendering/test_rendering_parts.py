@@ -11,7 +11,7 @@ from support.rendering_world import camera, small_town
 from perception.errors import UsageError
 from perception.geometry.cameras import Camera
 from perception.simulation.rendering import Look
-from perception.simulation.rendering.culling.outlines import Outlines
+from perception.simulation.rendering.culling.outlines import OutlineTable
 from perception.simulation.rendering.culling.viewing import (
     clip_from_camera,
     commands,
@@ -281,13 +281,13 @@ def test_looks_are_drawn_from_the_seed() -> None:
 
 
 def test_an_unknown_look_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(UsageError, match=r"--look sunny: .*clear-noon.*wet-dusk"):
+    with pytest.raises(UsageError, match=r"^look sunny: .*clear-noon.*wet-dusk"):
         Look.named("sunny")
 
 
 def test_boxes_around_silhouettes_hold_the_whole_mesh_and_little_more(library: ModelLibrary) -> None:
     view = view_of(camera(), np.eye(4))
-    outlines = Outlines(list(library.models.values()))
+    outlines = OutlineTable(list(library.models.values()))
     rows = empty_instances(3)
     rows["position"] = [(15, 3, 0), (25, -4, 0), (-20, 0, 0)]
     models = np.array([library.names.index(name) for name in ("sedan", "bus", "sedan")])
@@ -304,6 +304,6 @@ def test_a_silhouette_that_reaches_behind_the_camera_is_cut_before_it(library: M
     view = view_of(camera(), np.eye(4))
     rows = empty_instances(1)
     rows["position"] = view.eye_m * [1, 1, 0] + [0, 2.5, 0]
-    box = Outlines(list(library.models.values())).boxes(view, rows, np.array([library.names.index("bus")]))[0]
+    box = OutlineTable(list(library.models.values())).boxes(view, rows, np.array([library.names.index("bus")]))[0]
     assert np.isfinite(box).all()
     assert box[0] < -600

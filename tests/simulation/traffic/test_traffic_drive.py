@@ -13,7 +13,7 @@ import pytest
 
 from perception.arrays import FloatArray
 from perception.errors import UsageError
-from perception.simulation.traffic.drive import drive
+from perception.simulation.traffic.drive import open_traffic
 from perception.simulation.world import BODIES, Lane, RoadUsers, Town, WorldState
 from perception.taxonomy import CLASSES
 
@@ -27,7 +27,7 @@ VEHICLES = 3
 
 @pytest.fixture(scope="module")
 def recorded() -> tuple[Town, list[WorldState]]:
-    with drive(SEED, DURATION_S, FPS) as open_drive:
+    with open_traffic(SEED, DURATION_S, FPS) as open_drive:
         return open_drive.town, list(open_drive.states())
 
 
@@ -181,7 +181,7 @@ def test_lights_stand_at_the_right_kerb_and_face_the_drivers(town: Town) -> None
 
 
 def test_another_rate_shows_the_same_drive(states: list[WorldState]) -> None:
-    with drive(SEED, DURATION_S, 25.0) as again:
+    with open_traffic(SEED, DURATION_S, 25.0) as again:
         finer = list(again.states())
     assert len(finer) == 100
     for index in range(0, 40, 2):
@@ -193,7 +193,7 @@ def test_another_rate_shows_the_same_drive(states: list[WorldState]) -> None:
 
 
 def test_another_seed_is_another_town_and_its_states_are_read_once(states: list[WorldState], town: Town) -> None:
-    with drive(SEED + 1, 0.1, 10.0) as other:
+    with open_traffic(SEED + 1, 0.1, 10.0) as other:
         assert not np.array_equal(other.town.junctions_m[0], town.junctions_m[0])
         (first,) = list(other.states())
         with pytest.raises(UsageError, match="read once"):
@@ -205,10 +205,10 @@ def test_another_seed_is_another_town_and_its_states_are_read_once(states: list[
 
 def test_one_drive_at_a_time_and_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    first = drive(1, 1.0, 10.0)
+    first = open_traffic(1, 1.0, 10.0)
     assert any(tmp_path.iterdir())
     with pytest.raises(UsageError, match="already open"):
-        drive(2, 1.0, 10.0)
+        open_traffic(2, 1.0, 10.0)
     first.close()
     first.close()
     assert not any(tmp_path.iterdir())
@@ -220,10 +220,10 @@ def test_one_drive_at_a_time_and_nothing_is_left_behind(tmp_path: Path, monkeypa
 )
 def test_what_makes_no_drive_is_refused(seed: int, duration_s: float, fps: float, name: str) -> None:
     with pytest.raises(UsageError, match=name):
-        drive(seed, duration_s, fps)
+        open_traffic(seed, duration_s, fps)
 
 
 def test_without_sumo_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "libsumo", None)
     with pytest.raises(UsageError, match=r"pip install 'perception\[simulation\]'"):
-        drive(0, 1.0, 10.0)
+        open_traffic(0, 1.0, 10.0)

@@ -10,7 +10,7 @@ from perception.errors import PerceptionError, UsageError
 from perception.simulation.traffic import network
 from perception.simulation.traffic.ego_selection import choose_recording_car
 from perception.simulation.traffic.fleet import BODY_KINDS, draw_fleet
-from perception.simulation.traffic.motion import Bodies, Poses, Snapshot
+from perception.simulation.traffic.motion import ActorPoses, Bodies, Snapshot
 from perception.simulation.traffic.parking import park
 from perception.simulation.traffic.routes import StreetGraph
 from perception.simulation.traffic.streets import SIDE_STREET, Street, StreetPlan, draw_plan
@@ -34,9 +34,9 @@ def snapshot(fronts_m: FloatArray, yaws_rad: FloatArray, speed_mps: float, *, is
     )
 
 
-def poses(centres_m: FloatArray, yaws_rad: FloatArray, speeds_mps: FloatArray, travelled_m: FloatArray) -> Poses:
+def poses(centres_m: FloatArray, yaws_rad: FloatArray, speeds_mps: FloatArray, travelled_m: FloatArray) -> ActorPoses:
     count = len(centres_m)
-    return Poses(
+    return ActorPoses(
         rows=np.arange(count),
         centres_m=np.asarray(centres_m, dtype=float),
         rear_axles_m=np.asarray(centres_m, dtype=float),
@@ -186,7 +186,7 @@ def test_routes_avoid_streets_from_which_one_cannot_go_on() -> None:
     assert set(graph.drivable) == {(0, 1), (1, 2), (2, 3), (3, 0)}
 
 
-def history(count: int) -> list[Poses]:
+def history(count: int) -> list[ActorPoses]:
     """Car 0 stands; car 1 drives straight and alone; car 2 drives, waits and turns; the rest stands along its way."""
     steps = []
     turned_rad, travelled_m = 0.0, 0.0

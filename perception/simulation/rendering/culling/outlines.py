@@ -8,13 +8,13 @@ import numpy as np
 
 from perception.arrays import FloatArray
 from perception.geometry.rotation import rotate
-from perception.simulation.rendering.culling.viewing import NEAR_M, View
+from perception.simulation.rendering.culling.viewing import NEAR_M, PinholeView
 from perception.simulation.rendering.shapes.models import Model
 
 _CUT_PICTURES = 2.0
 
 
-class Outlines:
+class OutlineTable:
     """The outlines of ``models`` in one table; instances name a model by its place there."""
 
     def __init__(self, models: Sequence[Model]) -> None:
@@ -25,7 +25,7 @@ class Outlines:
         self._edges = np.concatenate([model.outline.edges for model in models])
         self._edge_runs = _Runs([len(model.outline.edges) for model in models])
 
-    def boxes(self, view: View, rows: np.ndarray, models: np.ndarray) -> FloatArray:
+    def boxes(self, view: PinholeView, rows: np.ndarray, models: np.ndarray) -> FloatArray:
         """(N, 4) x1, y1, x2, y2 in pixels around the silhouettes of instances, cut two pictures' width beyond the
         border.
 
@@ -97,7 +97,7 @@ class _Runs:
         return owner, self._starts[models][owner] + within
 
 
-def _pixels(view: View, at: FloatArray) -> FloatArray:
+def _pixels(view: PinholeView, at: FloatArray) -> FloatArray:
     """(P, 2) pixels of points (P, 3) before the camera, cut far outside of the picture."""
     size = np.array(view.camera.size_px)
     pixels = (at / at[:, 2:]) @ view.camera.intrinsics.T

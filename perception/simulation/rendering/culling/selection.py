@@ -8,7 +8,7 @@ import numpy as np
 
 from perception.arrays import FloatArray
 from perception.simulation.rendering.culling.occlusion import Skyline
-from perception.simulation.rendering.culling.viewing import View, commands, in_picture
+from perception.simulation.rendering.culling.viewing import PinholeView, commands, in_picture
 from perception.simulation.rendering.shapes.models import ModelLibrary
 
 _LEVELS_PX = np.array([44.0, 18.0, 9.0])
@@ -23,7 +23,7 @@ Range = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Crowd:
+class InstanceTable:
     """All instances of an instant: ``rows`` (N,) of ``INSTANCE``, ``models`` (N,) indices into the library's names;
     the first ``user_count`` are road users, the others stand still."""
 
@@ -33,7 +33,7 @@ class Crowd:
 
 
 @dataclass(frozen=True)
-class Choice:
+class VisibleSet:
     """What a camera may show: ``ranges`` of "solid", "plant" and "user" commands; the road users in the picture
     ``users`` (M,), the mesh of each ``meshes`` (M,), and which of them ``is_drawn`` (M,), as no house hides them."""
 
@@ -79,7 +79,7 @@ class DrawTables:
 
 
 class Selector:
-    """Chooses what can be seen of a crowd, and in how much detail."""
+    """Chooses what can be seen of the instances, and in how much detail."""
 
     def __init__(self, library: ModelLibrary) -> None:
         self._draws, self._mesh_is_plant, self._mesh_is_user = library.draws, library.is_plant, library.is_user
@@ -88,48 +88,48 @@ class Selector:
         self._radii_m = np.array([model.radius_m for model in models])
         self._cylinders_m = np.array([(model.spread_m, model.height_m) for model in models])
 
-    def radii_m(self, crowd: Crowd) -> FloatArray:
+    def radii_m(self, instances: InstanceTable) -> FloatArray:
         """(N,) of spheres around each instance's origin that hold all of it."""
-        radii: FloatArray = self._radii_m[crowd.models] * crowd.rows["scale"].max(axis=1)
+        radii: FloatArray = self._radii_m[instances.models] * instances.rows["scale"].max(axis=1)
         return radii
 
-    def meshes(self, crowd: Crowd, which: np.ndarray, sizes_px: FloatArray) -> np.ndarray:
+    def meshes(self, instances: InstanceTable, which: np.ndarray, sizes_px: FloatArray) -> np.ndarray:
         """The mesh of each chosen instance (M,), fine enough for its radius in pixels (M,)."""
-        models = crowd.models[which]
+        models = instances.models[which]
         is_plant = self._mesh_is_plant[self._meshes[models, 0]]
         level = (np.where(is_plant, _PLANT_LEVEL_FACTOR, 1.0) * sizes_px < _LEVELS_PX[:, None]).sum(axis=0)
         meshes: np.ndarray = self._meshes[models, level]
         return meshes
 
-    def view(self, tables: DrawTables, crowd: Crowd, view: View, skyline: Skyline) -> Choice:
+    def view(self, tables: DrawTables, instances: InstanceTable, view: PinholeView, skyline: Skyline) -> VisibleSet:
         """Append what a camera may show."""
-        positions_m = crowd.rows["position"].astype(float)
-        shown, sizes_px = in_picture(view, positions_m, self.radii_m(crowd))
-        still = slice(crowd.user_count, None)
+        positions_m = instances.rows["position"].astype(float)
+        shown, sizes_px = in_picture(view, positions_m, self.radii_m(instances))
+        still = slice(instances.user_count, None)
         far_m = np.linalg.norm(positions_m[still] - view.eye_m, axis=1)
         shown &= sizes_px > _SMALLEST_USER_PX
         shown[still] &= (sizes_px[still] > _SMALLEST_STILL_PX) & (far_m < _STILL_REACH_M)
         chosen = np.flatnonzero(shown)
-        meshes = self.meshes(crowd, chosen, sizes_px[chosen])
+        meshes = self.meshes(instances, chosen, sizes_px[chosen])
         spread_m, height_m = (
-            self._cylinders_m[crowd.models[chosen]] * crowd.rows["scale"][chosen].max(axis=1)[:, None]
+            self._cylinders_m[instances.models[chosen]] * instances.rows["scale"][chosen].max(axis=1)[:, None]
         ).T
         open_ = ~skyline.hides(positions_m[chosen], spread_m, positions_m[chosen, 2] + height_m)
-        _, table = tables.add_instances(crowd.rows[chosen[open_]], meshes[open_], self._draws)
+        _, table = tables.add_instances(instances.rows[chosen[open_]], meshes[open_], self._draws)
         drawn = np.unique(meshes[open_])
         kinds = {"plant": self._mesh_is_plant[drawn], "user": self._mesh_is_user[drawn]}
         kinds["solid"] = ~(kinds["plant"] | kinds["user"])
         ranges = {kind: tables.add_commands(table[rows]) for kind, rows in kinds.items()}
-        is_user = chosen < crowd.user_count
-        return Choice(ranges, chosen[is_user], meshes[is_user], open_[is_user])
+        is_user = chosen < instances.user_count
+        return VisibleSet(ranges, chosen[is_user], meshes[is_user], open_[is_user])
 
-    def shadows(self, tables: DrawTables, crowd: Crowd, centre_m: FloatArray, *, moving: bool) -> Range:
+    def shadows(self, tables: DrawTables, instances: InstanceTable, centre_m: FloatArray, *, moving: bool) -> Range:
         """Append what casts shadows around a place (2,): the road users, or what stands still."""
-        part = slice(0, crowd.user_count) if moving else slice(crowd.user_count, None)
-        distances_m = np.linalg.norm(crowd.rows["position"][part, :2] - centre_m, axis=1)
-        chosen = part.start + np.flatnonzero(distances_m < _SHADOW_REACH_M + self.radii_m(crowd)[part])
-        meshes = self._meshes[crowd.models[chosen], _SHADOW_LEVEL]
-        _, table = tables.add_instances(crowd.rows[chosen], meshes, self._draws)
+        part = slice(0, instances.user_count) if moving else slice(instances.user_count, None)
+        distances_m = np.linalg.norm(instances.rows["position"][part, :2] - centre_m, axis=1)
+        chosen = part.start + np.flatnonzero(distances_m < _SHADOW_REACH_M + self.radii_m(instances)[part])
+        meshes = self._meshes[instances.models[chosen], _SHADOW_LEVEL]
+        _, table = tables.add_instances(instances.rows[chosen], meshes, self._draws)
         return tables.add_commands(table)
 
     def silhouettes(self, tables: DrawTables, rows: np.ndarray, meshes: np.ndarray) -> tuple[Range, np.ndarray]:

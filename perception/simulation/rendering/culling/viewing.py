@@ -12,8 +12,8 @@ from perception.geometry.cameras import Camera, inverse_rigid
 NEAR_M, FAR_M = 0.25, 2500.0
 
 
-@dataclass(frozen=True)
-class View:
+@dataclass(frozen=True, kw_only=True)
+class PinholeView:
     """A camera at one instant: ``camera_from_town`` (4, 4), ``clip_from_town`` (4, 4), ``eye_m`` (3,) in the town."""
 
     camera: Camera
@@ -34,11 +34,16 @@ class View:
         return block.tobytes()
 
 
-def view_of(camera: Camera, town_from_vehicle: FloatArray) -> View:
+def view_of(camera: Camera, town_from_vehicle: FloatArray) -> PinholeView:
     """The camera's matrices; the first row of the picture is the first row that is read back."""
     camera_from_town = camera.camera_from_vehicle @ inverse_rigid(town_from_vehicle)
     clip_from_town = clip_from_camera(camera) @ camera_from_town
-    return View(camera, camera_from_town, clip_from_town, inverse_rigid(camera_from_town)[:3, 3])
+    return PinholeView(
+        camera=camera,
+        camera_from_town=camera_from_town,
+        clip_from_town=clip_from_town,
+        eye_m=inverse_rigid(camera_from_town)[:3, 3],
+    )
 
 
 def clip_from_camera(camera: Camera) -> FloatArray:
@@ -54,7 +59,7 @@ def clip_from_camera(camera: Camera) -> FloatArray:
     return clip
 
 
-def in_picture(view: View, centres_m: FloatArray, radii_m: FloatArray) -> tuple[np.ndarray, FloatArray]:
+def in_picture(view: PinholeView, centres_m: FloatArray, radii_m: FloatArray) -> tuple[np.ndarray, FloatArray]:
     """Which spheres (N,) may show in the picture, and their radius there in pixels (N,)."""
     at = centres_m @ view.camera_from_town[:3, :3].T + view.camera_from_town[:3, 3]
     k, (width, height) = view.camera.intrinsics, view.camera.size_px

@@ -25,7 +25,7 @@ _OUTLINE_TOLERANCE_M = 0.004
 
 
 @dataclass(frozen=True)
-class Outline:
+class ModelOutline:
     """The corners of a mesh's parts, enough for the box around its silhouette: ``vertices`` (H,) of ``VERTEX`` and
     ``edges`` (E, 2) between them."""
 
@@ -46,7 +46,7 @@ class Model:
     radius_m: float
     spread_m: float
     height_m: float
-    outline: Outline
+    outline: ModelOutline
     lamps: tuple[tuple[int, np.ndarray], ...]
 
 
@@ -150,7 +150,7 @@ def _model(name: str, mesh: Mesh, lamps: tuple[tuple[int, np.ndarray], ...], mes
     return Model(meshes, size_m, radius, spread, height, _outline(mesh), lamps)
 
 
-def _outline(mesh: Mesh) -> Outline:
+def _outline(mesh: Mesh) -> ModelOutline:
     """The convex hull of each part that moves by itself."""
     parts = np.unique(mesh.vertices[["joint", "axes"]], return_inverse=True)[1]
     rows: list[np.ndarray] = []
@@ -164,7 +164,7 @@ def _outline(mesh: Mesh) -> Outline:
         rows.append(members[kept])
         edges.append(np.concatenate([sides[:, [0, 1]], sides[:, [1, 2]], sides[:, [2, 0]]]) + count)
         count += len(kept)
-    return Outline(mesh.vertices[np.concatenate(rows)], np.unique(np.sort(np.concatenate(edges), axis=1), axis=0))
+    return ModelOutline(mesh.vertices[np.concatenate(rows)], np.unique(np.sort(np.concatenate(edges), axis=1), axis=0))
 
 
 def _hull(points_m: np.ndarray) -> ConvexHull:

@@ -11,7 +11,7 @@ from perception.evaluation.core.ground_truth import GroundTable
 from perception.evaluation.core.gt_tracks_ground import gt_ground_tracks
 from perception.forecasting.track_dataset import TrackSet
 from perception.geometry.cameras import Rig, inverse_rigid, transform_points, yaw_rad
-from perception.simulation.traffic.drive import drive
+from perception.simulation.traffic.drive import open_traffic
 from perception.simulation.world import RoadUsers, WorldState
 from perception.sources import read_rig
 from perception.tracking import GroundTracker
@@ -92,7 +92,7 @@ def simulate_traffic(seed: int, rig: Rig, *, duration_s: float) -> tuple[Rig, Ob
     detector = SimulatedDetector(rig, np.random.default_rng([seed, 1]))
     instants: list[TrafficInstant] = []
     tables: list[ObjectTable] = []
-    with drive(seed, duration_s, RATE_FPS) as traffic:
+    with open_traffic(seed, duration_s, RATE_FPS) as traffic:
         for state in traffic.states():
             if not instants:
                 world_from_town = inverse_rigid(state.town_from_vehicle)
