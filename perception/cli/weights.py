@@ -69,7 +69,8 @@ def list_weights() -> None:
 @app.command()
 def show(name: Annotated[str, typer.Argument(help="A name that `perception weights` lists.")]) -> None:
     """All that is known of a model: where it comes from, what was measured, where it fails."""
-    from perception.detection.model_zoo import did_you_mean, fetchable_detectors
+    from perception.detection.model_zoo import fetchable_detectors
+    from perception.plugins import did_you_mean
     from perception.weights import bundled_cards
 
     bundled = {weights.card.name: weights for weights in bundled_cards()}

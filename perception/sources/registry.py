@@ -142,7 +142,7 @@ def open_source(
 
 def _package_source(spec: str, *, newest_only: bool, timeout_s: float) -> Source | None:
     """The source of a package, for what is no webcam's number and neither a file nor a pattern of files."""
-    if spec.isdigit() or find_layout(spec) is not None or Path(spec).exists():
+    if spec.isdigit() or find_dataset(spec) is not None or Path(spec).exists():
         return None
     return open_source_plugin(
         spec, lambda argument: SourceRequest(argument=argument, newest_only=newest_only, timeout_s=timeout_s)

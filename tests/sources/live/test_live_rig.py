@@ -81,7 +81,7 @@ def test_a_camera_that_sends_nothing_readable_is_an_error(
 ) -> None:
     monkeypatch.setattr(webcam, "sent", (None,))
     with pytest.raises(PerceptionError, match="webcam0: sends no picture that can be read"):
-        open_source(["0"], rig=rig_of("webcam0"), connect_timeout_s=5)
+        open_source(["0"], rig=rig_of("webcam0"), connect_timeout_s=60)
 
 
 def test_two_network_cameras_are_a_rig() -> None:
