@@ -132,7 +132,11 @@ def test_detections_in_ignored_regions_are_not_judged(tmp_path: Path) -> None:
     boxes = [[62, 12, 80, 38], [70, 10, 120, 40], [20, 38, 50, 80], [0, 0, 9, 9]]
     count = len(boxes)
     detections = BoxTable(
-        np.full(count, image.key[1]), np.arange(count), np.zeros(count, int), np.ones(count), np.array(boxes, float),
-        np.full(count, image.key[0]),
-    )  # fmt: skip
+        frame_indices=np.full(count, image.key[1]),
+        ids=np.arange(count),
+        labels=np.zeros(count, int),
+        scores=np.ones(count),
+        boxes_xyxy_px=np.array(boxes, float),
+        cameras=np.full(count, image.key[0]),
+    )
     assert dataset.without_ignored(detections).ids.tolist() == [1, 2, 3]
