@@ -9,7 +9,14 @@ import pytest
 from rich.console import Console
 
 from perception.profiling import Load, Scaling, draw_scaling, measure_scaling, print_scaling
+from perception.profiling import scaling as scaling_module
 from perception.profiling.scaling import WARM_UP_INSTANTS, measure_interleaved
+
+
+@pytest.fixture(autouse=True)
+def no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The steps of these tests leave nothing running that a rest would wait for."""
+    monkeypatch.setattr(scaling_module, "_REST_S", 0.0)
 
 
 def load(size: int, time_ms: Callable[[int], float]) -> Load:
