@@ -58,7 +58,7 @@ def test_the_study_of_features_is_a_table_a_file_and_a_picture(command: Command,
     (tmp_path / "run" / "tracks").mkdir(parents=True)
     for seed, name in enumerate(("drive-1", "held-out-1")):
         (tmp_path / "drives" / name).mkdir(parents=True)
-        tracks = from_drive(*synthetic_drive(np.random.default_rng(seed), objects=6, duration_s=8))
+        tracks = from_drive(*synthetic_drive(np.random.default_rng(seed), objects=4, duration_s=6))
         roi = rng.normal(size=(len(tracks.features), 96 * 25 + 3 + len(ORACLE_FEATURES))).astype(np.float16)
         roi[:, -3 - len(ORACLE_FEATURES) : -len(ORACLE_FEATURES)] = np.eye(3)[rng.integers(3, size=len(roi))]
         file = tracks_file_name(tmp_path / "drives" / name, RecordingConfig(path=Path("drives") / name))
@@ -84,5 +84,5 @@ def test_the_study_of_features_is_a_table_a_file_and_a_picture(command: Command,
 
 
 def _in_the_image(config: Path) -> Path:
-    content = yaml.safe_load(config.read_text())
-    return _write(config.with_name("image.yaml"), **{**content, "data": {**content["data"], "kind": "image"}})
+    data = {"kind": "image", "train": [{"path": "drives/drive-*"}], "validation": [{"path": "drives/held-out-*"}]}
+    return _write(config.with_name("image.yaml"), data=data, settings=SETTINGS)

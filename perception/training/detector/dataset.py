@@ -99,7 +99,7 @@ def read_recording(
     Where the truth knows what can be seen, objects that are mostly hidden are regions to ignore.
     """
     if not path.exists():
-        raise UsageError(f"{path}: there is no such recording; correct the configuration, or give another --data.")
+        raise UsageError(f"{path}: there is no such recording; correct the configuration, or give another `data`.")
     truth = read_truth(path)
     if truth is None:
         raise UsageError(f"{path}: has no ground truth to learn from; list it under 'unlabelled'.")
@@ -156,7 +156,7 @@ def matching_paths(root: Path, path: Path) -> list[Path]:
         return [pattern]
     found = sorted(pattern.parent.glob(pattern.name))
     if not found:
-        raise UsageError(f"{pattern}: matches nothing; check --data and the path in the configuration.")
+        raise UsageError(f"{pattern}: matches nothing; check `data` and the path in the configuration.")
     return found
 
 

@@ -231,7 +231,7 @@ def check_same_settings(before: Mapping[str, Any], now: TrainingSettings, what: 
     """Raise ``UsageError`` naming ``what`` was trained, where training cannot go on with the settings of now."""
     changed = [key for key, value in now.model_dump().items() if before.get(key) != value and key not in _MAY_CHANGE]
     if changed:
-        raise UsageError(f"{what}: was trained with other settings ({', '.join(changed)}); give another --output.")
+        raise UsageError(f"{what}: was trained with other settings ({', '.join(changed)}); give another `output`.")
 
 
 def _load(path: Path, state: dict[str, Any], settings: TrainingSettings, device: torch.device) -> tuple[int, History]:
@@ -240,6 +240,6 @@ def _load(path: Path, state: dict[str, Any], settings: TrainingSettings, device:
         for name, part in state.items():
             part.load_state_dict(content[name])
     except Exception as error:  # a cut-off or foreign file raises many types
-        raise UsageError(f"{path}: not a checkpoint of this network; give another --output or remove it.") from error
+        raise UsageError(f"{path}: not a checkpoint of this network; give another `output` or remove it.") from error
     check_same_settings(content["settings"], settings, str(path))
     return int(content["step"]), History(**content["history"])
