@@ -80,7 +80,7 @@ def read_cutouts(path: Path) -> list[Cutout]:
     if truth is None or truth.visible_shares is None:
         raise UsageError(f"{path}: has no ground truth that tells how much of an object can be seen.")
     if not has_masks(path):
-        raise UsageError(f"{path}: has no masks to cut objects out by; simulate it with masks.")
+        raise UsageError(f"{path}: has no masks to cut objects out by; simulate it with `masks`.")
     boxes_px = truth.boxes_xyxy_px
     is_whole = (truth.visible_shares >= _WHOLE_SHARE) & (boxes_px[:, 3] - boxes_px[:, 1] >= _MIN_HEIGHT_PX)
     cutouts = []
