@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 from support.commands import Command, names_in
 from support.simulators import needs_simulators
 
+from perception.cli import run
 from perception.errors import PerceptionError
 from perception.sources import open_source, read_objects, read_truth
 from perception.sources.files.masks import read_mask
@@ -60,49 +63,58 @@ def test_a_drive_that_never_starts_leaves_nothing_behind(command: Command, monke
     assert not Path("drive").exists()
 
 
+@pytest.fixture(scope="module")
+def drives(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The same drive twice: as it is, and with masks. The command prints its folder last."""
+    plain, masked = (tmp_path_factory.mktemp("drives") / name for name in ("plain", "masked"))
+    for folder, more in ((plain, ()), (masked, ("--masks",))):
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            assert run(["simulate", "--output", str(folder), *SMALL, *more]) == 0
+        assert out.getvalue().splitlines()[-1] == str(folder)
+    return plain, masked
+
+
 @needs_simulators
-def test_a_drive_is_a_recording_that_every_command_takes(command: Command) -> None:
-    ran = command("simulate", "--output", "drive", *SMALL)
-    assert ran.code == 0, ran.err
-    assert ran.folder == Path("drive")
-    assert names_in(ran.folder) == [
+def test_a_drive_is_a_recording_that_every_command_takes(command: Command, drives: tuple[Path, Path]) -> None:
+    drive, _ = drives
+    assert names_in(drive) == [
         "CAM_FRONT.mp4", "objects.csv", "objects3d.csv", "poses.csv", "recording.yaml"
     ]  # fmt: skip
-    source = open_source(["drive"])
+    source = open_source([str(drive)])
     frame_sets = list(source)
     assert source.rig is not None and source.rig.cameras["CAM_FRONT"].size_px == (192, 108)
     assert [frame_set.timestamp_ns for frame_set in frame_sets] == [0, 250_000_000, 500_000_000, 750_000_000]
     assert all(frame_set.world_from_vehicle is not None for frame_set in frame_sets)
-    truth, objects = read_truth("drive"), read_objects("drive")
+    truth, objects = read_truth(drive), read_objects(drive)
     assert truth is not None and objects is not None and len(objects) > 0
     assert set(truth.ids) <= set(objects.ids)
     # A picture of a street is no plain surface, and it changes while the car drives.
     assert frame_sets[0].frames[0].image.std() > 10
-    ran = command("evaluate", "drive", "--forecaster", "constant-velocity")
+    ran = command("evaluate", drive, "--forecaster", "constant-velocity")
     assert ran.code == 0, ran.err
     report = json.loads((ran.folder / "report.json").read_text())
     assert report["run"]["instants"] == 4
 
 
 @needs_simulators
-def test_the_same_seed_gives_the_same_recording(command: Command) -> None:
-    for folder in ("first", "second"):
-        assert command("simulate", "--output", folder, *SMALL).code == 0
+def test_the_same_seed_gives_the_same_recording_with_and_without_masks(drives: tuple[Path, Path]) -> None:
+    first, second = drives
     for name in ("objects.csv", "objects3d.csv", "poses.csv", "recording.yaml"):
-        assert (Path("first") / name).read_text() == (Path("second") / name).read_text()
-    for one, other in zip(open_source(["first"]), open_source(["second"]), strict=True):
+        assert (first / name).read_text() == (second / name).read_text()
+    for one, other in zip(open_source([str(first)]), open_source([str(second)]), strict=True):
         np.testing.assert_array_equal(one.frames[0].image, other.frames[0].image)
 
 
 @needs_simulators
-def test_masks_tell_whose_each_pixel_is(command: Command) -> None:
-    assert command("simulate", "--output", "drive", "--masks", *SMALL).code == 0
-    truth = read_truth("drive")
+def test_masks_tell_whose_each_pixel_is(drives: tuple[Path, Path]) -> None:
+    _, drive = drives
+    truth = read_truth(drive)
     assert truth is not None and truth.visible_shares is not None
     checked = 0
-    for frame_set in open_source(["drive"]):
+    for frame_set in open_source([str(drive)]):
         frame = frame_set.frames[0]
-        mask = read_mask(Path("drive"), frame.camera, frame.index)
+        mask = read_mask(drive, frame.camera, frame.index)
         assert mask.shape == frame.image.shape[:2]
         here = truth[truth.frame_indices == frame.index]
         assert set(np.unique(mask)) - {0} == set(1 + here.ids)
