@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from perception.errors import PerceptionError, UsageError
-    from perception.evaluation import evaluate_run
+    from perception.evaluation import EvalConfig, Report, evaluate_run
     from perception.geometry.cameras import Camera, Rig
     from perception.pipeline.build import BuiltPipeline, build_pipeline
     from perception.pipeline.config import RunConfig
     from perception.pipeline.pipeline import Pipeline
     from perception.protocols import Detector, Forecaster, Source, Tracker, Writer
+    from perception.runtime.evaluate import evaluate_pipeline
+    from perception.runtime.run_stats import RunResult, RunStats
+    from perception.runtime.runner import run_pipeline
     from perception.sources import open_source, read_objects, read_rig, read_truth
     from perception.taxonomy import CLASSES
     from perception.tracking import GroundTracker, ImageTracker
@@ -34,6 +37,7 @@ __all__ = [
     "Camera",
     "Detections",
     "Detector",
+    "EvalConfig",
     "Forecaster",
     "Forecasts",
     "Frame",
@@ -42,8 +46,11 @@ __all__ = [
     "ImageTracker",
     "PerceptionError",
     "Pipeline",
+    "Report",
     "Rig",
     "RunConfig",
+    "RunResult",
+    "RunStats",
     "Scene",
     "Source",
     "Tracker",
@@ -54,21 +61,26 @@ __all__ = [
     "__version__",
     "build_pipeline",
     "draw_scene",
+    "evaluate_pipeline",
     "evaluate_run",
     "open_source",
     "read_objects",
     "read_rig",
     "read_truth",
+    "run_pipeline",
 ]
 
 _MODULES = {
     "perception.errors": ("PerceptionError", "UsageError"),
-    "perception.evaluation": ("evaluate_run",),
+    "perception.evaluation": ("EvalConfig", "Report", "evaluate_run"),
     "perception.geometry.cameras": ("Camera", "Rig"),
     "perception.pipeline.build": ("BuiltPipeline", "build_pipeline"),
     "perception.pipeline.config": ("RunConfig",),
     "perception.pipeline.pipeline": ("Pipeline",),
     "perception.protocols": ("Detector", "Forecaster", "Source", "Tracker", "Writer"),
+    "perception.runtime.evaluate": ("evaluate_pipeline",),
+    "perception.runtime.run_stats": ("RunResult", "RunStats"),
+    "perception.runtime.runner": ("run_pipeline",),
     "perception.sources": ("open_source", "read_objects", "read_rig", "read_truth"),
     "perception.taxonomy": ("CLASSES",),
     "perception.tracking": ("GroundTracker", "ImageTracker"),

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.commands import BOXES_OPTIONS
 from support.mjpeg_server import MjpegServer
 from support.moving_boxes import build_boxes, street_image, write_street, write_street_recording
 
 import perception.pipeline.build
-import perception.runtime.runner
 from perception.cli import run
 
 ROOT = Path(__file__).parents[1]
@@ -87,7 +87,6 @@ def test_evaluation_without_ground_truth(demo: Demo, tmp_path: Path) -> None:
 def test_configurations(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(perception.runtime.runner, "build_pipeline", build_boxes)
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     monkeypatch.chdir(tmp_path)
@@ -95,7 +94,7 @@ def test_configurations(
     with MjpegServer([street_image(number) for number in range(8)], fps=20) as server:
         source = server.url if name == "stream" else str(recording)
         config = ROOT / "configs" / f"{name}.yaml"
-        code = run([name, "--config", str(config), "--source", source, "--max-frames", "5"])
+        code = run([name, *BOXES_OPTIONS, "--config", str(config), "--source", source, "--max-frames", "5"])
     captured = capsys.readouterr()
     assert code == 0, captured.err
     assert Path(captured.out.splitlines()[-1], "report.json").is_file()

@@ -2,39 +2,37 @@
 
 from __future__ import annotations
 
-import typer
+from perception.cli.options import command
+from perception.cli.terminal import Terminal
+from perception.pipeline.config import RunConfig
 
-from perception.cli import options
-from perception.pipeline.config import RunConfig, load_config
 
-
-def demo(
-    context: typer.Context,
-    source: options.Source = None,
-    stride: options.Stride = None,
-    max_frames: options.MaxFrames = None,
-    rig: options.RigName = None,
-    road_height: options.RoadHeight = None,
-    config: options.ConfigFile = None,
-    frame: options.FrameName = None,
-    detector: options.DetectorName = None,
-    weights: options.Weights = None,
-    tracker: options.TrackerName = None,
-    forecaster: options.ForecasterName = None,
-    device: options.Device = None,
-    conf: options.Confidence = None,
-    iou: options.Iou = None,
-    imgsz: options.ImageSize = None,
-    classes: options.Classes = None,
-    half: options.Half = None,
-    engine: options.Engine = None,
-    seed: options.Seed = None,
-    show: options.Show = None,
-    save: options.Save = None,
-    writer: options.Writers = None,
-    output: options.Output = None,
-) -> None:
+@command(RunConfig)
+def demo(config: RunConfig, terminal: Terminal) -> None:
     """Find, follow and forecast the road users in a recording; writes video, tables and a report."""
-    from perception.runtime.sessions import run_demo
+    from contextlib import closing
 
-    run_demo(load_config(RunConfig, path=config, options=options.given_options(context)))
+    from perception.cli.session import finish, run_configured
+    from perception.evaluation import RunRecorder
+    from perception.pipeline.inputs import open_configured_source, with_bundled_source
+    from perception.runtime.evaluate import DEMO_EVAL_CONFIG, match_truth, read_ground_truth, report_on
+
+    config = with_bundled_source(config)
+    recorder = RunRecorder()
+    with closing(open_configured_source(config)) as source:
+        recording = config.source[0] if len(config.source) == 1 and not source.is_live else None
+        truth = None if recording is None else read_ground_truth(recording)
+        on_scene = None if truth is None else recorder.add
+        built, result = run_configured("demo", config, source, terminal, prefetch=True, on_scene=on_scene)
+    report = result.latency_report()
+    if truth is not None and recording is not None and result.stats.failure is None:
+        run = match_truth(
+            recorder.tables(),
+            truth,
+            recording,
+            title=result.name,
+            eval_config=DEMO_EVAL_CONFIG,
+            forecaster=built.pipeline.forecaster,
+        )
+        report = report_on([run], title=result.name, eval_config=DEMO_EVAL_CONFIG, seed=config.seed, notes=built.notes)
+    finish(result, report, terminal)

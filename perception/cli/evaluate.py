@@ -1,21 +1,39 @@
-"""``perception evaluate``: how good it is, on a recording with ground truth, a finished run, or labelled images."""
+"""``perception evaluate``: how good it is, on recordings with ground truth, a finished run, or labelled images."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from perception.cli import options
-from perception.pipeline.config import EvaluateConfig, load_config
+from perception.cli.options import command
+from perception.cli.terminal import Terminal
+from perception.errors import UsageError
+from perception.pipeline.config import EvaluateConfig
 
-_TRUTH = "Ground truth"
-_BENCHMARK = "Forecasting benchmark"
+if TYPE_CHECKING:
+    from perception.evaluation import EvaluatedRun, Report, RunTables
+    from perception.evaluation.report.failure_analysis import FailureAnalysis
+    from perception.pipeline.build import BuiltPipeline
+    from perception.runtime.evaluate import GroundTruth
+    from perception.runtime.run_stats import RunResult
+
+_TOGETHER = "all"
+"""The folder, below ``--output``, of the report of several recordings."""
+
+_OF_RECORDINGS = ("truth", "stride", "rig", "road_height", "frame", "min_visible")
+"""What has no meaning for single images."""
+
+_BENCHMARKED = Path("forecaster")
+"""What ``--benchmark`` measures; it may stand in the place of a recording."""
 
 
+@command(EvaluateConfig, without=["show"])
 def evaluate(
-    context: typer.Context,
+    config: EvaluateConfig,
+    terminal: Terminal,
     recording: Annotated[
         list[Path] | None,
         typer.Argument(
@@ -24,115 +42,247 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
-    source: options.Source = None,
-    results: Annotated[
-        Path | None,
-        typer.Option("--results", help="The folder of a finished run: nothing is run.", rich_help_panel=_TRUTH),
-    ] = None,
-    truth: Annotated[
-        Path | None,
-        typer.Option("--truth", help="The recording with the ground truth.", rich_help_panel=_TRUTH),
-    ] = None,
-    images: Annotated[
-        list[Path] | None,
-        typer.Option("--images", help="COCO file or frames.json: detection only.", rich_help_panel=_TRUTH),
-    ] = None,
-    riders: Annotated[
-        str | None,
-        typer.Option(
-            "--riders",
-            help="labelled, or joined: rider and machine as one box where a COCO file has them apart.",
-            show_default="labelled",
-            rich_help_panel=_TRUTH,
-        ),
-    ] = None,
-    vehicles: Annotated[
-        bool | None,
-        typer.Option(
-            "--vehicles/--each",
-            help="Count car, truck and bus as one class, or each class for itself.",
-            show_default="both",
-            rich_help_panel=_TRUTH,
-        ),
-    ] = None,
-    min_height: Annotated[
-        float | None,
-        typer.Option("--min-height", help="Objects lower than this are ignored.", rich_help_panel=_TRUTH),
-    ] = None,
-    min_visible: Annotated[
-        float | None,
-        typer.Option(
-            "--min-visible",
-            help="Objects of which less can be seen (0 to 1) are ignored.",
-            rich_help_panel=_TRUTH,
-        ),
-    ] = None,
-    failures: Annotated[
-        int | None,
-        typer.Option(
-            "--failures",
-            help="Pictures of so many of the worst misses and false alarms; recall by size, distance, light.",
-            show_default="0",
-            rich_help_panel=_TRUTH,
-        ),
-    ] = None,
-    benchmark: Annotated[
-        str | None,
-        typer.Option(
-            "--benchmark",
-            help="jaad, nuscenes, ethucy or kitti: the forecaster alone, by its protocol.",
-            rich_help_panel=_BENCHMARK,
-        ),
-    ] = None,
-    data: Annotated[
-        Path | None, typer.Option("--data", help="The benchmark's tracks.", rich_help_panel=_BENCHMARK)
-    ] = None,
-    split: Annotated[
-        str | None,
-        typer.Option("--split", help="train, val or test.", show_default="test", rich_help_panel=_BENCHMARK),
-    ] = None,
-    references: Annotated[
-        Path | None,
-        typer.Option("--references", help="jaad: others' errors on the same windows.", rich_help_panel=_BENCHMARK),
-    ] = None,
-    neighbours: Annotated[
-        bool | None,
-        typer.Option(
-            "--neighbours/--alone",
-            help="Hear what the others do, or not.",
-            show_default="neighbours",
-            rich_help_panel=_BENCHMARK,
-        ),
-    ] = None,
-    stride: options.Stride = None,
-    max_frames: options.MaxFrames = None,
-    rig: options.RigName = None,
-    road_height: options.RoadHeight = None,
-    config: options.ConfigFile = None,
-    frame: options.FrameName = None,
-    detector: options.DetectorName = None,
-    weights: options.Weights = None,
-    tracker: options.TrackerName = None,
-    forecaster: options.ForecasterName = None,
-    device: options.Device = None,
-    conf: options.Confidence = None,
-    iou: options.Iou = None,
-    imgsz: options.ImageSize = None,
-    classes: options.Classes = None,
-    half: options.Half = None,
-    engine: options.Engine = None,
-    seed: options.Seed = None,
-    save: options.Save = None,
-    writer: options.Writers = None,
-    output: options.Output = None,
 ) -> None:
     """Measure detection, tracking, forecasting and speed; prints the report and writes report.json."""
-    from perception.runtime.evaluate import run_evaluation
-
-    given = options.given_options(context, without=("config", "recording", "vehicles"))
-    if vehicles is not None:
-        given["grouping"] = "vehicles" if vehicles else "each"
     recordings = recording or []
-    if benchmark is not None and recordings == [Path("forecaster")]:
+    if config.benchmark is not None and recordings == [_BENCHMARKED]:
         recordings = []  # it says what is measured, which --benchmark says already
-    run_evaluation(load_config(EvaluateConfig, path=config, options=given), recordings=recordings)
+    config = _with_recordings(config, recordings)
+    _check(config, most_sources=max(1, len(recordings)))
+    if config.benchmark:
+        from perception.runtime.forecast_benchmark import run_benchmark
+
+        terminal.result(run_benchmark(config, terminal.out))
+    elif config.images:
+        _evaluate_images(config, terminal)
+    elif config.results is not None:
+        _evaluate_results(config, config.results, terminal)
+    elif len(config.source) == 1:
+        _evaluate_recording(config, config.source[0], terminal)
+    else:
+        _evaluate_recordings(config, config.source, terminal)
+
+
+def _with_recordings(config: EvaluateConfig, recordings: Sequence[Path]) -> EvaluateConfig:
+    """``recordings`` as ``source`` or, where they are one finished run's folder, as ``results``."""
+    from perception.results.writer import FORECASTS_FILE
+
+    if not recordings:
+        return config
+    field = "results" if any((folder / FORECASTS_FILE).is_file() for folder in recordings) else "source"
+    if getattr(config, field):
+        raise UsageError(f"{recordings[0]}: `{field}` is given too; leave one of them out.")
+    if field == "results":
+        if len(recordings) > 1:
+            raise UsageError(f"{recordings[0]}: is one of several folders, some of finished runs; name one run alone.")
+        return config.model_copy(update={field: recordings[0]})
+    # A folder that is named by a number is no webcam.
+    return config.model_copy(
+        update={field: [f"./{folder}" if str(folder).isdigit() else str(folder) for folder in recordings]}
+    )
+
+
+def _check(config: EvaluateConfig, *, most_sources: int) -> None:
+    asked = [f"`{name}`" for name in ("source", "results", "images", "benchmark") if getattr(config, name)]
+    if len(asked) != 1 or len(config.source) > most_sources:
+        choices = "one recording, or `results`, or `images`, or `benchmark`"
+        raise UsageError(f"{' and '.join(asked) or 'evaluate'}: give {choices}.")
+    if config.failures and not config.save:
+        raise UsageError(
+            "makes pictures, which need a folder; leave --no-save out.", field="failures", value=config.failures
+        )
+    if config.failures and config.benchmark:
+        raise UsageError("a benchmark has no pictures; leave one of them out.", field="failures", value=config.failures)
+    if config.riders != "labelled" and not config.images:
+        raise UsageError("belongs to `images`; leave it out.", field="riders", value=config.riders)
+    if config.truth is not None and len(config.source) > 1:
+        raise UsageError(
+            f"belongs to one recording, {len(config.source)} are given; leave it out.",
+            field="truth",
+            value=config.truth,
+        )
+
+
+def _evaluate_recording(config: EvaluateConfig, recording: str, terminal: Terminal) -> None:
+    from perception.cli.session import finish
+    from perception.runtime.evaluate import eval_config_of, need_ground_truth, report_on
+
+    truth = need_ground_truth(recording, config.truth)
+    built, result, tables = _run(config, terminal)
+    if result.stats.failure is not None:
+        finish(result, result.latency_report(), terminal)
+        return
+    run, studies = _match_and_study(config, recording, truth, built, result, tables)
+    report = report_on(
+        [run],
+        title=result.name,
+        eval_config=eval_config_of(config),
+        seed=config.seed,
+        studies=studies,
+        notes=built.notes,
+    )
+    _print(report, terminal)
+    _write_pictures(studies, result.folder)
+    finish(result, report, terminal, has_table=False)
+
+
+def _evaluate_recordings(config: EvaluateConfig, recordings: Sequence[str], terminal: Terminal) -> None:
+    """Each has its own folder with the tables; the report of all together comes last."""
+    from perception.cli.session import finish
+    from perception.runtime.evaluate import eval_config_of, need_ground_truth, report_on
+
+    truths = [need_ground_truth(recording) for recording in recordings]
+    runs: list[EvaluatedRun] = []
+    studies: list[FailureAnalysis] = []
+    notes: tuple[str, ...] = ()
+    for recording, truth in zip(recordings, truths, strict=True):
+        output = None if config.output is None else config.output / Path(recording).resolve().name
+        part = config.model_copy(update={"source": [recording], "output": output})
+        built, result, tables = _run(part, terminal)
+        finish(result, result.latency_report(), terminal, has_table=False)
+        run, of_part = _match_and_study(part, recording, truth, built, result, tables)
+        runs.append(run)
+        _write_pictures(of_part, result.folder)
+        studies += [study.in_folder(result.folder.name) for study in of_part if result.folder is not None]
+        notes = tuple(built.notes)
+        if not result.is_complete:
+            break
+    title = f"{len(recordings)} recordings" if len(runs) == len(recordings) else f"{len(runs)} of {len(recordings)}"
+    report = report_on(
+        runs, title=title, eval_config=eval_config_of(config), seed=config.seed, studies=studies, notes=notes
+    )
+    _print(report, terminal)
+    together = config.model_copy(update={"output": None if config.output is None else config.output / _TOGETHER})
+    _save(together, report, (), terminal, name=f"{runs[0].title}-and-{len(runs) - 1}-more")
+
+
+def _run(config: EvaluateConfig, terminal: Terminal) -> tuple[BuiltPipeline, RunResult, RunTables]:
+    """Run over the one source of ``config``."""
+    from contextlib import closing
+
+    from perception.cli.session import run_configured
+    from perception.evaluation import RunRecorder
+    from perception.pipeline.inputs import open_configured_source
+
+    recorder = RunRecorder()
+    with closing(open_configured_source(config)) as source:
+        built, result = run_configured("evaluate", config, source, terminal, video=False, on_scene=recorder.add)
+    return built, result, recorder.tables()
+
+
+def _match_and_study(
+    config: EvaluateConfig,
+    recording: str,
+    truth: GroundTruth,
+    built: BuiltPipeline,
+    result: RunResult,
+    tables: RunTables,
+) -> tuple[EvaluatedRun, list[FailureAnalysis]]:
+    from perception.runtime.evaluate import eval_config_of, match_truth
+
+    run = match_truth(
+        tables,
+        truth,
+        recording,
+        title=result.name,
+        eval_config=eval_config_of(config),
+        forecaster=built.pipeline.forecaster,
+    )
+    return run, _studies(config, run, recording)
+
+
+def _evaluate_results(config: EvaluateConfig, folder: Path, terminal: Terminal) -> None:
+    from perception.evaluation.runs.load_results import SAVED_VELOCITIES, saved_tables
+    from perception.results import read_results
+    from perception.runtime.evaluate import eval_config_of, match_truth, need_ground_truth, report_on
+    from perception.runtime.run_metadata import read_run_source
+
+    results = read_results(folder)
+    recording = str(config.truth or "") or read_run_source(folder)
+    if recording is None:
+        raise UsageError("does not say of which recording it is; name it with `truth`.", field="results", value=folder)
+    eval_config = eval_config_of(config)
+    run = match_truth(
+        saved_tables(results), need_ground_truth(recording), recording, title=str(folder), eval_config=eval_config
+    )
+    studies = _studies(config, run, recording)
+    notes = () if results.objects is None else (SAVED_VELOCITIES,)
+    report = report_on(
+        [run], title=str(folder), eval_config=eval_config, seed=config.seed, studies=studies, notes=notes
+    )
+    _print(report, terminal)
+    _save(config, report, studies, terminal, name=folder.resolve().name)
+
+
+def _evaluate_images(config: EvaluateConfig, terminal: Terminal) -> None:
+    from perception.pipeline.build import choose_detector
+    from perception.runtime.evaluate import eval_config_of, evaluate_images
+
+    for field in _OF_RECORDINGS:
+        if getattr(config, field) != EvaluateConfig.model_fields[field].default:
+            raise UsageError("belongs to a recording, and `images` are single pictures; leave it out.", field=field)
+    choice = choose_detector(config)
+    terminal.note(choice.reason)
+    report, studies = evaluate_images(
+        choice.detector,
+        config.images,
+        eval_config=eval_config_of(config),
+        max_batches=config.max_frames,
+        failures=config.failures,
+        riders=config.riders,
+        notes=[choice.reason],
+        console=terminal.err,
+    )
+    _print(report, terminal)
+    _save(
+        config,
+        report,
+        studies,
+        terminal,
+        name=config.images[0].resolve().parent.name,
+        device=str(choice.device),
+        notes=[choice.reason],
+        weights=choice.weights,
+    )
+
+
+def _studies(config: EvaluateConfig, run: EvaluatedRun, recording: str) -> list[FailureAnalysis]:
+    """What failed in a run over ``recording``, where that was asked for."""
+    from perception.runtime.evaluate import eval_config_of, study_failures
+
+    if not config.failures:
+        return []
+    eval_config = eval_config_of(config)
+    return [study_failures(run, recording, rig=config.rig, eval_config=eval_config, count=config.failures)]
+
+
+def _print(report: Report, terminal: Terminal) -> None:
+    from perception.evaluation import print_report
+
+    print_report(report, terminal.out)
+
+
+def _save(
+    config: EvaluateConfig,
+    report: Report,
+    studies: Sequence[FailureAnalysis],
+    terminal: Terminal,
+    *,
+    name: str,
+    **pipeline: Any,
+) -> None:
+    """Write what was measured without a run into a folder of its own, and print that; nothing with ``--no-save``."""
+    from perception.runtime.run_metadata import make_run_folder, write_report
+
+    if not config.save:
+        return
+    folder = make_run_folder("evaluate", config, name=name, **pipeline)
+    write_report(folder, report)
+    _write_pictures(studies, folder)
+    terminal.result(folder)
+
+
+def _write_pictures(studies: Sequence[FailureAnalysis], folder: Path | None) -> None:
+    for study in studies:
+        if folder is not None:
+            study.gallery.write(folder)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.console import Console
 
+from perception.cli.terminal import Terminal, terminal_of
 from perception.errors import UsageError
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ Format = Annotated[Literal["onnx"], typer.Option("--format", help="The kind of f
 
 @app.command()
 def detector(
+    context: typer.Context,
     weights: Annotated[
         str, typer.Option("--detector", help="The name of bundled weights, or a weights file.")
     ] = ROADNET,
@@ -47,19 +48,19 @@ def detector(
     from perception.weights import bundled_weights
 
     if int8 + half != bool(images):
-        raise UsageError("--int8 or --half, and --images: go together; name labelled pictures that look like yours.")
+        raise UsageError("`int8` or `half`, and `images`: go together; name labelled images that look like yours.")
     path = bundled_weights(weights) or Path(weights)
     target = _target(output, path, "-int8" if int8 else "-half" if half else "")
     prepare_processor()
-    console, (model, feature_space) = Console(), read_roadnet(path)
+    terminal, (model, feature_space) = terminal_of(context), read_roadnet(path)
     if images:
-        _export_quantised(model, feature_space, images, target, console, bits=8 if int8 else 16)
+        _export_quantised(model, feature_space, images, target, terminal, bits=8 if int8 else 16)
     else:
-        _export_detector(model, feature_space, target, console)
-    console.print(str(target), highlight=False, soft_wrap=True, markup=False)
+        _export_detector(model, feature_space, target, terminal)
+    terminal.result(target)
 
 
-def _export_detector(model: AnyRoadNet, feature_space: str, target: Path, console: Console) -> None:
+def _export_detector(model: AnyRoadNet, feature_space: str, target: Path, terminal: Terminal) -> None:
     import copy
 
     import torch
@@ -68,20 +69,18 @@ def _export_detector(model: AnyRoadNet, feature_space: str, target: Path, consol
     from perception.detection.roadnet.onnx_graph import export_roadnet
     from perception.profiling.detector import example_batches, median_ms
 
-    with console.status("exporting"):
+    with terminal.err.status("exporting"):
         batches = example_batches()
         apart = export_roadnet(model, target, feature_space=feature_space, images=batches)
         engines = RoadNetTorchEngine(copy.deepcopy(model), device=torch.device("cpu")), RoadNetOnnxEngine(target)
         torch_ms, onnx_ms = median_ms(engines, batches[-1])
-    console.print(
+    terminal.say(
         f"The same answers as PyTorch on ONNX Runtime, on {sum(map(len, batches))} pictures of the bundled drive: "
         f"boxes within {apart.boxes_px:.1g} px, scores within {apart.scores:.1g}.",
-        highlight=False,
     )
-    console.print(
+    terminal.say(
         f"{len(batches[-1])} pictures at once: median {onnx_ms:.0f} ms, {onnx_ms / torch_ms:.2f} of PyTorch's in the "
         "same run.",
-        highlight=False,
     )
 
 
@@ -90,7 +89,7 @@ def _export_quantised(
     feature_space: str,
     images: Sequence[Path],
     target: Path,
-    console: Console,
+    terminal: Terminal,
     *,
     bits: Literal[8, 16],
 ) -> None:
@@ -103,7 +102,7 @@ def _export_quantised(
 
     labelled = read_image_dataset(images)
     graph = roadnet_graph(model, feature_space=feature_space)
-    with console.status("calibrating and measuring" if bits == 8 else "measuring"):
+    with terminal.err.status("calibrating and measuring" if bits == 8 else "measuring"):
         if bits == 8:
             small = calibrate_and_quantise(graph, labelled, read_rgb)
         else:
@@ -113,11 +112,10 @@ def _export_quantised(
         ("AP50, vehicles as one class", found.full.vehicles, found.small.vehicles),
         ("AP50, mean of the classes", found.full.classes, found.small.classes),
     ):
-        console.print(f"{name}: {100 * before:.1f} with 32 bits, {100 * after:.1f} with {bits} bits.", highlight=False)
-    console.print(
+        terminal.say(f"{name}: {100 * before:.1f} with 32 bits, {100 * after:.1f} with {bits} bits.")
+    terminal.say(
         f"Six pictures at once on this processor: median {found.full_ms:.0f} ms with 32 bits, {found.small_ms:.0f} ms "
         f"with {bits}, {found.time_share:.2f} of it.",
-        highlight=False,
     )
     if found.why_not is not None:
         raise PerceptionError(f"{target}: not written, because {found.why_not}.")
@@ -127,6 +125,7 @@ def _export_quantised(
 
 @app.command()
 def forecaster(
+    context: typer.Context,
     weights: Annotated[
         str, typer.Option("--forecaster", help="auto (the bundled one of --frame), or a weights file.")
     ] = "auto",
@@ -145,27 +144,25 @@ def forecaster(
 
     names = {str(name): path for name, path in BUNDLED_NAMES.items()}
     if frame not in names:
-        raise UsageError(f"--frame {frame}: give image or ground.")
+        raise UsageError("give image or ground.", field="frame", value=frame)
     path = bundled_folder() / f"{names[frame]}{WEIGHTS_SUFFIX}" if weights == "auto" else Path(weights)
     target = _target(output, path)
-    console, model = Console(), read_gru(path)
-    with console.status("exporting"):
+    terminal, model = terminal_of(context), read_gru(path)
+    with terminal.err.status("exporting"):
         difference = export_gru(model, target, dt_s=STEP_S)
         taken = step_ms(OnnxEngine(target), model, tracks=_TIMED_TRACKS)
-    console.print(
+    terminal.say(
         f"The same numbers as PyTorch on ONNX Runtime, within {difference:.1g}; futures every {STEP_S:g} s.",
-        highlight=False,
     )
-    console.print(
+    terminal.say(
         f"{_TIMED_TRACKS:,} tracks, one step with neighbours and futures: median {np.median(taken):.1f} ms, "
         f"95 % within {np.percentile(taken, 95):.1f} ms.",
-        highlight=False,
     )
-    console.print(str(target), highlight=False, soft_wrap=True, markup=False)
+    terminal.result(target)
 
 
 def _target(output: Path | None, weights: Path, addition: str = "") -> Path:
     target = output or Path(weights.stem + addition + ONNX_SUFFIX)
     if target.suffix != ONNX_SUFFIX:
-        raise UsageError(f"--output {target}: give a name that ends in {ONNX_SUFFIX}.")
+        raise UsageError(f"give a name that ends in {ONNX_SUFFIX}.", field="output", value=target)
     return target

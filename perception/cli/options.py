@@ -1,167 +1,133 @@
-"""The options that several commands share, under the names that people know."""
+"""A command's options, made from its configuration: one field, one option, one key of ``--config`` files."""
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import typer
+from pydantic.fields import FieldInfo
 
-from perception.pipeline.config import EvaluateConfig, RunConfig
+from perception.cli.error_reporting import option_of
+from perception.cli.terminal import terminal_of
+from perception.pipeline.config import RunConfig, load_config, split_at_commas
 
-_INPUT, _MODELS, _RESULTS = "Input", "Models", "Results"
+Config = TypeVar("Config", bound=RunConfig)
 
+_CONFIG = "config"
 
-def _default(name: str, config: type[RunConfig] = RunConfig) -> str:
-    return str(config.model_fields[name].default)
+PANELS = {
+    "Input": ("source", "stride", "max_frames", "duration_s", "rig", "road_height", _CONFIG),
+    "Models": (
+        "frame",
+        "detector",
+        "weights",
+        "tracker",
+        "forecaster",
+        "device",
+        "conf",
+        "iou",
+        "imgsz",
+        "classes",
+        "half",
+        "engine",
+    ),
+    "Ground truth": ("results", "truth", "images", "riders", "grouping", "min_height", "min_visible", "failures"),
+    "Forecasting benchmark": ("benchmark", "data", "split", "references", "interactions"),
+    "Sizes": ("cameras", "objects", "sizes", "instants", "peers"),
+    "Results": ("seed", "show", "save", "writer", "output"),
+}
+"""The options in the order of the help, under its headings."""
 
-
-# None means "not given", so that a --config file can speak.
-Source = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--source",
-        help="Video, image folder, glob, recording, webcam number, address, or a package's NAME:PLACE; repeat it for "
-        "several cameras.",
-        rich_help_panel=_INPUT,
-    ),
-]
-Stride = Annotated[
-    int | None,
-    typer.Option("--stride", help="Take every n-th frame.", show_default=_default("stride"), rich_help_panel=_INPUT),
-]
-MaxFrames = Annotated[
-    int | None, typer.Option("--max-frames", help="End after so many frames.", rich_help_panel=_INPUT)
-]
-ConfigFile = Annotated[
-    Path | None,
-    typer.Option("--config", help="YAML file with options; the command line wins.", rich_help_panel=_INPUT),
-]
-RigName = Annotated[
-    str | None,
-    typer.Option(
-        "--rig",
-        help="Where the cameras sit: a rig file, surround-six, front or dashboard.",
-        show_default="what the recording says",
-        rich_help_panel=_INPUT,
-    ),
-]
-RoadHeight = Annotated[
-    float | None,
-    typer.Option(
-        "--road-height",
-        help="Where the road lies, in metres above the vehicle's origin.",
-        show_default="what the rig says",
-        rich_help_panel=_INPUT,
-    ),
-]
-FrameName = Annotated[
-    str | None,
-    typer.Option(
-        "--frame",
-        help="Track on the ground, in metres, or in each image: auto, ground, image.",
-        show_default=_default("frame"),
-        rich_help_panel=_MODELS,
-    ),
-]
-DetectorName = Annotated[
-    str | None,
-    typer.Option(
-        "--detector",
-        help="auto, roadnet, a torchvision detector, an ONNX or ncnn file, results:FILE (boxes from elsewhere), a "
-        "package's, or module:factory.",
-        show_default=_default("detector"),
-        rich_help_panel=_MODELS,
-    ),
-]
-Weights = Annotated[
-    Path | None, typer.Option("--weights", help="The detector's weights file.", rich_help_panel=_MODELS)
-]
-TrackerName = Annotated[
-    str | None,
-    typer.Option(
-        "--tracker",
-        help="auto (as --frame says), a package's, or module:factory.",
-        show_default=_default("tracker"),
-        rich_help_panel=_MODELS,
-    ),
-]
-ForecasterName = Annotated[
-    str | None,
-    typer.Option(
-        "--forecaster",
-        help="auto, constant-velocity, a weights file, a package's, or module:factory.",
-        show_default=_default("forecaster"),
-        rich_help_panel=_MODELS,
-    ),
-]
-Device = Annotated[
-    str | None,
-    typer.Option("--device", help="auto, cpu or cuda:0.", show_default=_default("device"), rich_help_panel=_MODELS),
-]
-Confidence = Annotated[
-    float | None,
-    typer.Option(
-        "--conf",
-        help="Report detections from this score on.",
-        show_default=f"{_default('conf')}, evaluate {_default('conf', EvaluateConfig)}",
-        rich_help_panel=_MODELS,
-    ),
-]
-Iou = Annotated[
-    float | None,
-    typer.Option(
-        "--iou", help="Overlap that makes two boxes one.", show_default=_default("iou"), rich_help_panel=_MODELS
-    ),
-]
-ImageSize = Annotated[
-    int | None,
-    typer.Option(
-        "--imgsz",
-        help="Long side of the network's input in pixels.",
-        show_default="the image's own, at most 640",
-        rich_help_panel=_MODELS,
-    ),
-]
-Classes = Annotated[str | None, typer.Option("--classes", help="Only these, such as car,bus.", rich_help_panel=_MODELS)]
-Half = Annotated[bool | None, typer.Option("--half/--no-half", help="Compute with 16 bits.", rich_help_panel=_MODELS)]
-Engine = Annotated[
-    str | None,
-    typer.Option(
-        "--engine",
-        help="What computes RoadNet: auto, torch or onnx (on a processor).",
-        show_default=_default("engine"),
-        rich_help_panel=_MODELS,
-    ),
-]
-Seed = Annotated[
-    int | None,
-    typer.Option("--seed", help="For the report's intervals.", show_default=_default("seed"), rich_help_panel=_RESULTS),
-]
-Show = Annotated[
-    bool | None,
-    typer.Option("--show/--no-show", help="Open a window; q or Esc ends the run.", rich_help_panel=_RESULTS),
-]
-Save = Annotated[
-    bool | None,
-    typer.Option("--save/--no-save", help="Write the results to files.", show_default="save", rich_help_panel=_RESULTS),
-]
-Writers = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--writer",
-        help="A package's output, or module:factory, beside the tables; repeatable.",
-        rich_help_panel=_RESULTS,
-    ),
-]
-Output = Annotated[
-    Path | None,
-    typer.Option("--output", help="Folder for the results, instead of runs/.", rich_help_panel=_RESULTS),
-]
+_OTHER_NAMES = {"duration_s": "--duration", "peers": "--peer"}
+"""Options are called as people know them: without the unit, and in the singular where they are repeated."""
 
 
-def given_options(context: typer.Context, *, without: tuple[str, ...] = ("config",)) -> dict[str, Any]:
-    """The options that stood on the command line."""
-    return {
-        name: value for name, value in context.params.items() if name not in without and value not in (None, [], ())
-    }
+def command(
+    kind: type[Config], *, without: Collection[str] = ()
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Make a command of a function that takes a ``config`` of ``kind``, the ``terminal``, and arguments of its own.
+
+    What is not given on the command line comes from the ``--config`` file, and else has the field's default. Fields
+    ``without`` an option can be given in the file only.
+    """
+
+    def decorate(function: Callable[..., None]) -> Callable[..., None]:
+        hints = get_type_hints(function, include_extras=True)
+        own = [
+            parameter.replace(annotation=hints[name])
+            for name, parameter in inspect.signature(function).parameters.items()
+            if name not in ("config", "terminal")
+        ]
+        parameters = [
+            inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context),
+            *own,
+            *_options(kind, without),
+        ]
+
+        def run(context: typer.Context, **given: Any) -> None:
+            arguments = {parameter.name: given.pop(parameter.name) for parameter in own}
+            path = given.pop(_CONFIG)
+            options = {name: value for name, value in given.items() if value not in (None, [], ())}
+            config = load_config(kind, path=path, options=options)
+            function(config, terminal_of(context), **arguments)
+
+        run.__name__, run.__doc__ = function.__name__, function.__doc__
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        return run
+
+    return decorate
+
+
+def _options(kind: type[RunConfig], without: Collection[str]) -> list[inspect.Parameter]:
+    known = {name for names in PANELS.values() for name in names}
+    if missing := kind.model_fields.keys() - known:
+        raise ValueError(f"PANELS: expected every field of {kind.__name__}, {', '.join(sorted(missing))} is not there")
+    found = []
+    for panel, names in PANELS.items():
+        for name in names:
+            if name == _CONFIG:
+                annotation = _config_file(panel)
+            elif name in kind.model_fields and name not in without:
+                annotation = _option(name, kind.model_fields[name], panel)
+            else:
+                continue
+            # None means "not given", so that a --config file can speak.
+            found.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation))
+    return found
+
+
+def _config_file(panel: str) -> Any:
+    text = "YAML file with options; the command line wins."
+    return Annotated[Path | None, typer.Option("--config", help=text, rich_help_panel=panel)]
+
+
+def _option(name: str, field: FieldInfo, panel: str) -> Any:
+    option = _OTHER_NAMES.get(name, option_of(name))
+    kind = _type_on_the_command_line(field)
+    if kind is bool:
+        option = f"{option}/--no-{option.removeprefix('--')}"
+    return Annotated[
+        kind | None,
+        typer.Option(option, help=field.description, show_default=_shown_default(field), rich_help_panel=panel),
+    ]
+
+
+def _type_on_the_command_line(field: FieldInfo) -> Any:
+    """Without the field's checks, which the configuration makes; a list is given by repeating, or with commas."""
+    if any(getattr(part, "func", None) is split_at_commas for part in field.metadata):
+        return str
+    kinds = [kind for kind in get_args(field.annotation) if kind is not type(None)]
+    kind = kinds[0] if type(None) in get_args(field.annotation) else field.annotation
+    return str if get_origin(kind) is Literal else kind
+
+
+def _shown_default(field: FieldInfo) -> str | bool:
+    if field.default in (None, [], False):
+        return False
+    if isinstance(field.default, list):
+        return ",".join(map(str, field.default))
+    return "yes" if field.default is True else str(field.default)

@@ -8,23 +8,22 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from perception.cli.terminal import terminal_of
 from perception.errors import UsageError
 
 _DRIVE, _PICTURE = "Drive", "Cameras"
 
 
 def simulate(
+    context: typer.Context,
     output: Annotated[
         Path | None,
         typer.Option("--output", help="Folder for the recording, instead of runs/simulate/.", show_default=False),
     ] = None,
     seed: Annotated[
         int,
-        typer.Option(
-            "--seed", min=0, help="Another number, another town, weather and traffic.", rich_help_panel=_DRIVE
-        ),
+        typer.Option("--seed", min=0, help="Random seed of the town, weather and traffic.", rich_help_panel=_DRIVE),
     ] = 0,
     duration_s: Annotated[
         float, typer.Option("--duration", min=0.1, max=3600, help="Length in seconds.", rich_help_panel=_DRIVE)
@@ -55,14 +54,14 @@ def simulate(
     ] = 20,
     masks: Annotated[
         bool,
-        typer.Option("--masks", help="Also write whose each pixel is, as PNG files.", rich_help_panel=_PICTURE),
+        typer.Option("--masks", help="Also write instance masks as PNG files.", rich_help_panel=_PICTURE),
     ] = False,
 ) -> None:
     """Make a recording with ground truth: traffic in a town, filmed by each camera of a rig."""
     from perception.results import next_run_folder, output_folder
     from perception.runtime.progress import RunProgress
-    from perception.runtime.runner import RUNS, say
-    from perception.runtime.shutdown import StopRequest
+    from perception.runtime.run_metadata import RUNS
+    from perception.runtime.shutdown import ShutdownRequest
     from perception.simulation import Drive, DriveSettings, sensible_processes
     from perception.sources import read_rig
 
@@ -74,13 +73,13 @@ def simulate(
         look=look,
         masks=masks,
     )
-    console = Console(stderr=True, highlight=False)
+    terminal = terminal_of(context)
     rig = read_rig(cameras)
-    say(console, f"Drive {seed}: {len(rig)} cameras, {settings.instants} instants of {size} pixels.")
+    terminal.note(f"Drive {seed}: {len(rig)} cameras, {settings.instants} instants of {size} pixels.")
     with (
-        StopRequest(on_stop=lambda: None) as stop,
+        ShutdownRequest(on_stop=lambda: None) as stop,
         Drive(settings, rig, processes=sensible_processes(settings.instants)) as drive,
-        RunProgress(console, total=settings.instants, unit="instants") as progress,
+        RunProgress(terminal.err, total=settings.instants, unit="instants") as progress,
     ):
         instants = iter(drive)
         first = next(instants)  # what goes wrong before it leaves no folder
@@ -92,15 +91,15 @@ def simulate(
                 if stop.reason is not None:
                     break
     if stop.reason is not None:
-        say(console, f"Ended early: {stop.reason}; the first {recorder.written} instants are there.")
-    Console(highlight=False).print(str(folder), soft_wrap=True, markup=False)
+        terminal.note(f"Ended early: {stop.reason}; the first {recorder.written} instants are there.")
+    terminal.result(folder)
 
 
 def _parsed_size(text: str) -> tuple[int, int]:
     match = re.fullmatch(r"(\d{2,5})[xX](\d{2,5})", text.strip())
     if match is None:
-        raise UsageError(f"--size {text}: expected width and height such as 640x360.")
+        raise UsageError("expected width and height such as 640x360.", field="size", value=text)
     width, height = int(match[1]), int(match[2])
     if width % 2 or height % 2 or not (64 <= width <= 4096 and 64 <= height <= 4096):
-        raise UsageError(f"--size {text}: expected even numbers from 64 to 4096.")
+        raise UsageError("expected even numbers from 64 to 4096.", field="size", value=text)
     return width, height

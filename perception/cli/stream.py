@@ -2,45 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
-from perception.cli import options
-from perception.pipeline.config import StreamConfig, load_config
+from perception.cli.options import command
+from perception.cli.terminal import Terminal
+from perception.pipeline.config import StreamConfig
 
 
-def stream(
-    context: typer.Context,
-    source: options.Source = None,
-    stride: options.Stride = None,
-    max_frames: options.MaxFrames = None,
-    duration_s: Annotated[
-        float | None,
-        typer.Option("--duration", help="End after so many seconds.", rich_help_panel="Input"),
-    ] = None,
-    rig: options.RigName = None,
-    road_height: options.RoadHeight = None,
-    config: options.ConfigFile = None,
-    frame: options.FrameName = None,
-    detector: options.DetectorName = None,
-    weights: options.Weights = None,
-    tracker: options.TrackerName = None,
-    forecaster: options.ForecasterName = None,
-    device: options.Device = None,
-    conf: options.Confidence = None,
-    iou: options.Iou = None,
-    imgsz: options.ImageSize = None,
-    classes: options.Classes = None,
-    half: options.Half = None,
-    engine: options.Engine = None,
-    seed: options.Seed = None,
-    show: options.Show = None,
-    save: options.Save = None,
-    writer: options.Writers = None,
-    output: options.Output = None,
-) -> None:
+@command(StreamConfig)
+def stream(config: StreamConfig, terminal: Terminal) -> None:
     """Find, follow and forecast what a live camera sees now; frames that come too fast are dropped and counted."""
-    from perception.runtime.sessions import run_stream
+    from contextlib import closing
 
-    run_stream(load_config(StreamConfig, path=config, options=options.given_options(context)))
+    from perception.cli.session import finish, run_configured
+    from perception.errors import UsageError
+    from perception.pipeline.inputs import open_configured_source
+
+    with closing(open_configured_source(config)) as source:
+        if not source.is_live:
+            raise UsageError(
+                "is a recording, no camera; run it with perception demo.", field="source", value=config.source[0]
+            )
+        _, result = run_configured("stream", config, source, terminal, duration_s=config.duration_s)
+    finish(result, result.latency_report(), terminal)

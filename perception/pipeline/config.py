@@ -21,7 +21,7 @@ def _listed(value: object) -> object:
     return [str(item) if isinstance(item, int) and not isinstance(item, bool) else item for item in items]
 
 
-def _split(value: object) -> object:
+def split_at_commas(value: object) -> object:
     """ "car, bus" -> ["car", "bus"]"""
     return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
 
@@ -39,42 +39,72 @@ Side = Annotated[int, Field(ge=32, le=8192)]
 class RunConfig(BaseModel):
     """How to find, follow and forecast; the keys of ``--config`` files and the names of the options.
 
-    ``source``: webcam numbers, files, folders, globs or addresses. ``detector``: "auto" takes the best that is
-    present; else a name or a file. ``tracker``: "auto" (the one of ``frame``), "image" or "ground". ``forecaster``:
-    "auto" (the bundled one), "constant-velocity" or a file. Each of them, ``source`` and ``writer`` (outputs beside the
-    tables) may also be the name of an installed package's part or "package.module:factory", see ``perception.plugins``.
-    ``conf`` and ``iou`` 0..1 are the detector's thresholds, ``imgsz`` the long side of its input in pixels (None: the
-    image's own, at most 640), ``classes`` the only ones to report, ``engine`` what computes RoadNet ("auto": ONNX
-    Runtime on a processor, PyTorch elsewhere and with ``half``). ``stride`` takes every n-th instant, ``max_frames``
-    ends the run after so many. ``rig``: a file, or the name of a bundled one, that says where the cameras sit;
-    ``road_height`` replaces its height of the road above the vehicle's origin, in metres; ``frame``: whether objects
-    are tracked in metres on the ground or in each image, "auto" takes the ground where all cameras are calibrated.
+    Each field says in its description what it is; parts of installed packages and ``module:factory`` are told in
+    ``perception.plugins``. A file's ``classes`` is a list; on the command line it has commas.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, validate_default=True)
 
-    source: Annotated[list[str], BeforeValidator(_listed)] = []
-    rig: str | None = None
-    road_height: float | None = Field(default=None, ge=-5, le=5)
-    frame: Literal["auto", "image", "ground"] = "auto"
-    detector: str = "auto"
-    weights: Path | None = None
-    tracker: str = "auto"
-    forecaster: str = "auto"
-    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
-    conf: float = Field(default=0.1, ge=0, le=1)
-    iou: float = Field(default=0.5, ge=0, le=1)
-    imgsz: int | None = Field(default=None, ge=32, le=4096)
-    classes: Annotated[list[str] | None, BeforeValidator(_split)] = None
-    half: bool = False
-    engine: Literal["auto", "torch", "onnx"] = "auto"
-    stride: int = Field(default=1, ge=1)
-    max_frames: int | None = Field(default=None, ge=1)
-    seed: int = Field(default=0, ge=0)
-    show: bool = False
-    save: bool = True
-    writer: Annotated[list[str], BeforeValidator(_listed)] = []
-    output: Path | None = None
+    source: Annotated[list[str], BeforeValidator(_listed)] = Field(
+        default=[],
+        description="Video, image folder, glob, recording, webcam number, address, or a package's NAME:PLACE; "
+        "repeat it for several cameras.",
+    )
+    rig: str | None = Field(
+        default=None,
+        description="Where the cameras sit: a rig file, surround-six, front or dashboard; by default what the "
+        "recording says.",
+    )
+    road_height: float | None = Field(
+        default=None,
+        ge=-5,
+        le=5,
+        description="Where the road lies, in metres above the vehicle's origin; by default what the rig says.",
+    )
+    frame: Literal["auto", "image", "ground"] = Field(
+        default="auto",
+        description="Track on the ground, in metres, or in each image: auto (ground where all cameras are "
+        "calibrated), ground, image.",
+    )
+    detector: str = Field(
+        default="auto",
+        description="auto (the best that is present), roadnet, a torchvision detector, an ONNX or ncnn file, "
+        "results:FILE (boxes from elsewhere), a package's, or module:factory.",
+    )
+    weights: Path | None = Field(default=None, description="The detector's weights file.")
+    tracker: str = Field(
+        default="auto", description="auto (the one of the reference frame), a package's, or module:factory."
+    )
+    forecaster: str = Field(
+        default="auto",
+        description="auto (the bundled one), constant-velocity, a weights file, a package's, or module:factory.",
+    )
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu or cuda:0.")
+    conf: float = Field(default=0.1, ge=0, le=1, description="Report detections from this score on.")
+    iou: float = Field(default=0.5, ge=0, le=1, description="Overlap that makes two boxes one.")
+    imgsz: int | None = Field(
+        default=None,
+        ge=32,
+        le=4096,
+        description="Long side of the network's input in pixels; by default the image's own, at most 640.",
+    )
+    classes: Annotated[list[str] | None, BeforeValidator(split_at_commas)] = Field(
+        default=None, description="Report only these, such as car,bus."
+    )
+    half: bool = Field(default=False, description="Compute with 16 bits.")
+    engine: Literal["auto", "torch", "onnx"] = Field(
+        default="auto",
+        description="What computes RoadNet: auto, torch or onnx (on a CPU; auto takes it there, without half).",
+    )
+    stride: int = Field(default=1, ge=1, description="Take every n-th frame.")
+    max_frames: int | None = Field(default=None, ge=1, description="End after so many frames.")
+    seed: int = Field(default=0, ge=0, description="Random seed of the report's intervals.")
+    show: bool = Field(default=False, description="Open a window; q or Esc ends the run.")
+    save: bool = Field(default=True, description="Write the results to files.")
+    writer: Annotated[list[str], BeforeValidator(_listed)] = Field(
+        default=[], description="A package's output, or module:factory, beside the tables; repeatable."
+    )
+    output: Path | None = Field(default=None, description="Folder for the results, instead of runs/.")
 
     @field_validator("classes")
     @classmethod
@@ -93,58 +123,84 @@ class RunConfig(BaseModel):
 
 
 class StreamConfig(RunConfig):
-    """``perception stream``: ``duration_s`` ends the run after so many seconds."""
+    """``perception stream``: a live camera."""
 
-    source: Annotated[list[str], BeforeValidator(_listed)] = ["0"]
-    duration_s: float | None = Field(default=None, gt=0)
+    source: Annotated[list[str], BeforeValidator(_listed)] = Field(
+        default=["0"], description="Webcam number or address; repeat it for several cameras."
+    )
+    duration_s: float | None = Field(default=None, gt=0, description="End after so many seconds.")
 
 
 class EvaluateConfig(RunConfig):
     """``perception evaluate``: what to measure, beside how to run.
 
-    ``truth``: the recording with ground truth, where it is not the source; ``results``: the folder of a finished run;
-    ``images``: annotation files of single images, with ``riders`` as labelled or joined with their machines.
-    ``grouping`` counts car, truck and bus as one class, each class for
-    itself, or reports both. ``benchmark`` measures the forecaster alone on a public one, the ``split`` of its ``data``
-    file, in pairs against the ``references``, others' errors on the same targets; without ``neighbours`` each object is
-    alone. Objects lower than ``min_height`` pixels, and objects less visible than ``min_visible`` (unset: all count in
-    the images, half visible ones on the ground), are ignored. ``failures``: so many of the worst misses and false
-    alarms become pictures, and the recall is broken down by what makes objects hard to see; 0 is none. ``conf`` is low
-    because an average precision needs the weak detections too; the tracker ignores them.
+    ``conf`` is low because an average precision needs the weak detections too; the tracker ignores them.
     """
 
-    conf: float = Field(default=0.01, ge=0, le=1)
-    truth: Path | None = None
-    results: Path | None = None
-    images: Annotated[list[Path], BeforeValidator(_listed)] = []
-    riders: Literal["labelled", "joined"] = "labelled"
-    grouping: Literal["both", "vehicles", "each"] = "both"
-    min_height: float = Field(default=0, ge=0)
-    min_visible: float | None = Field(default=None, ge=0, le=1)
-    failures: int = Field(default=0, ge=0, le=1000)
-    benchmark: Literal["jaad", "nuscenes", "ethucy", "kitti"] | None = None
-    data: Path | None = None
-    references: Path | None = None
-    neighbours: bool = True
-    split: Literal["train", "val", "test"] = "test"
+    conf: float = Field(default=0.01, ge=0, le=1, description="Report detections from this score on.")
+    truth: Path | None = Field(
+        default=None, description="The recording with the ground truth, where it is not the source."
+    )
+    results: Path | None = Field(default=None, description="The folder of a finished run: nothing is run.")
+    images: Annotated[list[Path], BeforeValidator(_listed)] = Field(
+        default=[], description="COCO file or frames.json: detection only, on single images; repeatable."
+    )
+    riders: Literal["labelled", "joined"] = Field(
+        default="labelled",
+        description="labelled, or joined: rider and machine as one box where a COCO file has them apart.",
+    )
+    grouping: Literal["both", "vehicles", "each"] = Field(
+        default="both",
+        description="vehicles counts car, truck and bus as one class, each counts each class for itself, both reports "
+        "the two.",
+    )
+    min_height: float = Field(default=0, ge=0, description="Objects lower than so many pixels are ignored.")
+    min_visible: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="Objects of which a smaller share is visible (0 to 1) are ignored; by default 0 in images, 0.5 on "
+        "the ground.",
+    )
+    failures: int = Field(
+        default=0,
+        ge=0,
+        le=1000,
+        description="Pictures of so many of the worst misses and false alarms; recall by size, distance, light.",
+    )
+    benchmark: Literal["jaad", "nuscenes", "ethucy", "kitti"] | None = Field(
+        default=None, description="jaad, nuscenes, ethucy or kitti: the forecaster alone, by its protocol."
+    )
+    data: Path | None = Field(default=None, description="The benchmark's tracks.")
+    references: Path | None = Field(default=None, description="jaad: others' errors on the same windows.")
+    interactions: bool = Field(
+        default=True, description="The forecaster uses interactions between road users, or sees each alone."
+    )
+    split: Literal["train", "val", "test"] = Field(default="test", description="train, val or test.")
 
 
 class BenchConfig(RunConfig):
-    """``perception bench``: ``cameras`` and ``objects`` are the numbers of them that are measured, ``sizes`` the
-    long sides of the network's input, for so many ``instants`` each; ``peers`` are detectors that are timed beside
-    ours."""
+    """``perception bench``: how long an instant takes, with which engine and how large an input, and how that grows."""
 
-    cameras: Annotated[list[Count], BeforeValidator(_split), AfterValidator(_rising)] = [1, 2, 4, 6, 8, 12]
-    objects: Annotated[list[Count], BeforeValidator(_split), AfterValidator(_rising)] = [10, 30, 100, 300]
-    sizes: Annotated[list[Side], BeforeValidator(_split), AfterValidator(_rising)] = [416, 640]
-    instants: int = Field(default=40, ge=1)
-    peers: Annotated[list[str], BeforeValidator(_listed)] = []
+    cameras: Annotated[list[Count], BeforeValidator(split_at_commas), AfterValidator(_rising)] = Field(
+        default=[1, 2, 4, 6, 8, 12], description="Camera counts to time."
+    )
+    objects: Annotated[list[Count], BeforeValidator(split_at_commas), AfterValidator(_rising)] = Field(
+        default=[10, 30, 100, 300], description="Counts of tracked objects to time."
+    )
+    sizes: Annotated[list[Side], BeforeValidator(split_at_commas), AfterValidator(_rising)] = Field(
+        default=[416, 640], description="Input sizes, long sides in pixels."
+    )
+    instants: int = Field(default=40, ge=1, description="Instants timed for each load.")
+    peers: Annotated[list[str], BeforeValidator(_listed)] = Field(
+        default=[], description="Another detector to time, named in the same way; repeatable."
+    )
 
 
 def load_config(kind: type[Config], *, path: Path | None, options: Mapping[str, Any]) -> Config:
     """The defaults of ``kind``, overridden by the YAML file at ``path``, overridden by ``options``.
 
-    Raises ``UsageError`` naming the file and key, or the option, that is unknown or has a bad value.
+    Raises ``UsageError`` naming the key that is unknown or has a bad value, and the file where it is from one.
     """
     content = {} if path is None else _read_mapping(path)
     _validated(kind, content, where=None if path is None else str(path))
@@ -170,14 +226,9 @@ def _validated(kind: type[Config], content: Mapping[str, Any], *, where: str | N
             close = difflib.get_close_matches(key.replace("-", "_"), kind.model_fields, n=1)
             known = f"did you mean {close[0]}" if close else f"known are {', '.join(kind.model_fields)}"
             raise UsageError(f"{where or 'options'}: unknown key {key}; {known}.") from error
-        name = f"{where}: {key}:" if where else f"--{key.replace('_', '-')}"
         reason = fault["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
-        value = without_credentials(_shown(content.get(key)))
-        raise UsageError(f"{name} {value}: {reason}; correct it.") from error
-
-
-def _shown(value: object) -> str:
-    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+        wrong = UsageError(f"{reason}; correct it.", field=key, value=content.get(key))
+        raise (UsageError(f"{where}: {wrong}") if where else wrong) from error
 
 
 def _without_credentials(value: Any) -> Any:

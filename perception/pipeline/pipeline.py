@@ -9,7 +9,7 @@ from itertools import islice, pairwise
 from time import perf_counter
 
 from perception.errors import PerceptionError
-from perception.pipeline.prefetch import Ahead
+from perception.pipeline.prefetch import Prefetcher
 from perception.protocols import Detector, Forecaster, Source, Tracker
 from perception.types import FrameSet, Scene
 
@@ -53,16 +53,16 @@ class Pipeline:
         )
 
     def run(
-        self, source: Source, *, most: int | None = None, side_by_side: bool = False
+        self, source: Source, *, max_frames: int | None = None, prefetch: bool = False
     ) -> Generator[Scene, None, None]:
-        """A scene for each instant of ``source``, or for the first ``most`` of them; the source stays open.
+        """A scene for each instant of ``source``, or for the first ``max_frames`` of them; the source stays open.
 
         A recording's scenes have the stage ``decode``; that of a live camera would be mostly waiting and is left out.
-        ``side_by_side`` decodes the next instant of a recording while the networks work on this one; the scenes are
+        ``prefetch`` decodes the next instant of a recording while the networks work on this one; the scenes are
         the same. A live camera reads in threads of its own.
         """
-        instants = islice(_timed(source), most)
-        with Ahead(instants) if side_by_side and not source.is_live else nullcontext(instants) as decoded:
+        instants = islice(_timed(source), max_frames)
+        with Prefetcher(instants) if prefetch and not source.is_live else nullcontext(instants) as decoded:
             for decode_ms, frame_set in decoded:
                 scene = self.step(frame_set)
                 yield scene if source.is_live else replace(scene, stage_ms={"decode": decode_ms, **scene.stage_ms})

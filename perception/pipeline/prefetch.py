@@ -19,7 +19,7 @@ class _End:
     error: BaseException | None
 
 
-class Ahead(Iterator[Item], Generic[Item]):
+class Prefetcher(Iterator[Item], Generic[Item]):
     """The same items in the same order, at most ``depth`` of them computed before they are asked for.
 
     What the iterator raises is raised here, after the items before it. ``close``, or the end of a ``with`` block, ends
@@ -32,7 +32,7 @@ class Ahead(Iterator[Item], Generic[Item]):
         self._waiting: queue.Queue[Item | _End] = queue.Queue(depth)
         self._closed = threading.Event()
         self._ended: _End | None = None
-        self._thread = threading.Thread(target=self._work, args=[iter(items)], daemon=True, name="ahead")
+        self._thread = threading.Thread(target=self._work, args=[iter(items)], daemon=True, name="prefetch")
         self._thread.start()
 
     def __next__(self) -> Item:
@@ -57,7 +57,7 @@ class Ahead(Iterator[Item], Generic[Item]):
                 continue
         self._thread.join()
 
-    def __enter__(self) -> Ahead[Item]:
+    def __enter__(self) -> Prefetcher[Item]:
         return self
 
     def __exit__(

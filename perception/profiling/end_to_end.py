@@ -15,9 +15,9 @@ from perception.detection.roadnet.engines import EngineName
 from perception.geometry.cameras import Rig
 from perception.pipeline.build import build_pipeline
 from perception.pipeline.config import RunConfig
+from perception.pipeline.inputs import open_configured_source
 from perception.profiling import StagedDetector
-from perception.runtime.runner import open_configured
-from perception.runtime.scene_writer import SceneRecorder
+from perception.runtime.scene_writer import SceneWriter
 from perception.weights import WEIGHTS_SUFFIX
 
 EngineVariant = tuple[EngineName, bool]
@@ -60,7 +60,10 @@ class EndToEnd:
             folder = self._folder / str(lap)
             folder.mkdir(parents=True)
             self._pipeline.reset()
-            with closing(open_configured(self._config)) as source, SceneRecorder(source, folder=folder) as recorder:
+            with (
+                closing(open_configured_source(self._config)) as source,
+                SceneWriter(source, folder=folder) as recorder,
+            ):
                 for scene in self._pipeline.run(source):
                     written, _ = recorder.write(scene)
                     times = dict(written.stage_ms)

@@ -26,6 +26,7 @@ from perception.files import write_json
 from perception.geometry.cameras import Rig
 from perception.pipeline.build import BuiltPipeline, build_pipeline
 from perception.pipeline.config import BenchConfig
+from perception.pipeline.inputs import open_configured_source
 from perception.profiling import (
     CameraRing,
     Contender,
@@ -46,10 +47,7 @@ from perception.profiling.scaling import WARM_UP_INSTANTS
 from perception.profiling.tables import EngineAndSize
 from perception.protocols import Detector
 from perception.runtime.progress import RunProgress
-from perception.runtime.run_metadata import write_run_file
-from perception.runtime.runner import make_folder, open_configured
-from perception.runtime.sessions import with_bundled_source
-from perception.runtime.summary import REPORT_FILE
+from perception.runtime.run_metadata import REPORT_FILE, make_run_folder
 from perception.types import FrameSet
 
 PLOT_FILE = "scaling.png"
@@ -57,13 +55,12 @@ _MOST_FRAMES = 48
 """Instants of the recording that are kept in memory and gone through again and again."""
 
 
-def run_bench(config: BenchConfig) -> None:
-    """Measure, print the tables, write ``report.json`` and ``scaling.png``, print their folder last.
+def run_bench(config: BenchConfig, *, tables: Console, progress: Console) -> Path:
+    """Measure, show the tables, write ``report.json`` and ``scaling.png`` into a new folder, return that.
 
     Raises ``UsageError`` for a source that is empty or whose cameras are not calibrated.
     """
-    config = with_bundled_source(config)
-    with closing(open_configured(config)) as source:
+    with closing(open_configured_source(config)) as source:
         rig, name = source.rig, source.name
         if rig is None:
             raise UsageError(f"{name}: its cameras are not calibrated; say with a `rig` where they sit.")
@@ -74,13 +71,13 @@ def run_bench(config: BenchConfig) -> None:
     contenders = _contenders(config, recorded[0], assembly)
     loads = len(_chosen_variants(config, assembly)) + len(contenders) + len(config.cameras) + len(config.objects)
     total = loads * (WARM_UP_INSTANTS + config.instants)
-    with RunProgress(Console(stderr=True, highlight=False), total=total, unit="instants") as progress:
-        end_to_end = _measure_end_to_end(config, rig, assembly, progress.update)
-        engines = measure_engines(contenders, recorded, instants=config.instants, on_instant=progress.update)
+    with RunProgress(progress, total=total, unit="instants") as shown:
+        end_to_end = _measure_end_to_end(config, rig, assembly, shown.update)
+        engines = measure_engines(contenders, recorded, instants=config.instants, on_instant=shown.update)
         camera_loads = [_camera_load(config, rig, recorded, count) for count in config.cameras]
         object_loads = [_object_load(config, rig, count) for count in config.objects]
         scalings = [
-            measure_scaling(what, loads, instants=config.instants, on_instant=progress.update)
+            measure_scaling(what, loads, instants=config.instants, on_instant=shown.update)
             for what, loads in (("cameras", camera_loads), ("objects", object_loads))
         ]
     machine = f"{available_processors()} processors, {assembly.device}"
@@ -89,17 +86,20 @@ def run_bench(config: BenchConfig) -> None:
         f"{name}, {width}x{height} pixels, {assembly.pipeline.detector.name}; {machine}",
         f"tracker and forecaster alone, {len(rig)} cameras; {machine}",
     ]
-    print_end_to_end(end_to_end, Console(highlight=False), detail=details[0])
-    print_engines(engines, Console(highlight=False), detail=details[0])
+    print_end_to_end(end_to_end, tables, detail=details[0])
+    print_engines(engines, tables, detail=details[0])
     for scaling, detail in zip(scalings, details, strict=True):
-        print_scaling(scaling, Console(highlight=False), detail=detail)
+        print_scaling(scaling, tables, detail=detail)
     memory_bytes = _peak_memory_bytes(assembly.device)
-    print_note(
-        Console(highlight=False), f"All engines and sizes at once needed {memory_bytes / 2**30:.1f} GiB of memory."
+    print_note(tables, f"All engines and sizes at once needed {memory_bytes / 2**30:.1f} GiB of memory.")
+    folder = make_run_folder(
+        "bench",
+        config,
+        name=name,
+        device=str(assembly.device),
+        notes=assembly.notes,
+        weights=assembly.weights,
     )
-    folder = make_folder("bench", config, name)
-    notes, weights = assembly.notes, assembly.weights
-    write_run_file(folder, command="bench", config=config, device=str(assembly.device), notes=notes, weights=weights)
     report = {
         "end_to_end": [
             {"detector": title, "image_size_px": size_px, "latency": asdict(latency)}
@@ -111,7 +111,7 @@ def run_bench(config: BenchConfig) -> None:
     }
     write_json(folder / REPORT_FILE, report)
     draw_scaling(scalings, folder / PLOT_FILE, title=f"Time per instant, {machine}")
-    Console(highlight=False).print(str(folder), soft_wrap=True, markup=False)
+    return folder
 
 
 def _contenders(config: BenchConfig, frame_set: FrameSet, assembly: BuiltPipeline) -> list[Contender]:

@@ -30,8 +30,8 @@ class Trained:
     path: Path
 
 
-def run_benchmark(config: EvaluateConfig) -> None:
-    """Print the tables, write ``report.json``, print its folder last. Raises ``UsageError`` for a wrong option."""
+def run_benchmark(config: EvaluateConfig, console: Console) -> Path:
+    """Show the tables on ``console``, write ``report.json`` into a new folder, return that. Raises ``UsageError``."""
     assert config.benchmark is not None
     benchmark = BENCHMARKS[config.benchmark]
     if config.data is None:
@@ -48,7 +48,7 @@ def run_benchmark(config: EvaluateConfig) -> None:
         if benchmark.name != "jaad" or config.split != "test":
             raise UsageError("they are errors on JAAD's test split; leave them out for others.", field="references")
         references = read_references(config.references)
-    console, rng, scores = Console(), np.random.default_rng(config.seed), []
+    rng, scores = np.random.default_rng(config.seed), []
     folds = sorted({one.fold for one in trained}, key=benchmark.folds.index)
     for fold in folds:
         models = [one.model for one in trained if one.fold == fold]
@@ -62,7 +62,7 @@ def run_benchmark(config: EvaluateConfig) -> None:
                     split,
                     models,
                     fold=fold,
-                    neighbours=config.neighbours,
+                    neighbours=config.interactions,
                     rng=rng,
                     references=references,
                 )
@@ -75,7 +75,7 @@ def run_benchmark(config: EvaluateConfig) -> None:
         _print_references(benchmark, each, console)
     if config.split == "test":
         console.print(_published(benchmark))
-    _print_notes(benchmark, scores, console, alone=not config.neighbours)
+    _print_notes(benchmark, scores, console, alone=not config.interactions)
     folder = (
         output_folder(config.output)
         if config.output is not None
@@ -86,12 +86,12 @@ def run_benchmark(config: EvaluateConfig) -> None:
         {
             "benchmark": benchmark.name,
             "split": config.split,
-            "neighbours": config.neighbours,
+            "interactions": config.interactions,
             "weights_sha256": {str(one.path): sha256(one.path) for one in trained},
             "folds": [each.to_json() for each in scores],
         },
     )
-    console.print(str(folder), highlight=False, soft_wrap=True, markup=False)
+    return folder
 
 
 def _trained(name: str, benchmark: Benchmark) -> list[Trained]:

@@ -13,15 +13,18 @@ _EVERY_S = 1.0
 
 
 @dataclass
-class MemoryWatch:
-    """Bytes that this process has in memory, once it has settled, at the end, and at most in between; None before."""
+class MemoryMonitor:
+    """Bytes that this process has in memory: once it has settled, now, and at most since it settled; None before.
+
+    Call ``sample`` while the run goes on.
+    """
 
     settled_bytes: int | None = None
     last_bytes: int | None = None
-    most_bytes: int | None = None
+    peak_bytes: int | None = None
     _next_s: float = 0.0
 
-    def look(self, elapsed_s: float) -> None:
+    def sample(self, elapsed_s: float) -> None:
         """Measure, at most once a second; ``elapsed_s`` since the run began."""
         if elapsed_s < self._next_s:
             return
@@ -29,7 +32,7 @@ class MemoryWatch:
         self.last_bytes = resident_bytes()
         if elapsed_s >= SETTLES_AFTER_S:
             self.settled_bytes = self.settled_bytes or self.last_bytes
-            self.most_bytes = max(self.most_bytes or 0, self.last_bytes)
+            self.peak_bytes = max(self.peak_bytes or 0, self.last_bytes)
 
     @property
     def growth(self) -> float | None:
@@ -52,7 +55,7 @@ class MemoryWatch:
         return {
             "settled_bytes": self.settled_bytes,
             "last_bytes": self.last_bytes,
-            "most_bytes": self.most_bytes,
+            "peak_bytes": self.peak_bytes,
             "growth": self.growth,
         }
 

@@ -1,4 +1,4 @@
-"""What a run was, so that it can be repeated: ``run.yaml``."""
+"""The folder of a run; ``run.yaml`` and ``report.json`` in it say what the run was, so that it can be repeated."""
 
 from __future__ import annotations
 
@@ -8,17 +8,41 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from perception.errors import UsageError, without_credentials
-from perception.files import read_yaml, sha256, write_text
+from perception.evaluation import Report
+from perception.files import read_yaml, sha256, write_json, write_text
 from perception.pipeline.config import RunConfig
+from perception.results import next_run_folder, output_folder
+from perception.runtime.run_stats import RunStats
 
 RUN_FILE = "run.yaml"
+REPORT_FILE = "report.json"
+RUNS = Path("runs")
+"""The folder of all results, where no other is asked for."""
 
 _PACKAGES = ("torch", "torchvision", "opencv-python", "opencv-python-headless", "numpy", "av", "onnxruntime", "ncnn")
+
+
+def make_run_folder(
+    command: str,
+    config: RunConfig,
+    *,
+    name: str,
+    device: str = "none",
+    notes: Sequence[str] = (),
+    weights: Iterable[Path] = (),
+) -> Path:
+    """Make a new folder for the results of ``command`` over the source ``name``, with ``run.yaml`` in it.
+
+    It is ``config.output``, else ``runs/<command>/<name>``; where that holds anything, a number is added. ``device``,
+    ``notes`` and ``weights`` say what the pipeline was. Raises ``PerceptionError`` as ``output_folder`` does.
+    """
+    folder = next_run_folder(RUNS, command, name) if config.output is None else output_folder(config.output)
+    write_run_file(folder, command=command, config=config, device=device, notes=notes, weights=weights)
+    return folder
 
 
 def write_run_file(
@@ -38,14 +62,19 @@ def write_run_file(
     write_text(folder / RUN_FILE, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
 
 
-def read_source(folder: Path) -> str | None:
+def read_run_source(folder: Path) -> str | None:
     """The one source of the run in ``folder``; None where ``run.yaml`` does not tell."""
     try:
-        content: Any = read_yaml(folder / RUN_FILE)
-        sources = content["config"]["source"]
+        sources = read_yaml(folder / RUN_FILE)["config"]["source"]
     except (UsageError, KeyError, TypeError):
         return None
     return str(sources[0]) if isinstance(sources, list) and len(sources) == 1 else None
+
+
+def write_report(folder: Path, report: Report, stats: RunStats | None = None) -> None:
+    """Write ``report.json``: the report and, where something ran, its ``stats``. Raises ``PerceptionError``."""
+    run = {} if stats is None else {"run": stats.to_json()}
+    write_json(folder / REPORT_FILE, {**run, **report.to_json()})
 
 
 def _versions() -> dict[str, str]:

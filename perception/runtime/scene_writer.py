@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from types import TracebackType
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from perception.plugins import WriterOpener
 from perception.protocols import Source
 from perception.results import ResultWriter
 from perception.types import Scene
-from perception.visualization import TrackHistory, VideoWriter, Window, draw_scene
+from perception.visualization import TrackHistory, VideoWriter, draw_scene
 
 VIDEO_FILE = "scene.mp4"
 
@@ -21,11 +25,23 @@ MAX_RATE_FPS = 240.0
 """The first frames of a network camera may come in a burst, which is no rate to write a video with."""
 
 
-class SceneRecorder:
+class Display(Protocol):
+    """Shows pictures, such as a window on the screen."""
+
+    def show(self, picture: NDArray[np.uint8]) -> bool:
+        """Show ``picture`` (H, W, 3), uint8 RGB; False when the user wants the end."""
+        ...
+
+    def close(self) -> None:
+        """End it; safe to call when the user has closed it."""
+        ...
+
+
+class SceneWriter:
     """Draws each scene for the video and the window, and writes the tables; a context manager.
 
-    ``folder`` None writes no files, ``video`` False none but the tables; ``writers`` open further outputs. Raises
-    ``PerceptionError`` when a file cannot be written.
+    ``folder`` None writes no files, ``video`` False none but the tables. ``writers`` get each scene last; ``window`` is
+    not closed. Raises ``PerceptionError`` when a file cannot be written.
     """
 
     def __init__(
@@ -33,7 +49,7 @@ class SceneRecorder:
         source: Source,
         *,
         folder: Path | None,
-        window: Window | None = None,
+        window: Display | None = None,
         video: bool = True,
         writers: Sequence[WriterOpener] = (),
     ) -> None:
@@ -42,27 +58,18 @@ class SceneRecorder:
         self._window = window
         # From above there is room for a longer past than in an image.
         self._history = TrackHistory(span_s=2.0 if self._rig is None else 3.0)
-        self._files = ExitStack()
         self._tables: ResultWriter | None = None
         self._video: VideoWriter | None = None
-        if folder is not None:
-            self._tables = self._files.enter_context(ResultWriter(folder, cameras=source.cameras))
-            if video:
-                pictures = VideoWriter(folder / VIDEO_FILE, rate_fps=min(source.rate_fps, MAX_RATE_FPS))
-                self._video = self._files.enter_context(pictures)
-        if window is not None:
-            self._files.callback(window.close)
-        self._further = []
-        try:
-            for open_writer in writers:
-                writer = open_writer(folder, source)
-                self._files.callback(writer.close)
-                self._further.append(writer)
-        except BaseException:
-            self._files.close()
-            raise
+        with ExitStack() as files:  # closes what is open already where the next one cannot be opened
+            if folder is not None:
+                self._tables = files.enter_context(ResultWriter(folder, cameras=source.cameras))
+                if video:
+                    rate_fps = min(source.rate_fps, MAX_RATE_FPS)
+                    self._video = files.enter_context(VideoWriter(folder / VIDEO_FILE, rate_fps=rate_fps))
+            self._writers = [files.enter_context(closing(open_writer(folder, source))) for open_writer in writers]
+            self._files = files.pop_all()
 
-    def __enter__(self) -> SceneRecorder:
+    def __enter__(self) -> SceneWriter:
         return self
 
     def __exit__(
@@ -71,7 +78,10 @@ class SceneRecorder:
         self._files.__exit__(kind, error, trace)
 
     def write(self, scene: Scene, *, rate_fps: float | None = None, remark: str = "") -> tuple[Scene, bool]:
-        """The scene, the stages ``draw``, ``encode`` and ``write`` added; and False when the user closed the window."""
+        """The scene with the milliseconds of drawing and writing; and False when the user closed the window.
+
+        The stages are ``draw``, ``encode``, ``write`` and ``writers``, as far as they are done.
+        """
         stage_ms = dict(scene.stage_ms)
         goes_on = True
         if self._video is not None or self._window is not None:
@@ -92,10 +102,13 @@ class SceneRecorder:
                 stage_ms["encode"] = 1e3 * (perf_counter() - started_s)
             if self._window is not None:
                 goes_on = self._window.show(picture)
-        if self._tables is not None or self._further:
+        if self._tables is not None:
             started_s = perf_counter()
-            for writer in (self._tables, *self._further):
-                if writer is not None:
-                    writer.write(replace(scene, stage_ms=dict(stage_ms)))
+            self._tables.write(replace(scene, stage_ms=stage_ms))
             stage_ms["write"] = 1e3 * (perf_counter() - started_s)
+        if self._writers:
+            started_s = perf_counter()
+            for writer in self._writers:
+                writer.write(replace(scene, stage_ms=stage_ms))
+            stage_ms["writers"] = 1e3 * (perf_counter() - started_s)
         return replace(scene, stage_ms=stage_ms), goes_on

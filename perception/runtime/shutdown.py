@@ -11,7 +11,7 @@ from typing import Any
 _SIGNALS = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "the system asked for it"}
 
 
-class StopRequest:
+class ShutdownRequest:
     """While the block runs, the first Ctrl-C (or SIGTERM) sets ``reason`` and a second one interrupts at once.
 
     ``on_stop`` is called once, in another thread: it wakes a source that waits for a camera. ``after_s`` asks for the
@@ -24,7 +24,7 @@ class StopRequest:
         self._previous: dict[signal.Signals, Any] = {}
         self._timer = None if after_s is None else threading.Timer(after_s, self.ask, args=["the time was up"])
 
-    def __enter__(self) -> StopRequest:
+    def __enter__(self) -> ShutdownRequest:
         # Only the main thread may take signals; in another one the caller ends the run itself.
         if threading.current_thread() is threading.main_thread():
             self._previous = {number: signal.signal(number, self._on_signal) for number in _SIGNALS}

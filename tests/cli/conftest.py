@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.commands import Command, Ran
-from support.moving_boxes import build_boxes, choose_boxes, write_street, write_street_recording
+from support.commands import BOXES_OPTIONS, Command, Ran
+from support.moving_boxes import write_street, write_street_recording
 
 from perception.cli import run
 
@@ -27,14 +27,13 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
 
 
 @pytest.fixture
-def boxes_command(command: Command, monkeypatch: pytest.MonkeyPatch) -> Command:
-    """The same with the detector of red boxes and constant velocity."""
-    import perception.runtime.evaluate
-    import perception.runtime.runner
+def boxes_command(command: Command) -> Command:
+    """The same with the detector of red boxes and constant velocity, where the command takes them."""
 
-    monkeypatch.setattr(perception.runtime.runner, "build_pipeline", build_boxes)
-    monkeypatch.setattr(perception.runtime.evaluate, "choose_detector", choose_boxes)
-    return command
+    def run_with_boxes(name: object, *arguments: object) -> Ran:
+        return command(name, *BOXES_OPTIONS, *arguments)
+
+    return run_with_boxes
 
 
 @pytest.fixture

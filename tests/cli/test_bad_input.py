@@ -7,7 +7,6 @@ import pickle
 import resource
 import socket
 import subprocess
-import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +15,7 @@ import cv2
 import numpy as np
 import pytest
 import yaml
-from support.commands import BOXES_SCRIPT, Command
+from support.commands import Command, boxes_process, process_environment
 from support.media import write_image
 from support.mjpeg_server import MjpegServer
 from support.moving_boxes import street_image, write_street, write_street_recording
@@ -260,9 +259,9 @@ def test_a_disk_that_is_full_leaves_what_was_written(tmp_path: Path) -> None:
 
     # Python ignores SIGXFSZ: writing past the limit fails as on a full disk.
     done = subprocess.run(
-        [sys.executable, "-c", BOXES_SCRIPT, "demo", "--source", str(video)],
+        boxes_process("demo", "--source", str(video)),
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(TESTS)},
+        env=process_environment(),
         preexec_fn=limit_file_size,
         capture_output=True,
         text=True,

@@ -41,7 +41,7 @@ def test_one_training_is_set_beside_the_baselines(command: Command, tmp_path: Pa
     assert ran.code == 0, ran.err
     assert ran.folder.name.startswith("kitti-test")
     report = _report(ran.folder)
-    assert (report["benchmark"], report["split"], report["neighbours"]) == ("kitti", "test", True)
+    assert (report["benchmark"], report["split"], report["interactions"]) == ("kitti", "test", True)
     assert list(report["weights_sha256"]) == [str(weights)]
     (fold,) = report["folds"]
     assert (fold["targets"], fold["groups"], fold["seeds"]) == (44, 2, 1)
@@ -49,7 +49,7 @@ def test_one_training_is_set_beside_the_baselines(command: Command, tmp_path: Pa
     assert fold["figures"]["FDE 4 s"]["spread"] is None
     for heading in ("TrajectoryGRU", "Kalman", "FDE 4 s", "44 targets, 1 seed", "MANTRA"):
         assert heading in ran.out
-    assert "--alone" not in ran.out
+    assert "Interactions are not used" not in ran.out
 
 
 def test_a_folder_of_trainings_is_their_mean_and_deviation(command: Command, tmp_path: Path) -> None:
@@ -64,9 +64,9 @@ def test_a_folder_of_trainings_is_their_mean_and_deviation(command: Command, tmp
     assert (fold["targets"], fold["seeds"]) == (2, 2)
     assert fold["figures"]["minADE_1"]["spread"] > 0
     assert "2 seeds" in ran.out
-    alone = command(*arguments, "--output", "alone", "--alone")
+    alone = command(*arguments, "--output", "alone", "--no-interactions")
     assert alone.code == 0, alone.err
-    assert _report(alone.folder)["neighbours"] is False
+    assert _report(alone.folder)["interactions"] is False
     assert "Interactions are not used" in alone.out
     (silent,) = _report(alone.folder)["folds"]
     assert silent["figures"]["minADE_1"]["model"] != fold["figures"]["minADE_1"]["model"]

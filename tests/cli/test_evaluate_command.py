@@ -78,11 +78,11 @@ def test_a_fault_in_what_is_known_of_objects_is_told_before_the_run(
     assert not Path("results").exists()
 
 
-@pytest.mark.parametrize(("option", "expected"), [("--vehicles", ["vehicles"]), ("--each", ["each"])])
+@pytest.mark.parametrize(("grouping", "expected"), [("vehicles", ["vehicles"]), ("each", ["each"])])
 def test_one_way_of_counting_classes(
-    boxes_command: Command, street_recording: Path, option: str, expected: list[str]
+    boxes_command: Command, street_recording: Path, grouping: str, expected: list[str]
 ) -> None:
-    ran = boxes_command("evaluate", street_recording, option, "--max-frames", "3")
+    ran = boxes_command("evaluate", street_recording, "--grouping", grouping, "--max-frames", "3")
     assert [part["grouping"] for part in report_in(ran.folder)["detection"]] == expected
 
 
@@ -131,7 +131,7 @@ def test_a_surround_view_is_one_batch_with_its_own_spellings(boxes_command: Comm
         cameras[name] = {"image": f"images/{name}.png", "objects": objects}
     path = tmp_path / "rig" / "frames.json"
     path.write_text(json.dumps({"frames": [{"cameras": cameras}]}))
-    ran = boxes_command("evaluate", "--images", path, "--vehicles", "--min-height", "10")
+    ran = boxes_command("evaluate", "--images", path, "--grouping", "vehicles", "--min-height", "10")
     assert ran.code == 0, ran.err
     (vehicles,) = report_in(ran.folder)["detection"]
     assert vehicles["image_count"] == 2
@@ -139,9 +139,9 @@ def test_a_surround_view_is_one_batch_with_its_own_spellings(boxes_command: Comm
     assert vehicles["overall"]["recall"] == 1.0
     assert vehicles["overall"]["precision"] == 0.5
     assert "1/1 batches" in ran.err
-    (lowest,) = report_in(boxes_command("evaluate", "--images", path, "--vehicles", "--min-height", "90").folder)[
-        "detection"
-    ]
+    (lowest,) = report_in(
+        boxes_command("evaluate", "--images", path, "--grouping", "vehicles", "--min-height", "90").folder
+    )["detection"]
     assert lowest["overall"]["truth_count"] == 0
     assert lowest["overall"]["ignored_truth_count"] == 2
 
@@ -196,7 +196,8 @@ def test_the_teacher_by_the_same_command_has_its_known_figures(command: Command,
         teacher,
         "--forecaster",
         "constant-velocity",
-        "--vehicles",
+        "--grouping",
+        "vehicles",
         "--device",
         "cpu",
         "--iou",

@@ -72,7 +72,7 @@ def test_a_recording(boxes_command: Command, flawed_recording: Path) -> None:
     ]
     assert [part["name"] for part in breakdown["factors"]["height"]] == ["16-32 px", "32-64 px"]
     assert [part["name"] for part in breakdown["factors"]["light"]] == ["bright"]
-    assert set(breakdown["factors"]) == {"class", "height", "light"}
+    assert set(breakdown["factors"]) == {"class", "height", "light", "border"}
     for words in ("Recall by condition", "16-32 px", "Light"):
         assert words in ran.out
 
@@ -95,7 +95,7 @@ def test_only_the_frames_of_the_run_count(boxes_command: Command, flawed_recordi
 
 
 def test_vehicles_alone(boxes_command: Command, flawed_recording: Path) -> None:
-    ran = boxes_command("evaluate", flawed_recording, "--failures", "5", "--vehicles")
+    ran = boxes_command("evaluate", flawed_recording, "--failures", "5", "--grouping", "vehicles")
     assert [part["kind"] for part in report_in(ran.folder)["failures"]] == ["false alarm"]
     assert "misses.jpg" not in names_in(ran.folder / "failures")
 
@@ -133,7 +133,7 @@ def test_labelled_images(boxes_command: Command, tmp_path: Path) -> None:
         ],
     }
     (folder / "val.json").write_text(json.dumps(content))
-    ran = boxes_command("evaluate", "--images", folder / "val.json", "--failures", "3", "--each")
+    ran = boxes_command("evaluate", "--images", folder / "val.json", "--failures", "3", "--grouping", "each")
     assert ran.code == 0, ran.err
     names = names_in(ran.folder / "failures")
     assert [name for name in names if name.startswith("miss-")] == [

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +12,7 @@ from pathlib import Path
 import av
 import pytest
 import yaml
-from support.commands import BOXES_SCRIPT, RESULT_FILES, Command, names_in
+from support.commands import RESULT_FILES, Command, boxes_process, names_in, process_environment
 from support.media import write_video
 from support.mjpeg_server import MjpegServer
 from support.moving_boxes import street_image
@@ -98,9 +96,9 @@ def test_ctrl_c_ends_a_stream_that_waits_for_its_camera(
     tmp_path: Path, camera: MjpegServer, number: signal.Signals
 ) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-c", BOXES_SCRIPT, "stream", "--source", camera.url],
+        boxes_process("stream", "--source", camera.url),
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(TESTS)},
+        env=process_environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -131,9 +129,9 @@ def test_a_camera_without_a_picture_is_an_error_and_leaves_no_folder(boxes_comma
 def test_ctrl_c_before_the_first_picture_has_the_shells_exit_code(tmp_path: Path) -> None:
     with MjpegServer([], hold_open=True) as server:
         process = subprocess.Popen(
-            [sys.executable, "-c", BOXES_SCRIPT, "stream", "--source", server.url],
+            boxes_process("stream", "--source", server.url),
             cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(TESTS)},
+            env=process_environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -65,18 +65,18 @@ def test_classes_are_a_list_or_separated_by_commas() -> None:
         ("half", "perhaps"),
     ],
 )
-def test_a_bad_value_names_the_option_or_file_and_key(key: str, value: object, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=rf"^--{key.replace('_', '-')} ") as caught:
+def test_a_bad_value_names_the_key_and_the_file(key: str, value: object, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=rf"^{key} ") as caught:
         load_config(RunConfig, path=None, options={key: value})
     assert "\n" not in str(caught.value)
     path = write(tmp_path / "bad.yaml", {key: value})
-    with pytest.raises(UsageError, match=rf"bad\.yaml: {key}: "):
+    with pytest.raises(UsageError, match=rf"bad\.yaml: {key} "):
         load_config(RunConfig, path=path, options={})
 
 
 def test_a_bad_key_of_the_file_is_an_error_even_where_an_option_overrides_it(tmp_path: Path) -> None:
     path = write(tmp_path / "bad.yaml", {"conf": 7})
-    with pytest.raises(UsageError, match=r"bad\.yaml: conf: 7"):
+    with pytest.raises(UsageError, match=r"bad\.yaml: conf 7"):
         load_config(RunConfig, path=path, options={"conf": 0.2})
 
 

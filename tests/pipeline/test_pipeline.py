@@ -99,11 +99,9 @@ def test_replay_gives_the_same_scenes(tmp_path: Path) -> None:
         assert_same(scene, other)
 
 
-def test_decoding_side_by_side_gives_the_same_scenes(tmp_path: Path) -> None:
+def test_decoding_prefetch_gives_the_same_scenes(tmp_path: Path) -> None:
     video = write_street(tmp_path / "street.mp4")
-    runs = [
-        list(box_pipeline().run(open_source([str(video)]), side_by_side=side_by_side)) for side_by_side in (False, True)
-    ]
+    runs = [list(box_pipeline().run(open_source([str(video)]), prefetch=prefetch)) for prefetch in (False, True)]
     assert [len(scenes) for scenes in runs] == [24, 24]
     for scene, other in zip(*runs, strict=True):
         assert_same(scene, other)
@@ -121,9 +119,9 @@ def test_no_instant_is_decoded_beyond_those_that_are_asked_for(tmp_path: Path) -
                 taken.append(number)
                 yield street_frame_set(number)
 
-    for side_by_side in (False, True):
+    for prefetch in (False, True):
         taken.clear()
-        scenes = list(box_pipeline().run(Counted(), most=4, side_by_side=side_by_side))  # type: ignore[arg-type]
+        scenes = list(box_pipeline().run(Counted(), max_frames=4, prefetch=prefetch))  # type: ignore[arg-type]
         assert len(scenes) == 4 and taken == [0, 1, 2, 3]
 
 

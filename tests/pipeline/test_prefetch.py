@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from perception.pipeline.prefetch import Ahead
+from perception.pipeline.prefetch import Prefetcher
 
 
 def ahead_threads() -> int:
@@ -16,7 +16,7 @@ def ahead_threads() -> int:
 
 @pytest.mark.parametrize("depth", [1, 3, 100])
 def test_the_same_items_in_the_same_order(depth: int) -> None:
-    with Ahead(range(50), depth=depth) as items:
+    with Prefetcher(range(50), depth=depth) as items:
         assert list(items) == list(range(50))
         assert list(items) == []
     assert ahead_threads() == 0
@@ -30,7 +30,7 @@ def test_the_next_item_is_computed_while_the_last_is_used() -> None:
             event.set()
             yield number
 
-    with Ahead(watched()) as items:
+    with Prefetcher(watched()) as items:
         assert next(items) == 0
         assert begun[1].wait(10)  # nobody has asked for it yet
 
@@ -43,7 +43,7 @@ def test_no_more_than_the_depth_is_computed_ahead() -> None:
             computed.append(number)
             yield number
 
-    with Ahead(counted(), depth=2) as items:
+    with Prefetcher(counted(), depth=2) as items:
         for _ in range(5):
             next(items)
         # Two wait and one is in the hands of the thread.
@@ -55,7 +55,7 @@ def test_an_error_comes_after_the_items_before_it() -> None:
         yield 1
         raise OSError("the disk is gone")
 
-    with Ahead(broken()) as items:
+    with Prefetcher(broken()) as items:
         assert next(items) == 1
         with pytest.raises(OSError, match="the disk is gone"):
             next(items)
@@ -72,7 +72,7 @@ def test_closing_ends_the_thread_and_the_generator_behind_it() -> None:
         finally:
             ended.set()
 
-    items = Ahead(endless())
+    items = Prefetcher(endless())
     assert next(items) == 0
     items.close()
     items.close()
@@ -82,15 +82,15 @@ def test_closing_ends_the_thread_and_the_generator_behind_it() -> None:
 
 def test_two_behind_one_another_end_together() -> None:
     def doubled() -> Iterator[int]:
-        with Ahead(iter(range(1000))) as numbers:
+        with Prefetcher(iter(range(1000))) as numbers:
             for number in numbers:
                 yield 2 * number
 
-    with Ahead(doubled()) as items:
+    with Prefetcher(doubled()) as items:
         assert [next(items) for _ in range(3)] == [0, 2, 4]
     assert ahead_threads() == 0
 
 
 def test_a_depth_of_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="depth: expected one or more, got 0"):
-        Ahead([1], depth=0)
+        Prefetcher([1], depth=0)

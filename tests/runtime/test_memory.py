@@ -8,21 +8,21 @@ from pathlib import Path
 import pytest
 
 from perception.runtime import memory
-from perception.runtime.memory import MemoryWatch, resident_bytes
+from perception.runtime.memory import MemoryMonitor, resident_bytes
 
 
 def test_growth_counts_from_when_the_run_has_settled(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = iter([100, 900, 1000, 1200, 1100])
     monkeypatch.setattr(memory, "resident_bytes", lambda: next(sizes) * 2**20)
-    watch = MemoryWatch()
+    watch = MemoryMonitor()
     for elapsed_s in (0.0, 0.5, 20.0, 30.0, 30.2, 60.0):
-        watch.look(elapsed_s)
+        watch.sample(elapsed_s)
         assert (watch.growth is None) == (elapsed_s < 30)
-    watch.look(600.0)
+    watch.sample(600.0)
     assert watch.growth == pytest.approx(0.1)
-    assert watch.to_json()["most_bytes"] == 1200 * 2**20
+    assert watch.to_json()["peak_bytes"] == 1200 * 2**20
     assert watch.line() == "Memory: 1,000 MiB after 30 s, 1,100 MiB at the end (+10.0%)."
-    assert MemoryWatch().line() == ""
+    assert MemoryMonitor().line() == ""
 
 
 def test_what_is_allocated_is_seen(tmp_path: Path) -> None:

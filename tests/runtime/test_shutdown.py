@@ -5,12 +5,12 @@ import threading
 
 import pytest
 
-from perception.runtime.shutdown import StopRequest
+from perception.runtime.shutdown import ShutdownRequest
 
 
 def test_the_first_signal_asks_and_the_second_interrupts() -> None:
     closed = threading.Event()
-    with StopRequest(on_stop=closed.set) as stop:
+    with ShutdownRequest(on_stop=closed.set) as stop:
         assert stop.reason is None
         signal.raise_signal(signal.SIGINT)
         assert stop.reason == "Ctrl-C"
@@ -22,14 +22,14 @@ def test_the_first_signal_asks_and_the_second_interrupts() -> None:
 
 def test_the_handlers_are_given_back() -> None:
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
-    with StopRequest(on_stop=lambda: None):
+    with ShutdownRequest(on_stop=lambda: None):
         assert signal.getsignal(signal.SIGINT) != before[0]
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
 
 
 def test_the_time_asks_by_itself() -> None:
     closed = threading.Event()
-    with StopRequest(on_stop=closed.set, after_s=0.01) as stop:
+    with ShutdownRequest(on_stop=closed.set, after_s=0.01) as stop:
         assert closed.wait(10)
     assert stop.reason == "the time was up"
     assert not stop.is_interrupt
@@ -43,7 +43,7 @@ def test_the_first_reason_counts_and_the_source_is_closed_once() -> None:
         closings.append(1)
         done.set()
 
-    with StopRequest(on_stop=close) as stop:
+    with ShutdownRequest(on_stop=close) as stop:
         stop.ask("one")
         stop.ask("two")
         assert done.wait(10)
@@ -55,7 +55,7 @@ def test_another_thread_may_not_take_signals_and_does_not_try() -> None:
 
     def work() -> None:
         try:
-            with StopRequest(on_stop=lambda: None) as stop:
+            with ShutdownRequest(on_stop=lambda: None) as stop:
                 stop.ask("enough")
         except BaseException as error:
             failures.append(error)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,15 +19,13 @@ RESULT_FILES = [
 ]
 """What demo and stream leave behind."""
 
-BOXES_SCRIPT = """
-import sys
-import perception.runtime.runner
-from support.moving_boxes import build_boxes
-perception.runtime.runner.build_pipeline = build_boxes
-from perception.cli import main
-main()
-"""
-"""The command in a process of its own, with the detector of red boxes."""
+BOXES_OPTIONS = ("--detector", "support.moving_boxes:open_box_detector", "--forecaster", "constant-velocity")
+"""A detector that finds red boxes, in the place of a network."""
+
+
+def boxes_process(name: str, *arguments: str) -> list[str]:
+    """The command line of a process of its own, with the detector of red boxes."""
+    return [sys.executable, "-m", "perception", name, *BOXES_OPTIONS, *arguments]
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,12 @@ class Ran:
         assert self.err.endswith(f"{line}\n")
         assert "Traceback" not in self.err
         return line.removeprefix("Error: ")
+
+
+def process_environment() -> dict[str, str]:
+    """The environment for a process of its own that is to import this package and the tests' helpers."""
+    tests = Path(__file__).parents[1]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(tests), str(tests.parent)])}
 
 
 Command = Callable[..., Ran]

@@ -13,9 +13,11 @@ from scipy import ndimage
 from support.media import write_video
 
 from perception.forecasting.baselines import ConstantVelocityForecaster
-from perception.pipeline.build import BuiltPipeline, DetectorChoice
+from perception.geometry.cameras import Rig
+from perception.pipeline.build import BuiltPipeline
 from perception.pipeline.config import RunConfig
 from perception.pipeline.pipeline import Pipeline
+from perception.plugins import DetectorRequest
 from perception.tracking import ImageTracker
 from perception.types import NO_FEATURE_SPACE, Detections, Frame
 
@@ -83,15 +85,15 @@ class BoxDetector:
         )
 
 
+def open_box_detector(request: DetectorRequest) -> BoxDetector:
+    """For ``--detector support.moving_boxes:open_box_detector``."""
+    return BoxDetector()
+
+
 def box_pipeline() -> Pipeline:
     return Pipeline(detector=BoxDetector(), tracker=ImageTracker(), forecaster=ConstantVelocityForecaster())
 
 
-def build_boxes(config: RunConfig, **_: object) -> BuiltPipeline:
+def build_boxes(config: RunConfig, *, rig: Rig | None = None) -> BuiltPipeline:
     """Stands in for ``perception.pipeline.build.build_pipeline`` where a test is about the plumbing."""
     return BuiltPipeline(box_pipeline(), torch.device("cpu"), ["Detector: red boxes.", "Forecaster: straight on."])
-
-
-def choose_boxes(config: RunConfig, **_: object) -> DetectorChoice:
-    """Stands in for ``perception.pipeline.build.choose_detector``."""
-    return DetectorChoice(BoxDetector(), torch.device("cpu"), "Detector: red boxes.", ())

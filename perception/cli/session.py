@@ -1,0 +1,113 @@
+"""What demo, stream and evaluate share: assemble, hand over to the library, say how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from rich import box
+from rich.table import Table
+
+from perception.cli.terminal import Terminal
+from perception.evaluation import Report
+from perception.pipeline.build import BuiltPipeline, build_pipeline
+from perception.pipeline.config import RunConfig
+from perception.plugins import find_writer_plugin
+from perception.protocols import Source
+from perception.runtime.run_metadata import make_run_folder, write_report
+from perception.runtime.run_stats import COMPLETE, FAILED, RunResult, RunStats
+from perception.runtime.runner import run_pipeline
+from perception.types import Scene
+from perception.visualization import Window
+
+
+def run_configured(
+    command: str,
+    config: RunConfig,
+    source: Source,
+    terminal: Terminal,
+    *,
+    duration_s: float | None = None,
+    video: bool = True,
+    prefetch: bool = False,
+    on_scene: Callable[[Scene], None] | None = None,
+) -> tuple[BuiltPipeline, RunResult]:
+    """Build the pipeline that ``config`` asks for and run it over ``source``, as ``run_pipeline`` does."""
+    built = build_pipeline(config, rig=source.rig, frame_counts=source.frame_counts)
+    for note in built.notes:
+        terminal.note(note)
+
+    def make_folder() -> Path:
+        return make_run_folder(
+            command,
+            config,
+            name=source.name,
+            device=str(built.device),
+            notes=built.notes,
+            weights=built.weights,
+        )
+
+    result = run_pipeline(
+        built.pipeline,
+        source,
+        folder=make_folder if config.save else None,
+        video=video,
+        writers=[find_writer_plugin(spec) for spec in config.writer],
+        window=_open_window(terminal) if config.show else None,
+        max_frames=config.max_frames,
+        duration_s=duration_s,
+        prefetch=prefetch,
+        on_scene=on_scene,
+        console=terminal.err,
+    )
+    return built, result
+
+
+def finish(result: RunResult, report: Report, terminal: Terminal, *, has_table: bool = True) -> None:
+    """Write ``report.json``, say what happened, print the folder. Raises what broke the run off."""
+    stats, folder = result.stats, result.folder
+    if folder is not None:
+        write_report(folder, report, stats)
+    if has_table:
+        _print_summary(terminal, report, stats)
+    for warning in stats.warnings:
+        terminal.note(f"Note: {warning}")
+    if stats.dropped_frames:
+        terminal.note(f"Note: {stats.dropped_frames} frames were dropped because newer ones were there.")
+    if stats.ended not in (COMPLETE, FAILED):
+        terminal.note(f"Ended early: {stats.ended}.{' All files are whole.' if folder is not None else ''}")
+    if folder is not None:
+        terminal.result(folder)
+    result.raise_failure()
+
+
+def _open_window(terminal: Terminal) -> Window | None:
+    """A window; without a screen a sentence on why there is none."""
+    window, reason = Window.open("perception")
+    if window is None:
+        terminal.note(f"--show: no window, because {reason}; the run goes on without.")
+    return window
+
+
+def _print_summary(terminal: Terminal, report: Report, stats: RunStats) -> None:
+    terminal.say(
+        f"{stats.instants:,} frames, {stats.rate_fps:.1f} per second; {stats.detections:,} detections, "
+        f"{len(stats.track_ids):,} objects."
+    )
+    latency = report.latency
+    if latency is not None and latency.total is not None:
+        stages = {**latency.per_stage, "all": latency.total}
+        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
+        table.add_column("ms")
+        for stage in stages:
+            table.add_column(stage, justify="right", no_wrap=True)
+        table.add_row("median", *(f"{scores.p50_ms:.1f}" for scores in stages.values()))
+        table.add_row("95%", *(f"{scores.p95_ms:.1f}" for scores in stages.values()))
+        terminal.out.print(table)
+    online_error = stats.online_error.line()
+    if online_error:
+        terminal.say(f"Forecasts against the later tracks (online error): {online_error}.")
+    if stats.memory.line():
+        terminal.say(stats.memory.line())
+    if report.detection or report.tracking or report.forecasting:
+        terminal.out.print(report.summary(), markup=False)

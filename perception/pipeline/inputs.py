@@ -1,0 +1,45 @@
+"""Opens the source that a configuration names."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import replace
+
+from perception.errors import UsageError
+from perception.files import bundled
+from perception.geometry.cameras import Rig
+from perception.pipeline.config import Config, RunConfig
+from perception.protocols import Source
+from perception.sources import open_source, read_rig
+
+BUNDLED_RECORDING = "data/recording"
+
+
+def with_bundled_source(config: Config) -> Config:
+    """``config``, with the bundled drive where it names no source."""
+    return config if config.source else config.model_copy(update={"source": [str(bundled(BUNDLED_RECORDING))]})
+
+
+def open_configured_source(config: RunConfig) -> Source:
+    """The source that ``config`` names, with its rig; raises as ``open_source`` and ``read_rig`` do."""
+    rig = None if config.rig is None else read_rig(config.rig)
+    if config.road_height is not None:
+        rig = replace(rig or _own_rig(config), road_height_m=config.road_height)
+        for name, depth_m in rig.below_road_m.items():
+            raise UsageError(
+                f"the camera {name} would be {depth_m:.2f} m below the road; correct it, or the camera's "
+                "vehicle_from_camera (z points up).",
+                field="road_height",
+                value=config.road_height,
+            )
+    return open_source(config.source, stride=config.stride, newest_only=True, rig=rig)
+
+
+def _own_rig(config: RunConfig) -> Rig:
+    """The calibration that the recording brings."""
+    with closing(open_source(config.source)) as source:
+        if source.rig is None:
+            raise UsageError(
+                "the cameras are not calibrated; give a `rig` too.", field="road_height", value=config.road_height
+            )
+        return source.rig
