@@ -44,7 +44,7 @@ NOT_HERE = {
 
 SHORTER = {
     "simulate": ["--duration", "0.2", "--cameras", "front", "--size", "320x180"],
-    "bench": ["--cameras", "1,2", "--objects", "10", "--instants", "1", "--imgsz", "128"],
+    "bench": ["--cameras", "1,2", "--objects", "10", "--instants", "1", "--imgsz", "128", "--sizes", "128"],
     "perception demo --source drive": ["--max-frames", "3"],
     "perception evaluate drive --min-height 12 --min-visible 0.5": ["--max-frames", "3"],
     "perception evaluate data/recording": ["--max-frames", "3"],
