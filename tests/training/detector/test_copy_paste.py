@@ -154,39 +154,39 @@ def test_what_was_pasted_over_is_neither_object_nor_background():
 
 def test_nothing_is_pasted_beside_the_picture():
     """Of a view that is smaller than its canvas the padding stays grey."""
-    cutouts, image = OverTheUpperHalf(), replace(bright_box_image((60, 30, 110, 70), scale=(0.3, 0.5)), paste=1.0)
+    cutouts, image = OverTheUpperPart(), replace(bright_box_image((60, 30, 110, 70), scale=(0.3, 0.5)), paste=1.0)
     for seed in range(20):
         random_view(image, np.random.default_rng(seed), 224, 128, cutouts)
     assert all((picture[1:-1, 1:-1] != PADDING_GREY).all() for picture in cutouts.pictures)
     assert all(0.25 < len(picture) / 128 < 0.6 for picture in cutouts.pictures)
 
 
-class OverTheUpperHalf:
-    """Pastes nothing that is an object, but covers half of the picture; remembers what it was given."""
+class OverTheUpperPart:
+    """Pastes nothing that is an object, but covers the upper part of the picture; remembers what it was given."""
 
-    def __init__(self) -> None:
+    def __init__(self, share: float = 0.5) -> None:
         self.pictures: list[np.ndarray] = []
+        self.share = share
 
     def paste(self, picture: np.ndarray, rng: np.random.Generator) -> Pasted:
         self.pictures.append(picture)
         cover = np.zeros(picture.shape[:2], bool)
-        cover[: len(cover) // 2] = True
+        cover[: int(len(cover) * self.share)] = True
         none = np.zeros(0, int)
         return Pasted(picture, np.zeros((0, 4), np.float32), none, none, np.zeros(0), cover)
 
 
-def test_what_was_half_cropped_and_then_half_covered_is_mostly_hidden():
-    # Twice as wide as the canvas: of the object, which fills the picture, half is seen, and a quarter after pasting.
+def test_what_was_half_cropped_and_then_mostly_covered_is_hidden():
+    # Twice as wide as the canvas: of the object, which fills the picture, half is seen, and a tenth after pasting. A
+    # quarter of something so large would do.
     image = replace(bright_box_image((0, 0, 160, 96), scale=(2.0, 2.0)), paste=1.0)
     for seed in range(10):
-        view = random_view(image, np.random.default_rng(seed), 160, 192, OverTheUpperHalf())
-        assert len(view.labels) == 0 and view.ignore_labels.tolist() == [0]
-        assert (
-            len(
-                random_view(replace(image, paste=0.0), np.random.default_rng(seed), 160, 192, OverTheUpperHalf()).labels
-            )
-            == 1
+        half, most, none = (
+            random_view(replace(image, paste=paste), np.random.default_rng(seed), 160, 192, OverTheUpperPart(share))
+            for share, paste in ((0.5, 1.0), (0.8, 1.0), (0.8, 0.0))
         )
+        assert len(most.labels) == 0 and most.ignore_labels.tolist() == [0]
+        assert len(half.labels) == len(none.labels) == 1
 
 
 def test_the_rider_of_a_pasted_machine_may_be_a_pedestrian():
