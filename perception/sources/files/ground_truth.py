@@ -14,7 +14,7 @@ from perception.errors import UsageError
 from perception.sources.files.csv_tables import CsvTable, read_csv
 from perception.sources.files.lazy_frame import RecordedCamera
 from perception.sources.files.recording import RECORDING_FILE, open_cameras, open_mot, read_recording_file
-from perception.taxonomy import CLASSES
+from perception.taxonomy import CLASSES, label_of
 from perception.types import BoxTable, ObjectTable
 
 MOT_COLUMNS = ("frame", "id", "x", "y", "w", "h", "conf", "class", "visibility")
@@ -109,12 +109,12 @@ def _reject_past_end(table: CsvTable, is_past: NDArray[np.bool_], column: str, c
 
 
 def _labels(table: CsvTable) -> IntArray:
-    """(M,) the column ``class`` as indices into ``CLASSES``."""
-    classes = np.array(table.columns["class"], dtype=np.str_)
-    matches = classes[:, None] == np.array(CLASSES)
-    table.reject(~matches.any(axis=1), "class", f"unknown class, expected {', '.join(CLASSES)}")
-    labels: IntArray = matches.argmax(axis=1).astype(np.int64)
-    return labels
+    """(M,) the column ``class`` as indices into ``CLASSES``; other data sets' names for them are translated."""
+    known = {name: label_of(name) for name in set(table.columns["class"])}
+    found = [known[name] for name in table.columns["class"]]
+    is_unknown = np.array([label is None for label in found], bool)
+    table.reject(is_unknown, "class", f"unknown class, expected {', '.join(CLASSES)}")
+    return np.array(found, np.int64)
 
 
 def _is_repeated(keys: IntArray) -> NDArray[np.bool_]:

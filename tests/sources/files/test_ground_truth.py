@@ -96,6 +96,29 @@ def test_objects_of_a_recording_by_frame_and_by_time(recording: Path) -> None:
         np.testing.assert_array_equal(truth.boxes_xyxy_px, [[1, 2, 3, 4], [5, 6, 7, 8]])
 
 
+def test_class_names_of_other_data_sets_are_translated(recording: Path) -> None:
+    names = ["person", "Van", "cyclist", "vehicle.bus.rigid", "motorbike", "truck"]
+    rows = [f"0,left,{number},{name},0,0,1,1\n" for number, name in enumerate(names)]
+    (recording / "objects.csv").write_text(OBJECTS_HEADER + "".join(rows))
+    rows = [f"0,{number},{name},1,2,3,4,2,1,0,0,0,0\n" for number, name in enumerate(names)]
+    (recording / "objects3d.csv").write_text(OBJECTS_3D_HEADER + "".join(rows))
+    truth, objects = read_truth(recording), read_objects(recording)
+    assert truth is not None and objects is not None
+    for table in (truth, objects):
+        assert [CLASSES[label] for label in table.labels] == [
+            "pedestrian",
+            "car",
+            "bicycle",
+            "bus",
+            "motorcycle",
+            "truck",
+        ]
+    # A rider alone is no pedestrian, and nothing is guessed.
+    (recording / "objects.csv").write_text(OBJECTS_HEADER + "0,left,1,person,0,0,1,1\n0,left,2,rider,0,0,1,1\n")
+    with pytest.raises(UsageError, match="line 3, column class: unknown class, expected car, truck"):
+        read_truth(recording)
+
+
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
