@@ -210,7 +210,7 @@ class TrackerCounts:
     ``weak_detections`` lay below ``weak_score``, ``empty_boxes`` had no area, ``unused_detections`` neither continued
     nor started a track, ``duplicate_tracks`` were copies of other tracks. Only in the ground frame: instants whose
     pose was missing (``missing_poses``) or cannot have been true (``wrong_poses``), and how often all tracks ended
-    because the poses went on somewhere else (``pose_restarts``).
+    at a pose discontinuity (``pose_restarts``).
     """
 
     weak_detections: int = 0

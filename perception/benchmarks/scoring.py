@@ -1,4 +1,4 @@
-"""One benchmark, several trainings of the same network: the figures, how sure they are, and what stands beside them."""
+"""One benchmark, several trainings of the same network: the figures, their confidence intervals, and the baselines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``perception export detector|forecaster``: a network as an ONNX file, kept only when its answers are the same."""
+"""``perception export detector|forecaster``: a network as an ONNX file, kept only when its outputs match."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def detector(
     output: Output = None,
     kind: Format = "onnx",
 ) -> None:
-    """RoadNet: pictures of any size in; scores, boxes and embeddings at every place out."""
+    """RoadNet: pictures of any size in; scores, boxes and embeddings at every grid point out."""
     from perception.cpu import prepare_processor
     from perception.detection import read_roadnet
     from perception.weights import bundled_weights
@@ -75,7 +75,7 @@ def _export_detector(model: AnyRoadNet, feature_space: str, target: Path, termin
         engines = RoadNetTorchEngine(copy.deepcopy(model), device=torch.device("cpu")), RoadNetOnnxEngine(target)
         torch_ms, onnx_ms = median_ms(engines, batches[-1])
     terminal.say(
-        f"The same answers as PyTorch on ONNX Runtime, on {sum(map(len, batches))} pictures of the bundled drive: "
+        f"Outputs match PyTorch's on ONNX Runtime, on {sum(map(len, batches))} pictures of the bundled drive: "
         f"boxes within {apart.boxes_px:.1g} px, scores within {apart.scores:.1g}.",
     )
     terminal.say(

@@ -73,9 +73,9 @@ def finish(result: RunResult, report: Report, terminal: Terminal, *, has_table: 
     for warning in stats.warnings:
         terminal.note(f"Note: {warning}")
     if stats.dropped_frames:
-        terminal.note(f"Note: {stats.dropped_frames} frames were dropped because newer ones were there.")
+        terminal.note(f"Note: {stats.dropped_frames} frames were dropped to keep up with real time.")
     if stats.ended not in (COMPLETE, FAILED):
-        terminal.note(f"Ended early: {stats.ended}.{' All files are whole.' if folder is not None else ''}")
+        terminal.note(f"Ended early: {stats.ended}.{' All files are complete.' if folder is not None else ''}")
     if folder is not None:
         terminal.result(folder)
     result.raise_failure()

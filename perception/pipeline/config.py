@@ -1,4 +1,4 @@
-"""What a run is told: a typed tree, from a YAML file and the command line, saved with the results."""
+"""Run configuration: a typed tree, from a YAML file and the command line, saved with the results."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ Side = Annotated[int, Field(ge=32, le=8192)]
 
 
 class RunConfig(BaseModel):
-    """How to find, follow and forecast; the keys of ``--config`` files and the names of the options.
+    """How to detect, track and forecast; the keys of ``--config`` files and the names of the options.
 
-    Each field says in its description what it is; parts of installed packages and ``module:factory`` are told in
-    ``perception.plugins``. A file's ``classes`` is a list; on the command line it has commas.
+    Each field says in its description what it is; parts of installed packages and ``module:factory`` are described
+    in ``perception.plugins``. A file's ``classes`` is a list; on the command line it has commas.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, validate_default=True)
@@ -69,7 +69,7 @@ class RunConfig(BaseModel):
     detector: str = Field(
         default="auto",
         description="auto (the best that is present), roadnet, a torchvision detector, an ONNX or ncnn file, "
-        "results:FILE (boxes from elsewhere), a package's, or module:factory.",
+        "results:FILE (saved boxes), a package's, or module:factory.",
     )
     weights: Path | None = Field(default=None, description="The detector's weights file.")
     tracker: str = Field(
@@ -81,7 +81,7 @@ class RunConfig(BaseModel):
     )
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu or cuda:0.")
     conf: float = Field(default=0.1, ge=0, le=1, description="Report detections from this score on.")
-    iou: float = Field(default=0.5, ge=0, le=1, description="Overlap that makes two boxes one.")
+    iou: float = Field(default=0.5, ge=0, le=1, description="IoU from which non-maximum suppression merges two boxes.")
     imgsz: int | None = Field(
         default=None,
         ge=32,
@@ -141,7 +141,7 @@ class EvaluateConfig(RunConfig):
     truth: Path | None = Field(
         default=None, description="The recording with the ground truth, where it is not the source."
     )
-    results: Path | None = Field(default=None, description="The folder of a finished run: nothing is run.")
+    results: Path | None = Field(default=None, description="The folder of a finished run: evaluates the saved results.")
     images: Annotated[list[Path], BeforeValidator(_listed)] = Field(
         default=[], description="COCO file or frames.json: detection only, on single images; repeatable."
     )
@@ -154,19 +154,19 @@ class EvaluateConfig(RunConfig):
         description="vehicles counts car, truck and bus as one class, each counts each class for itself, both reports "
         "the two.",
     )
-    min_height: float = Field(default=0, ge=0, description="Objects lower than so many pixels are ignored.")
+    min_height: float = Field(default=0, ge=0, description="Objects of less height than so many pixels are ignored.")
     min_visible: float | None = Field(
         default=None,
         ge=0,
         le=1,
-        description="Objects of which a smaller share is visible (0 to 1) are ignored; by default 0 in images, 0.5 on "
+        description="Objects whose visible share is below this (0 to 1) are ignored; by default 0 in images, 0.5 on "
         "the ground.",
     )
     failures: int = Field(
         default=0,
         ge=0,
         le=1000,
-        description="Pictures of so many of the worst misses and false alarms; recall by size, distance, light.",
+        description="Pictures of so many of the worst misses and false positives; recall by size, distance, light.",
     )
     benchmark: Literal["jaad", "nuscenes", "ethucy", "kitti"] | None = Field(
         default=None, description="jaad, nuscenes, ethucy or kitti: the forecaster alone, by its protocol."

@@ -164,7 +164,7 @@ def report_on(
 def study_failures(
     run: EvaluatedRun, recording: str | Path, *, rig: str | None, eval_config: EvalConfig, count: int
 ) -> FailureAnalysis:
-    """The ``count`` worst misses and false alarms of a run over ``recording``, whose images are read again."""
+    """The ``count`` worst misses and false positives of a run over ``recording``, whose images are read again."""
     known = None if rig is None else read_rig(rig)
     with closing(open_source([str(recording)], rig=known)) as source:
         return analyse_run_failures(run, source, rig=source.rig, config=eval_config, count=count)

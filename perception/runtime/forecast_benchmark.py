@@ -131,11 +131,13 @@ def _check_once(trained: Sequence[Trained]) -> None:
     for one in trained:
         first = hashes.setdefault((one.fold, sha256(one.path)), one.path)
         if first is not one.path:
-            raise UsageError(f"{one.path}: is {first} once more; take one of them away.")
+            raise UsageError(f"{one.path}: is a duplicate of {first}; remove one of them.")
     kinds = {one.model.config: one.path for one in trained}
     if len(kinds) > 1:
         first, second, *_ = kinds.values()
-        raise UsageError(f"{first} and {second}: are networks of different kinds, no seeds of one; measure them apart.")
+        raise UsageError(
+            f"{first} and {second}: are networks of different kinds, not seeds of one; evaluate them separately."
+        )
 
 
 def _table(benchmark: Benchmark, scores: FoldScores, split: str) -> Table:

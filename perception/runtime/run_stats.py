@@ -55,18 +55,16 @@ class RunStats:
         self.stage_ms.append(scene.stage_ms)
 
     def add_tracker(self, tracker: Tracker, source_name: str) -> None:
-        """Take over what ``tracker`` left out, and warn of poses of the vehicle that cannot be true."""
+        """Take over what ``tracker`` left out, and warn of implausible poses of the vehicle."""
         counts = tracker.counts
         self.left_out_by_tracker = asdict(counts)
         if counts.wrong_poses:
             self.warnings.append(
                 f"{source_name}: at {counts.wrong_poses} of {self.instants} instants the vehicle's pose cannot be "
-                "true; the car was taken to go on as before."
+                "true; ego motion was extrapolated."
             )
         if counts.pose_restarts:
-            self.warnings.append(
-                f"{source_name}: the vehicle's poses went on somewhere else; all tracks ended {counts.pose_restarts} x."
-            )
+            self.warnings.append(f"{source_name}: pose discontinuity; all tracks ended {counts.pose_restarts} x.")
 
     def to_json(self) -> dict[str, Any]:
         """The counts, for ``report.json``."""

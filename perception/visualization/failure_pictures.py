@@ -1,4 +1,4 @@
-"""Pictures of what a detector missed or made up: the object with its surroundings, the truth and the detections."""
+"""Pictures of a detector's misses and false positives: the object with its surroundings, truth and detections."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _SHEET_HEAD_PX = 56
 class FailureView:
     """A failure in its ``image``, uint8 RGB (H, W, 3).
 
-    ``subject`` is one row: the missed object (``is_miss``) or the false alarm. ``truth`` and ``detections`` are the
+    ``subject`` is one row: the missed object (``is_miss``) or the false positive. ``truth`` and ``detections`` are the
     other boxes of that image to be drawn, in its pixels; detections below ``score_threshold`` are drawn faintly.
     """
 

@@ -57,7 +57,7 @@ def assert_has_known_failures(folder: Path) -> None:
         assert_is_picture(folder / "failures" / name)
     miss, alarm = report_in(folder)["failures"]
     assert (miss["file"], miss["kind"], miss["height_px"]) == (f"failures/{MISS}", "miss", 50.0)
-    assert (alarm["file"], alarm["kind"], alarm["score"]) == (f"failures/{false}", "false alarm", 0.9)
+    assert (alarm["file"], alarm["kind"], alarm["score"]) == (f"failures/{false}", "false positive", 0.9)
 
 
 def test_a_recording(boxes_command: Command, flawed_recording: Path) -> None:
@@ -96,7 +96,7 @@ def test_only_the_frames_of_the_run_count(boxes_command: Command, flawed_recordi
 
 def test_vehicles_alone(boxes_command: Command, flawed_recording: Path) -> None:
     ran = boxes_command("evaluate", flawed_recording, "--failures", "5", "--grouping", "vehicles")
-    assert [part["kind"] for part in report_in(ran.folder)["failures"]] == ["false alarm"]
+    assert [part["kind"] for part in report_in(ran.folder)["failures"]] == ["false positive"]
     assert "misses.jpg" not in names_in(ran.folder / "failures")
 
 

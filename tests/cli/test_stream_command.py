@@ -39,7 +39,7 @@ def test_a_camera_is_recorded_until_the_time_is_up(boxes_command: Command, camer
     assert ran.code == 0, ran.err
     assert ran.folder == Path("runs/stream/127.0.0.1")
     assert names_in(ran.folder) == RESULT_FILES
-    assert "Ended early: the time was up. All files are whole." in ran.err
+    assert "Ended early: the time was up. All files are complete." in ran.err
     results = read_results(ran.folder)
     assert decoded_frames(ran.folder / "scene.mp4") == len(results.forecasts) > 0
     assert {1, 2} <= set(results.tracks.ids.tolist())
@@ -115,7 +115,7 @@ def test_ctrl_c_ends_a_stream_that_waits_for_its_camera(
     folder = tmp_path / out.splitlines()[-1]
     assert names_in(folder) == RESULT_FILES
     assert decoded_frames(folder / "scene.mp4") == len(read_results(folder).forecasts) >= 3
-    assert "All files are whole." in err
+    assert "All files are complete." in err
 
 
 def test_a_camera_without_a_picture_is_an_error_and_leaves_no_folder(boxes_command: Command) -> None:

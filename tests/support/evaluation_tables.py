@@ -50,7 +50,7 @@ def random_table(
 
 
 def disturbed(rng: np.random.Generator, truth: BoxTable, *, jitter_px: float = 5.0, extra: int = 10) -> BoxTable:
-    """Tracks as a mediocre tracker would write them: moved, missed, with changed ids and false alarms."""
+    """Tracks as a mediocre tracker would write them: moved, missed, with changed ids and false positives."""
     kept = truth[rng.uniform(size=len(truth)) < 0.8]
     noise = random_table(rng, frames=int(truth.frame_indices.max()) + 1, objects=2, presence=extra / 50)
     changes = rng.uniform(size=len(kept)) < 0.1

@@ -1,4 +1,4 @@
-"""How sure a comparison is: paired bootstrap over objects.
+"""Confidence intervals of comparisons: paired bootstrap over objects.
 
 The errors of one object at successive instants are nearly the same error, so whole objects are drawn, with all their
 errors (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993; the percentile interval).

@@ -34,7 +34,7 @@ MAX_DETECTIONS_PER_IMAGE = 100
 """COCO's limit per image and class for average precision."""
 
 FALSE_ALARMS_PER_IMAGE = 0.5
-"""The rate of false alarms at which ``recall_at_half_false_alarm`` is read."""
+"""The rate of false positives at which ``recall_at_half_false_alarm`` is read."""
 
 _OUTSIDE_PX = -1.0
 """A height that lies in no size range, so that COCO ignores the object."""
@@ -47,8 +47,8 @@ class DetectionScores:
     ``ap`` is the mean over IoU 0.50:0.95, ``ap50`` that at 0.5, ``ar`` the recall averaged over 0.50:0.95 with at most
     100 detections per image and class. ``precision`` and ``recall`` hold at the report's score threshold and IoU 0.5,
     as do ``*_positive_count`` and ``false_negative_count``. ``recall_at_half_false_alarm`` is the recall at the lowest
-    score threshold that gives at most 0.5 false alarms per image. ``image_count`` are the images in which a detection
-    of the class can be a false alarm; where classes differ in that, they have no common recall at a rate.
+    score threshold that gives at most 0.5 false positives per image. ``image_count`` are the images in which a
+    detection of the class can be a false positive; where classes differ in that, they have no common recall at a rate.
     """
 
     ap: float | None
@@ -101,7 +101,7 @@ def evaluate_detection(
 
     ``grouping="vehicles"`` makes car, truck and bus one class and leaves everything else out. Objects lower than
     ``min_height_px`` are ignored as COCO ignores those outside a size range: missing one is no miss, and neither a
-    detection that fits one nor one that is itself too low is a false alarm. Objects of which less than
+    detection that fits one nor one that is itself too low is a false positive. Objects of which less than
     ``min_visible_share`` can be seen are ignored too, where the truth knows it. ``exhaustive_labels`` names for images
     that are labelled in part the classes that are labelled completely; an image not in it is complete.
     ``images`` are those that the truth speaks of; by default all in which either table has a box or
@@ -247,7 +247,7 @@ def _scores(
         precision=ratio(hits, int(accepted.sum())),
         recall=ratio(hits, truth_count),
         recall_at_half_false_alarm=_recall_at_false_alarms(scores, is_hit, truth_count, min(rates))
-        # Classes that are complete in different images have no common rate of false alarms.
+        # Classes that are complete in different images have no common rate of false positives.
         if len(rates) == 1
         else None,
         true_positive_count=hits,

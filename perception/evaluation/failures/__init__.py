@@ -1,1 +1,1 @@
-"""The worst misses and false alarms, and recall by what makes objects hard to see."""
+"""The worst misses and false positives, and recall by what makes objects hard to see."""

@@ -1,4 +1,4 @@
-"""Object by object: what was found, and what was reported that is not there; counted as precision and recall are."""
+"""Object by object: true positives, misses and false positives, counted as precision and recall are."""
 
 from __future__ import annotations
 

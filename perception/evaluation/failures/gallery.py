@@ -51,7 +51,7 @@ class FailureEntry:
     """One picture: its file in the run's folder, what it shows, and where that is; ``score`` is None for a miss."""
 
     file: str
-    kind: Literal["miss", "false alarm"]
+    kind: Literal["miss", "false positive"]
     class_name: str
     score: float | None
     height_px: float
@@ -99,7 +99,7 @@ class _Pages:
         shown = len(self.tiles)
         if self.is_miss:
             return f"Missed: the {shown} easiest to see of {self.total:,} misses"
-        return f"False alarms: the {shown} surest of {self.total:,}"
+        return f"False positives: the {shown} highest-scoring of {self.total:,}"
 
 
 def make_gallery(
@@ -163,7 +163,7 @@ def _pages(subjects: BoxTable, is_miss: bool, total: int, names: Mapping[ImageKe
         entries.append(
             FailureEntry(
                 file=f"{FOLDER}/{'-'.join(parts)}-{_safe(Place.of(key, names).name)}.jpg",
-                kind="miss" if is_miss else "false alarm",
+                kind="miss" if is_miss else "false positive",
                 class_name=class_name,
                 score=score,
                 height_px=round(height_px, 2),
@@ -238,7 +238,7 @@ def _in_frame(table: BoxTable, frame: Frame) -> BoxTable:
 def _headline(pages: _Pages, rank: int) -> str:
     """Such as "Miss 1 of 24: car, 45 px high, 80 % visible"."""
     subject = pages.subjects[rank]
-    kind = "Miss" if pages.is_miss else "False alarm"
+    kind = "Miss" if pages.is_miss else "False positive"
     shares = subject.visible_shares
     seen = "" if shares is None or not pages.is_miss else f", {shares[0]:.0%} visible"
     return f"{kind} {rank + 1} of {pages.total:,}: {_short(subject, pages.is_miss)}{seen}"

@@ -1,4 +1,4 @@
-"""The worst failures of a detector: what was easiest to see and yet missed, and what it was surest of and wrong."""
+"""The worst failures of a detector: the most visible misses and the highest-scoring false positives."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from perception.geometry.boxes import box_areas, paired_iou
 from perception.types import BoxTable
 
 SAME_PLACE_IOU = 0.3
-"""False alarms in nearby frames that overlap by so much are one thing, shown once."""
+"""False positives in nearby frames that overlap by so much are one thing, shown once."""
 
 NEARBY_FRAMES = 30
 """How many frames of the recording two of them may lie apart: one to three seconds."""
@@ -40,7 +40,7 @@ def worst_failures(
     ids_span_cameras: bool = False,
     sites: Mapping[ImageKey, str | None] | None = None,
 ) -> Failures:
-    """At most ``count`` misses, each object once, and ``count`` false alarms, each place once.
+    """At most ``count`` misses, each object once, and ``count`` false positives, each place once.
 
     ``ids_span_cameras``: an id means the same object in all cameras, else it belongs to one. ``sites`` is given for
     single images, which do not follow one another in time: those of one site show the same view, None is a view of its
@@ -65,9 +65,9 @@ def worst_misses(misses: BoxTable, *, ids_span_cameras: bool) -> BoxTable:
 
 
 def worst_false_alarms(false_alarms: BoxTable, *, sites: Mapping[ImageKey, str | None] | None = None) -> BoxTable:
-    """False alarms by their score; of each place the surest.
+    """False positives by their score; of each position the highest-scoring.
 
-    A place is a chain of false alarms of one camera, each of which overlaps the next one and is at most
+    A place is a chain of false positives of one camera, each of which overlaps the next one and is at most
     ``NEARBY_FRAMES`` away from it: so it may wander with what it is on. In single images of the same of ``sites`` it
     is a chain of those that overlap.
     """

@@ -53,7 +53,7 @@ def print_report(report: Report, console: Console) -> None:
 def _print_detection(report: DetectionReport, console: Console, *, has_legend: bool) -> None:
     what = "vehicles as one class" if report.grouping == "vehicles" else "each class"
     print_heading(console, "Detection", f"{what}, {report.image_count:,} images")
-    table = make_table("Class", "Objects", "AP", "AP50", "AR", "Precision", "Recall", "at 0.5 FA")
+    table = make_table("Class", "Objects", "AP", "AP50", "AR", "Precision", "Recall", "at 0.5 FP")
     for name, scores in report.per_class.items():
         table.add_row(name, *_detection_cells(scores))
     if len(report.per_class) != 1:
@@ -65,7 +65,7 @@ def _print_detection(report: DetectionReport, console: Console, *, has_legend: b
             console,
             "AP, AP50, AR: COCO, in %; over all classes their mean. "
             f"Precision and recall at score ≥ {report.score_threshold:g} and IoU 0.5. "
-            "At 0.5 FA: recall with one false alarm in two images.",
+            "At 0.5 FP: recall at 0.5 false positives per image.",
         )
     scores = report.overall
     print_note(

@@ -39,7 +39,7 @@ class FailureAnalysis:
 def analyse_run_failures(
     evaluated: EvaluatedRun, frame_sets: Iterable[FrameSet], *, rig: Rig | None, config: EvalConfig, count: int
 ) -> FailureAnalysis:
-    """The ``count`` worst misses and false alarms of a run; ``frame_sets`` and ``rig`` are those of its recording."""
+    """The ``count`` worst misses and false positives of a run; ``frame_sets`` and ``rig`` are its recording's."""
     images = evaluated.timeline.images(evaluated.instants)
     matched = match_detections(
         truth=evaluated.truth,

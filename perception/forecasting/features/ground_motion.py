@@ -159,7 +159,7 @@ def _car_inputs(last: Tensor, now: Tensor, dt_s: Tensor) -> Tensor:
 
 
 def _stds_along_axes(observations: Tensor) -> Tensor:
-    """(N, 2): how unsure the place is, along and across the object's direction."""
+    """(N, 2): standard deviations of the position along and across the object's direction."""
     cos, sin = observations[..., AXIS].cos(), observations[..., AXIS].sin()
     xx, yy = observations[..., VARIANCE].unbind(dim=-1)
     mixed = 2 * cos * sin * observations[..., COVARIANCE]

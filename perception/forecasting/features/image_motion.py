@@ -21,7 +21,7 @@ _MIN_SIDE = 1e-3
 
 
 class ImageMotion:
-    """An observation is a box and how unsure each of its four numbers is (O = 8), a future a box (D = 4)."""
+    """An observation is a box and the standard deviations of its four numbers (O = 8), a future a box (D = 4)."""
 
     dimensions = 4
     candidates = len(TIME_CONSTANTS_S)

@@ -65,7 +65,7 @@ class WebcamReader:
         while True:
             is_read, image = self._capture.read()
             if not is_read:
-                raise PerceptionError(f"webcam {self._index}: gives no more pictures; plug it in again.")
+                raise PerceptionError(f"webcam {self._index}: stopped delivering frames; plug it in again.")
             yield partial(_rgb_of_bgr, image)
 
     def close(self) -> None:

@@ -36,7 +36,7 @@ class LifeSettings(BaseModel):
     min_iou: float = Field(default=0.2, gt=0, le=1, description="overlap from which a strong detection may match")
     weak_min_iou: float = Field(default=0.3, gt=0, le=1, description="overlap from which a weak detection may match")
     appearance_weight: float = Field(
-        default=0.0, ge=0, description="weight of the features' cosine beside the IoU; 0 switches looks off"
+        default=0.0, ge=0, description="weight of the appearance similarity (cosine) beside the IoU; 0 is off"
     )
     min_hits: int = Field(default=2, ge=1, description="detections that confirm a track")
     confirm_s: float = Field(default=0.1, ge=0, description="age that confirms a track, together with min_hits")

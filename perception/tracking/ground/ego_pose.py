@@ -1,4 +1,4 @@
-"""Where the car is, also when nobody says so."""
+"""The ego pose, extrapolated where it is unknown."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class PlanarPose:
 
 
 class EgoMotion:
-    """The car's planar pose at each instant; carries the last motion on where poses are missing or cannot be true."""
+    """The car's planar pose at each instant; extrapolates the last motion where poses are missing or cannot be true."""
 
     def __init__(self, settings: PoseSettings) -> None:
         self._settings = settings
@@ -113,11 +113,11 @@ class EgoMotion:
         moved_m = float(np.linalg.norm(given.position_m - self._known_pose.position_m))
         strayed_m = float(np.linalg.norm(given.position_m - carried.position_m))
         strayed_rad = abs(wrap_angle_rad(given.yaw_rad - carried.yaw_rad))
-        can_be = moved_m <= settings.slack_m + settings.max_speed_mps * gap_s
+        can_be = moved_m <= settings.pose_noise_margin_m + settings.max_speed_mps * gap_s
         if self._velocity_mps is not None and gap_s <= settings.max_gap_s:
             # Rates are known to the slack over one interval, here taken as long as the gap.
-            can_be &= strayed_m <= 3 * settings.slack_m + settings.max_acceleration_mps2 * gap_s**2
-        return can_be and strayed_rad <= 0.1 + settings.max_turn_radps * gap_s
+            can_be &= strayed_m <= 3 * settings.pose_noise_margin_m + settings.max_acceleration_mps2 * gap_s**2
+        return can_be and strayed_rad <= 0.1 + settings.max_yaw_rate_change_radps * gap_s
 
     def _accept(self, given: PlanarPose, now_s: float, *, is_continued: bool) -> None:
         interval_s = now_s - self._known_s if self._known_s is not None else 0.0

@@ -27,7 +27,7 @@ def remove_lifting_bias(
     """Observations (K,) of the tracks (K,), moved to the centres that shapes and headings say.
 
     Their noise becomes that of the expected boxes: by the boxes that were found, those that look too near would seem
-    the surer ones. Where a box is cut at other sides than expected the observation stays as it is.
+    the more certain ones. Where a box is cut at other sides than expected the observation stays as it is.
     """
     states = in_vehicle(tracks, pose)
     expected, is_like = expected_lifting(
@@ -40,7 +40,7 @@ def remove_lifting_bias(
         noise=settings.lifting,
     )
     errors_m = np.where(is_like[:, None], (expected.measured - states)[:, POSITION], 0.0)
-    _, noise = pose.to_world(expected.measured, expected.filtered(settings.motion.lasting_error_share))
+    _, noise = pose.to_world(expected.measured, expected.filtered(settings.motion.correlated_error_share))
     measured = observed.measured.copy()
     measured[:, POSITION] -= errors_m @ pose.rotation.T
     return replace(observed, measured=measured, jitters=np.where(is_like[:, None, None], noise, observed.jitters))

@@ -126,7 +126,7 @@ def observe(
         road_samples(boxes_px[is_strong], labels[is_strong], views[cameras[is_strong]], settings.lifting), dt_s
     )
     lifted = lift(boxes_px, labels, views[cameras], plane, settings.lifting)
-    filtered = lifted.filtered(settings.motion.lasting_error_share)
+    filtered = lifted.filtered(settings.motion.correlated_error_share)
     measured, covariances, jitters = pose.to_world(lifted.measured, lifted.covariances, filtered)
     observed = GroundObservations(
         boxes_xyxy_px=boxes_px,

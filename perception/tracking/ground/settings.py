@@ -15,40 +15,46 @@ PerGroup = tuple[PositiveFloat, PositiveFloat, PositiveFloat]
 
 
 class GroundMotionNoise(BaseModel):
-    """How road users stray from constant velocity, in metres and seconds."""
+    """Process noise of the constant velocity model, in metres and seconds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     acceleration_densities: PerGroup = Field(
         default=(0.8, 0.8, 0.5), description="white noise driving the speed, in m / s^1.5"
     )
-    initial_speed_stds_mps: PerGroup = Field(default=(8.0, 4.0, 1.5), description="spread of a new object's speed")
-    side_acceleration_density: PositiveFloat = Field(
-        default=0.5, description="white noise driving the rates of the shown width and height, in m / s^1.5"
+    initial_speed_stds_mps: PerGroup = Field(
+        default=(8.0, 4.0, 1.5), description="initial standard deviation of a new track's speed"
     )
-    initial_side_rate_std_mps: PositiveFloat = Field(default=0.3, description="spread of a new object's such rates")
-    lasting_error_share: float = Field(
+    size_acceleration_density: PositiveFloat = Field(
+        default=0.5, description="white noise driving the rates of the apparent width and height, in m / s^1.5"
+    )
+    initial_size_rate_std_mps: PositiveFloat = Field(
+        default=0.3, description="initial standard deviation of these rates"
+    )
+    correlated_error_share: float = Field(
         default=0.3,
         ge=0,
         le=1,
-        description="share of the lifting's lasting errors (variance) that counts as new in every frame",
+        description="share of the lifting's correlated (bias) error variance that counts as new in every frame",
     )
     moving_speeds_mps: PerGroup = Field(
-        default=(1.5, 1.5, 0.5), description="from this speed on the direction of motion tells the heading"
+        default=(1.5, 1.5, 0.5), description="from this speed on the direction of motion determines the heading"
     )
     heading_settle_s: PositiveFloat = Field(default=0.3, description="time in which a heading follows the motion")
 
 
 class PoseSettings(BaseModel):
-    """How far the car's own motion is trusted and carried on."""
+    """Limits of plausible ego motion, and how long it is extrapolated."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    max_gap_s: float = Field(default=2.0, ge=0, description="without poses, the last motion is carried on for so long")
-    max_speed_mps: PositiveFloat = Field(default=100.0, description="no car is faster")
-    max_acceleration_mps2: PositiveFloat = Field(default=15.0, description="no car's speed changes faster")
-    max_turn_radps: PositiveFloat = Field(default=2.0, description="no car's heading changes faster than it did by so")
-    slack_m: PositiveFloat = Field(default=0.5, description="what poses may err besides")
+    max_gap_s: float = Field(
+        default=2.0, ge=0, description="without poses, the last motion is extrapolated for so long"
+    )
+    max_speed_mps: PositiveFloat = Field(default=100.0, description="maximum ego speed")
+    max_acceleration_mps2: PositiveFloat = Field(default=15.0, description="maximum ego acceleration")
+    max_yaw_rate_change_radps: PositiveFloat = Field(default=2.0, description="maximum change of the ego yaw rate")
+    pose_noise_margin_m: PositiveFloat = Field(default=0.5, description="pose noise margin")
 
 
 class GroundSettings(LifeSettings):
@@ -64,14 +70,14 @@ class GroundSettings(LifeSettings):
         default=0.2,
         ge=0,
         le=1,
-        description="detections below this are ignored; their edges are too rough to tell a distance",
+        description="detections below this are ignored; their edges are too imprecise to determine a distance",
     )
     spawn_score: float = Field(
         default=0.45,
         ge=0,
         le=1,
-        description="unmatched detections from here on start a track; higher than in an image, for what is wrongly "
-        "found stands in the world for seconds, and most objects come near enough to be found surely",
+        description="unmatched detections from here on start a track; higher than in an image, for a false "
+        "positive stays in the world for seconds, and most objects come near enough to be confidently detected",
     )
     spawn_max_iou: float = Field(
         default=0.25,
@@ -88,7 +94,10 @@ class GroundSettings(LifeSettings):
     )
     overlap_gate: float = Field(default=25.0, ge=0, description="the same for detections that overlap the prediction")
     second_min_iou: float = Field(
-        default=0.35, ge=0, le=1, description="the least overlap in a second camera that sees the track at once"
+        default=0.35,
+        ge=0,
+        le=1,
+        description="the least overlap in a second camera that sees the track at the same time",
     )
     max_unseen_s: float = Field(default=3.0, ge=0, description="tracks unseen for longer are forgotten")
     max_missed_s: float = Field(
@@ -106,7 +115,7 @@ class GroundSettings(LifeSettings):
     inside_share: float = Field(
         default=0.8, gt=0, le=1, description="a track with this share of its box in the image should be seen"
     )
-    min_seen_height_px: float = Field(default=14.0, ge=0, description="lower boxes need not be seen")
+    min_seen_height_px: float = Field(default=14.0, ge=0, description="boxes of less height need not be seen")
     covered_share: float = Field(
         default=0.4, gt=0, le=1, description="a track with this share of its box behind another one need not be seen"
     )

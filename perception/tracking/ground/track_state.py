@@ -73,7 +73,7 @@ class GroundTrackState(TrackState):
         """Tentative tracks that start at ``observed``, at rest and with an unknown speed."""
         count = len(observed)
         speeds = np.asarray(motion.initial_speed_stds_mps)[observed.groups]
-        rate_stds = np.column_stack([speeds, speeds, np.full((count, 2), motion.initial_side_rate_std_mps)])
+        rate_stds = np.column_stack([speeds, speeds, np.full((count, 2), motion.initial_size_rate_std_mps)])
         covariances = np.zeros((count, STATE_SIZE, STATE_SIZE))
         covariances[:, MEASURED, MEASURED] = observed.covariances
         covariances[:, RATES, RATES] = np.square(rate_stds)[:, :, None] * np.eye(MEASUREMENT_SIZE)

@@ -131,7 +131,7 @@ class GroundTracker(TrackerBase[GroundSettings, GroundTrackState]):
         motion = self._settings.motion
         tracks = self._tracks
         speeding = np.asarray(motion.acceleration_densities)[tracks.groups]
-        sides = np.full((len(tracks), 2), motion.side_acceleration_density)
+        sides = np.full((len(tracks), 2), motion.size_acceleration_density)
         means, covariances = kalman.step(
             tracks.means, tracks.covariances, now.dt_s, np.column_stack([speeding, speeding, sides])
         )

@@ -37,13 +37,13 @@ class MotionNoise(BaseModel):
     centre_acceleration_density: PositiveFloat = Field(
         default=0.6, description="white noise driving the centre's rate, in object sizes / s^1.5"
     )
-    side_acceleration_density: PositiveFloat = Field(
+    size_acceleration_density: PositiveFloat = Field(
         default=0.6, description="white noise driving the rates of width and height, in object sizes / s^1.5"
     )
     initial_speed_std: PositiveFloat = Field(
         default=0.6, description="spread of a new object's speed, in object sizes / s"
     )
-    initial_side_rate_std: PositiveFloat = Field(
+    initial_size_rate_std: PositiveFloat = Field(
         default=0.3, description="spread of a new object's rate of width and height, in object sizes / s"
     )
     measurement_std: tuple[PositiveFloat, PositiveFloat, PositiveFloat, PositiveFloat] = Field(
@@ -71,7 +71,7 @@ def initial_state(
 ) -> tuple[FloatArray, FloatArray]:
     """Means (N, 8) and covariances (N, 8, 8) of objects that were measured once: at rest, with an unknown speed."""
     rate_stds = object_sizes(boxes_cxcywh, image_sizes_px) * np.repeat(
-        [noise.initial_speed_std, noise.initial_side_rate_std], 2
+        [noise.initial_speed_std, noise.initial_size_rate_std], 2
     )
     stds = np.concatenate([measurement_stds(boxes_cxcywh, scores, noise), rate_stds], axis=1)
     means = np.concatenate([boxes_cxcywh, np.zeros_like(boxes_cxcywh)], axis=1)
@@ -83,7 +83,7 @@ def predict(
 ) -> tuple[FloatArray, FloatArray]:
     """Means (N, 8) and covariances (N, 8, 8) ``dt_s`` seconds later."""
     densities = object_sizes(means, image_sizes_px) * np.repeat(
-        [noise.centre_acceleration_density, noise.side_acceleration_density], 2
+        [noise.centre_acceleration_density, noise.size_acceleration_density], 2
     )
     means, covariances = step(means, covariances, dt_s, densities)
     return with_min_sizes(means, MIN_SIDE_PX / image_sizes_px), covariances

@@ -18,7 +18,7 @@ Scale = Annotated[float, Field(gt=0, le=100)]
 Side = Annotated[int, Field(ge=SIDE_MULTIPLE_PX, multiple_of=SIDE_MULTIPLE_PX)]
 
 TEACHER_SETTINGS: dict[str, Any] = {"confidence": 0.1, "iou": 0.5, "image_size_px": 640}
-"""How the teachers detect: their weak detections mark what must not be learnt as background."""
+"""How the teachers detect: their weak detections mark what must not be trained as background."""
 
 
 class DataSet(BaseModel):
@@ -30,7 +30,7 @@ class DataSet(BaseModel):
     path: Path
     stride: int = Field(1, gt=0)
     scale: tuple[Scale, Scale] = (0.5, 2.0)
-    weight: float = Field(1.0, gt=0, description="how often an image is drawn, beside the others'")
+    weight: float = Field(1.0, gt=0, description="sampling weight of an image, relative to the others'")
     hold_out: float = Field(0.0, ge=0, lt=1, description="share of the images that is kept for validation")
     hold_out_sites: tuple[str, ...] = Field((), description="sites whose images are kept for validation")
     hold_out_last: bool = Field(False, description="the share that is held out is the end of a drive")
@@ -59,29 +59,29 @@ class DetectorTraining(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     size: Literal["nano", "small", "base"] = "small"
-    backbone: Path | None = Field(None, description="ImageNet weights of torchvision's mobilenet_v2 to start from")
-    start: Path | None = Field(None, description="weights of a RoadNet of any size to go on from")
-    teachers: tuple[Path, ...] = Field((), description="detectors that label what people did not")
+    backbone: Path | None = Field(None, description="ImageNet weights of torchvision's mobilenet_v2 to initialise from")
+    start: Path | None = Field(None, description="weights of a RoadNet of any size to initialise from")
+    teachers: tuple[Path, ...] = Field((), description="detectors that pseudo-label the unlabelled classes")
     distill: tuple[Path, ...] = Field(
         (),
         description="dense teachers: YOLOX-type ONNX, NanoDet ncnn or RoadNet; the first of the batch's size counts",
     )
-    frozen_layers: int = Field(0, ge=0, le=18, description="layers of the backbone, from the picture on, that stay")
+    frozen_layers: int = Field(0, ge=0, le=18, description="first N layers of the backbone that stay frozen")
     trainable: Literal["all", "boxes"] = Field(
-        "all", description="boxes: only those layers of the heads that say where an object is, all else stays"
+        "all", description="boxes: only the box regression layers of the heads are trained, all others are frozen"
     )
-    coco_start: Path | None = Field(None, description="tensors of NanoDet-Plus-m-1.5x for COCO to start from")
+    coco_start: Path | None = Field(None, description="tensors of NanoDet-Plus-m-1.5x for COCO to initialise from")
     structure: Literal["mobile", "shuffle"] = Field(
-        "shuffle", description="mobile: the network of the bundled nano; shuffle: that of coco_start"
+        "shuffle", description="mobile: the network of both bundled detectors; shuffle: that of coco_start"
     )
     keep_start: float = Field(
-        0.0, ge=0, allow_inf_nan=False, description="weight of what the network said before this training; 0 is off"
+        0.0, ge=0, allow_inf_nan=False, description="weight of self-distillation from the initial checkpoint; 0 is off"
     )
     pseudo_labels: Path | None = Field(
-        None, description="answers of other detectors for images by name, made once; in place of teachers"
+        None, description="predictions of other detectors for images by name, made once; in place of teachers"
     )
-    keep_features: Path | None = Field(None, description="RoadNet weights whose features objects are to keep")
-    rare_share: float = Field(0.3, ge=0, le=1, description="classes in fewer images are drawn more often; 0 is off")
+    keep_features: Path | None = Field(None, description="RoadNet weights whose embeddings objects are to keep")
+    rare_share: float = Field(0.3, ge=0, le=1, description="classes in fewer images are sampled more often; 0 is off")
     train: Annotated[tuple[DataSet, ...], Field(min_length=1)]
     validation: Annotated[tuple[DataSet, ...], Field(min_length=1)]
     cutouts: Path | None = Field(None, description="recordings with masks, whose road users are cut out and pasted")
@@ -94,18 +94,20 @@ class DetectorTraining(BaseModel):
     def _fits_together(self) -> DetectorTraining:
         starts = [name for name in ("start", "backbone", "coco_start") if getattr(self, name) is not None]
         if len(starts) > 1:
-            raise ValueError(f"{' and '.join(starts)} name where to begin; leave all but one out")
+            raise ValueError(f"{' and '.join(starts)} name what to initialise from; leave all but one out")
         if (self.backbone, self.coco_start)[self.structure == "mobile"] is not None:
             raise ValueError(f"{starts[0]} does not fit structure {self.structure}")
         if self.pseudo_labels is not None and self.teachers:
-            raise ValueError("pseudo_labels are answers that are known already; leave them or the teachers out")
+            raise ValueError("pseudo_labels are predictions that are known already; leave them or the teachers out")
         if self.trainable == "boxes" and (self.start is None or self.keep_features is not None):
-            raise ValueError("trainable boxes go on from weights, whose features stay; give start and no keep_features")
+            raise ValueError(
+                "trainable boxes need initial weights, whose features stay; give start and no keep_features"
+            )
         if any(data_set.paste for data_set in self.train) != (self.cutouts is not None):
-            raise ValueError("cutouts and the paste of a data set to learn from go together; give both or neither")
+            raise ValueError("cutouts and the paste of a training set go together; give both or neither")
         for data_set in self.validation:
             if data_set.paste:
-                raise ValueError(f"{data_set.path}: nothing is pasted into pictures to choose by; leave paste out")
+                raise ValueError(f"{data_set.path}: nothing is pasted into validation images; leave paste out")
         for data_set in self.train:
             chosen = {} if isinstance(data_set.distill, bool) else data_set.distill
             for path, classes in chosen.items():
@@ -116,8 +118,8 @@ class DetectorTraining(BaseModel):
         return self
 
     def with_teachers(self, paths: Sequence[Path]) -> DetectorTraining:
-        """These detectors teach, too: before the listed ones, with labels and, where a data set distils all, with what
-        they say at every place. One that is listed already would only agree with itself."""
+        """These detectors are teachers, too: before the listed ones, with labels and, where a data set distils all,
+        with their dense outputs. One that is listed already would only agree with itself."""
         more = tuple(path for path in dict.fromkeys(paths) if path not in self.teachers)
         distill = tuple(path for path in more if path not in self.distill)
         return self.model_copy(update={"teachers": (*more, *self.teachers), "distill": (*distill, *self.distill)})

@@ -78,7 +78,7 @@ def read_cutouts(path: Path) -> list[Cutout]:
     """
     truth = read_truth(path)
     if truth is None or truth.visible_shares is None:
-        raise UsageError(f"{path}: has no ground truth that tells how much of an object can be seen.")
+        raise UsageError(f"{path}: has no ground truth with visibility.")
     if not has_masks(path):
         raise UsageError(f"{path}: has no masks to cut objects out by; simulate it with `masks`.")
     boxes_px = truth.boxes_xyxy_px

@@ -39,7 +39,7 @@ class PreparedData:
 def prepare_detector_data(
     config: DetectorTraining, root: Path, *, device: torch.device, reporter: Reporter
 ) -> PreparedData:
-    """Read all that the configuration names; teachers label what people did not. Raises ``UsageError``."""
+    """Read all that the configuration names; teachers pseudo-label the unlabelled classes. Raises ``UsageError``."""
     before = read_roadnet(weights_path(root, config.keep_features)) if config.keep_features is not None else None
     teachers = [
         open_detector(str(weights_path(root, teacher)), DetectionSettings(**TEACHER_SETTINGS), device=device).detector

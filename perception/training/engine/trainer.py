@@ -28,7 +28,7 @@ _MAY_CHANGE = ("steps", "patience", "validate_every", "save_every")
 
 
 class TrainingSettings(BaseModel):
-    """How the weights are moved. Dropout belongs to the networks, all else that keeps from overfitting is here."""
+    """How the weights are optimised. Dropout belongs to the networks, all else that keeps from overfitting is here."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -41,9 +41,9 @@ class TrainingSettings(BaseModel):
     ema_decay: float = Field(0.9995, ge=0, lt=1, description="exponential moving average of the weights; 0 is off")
     clip_norm: float = Field(10.0, gt=0, allow_inf_nan=False)
     validate_every: int = Field(500, gt=0)
-    save_every: int = Field(200, gt=0, description="steps that a kill can cost at most")
+    save_every: int = Field(200, gt=0, description="checkpoint interval in steps")
     patience: int | None = Field(
-        None, gt=0, description="early stopping: validations without a better one; off when null"
+        None, gt=0, description="early stopping: validations without an improvement; off when null"
     )
     half: bool = Field(True, description="forward in bfloat16")
     seed: int = Field(0, ge=0)
@@ -51,7 +51,7 @@ class TrainingSettings(BaseModel):
 
 @dataclass(frozen=True)
 class Validation:
-    """``loss`` on data that was not learnt from; ``score``, higher is better, by which weights are chosen."""
+    """``loss`` on data that was not trained on; ``score``, higher is better, by which weights are chosen."""
 
     loss: float
     score: float

@@ -42,7 +42,7 @@ class LossWeights(BaseModel):
     mean: float = Field(0.5, ge=0, description="weight of the error of the mean over the futures")
     mode_nll: float = Field(0.1, ge=0, description="weight of the likelihood of the modes, which trains probabilities")
     mode_temperature: float = Field(
-        0.5, gt=0, description="a future whose error is this much larger is e times less right"
+        0.5, gt=0, description="softmax temperature of the mode targets, in units of the error"
     )
     mixture_nll: float = Field(
         0.1, ge=0, description="weight of the likelihood of the mixture, which trains standard deviations"

@@ -84,7 +84,7 @@ def test_single_images_go_by_the_names_of_their_files() -> None:
             [0.1],
             "Closest detection: car 0.10, overlap (IoU) 0.60, below the score of 0.25 from which it counts.",
         ),
-        # A sure one beside it matters less than a weak one on it; of those on it the surest.
+        # A sure one beside it matters less than a weak one on it; of those on it the highest-scoring.
         ([(45.0, 20.0, 80.0, 50.0), BESIDE, BOX], [0.9, 0.2, 0.1], "Closest detection: car 0.20, overlap (IoU) 0.60"),
         ([(45.0, 20.0, 80.0, 50.0)], [0.9], "Closest detection: car 0.90, overlap (IoU) 0.25."),
     ],
@@ -111,7 +111,7 @@ def test_a_false_alarm_tells_what_is_really_there(
 ) -> None:
     alarm = table([(123, -1, BOX)], labels=2, scores=0.87)
     album_of(NOTHING, alarm, truth=table([(123, 7, row) for row in rows]), detections=alarm)
-    assert captions == [("False alarm 1 of 3: bus 0.87, 30 px high  |  front, frame 123", said)]
+    assert captions == [("False positive 1 of 3: bus 0.87, 30 px high  |  front, frame 123", said)]
 
 
 def test_a_sheet_has_at_most_twelve_tiles_and_a_failure_whose_frame_is_gone_no_picture() -> None:

@@ -98,7 +98,7 @@ def test_nothing_is_cut_off(full_report: Report, width: int) -> None:
     assert "…" not in text
     assert max(len(line.rstrip()) for line in text.splitlines()) <= width
     for wanted in (
-        "at 0.5 FA",
+        "at 0.5 FP",
         "pedestrian",
         "Switch",
         "of 2",

@@ -27,7 +27,7 @@ class OneObjectFilter:
 
     def __init__(self, box: NDArray[np.float64], score: float) -> None:
         self.x = np.concatenate([box, np.zeros(4)])
-        rate = self.size(box) * np.array([NOISE.initial_speed_std] * 2 + [NOISE.initial_side_rate_std] * 2)
+        rate = self.size(box) * np.array([NOISE.initial_speed_std] * 2 + [NOISE.initial_size_rate_std] * 2)
         self.p = np.diag(np.concatenate([self.spread(box, score), rate]) ** 2)
 
     @staticmethod
@@ -42,7 +42,7 @@ class OneObjectFilter:
     def predict(self, dt: float) -> None:
         f, q = np.eye(8), np.zeros((8, 8))
         size = self.size(self.x)
-        densities = [NOISE.centre_acceleration_density] * 2 + [NOISE.side_acceleration_density] * 2
+        densities = [NOISE.centre_acceleration_density] * 2 + [NOISE.size_acceleration_density] * 2
         for i in range(4):
             f[i, i + 4] = dt
             power = (densities[i] * size[i]) ** 2

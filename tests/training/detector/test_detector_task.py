@@ -169,7 +169,7 @@ def test_only_boxes_learn_where_it_is_asked_for(tmp_path):
     save_roadnet(RoadNet(), tmp_path / "start.safetensors")
     given = {**MOBILE, "sizes_px": [[96, 64]], "trainable": "boxes", "settings": {"batch_size": 4}}
     for wrong in ({}, {"start": "start.safetensors", "keep_features": "start.safetensors"}):
-        with pytest.raises(ValueError, match="trainable boxes go on from weights"):
+        with pytest.raises(ValueError, match="trainable boxes need initial weights"):
             DetectorTraining.model_validate({**given, **wrong})
     config = DetectorTraining.model_validate({**given, "start": "start.safetensors"})
     data = DetectorData([bright_box_image((10, 10, 60, 60), scale=(1.0, 1.0))], {})

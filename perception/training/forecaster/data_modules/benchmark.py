@@ -44,7 +44,7 @@ class BenchmarkDataConfig(DataConfig):
     folds: tuple[str, ...] = Field((), description="all of the benchmark's where none are named")
     scale_jitter: float = Field(0.2, ge=0, description="each batch is magnified by up to e to this, or shrunk")
     balance_scenes: bool = Field(
-        False, description="each scene or drive counts alike, in what is learnt from and chosen by"
+        False, description="equal weight of scenes (or drives) in training and model selection"
     )
 
     @property

@@ -106,4 +106,4 @@ def _rejection_reason(rows: Sequence[tuple[int, Tracks]], track_filter: TrackFil
     velocities = np.concatenate([tracks.velocities for _, tracks in seen])
     expected = positions[:-1] + velocities[:-1] * np.diff(times_s)[:, None]
     jumps_m = np.linalg.norm(positions[1:] - expected, axis=1)
-    return "jumping" if jumps_m.max(initial=0.0) > track_filter.max_jump_m else None
+    return "discontinuous" if jumps_m.max(initial=0.0) > track_filter.max_jump_m else None

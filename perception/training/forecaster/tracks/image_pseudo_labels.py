@@ -1,7 +1,7 @@
 """Pseudo-labels in the image: where our own tracker saw an object later is the object's future.
 
 Wrong tracks would teach wrong futures, so a filter rejects doubtful ones, and counts why. What remains are the tracks
-of a detector that is sure, seen nearly always, long enough to have a future, and smooth enough to be one object.
+of a confident detector, seen nearly always, long enough to have a future, and smooth enough to be one object.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from perception.tracking import ImageTracker, TrackerSettings
 from perception.training.forecaster.tracks.image_tracks import from_recording, tracks_as_truth
 from perception.types import Detections, Tracks
 
-REJECTION_REASONS = ("short", "unsure", "unseen", "jumping", "cut off")
-"""Seen too shortly, by an unsure detector, too seldom, at places that do not follow, mostly at the picture's border
-(in the image)."""
+REJECTION_REASONS = ("short", "low_score", "low_coverage", "discontinuous", "truncated")
+"""Too short a track, too low a mean score, too few instants with a detection, positions that jump, boxes mostly cut by
+the image border (in the image)."""
 
 
 class TrackFilter(BaseModel):
@@ -58,7 +58,7 @@ class DetectedFrame:
 
 @dataclass(frozen=True)
 class PseudoLabels:
-    """``tracks`` to learn from, None where none is left; how many were ``accepted``, and ``rejected`` for which reason;
+    """``tracks`` to train on, None where none is left; how many were ``accepted``, and ``rejected`` for which reason;
     ``seconds`` of video."""
 
     tracks: TrackSet | None
@@ -134,17 +134,17 @@ def _rejection_reason(
     times_s = np.array([now_ns for now_ns, _ in seen]) * 1e-9
     boxes = np.concatenate([tracks.boxes_xyxy_px for _, tracks in seen])
     if _largest_jump(boxes, times_s) > track_filter.max_jump:
-        return "jumping"
+        return "discontinuous"
     width, height = rows[0][0].size_px
     is_cut = (boxes[:, :2] <= 1).any(axis=1) | (boxes[:, 2] >= width - 1) | (boxes[:, 3] >= height - 1)
-    return "cut off" if is_cut.mean() > track_filter.max_cut_share else None
+    return "truncated" if is_cut.mean() > track_filter.max_cut_share else None
 
 
 def seen_enough(
     rows: Sequence[tuple[int, Tracks]], track_filter: TrackFilter
 ) -> tuple[Sequence[tuple[int, Tracks]], str | None]:
-    """Of one track, given at its times in nanoseconds, the instants with a detection; and why they are too few or too
-    unsure to learn from, None where they are not."""
+    """Of one track, given at its times in nanoseconds, the instants with a detection; and why they are too few or
+    of too low a score to train on, None where they are not."""
     is_seen = np.array([tracks.unseen_s[0] == 0 for _, tracks in rows])
     last = int(np.flatnonzero(is_seen)[-1]) if is_seen.any() else -1
     rows, is_seen = rows[: last + 1], is_seen[: last + 1]
@@ -152,8 +152,8 @@ def seen_enough(
     if last < 0 or (rows[-1][0] - rows[0][0]) * 1e-9 < track_filter.min_seen_s:
         return seen, "short"
     if np.mean([tracks.scores[0] for _, tracks in seen]) < track_filter.min_score:
-        return seen, "unsure"
-    return seen, "unseen" if is_seen.mean() < track_filter.min_seen_share else None
+        return seen, "low_score"
+    return seen, "low_coverage" if is_seen.mean() < track_filter.min_seen_share else None
 
 
 def _largest_jump(boxes: FloatArray, times_s: FloatArray) -> float:

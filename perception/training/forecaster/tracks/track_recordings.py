@@ -70,7 +70,7 @@ def track_drive(path: Path, detector: Detector, *, strides: tuple[int, ...] = (1
 
 
 def _pseudo_truth(instants: list[tuple[int, int, list[Detections]]], settings: TrackerSettings) -> BoxTable:
-    """The tracks of our tracker where it surely saw its object, as if they were the truth."""
+    """The tracks of our tracker where it confidently detected its object, taken as ground truth."""
     tracker = ImageTracker(settings)
     seen = []
     for index, timestamp, detections in instants:

@@ -54,14 +54,14 @@ def test_a_steady_track_teaches_where_it_went_in_metres(drive, tmp_path):
 def test_doubtful_tracks_are_dropped_for_a_reason(drive):
     assert _reasons(drive) == set()
     assert _reasons(drive, min_seen_s=30) == {"short"}
-    assert _reasons(drive, min_score=0.99) == {"unsure"}
-    assert _reasons(drive, max_jump_m=1e-6) == {"jumping"}
+    assert _reasons(drive, min_score=0.99) == {"low_score"}
+    assert _reasons(drive, max_jump_m=1e-6) == {"discontinuous"}
     seldom = [
         (now, seen if n % 3 == 0 else [part[:0] for part in seen], at)
         for n, (now, seen, at) in enumerate(drive.instants)
     ]
     half = replace(drive, instants=seldom)
-    assert "unseen" in _reasons(half, min_seen_s=0.5)
+    assert "low_coverage" in _reasons(half, min_seen_s=0.5)
 
 
 def test_a_share_is_the_beginning_and_too_little_teaches_nothing(drive):

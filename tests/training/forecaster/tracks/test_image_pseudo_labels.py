@@ -64,19 +64,19 @@ def test_a_steady_track_teaches_where_it_went():
 def test_each_reason_drops_its_track():
     assert list(REJECTION_REASONS) == list(pseudo_label_video(_instants(_way(4)), TrackFilter()).rejected)
     assert _reason(_instants(_way(10))) == "short"
-    assert _reason(_instants(_way(30), scores=np.full(30, 0.45)), TrackFilter(min_score=0.5)) == "unsure"
+    assert _reason(_instants(_way(30), scores=np.full(30, 0.45)), TrackFilter(min_score=0.5)) == "low_score"
     cut = _way(30)
     cut[:, [0, 2]] = [0.0, 24.0]
-    assert _reason(_instants(cut)) == "cut off"
+    assert _reason(_instants(cut)) == "truncated"
 
 
 def test_a_track_that_is_often_unseen_or_jumps_is_reason():
     blinking = _way(30)
     blinking[4:29:2] = np.nan
-    assert _reason(_instants(blinking), TrackFilter(min_seen_share=0.8)) == "unseen"
+    assert _reason(_instants(blinking), TrackFilter(min_seen_share=0.8)) == "low_coverage"
     jumping = _way(30)
     jumping[15:] += [7, 0, 7, 0]
-    assert _reason(_instants(jumping), TrackFilter(max_jump=0.2)) == "jumping"
+    assert _reason(_instants(jumping), TrackFilter(max_jump=0.2)) == "discontinuous"
     assert _reason(_instants(jumping), TrackFilter(max_jump=5.0)) is None
 
 

@@ -11,7 +11,7 @@ GRID_STEPS = np.array(IMAGE_GRID.steps)
 
 
 def _recording() -> tuple[BoxTable, dict[int, float], list]:
-    """One car at 5 frames per second for 4 s; our tracker sees it from the second frame on, and a false alarm."""
+    """One car at 5 frames per second for 4 s; our tracker sees it from the second frame on, and a false positive."""
     frames = np.arange(20)
     left = 100 + 10.0 * frames
     boxes = np.stack([left, np.full(20, 100.0), left + 64, np.full(20, 136.0)], axis=1)
@@ -41,7 +41,7 @@ def test_tracked_pasts_get_the_futures_of_the_objects_they_overlap():
     tracks = from_recording(truth, times, (640, 360), observed)
     assert len(tracks.starts) == 3
     ends = tracks.ends(3, 1)
-    assert (ends < 19).all()  # the false alarm has no future
+    assert (ends < 19).all()  # the false positive has no future
     windows = windows_at(tracks, ends[:1], length=3, stride=1)
     last = 2 + 1  # its third observation is frame 3
     np.testing.assert_allclose(windows.observations[0, -1, 0] * 640, 100 + 10 * last + 32 + 2, rtol=1e-5)
