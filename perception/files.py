@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import tempfile
 from collections.abc import Iterator
@@ -17,6 +18,8 @@ from perception.errors import PerceptionError, UsageError
 
 MAX_ALIASED_VALUES = 100_000
 """What the aliases of a YAML file may add to the values that are written in it: ten short lines can make billions."""
+
+_LOG = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -36,6 +39,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
         yield temporary
         temporary.chmod(0o644)
         temporary.replace(path)
+        _LOG.debug("wrote %s", path)
     except OSError as error:
         raise PerceptionError(f"{path}: cannot be written ({error.strerror or error}).") from error
     finally:

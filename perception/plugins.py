@@ -24,6 +24,7 @@ built in goes before one of a package.
 
 from __future__ import annotations
 
+import logging
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 
 WriterOpener = Callable[[Path | None, Source], Writer]
 """Opens a writer for the folder of a run's results, None where none is kept, and the source of the run."""
+
+_LOG = logging.getLogger(__name__)
 
 GROUP = "perception.plugins"
 Kind = Literal["detector", "tracker", "forecaster", "source", "writer"]
@@ -260,6 +263,7 @@ def _loaded(kind: Kind, spec: str, load: Callable[[], Any]) -> Any:
 
 def _made(kind: Kind, spec: str, factory: Any, request: Any) -> Any:
     """What the factory returns, with all that its protocol asks for."""
+    _LOG.debug("opening the %s %s with %s", kind, spec, factory)
     try:
         part = factory(request)
         lacking = _lacking_members(part, _PROTOCOLS[kind])

@@ -40,6 +40,8 @@ PROTOCOLS_ONLY = ("perception.pipeline.pipeline", "perception.pipeline.prefetch"
 MAX_FILES = 13
 # Written so that this file does not hold the names that it forbids.
 REGISTRY = re.compile(r"(py(pi)|python(hosted)|np(mjs)|ana(conda)|crat(es))\.(org|com|io)\b|py(torch)\.org/whl")
+# ``torchrun`` is not ours: what it was told wrong is told in its own words.
+OPTION = re.compile(r"(?<![\w-])--(?!nproc-per-node)[a-z]")
 MACHINE_PATH = re.compile(r"(?<![\w.])/(work|opt|root|home)/\w")
 TEXT_FILES = (
     *("ARCHITECTURE.md", "CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md", "Makefile", "NOTICE", "README.md"),
@@ -149,6 +151,18 @@ def loader_calls(tree: ast.AST) -> list[int]:
     ]
 
 
+def options_in_errors(tree: ast.AST) -> list[int]:
+    """The lines of errors made (``...Error(...)``) whose text names an option of the command line."""
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and str(getattr(node.func, "id", getattr(node.func, "attr", ""))).endswith(
+            "Error"
+        ):
+            texts = [str(part.value) for part in ast.walk(node) if isinstance(part, ast.Constant)]
+            found += [node.lineno for text in texts if OPTION.search(text)]
+    return found
+
+
 def undocumented(tree: ast.Module, name: str) -> list[str]:
     """The module, and its public functions and classes, that have no docstring."""
     public = [
@@ -202,6 +216,22 @@ def test_folders_have_few_files(folder: Path) -> None:
 def test_only_the_command_line_prints(path: Path) -> None:
     lines = print_calls(ast.parse(path.read_text(encoding="utf-8")))
     assert not lines or "cli" in path.relative_to(PACKAGE).parts, f"{path}: print( in lines {lines}"
+
+
+@by_path
+def test_errors_of_the_library_name_fields_and_no_options(path: Path) -> None:
+    lines = options_in_errors(ast.parse(path.read_text(encoding="utf-8")))
+    assert not lines or "cli" in path.relative_to(PACKAGE).parts, f"{path}: options in lines {lines}"
+
+
+@by_path
+def test_the_library_has_no_log_handlers(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert "cli" in path.relative_to(PACKAGE).parts or not re.search(
+        r"addHandler|basicConfig|logging\.\w*Handler", text
+    ), path
+    for name in re.findall(r"getLogger\((.*?)\)", text):
+        assert name == "__name__" or path == PACKAGE / "cli" / "terminal.py", f"{path}: getLogger({name})"
 
 
 @by_path
@@ -270,6 +300,12 @@ def test_prints_and_missing_docstrings_are_seen() -> None:
 def test_loaders_of_yaml_and_json_are_seen() -> None:
     code = ast.parse("json.loads(a)\nyaml.safe_load(a)\nyaml.safe_dump(a)\njson.load(a)\nmap(json.loads, a)")
     assert loader_calls(code) == [1, 2, 4, 5]
+
+
+def test_options_in_errors_are_seen() -> None:
+    code = 'x = "--conf"\nraise UsageError(f"--conf {x}: too high.")\nraise errors.PerceptionError("give " + "--rig")'
+    assert options_in_errors(ast.parse(code)) == [2, 3]
+    assert options_in_errors(ast.parse('UsageError("twenty--five; give a `rig`.", field="conf")')) == []
 
 
 def test_registries_and_machine_paths_are_seen() -> None:

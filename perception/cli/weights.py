@@ -21,6 +21,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from perception.cli.terminal import terminal_of
 from perception.errors import PerceptionError, UsageError
 from perception.files import sha256
 
@@ -92,6 +93,7 @@ def show(name: Annotated[str, typer.Argument(help="A name that `perception weigh
 
 @app.command()
 def fetch(
+    context: typer.Context,
     name: Annotated[str, typer.Argument(help="A name that `perception weights` lists as fetchable.")],
     base_url: Annotated[str | None, typer.Option(help="A mirror that holds the same files.")] = None,
 ) -> None:
@@ -103,38 +105,37 @@ def fetch(
     if any(bundled.card.name == name for bundled in bundled_cards()):
         raise UsageError(f"{name}: is bundled; there is nothing to fetch, use it by its name.")
     entry = find_fetchable(name, base_url=base_url or BASE_URL)
-    console = Console()
+    terminal = terminal_of(context)
     if entry.cached_path().is_file():
-        console.print(f"{name} is in the cache already.")
-    with _ProgressBar(name, console) as bar:
+        terminal.note(f"{name} is in the cache already.")
+    with _ProgressBar(name, terminal.err) as bar:
         path = fetch_weights(entry, on_progress=bar.update)
-    console.print(f"sha256 {sha256(path)}", soft_wrap=True)
-    console.print(str(path), soft_wrap=True, highlight=False, markup=False)
+    terminal.say(f"sha256 {sha256(path)}")
+    terminal.result(path)
 
 
 @app.command()
-def verify() -> None:
+def verify(context: typer.Context) -> None:
     """Compare the bundled and the cached files with the hashes that they were published with."""
     from perception.detection.model_zoo import fetchable_detectors
     from perception.weights import bundled_cards
 
-    console = Console()
+    terminal = terminal_of(context)
     intact = {str(bundled.path): bundled.is_intact() for bundled in bundled_cards()}
     for entry in fetchable_detectors():
         path = entry.cached_path()
         if path.is_file():
             intact[str(path)] = sha256(path).startswith(entry.sha256_prefix)
     for path_text, is_intact in intact.items():
-        verdict = "[green]intact[/]" if is_intact else "[red]CHANGED or missing[/]"
-        console.print(verdict, end=" ")
-        console.print(path_text, soft_wrap=True, highlight=False, markup=False)
+        verdict = ("intact", "green") if is_intact else ("CHANGED or missing", "red")
+        terminal.out.print(Text.assemble(verdict, " ", path_text), soft_wrap=True)
     damaged = [path_text for path_text, is_intact in intact.items() if not is_intact]
     if damaged:
         raise PerceptionError(
             f"{damaged[0]}: is not what was published ({len(damaged)} of {len(intact)} files); install the package "
             "again, or remove the file and fetch it again."
         )
-    console.print(f"{len(intact)} files are as published.")
+    terminal.say(f"{len(intact)} files are as published.")
 
 
 def _model_table(title: str, output: str) -> Table:

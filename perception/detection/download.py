@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import logging
 import re
 import time
 import urllib.error
@@ -17,6 +18,8 @@ from perception.files import sha256
 
 Progress = Callable[[int, "int | None"], None]
 """Called with the bytes on disk and, where the server says it, the bytes of the whole file."""
+
+_LOG = logging.getLogger(__name__)
 
 _BLOCK_BYTES = 1 << 16
 _TIMEOUT_S = 30.0
@@ -82,6 +85,7 @@ def _download(entry: FetchableWeights, part: Path, on_progress: Progress, *, att
                     f"{address}: cannot be fetched ({without_credentials(str(error))}); with a network, fetch it again "
                     f"and it goes on after {after} bytes, or give a file as `weights`."
                 ) from error
+            _LOG.warning("%s: %s; trying again", address, without_credentials(str(error)))
             if failures:
                 time.sleep(wait_s)
 

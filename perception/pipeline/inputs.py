@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import closing
 from dataclasses import replace
 
@@ -11,6 +12,8 @@ from perception.geometry.cameras import Rig
 from perception.pipeline.config import Config, RunConfig
 from perception.protocols import Source
 from perception.sources import open_source, read_rig
+
+_LOG = logging.getLogger(__name__)
 
 BUNDLED_RECORDING = "data/recording"
 
@@ -32,7 +35,16 @@ def open_configured_source(config: RunConfig) -> Source:
                 field="road_height",
                 value=config.road_height,
             )
-    return open_source(config.source, stride=config.stride, newest_only=True, rig=rig)
+    source = open_source(config.source, stride=config.stride, newest_only=True, rig=rig)
+    _LOG.info(
+        "opened %s: cameras %s, %s, %s instants at %g per second",
+        source.name,
+        ", ".join(source.cameras),
+        "not calibrated" if source.rig is None else "calibrated",
+        "unknown" if source.length is None else source.length,
+        source.rate_fps,
+    )
+    return source
 
 
 def _own_rig(config: RunConfig) -> Rig:

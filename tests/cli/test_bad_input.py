@@ -178,7 +178,7 @@ CASES: list[tuple[Make, int, str]] = [
     (a_text_file, 2, "text.mp4"),
     (a_folder_without_images, 2, "nothing"),
     (an_unreadable_image, 2, "bad.png"),
-    (a_road_above_the_camera, 2, "--road-height 4.0: cameras."),
+    (a_road_above_the_camera, 2, "--road-height 4.0: the camera "),
     (an_absent_webcam, 2, "97"),
     (an_address_that_refuses, 1, "127.0.0.1"),
     (truth_without_a_column, 2, "y2"),
