@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perception.arrays import FloatArray, IntArray, StructOfArrays, check_array
-from perception.object_states import POSITION, SIZE, STATE_SIZE, ObjectStates
+from perception.state_layout import POSITION, SIZE, STATE_SIZE, ObjectStates
 
 NO_FEATURE_SPACE = ""
 """The ``feature_space`` of objects that carry no CNN feature."""

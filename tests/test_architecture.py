@@ -12,12 +12,12 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "perception"
 FOUNDATION = {
     "arrays",
-    "box_files",
+    "prediction_files",
     "cpu",
     "errors",
     "files",
     "geometry",
-    "object_states",
+    "state_layout",
     "plugins",
     "protocols",
     "taxonomy",

@@ -29,7 +29,7 @@ class NmsResult:
     boxes_xyxy: Tensor
 
 
-def suppress(
+def nms(
     scores: Tensor,
     boxes_xyxy: Tensor,
     *,

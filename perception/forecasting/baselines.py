@@ -8,7 +8,7 @@ from perception.arrays import FloatArray
 from perception.forecasting.features.ground_motion import motion_axes_rad
 from perception.forecasting.trajectory_gru import HORIZONS_S
 from perception.geometry.rotation import rotation_2d
-from perception.object_states import MEASURED, POSITION, RATES, VELOCITY
+from perception.state_layout import MEASURED, POSITION, RATES, VELOCITY
 from perception.types import Forecasts, Tracks
 
 

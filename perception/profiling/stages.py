@@ -11,7 +11,7 @@ from perception.detection import RoadNetDetector
 from perception.protocols import Detector
 from perception.types import Detections, Frame
 
-PREPARE, NETWORK, SUPPRESS = "prepare", "network", "suppress"
+PREPARE, NETWORK, NMS = "prepare", "network", "nms"
 
 
 class Stopwatch:
@@ -58,7 +58,7 @@ class StagedDetector:
             answers = self._detector.engine(batch.images)
             watch.lap(NETWORK)
             found = self._detector.finish(answers, batch, frames)
-            watch.lap(SUPPRESS)
+            watch.lap(NMS)
         else:
             found = self._detector.detect(frames)
             watch.lap(NETWORK)

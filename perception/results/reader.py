@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perception.arrays import FloatArray, IntArray
-from perception.box_files import read_detections, read_text, read_tracks, table_paths
 from perception.errors import UsageError
 from perception.files import parse_json
+from perception.prediction_files import read_detections, read_text, read_tracks, table_paths
 from perception.results.tracks3d import TRACKS3D_FILE, read_world_rows
 from perception.results.writer import FORECASTS_FILE, TIMING_FILE
 from perception.taxonomy import CLASSES

@@ -30,9 +30,9 @@ from typing import Any
 import numpy as np
 
 from perception.arrays import FloatArray, IntArray, StructOfArrays
-from perception.box_files import table_paths
 from perception.errors import PerceptionError
 from perception.files import write_json
+from perception.prediction_files import table_paths
 from perception.results.append_file import AppendFile
 from perception.results.tracks3d import TRACKS3D_FILE, WORLD_HEADER, world_rows
 from perception.taxonomy import CLASSES

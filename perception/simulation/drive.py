@@ -1,4 +1,4 @@
-"""A drive, instant by instant: traffic moves, the cameras look at it."""
+"""A simulated drive, instant by instant: traffic moves (``traffic.traffic_drive``), the cameras render it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from types import TracebackType
 from perception.geometry.cameras import Rig
 from perception.simulation.recorder import DriveRecorder
 from perception.simulation.rendering import Look, ParallelRenderer, Renderer
-from perception.simulation.traffic.drive import open_traffic
+from perception.simulation.traffic.traffic_drive import open_traffic
 from perception.simulation.world import CameraView, WorldState
 from perception.sources.calibration.rigs import fit_rig
 

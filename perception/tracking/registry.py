@@ -1,4 +1,7 @@
-"""From what the user names to a tracker: one of ours, a package's tracker, or a factory."""
+"""From what the user names to a tracker: one of ours, a package's tracker, or a factory.
+
+How to add a tracker of one's own, without a change here, is described in ``perception/plugins.py``.
+"""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def test_latencies_and_scaling_are_measured_and_written(command: Command) -> Non
     assert cameras["latency"]["2"]["total"]["instant_count"] == 2
     assert Path("measured/scaling.png").stat().st_size > 10_000
     for run in content["end_to_end"]:
-        stages = ["decode", "prepare", "network", "suppress", "track", "forecast", "draw", "encode", "write"]
+        stages = ["decode", "prepare", "network", "nms", "track", "forecast", "draw", "encode", "write"]
         assert list(run["latency"]["per_stage"]) == stages
         assert run["latency"]["total"]["instant_count"] == 2
         assert run["image_size_px"] == 128
@@ -37,7 +37,7 @@ def test_latencies_and_scaling_are_measured_and_written(command: Command) -> Non
     assert [one["detector"] for one in engines] == [
         "ONNX Runtime on cpu", "PyTorch on cpu", "PyTorch on cpu with 16 bits"
     ]  # fmt: skip
-    assert all(list(one["latency"]["per_stage"]) == ["prepare", "network", "suppress"] for one in engines)
+    assert all(list(one["latency"]["per_stage"]) == ["prepare", "network", "nms"] for one in engines)
     assert all(one["roofline_share"] > 0 and one["images"] == 6 for one in engines)
     assert content["peak_memory_bytes"] > 2**27
     assert "ONNX Runtime" in ran.out and "Images/s" in ran.out and "encode" in ran.out and "GFLOP/s" in ran.out

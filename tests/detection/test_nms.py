@@ -8,7 +8,7 @@ import torch
 from support.detection_cases import iou_matrix
 
 from perception.arrays import FloatArray
-from perception.detection.nms import SUPPRESSION_GROUPS, suppress
+from perception.detection.nms import SUPPRESSION_GROUPS, nms
 from perception.taxonomy import CLASSES
 
 
@@ -38,7 +38,7 @@ def test_equals_the_loop_in_each_image(seed: int) -> None:
     generator = np.random.default_rng(seed)
     scores = generator.permutation(np.linspace(0, 1, 3 * 80 * 6)).reshape(3, 80, 6).astype(np.float32) ** 3
     boxes = random_boxes(generator, 3, 80)
-    kept = suppress(
+    kept = nms(
         torch.from_numpy(scores), torch.from_numpy(boxes), score_threshold=0.2, iou_threshold=0.4, max_objects=15
     )
     for image in range(3):
@@ -56,14 +56,14 @@ def test_a_van_is_one_object_and_a_pedestrian_on_it_stays() -> None:
     scores = torch.zeros(1, 4, len(CLASSES))
     for place, (name, score) in enumerate([("car", 0.8), ("truck", 0.7), ("bicycle", 0.6), ("pedestrian", 0.5)]):
         scores[0, place, CLASSES.index(name)] = score
-    kept = suppress(scores, box, score_threshold=0.1, iou_threshold=0.5)
+    kept = nms(scores, box, score_threshold=0.1, iou_threshold=0.5)
     assert [CLASSES[label] for label in kept.labels.tolist()] == ["car", "pedestrian"]
 
 
 def test_the_same_box_in_two_images_stays_in_both() -> None:
     scores = torch.zeros(2, 1, len(CLASSES))
     scores[:, 0, 0] = 0.9
-    kept = suppress(scores, torch.tensor([[[0.0, 0, 9, 9]]] * 2), score_threshold=0.1, iou_threshold=0.5)
+    kept = nms(scores, torch.tensor([[[0.0, 0, 9, 9]]] * 2), score_threshold=0.1, iou_threshold=0.5)
     assert kept.image_indices.tolist() == [0, 1]
 
 
@@ -71,7 +71,7 @@ def test_classes_that_are_not_allowed_are_never_reported() -> None:
     generator = np.random.default_rng(0)
     scores = torch.from_numpy(generator.uniform(0, 1, (2, 50, 6)).astype(np.float32))
     allowed = torch.tensor([False, True, False, False, False, True])
-    kept = suppress(
+    kept = nms(
         scores,
         torch.from_numpy(random_boxes(generator, 2, 50)),
         score_threshold=0.0,
@@ -85,12 +85,12 @@ def test_only_the_best_candidates_enter() -> None:
     scores = torch.zeros(1, 5, len(CLASSES))
     scores[0, :, 0] = torch.tensor([0.5, 0.9, 0.7, 0.6, 0.8])
     boxes = torch.arange(5.0)[None, :, None] * 100 + torch.tensor([0.0, 0, 10, 10])
-    kept = suppress(scores, boxes, score_threshold=0.1, iou_threshold=0.5, max_candidates=3)
+    kept = nms(scores, boxes, score_threshold=0.1, iou_threshold=0.5, max_candidates=3)
     assert kept.point_indices.tolist() == [1, 4, 2]
 
 
 def test_nothing_above_the_threshold_is_an_empty_answer() -> None:
-    kept = suppress(torch.zeros(2, 7, len(CLASSES)), torch.zeros(2, 7, 4), score_threshold=0.1, iou_threshold=0.5)
+    kept = nms(torch.zeros(2, 7, len(CLASSES)), torch.zeros(2, 7, 4), score_threshold=0.1, iou_threshold=0.5)
     assert len(kept.scores) == 0 and kept.boxes_xyxy.shape == (0, 4)
 
 
@@ -100,8 +100,8 @@ def test_blended_boxes_are_the_means_of_those_that_overlap_enough(seed: int) -> 
     scores = generator.uniform(0, 1, (2, 120, 6)).astype(np.float32) ** 3
     boxes = random_boxes(generator, 2, 120)
     arguments = {"score_threshold": 0.2, "iou_threshold": 0.6}
-    plain = suppress(torch.from_numpy(scores), torch.from_numpy(boxes), **arguments)
-    kept = suppress(torch.from_numpy(scores), torch.from_numpy(boxes), blend_iou=0.4, **arguments)
+    plain = nms(torch.from_numpy(scores), torch.from_numpy(boxes), **arguments)
+    kept = nms(torch.from_numpy(scores), torch.from_numpy(boxes), blend_iou=0.4, **arguments)
     for name in ("image_indices", "point_indices", "scores", "labels"):
         torch.testing.assert_close(getattr(kept, name), getattr(plain, name), rtol=0, atol=0)
     groups = np.array(SUPPRESSION_GROUPS)
@@ -121,5 +121,5 @@ def test_blended_boxes_are_the_means_of_those_that_overlap_enough(seed: int) -> 
 def test_an_empty_box_stays_where_it_is() -> None:
     scores = torch.zeros(1, 1, len(CLASSES))
     scores[0, 0, 0] = 0.9
-    kept = suppress(scores, torch.full((1, 1, 4), 7.0), score_threshold=0.1, iou_threshold=0.5, blend_iou=0.5)
+    kept = nms(scores, torch.full((1, 1, 4), 7.0), score_threshold=0.1, iou_threshold=0.5, blend_iou=0.5)
     assert kept.boxes_xyxy.tolist() == [[7.0, 7.0, 7.0, 7.0]]

@@ -65,7 +65,7 @@ def test_ours_shows_its_stages_and_others_one() -> None:
         on_instant=lambda times: done.append(sum(times.values())),
     )
     first, second = measured
-    assert list(first.latency.per_stage) == ["prepare", "network", "suppress"]
+    assert list(first.latency.per_stage) == ["prepare", "network", "nms"]
     assert list(second.latency.per_stage) == ["network"]
     assert first.images == 2 and first.latency.instant_count == 3
     assert first.roofline_share == pytest.approx(1.0 / first.latency.per_stage["network"].p50_ms)

@@ -30,7 +30,7 @@ def test_a_watched_detector_finds_the_same() -> None:
     roadnet = load_roadnet(
         bundled_folder() / "roadnet.safetensors", DetectionSettings(confidence=0.001, image_size_px=96), device=CPU
     )
-    for detector, names in ((roadnet, ["prepare", "network", "suppress"]), (BoxDetector(), ["network"])):
+    for detector, names in ((roadnet, ["prepare", "network", "nms"]), (BoxDetector(), ["network"])):
         staged = StagedDetector(detector, CPU)
         for expected, found in zip(detector.detect(frames), staged.detect(frames), strict=True):
             np.testing.assert_array_equal(found.boxes_xyxy_px, expected.boxes_xyxy_px)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from perception.arrays import FloatArray
 from perception.detection.letterbox import canvas_size, letterbox
-from perception.detection.nms import suppress
+from perception.detection.nms import nms
 from perception.detection.settings import USUAL_IMAGE_SIZE_PX, DetectionSettings
 from perception.errors import UsageError
 from perception.taxonomy import COCO80_COLUMNS
@@ -69,7 +69,7 @@ class NcnnDetector:
         )
         batch = letterbox([frame.image], width=width, height=height)
         scores, boxes = self._run(batch.images[0])
-        kept = suppress(
+        kept = nms(
             torch.from_numpy(scores[None]),
             torch.from_numpy(boxes[None]),
             score_threshold=self.settings.confidence,

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from perception.arrays import FloatArray
 from perception.detection.letterbox import letterbox
-from perception.detection.nms import suppress
+from perception.detection.nms import nms
 from perception.detection.settings import DetectionSettings
 from perception.errors import UsageError
 from perception.taxonomy import CLASSES, COCO80_COLUMNS
@@ -93,7 +93,7 @@ class OnnxDetector:
             return []
         batch = letterbox([frame.image for frame in frames], width=self._width, height=self._height)
         scores, boxes = self.dense(batch.images)
-        kept = suppress(
+        kept = nms(
             torch.from_numpy(scores),
             torch.from_numpy(boxes),
             score_threshold=self.settings.confidence,

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from perception.box_files import read_detections, read_mot_boxes, table_paths
 from perception.detection.settings import DetectionSettings
 from perception.errors import UsageError
+from perception.prediction_files import read_detections, read_mot_boxes, table_paths
 from perception.types import NO_FEATURE_SPACE, BoxTable, Detections, Frame
 
 _CAMERA = "{camera}"

@@ -13,7 +13,7 @@ from torch import Tensor
 from perception.arrays import FloatArray
 from perception.detection.device_letterbox import letterbox_on
 from perception.detection.letterbox import Letterbox, canvas_size, letterbox
-from perception.detection.nms import suppress
+from perception.detection.nms import nms
 from perception.detection.roadnet.engines import DenseOutputs, RoadNetEngine
 from perception.detection.roadnet.network import SIDE_MULTIPLE_PX
 from perception.detection.settings import USUAL_IMAGE_SIZE_PX, DetectionSettings
@@ -74,7 +74,7 @@ class RoadNetDetector:
     @torch.inference_mode()
     def finish(self, outputs: DenseOutputs, batch: Letterbox[Any], frames: Sequence[Frame]) -> list[Detections]:
         """From the dense outputs to the objects of each frame."""
-        kept = suppress(
+        kept = nms(
             outputs.scores,
             outputs.boxes_xyxy,
             score_threshold=self.settings.confidence,

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from perception.arrays import FloatArray, IntArray, StructOfArrays
 from perception.errors import UsageError
-from perception.evaluation.core.boxes import check_thresholds, counts_in_image
 from perception.evaluation.core.gt_interpolation import GtPaths
+from perception.evaluation.core.table_boxes import check_thresholds, counts_in_image
 from perception.evaluation.core.timeline import Timeline
 from perception.taxonomy import CLASSES
 from perception.types import BoxTable, ObjectTable

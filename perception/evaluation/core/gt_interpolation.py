@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from perception.arrays import FloatArray, IntArray
 from perception.errors import UsageError
 from perception.geometry.boxes import box_centres
-from perception.object_states import VELOCITY
+from perception.state_layout import VELOCITY
 from perception.types import BoxTable
 
 MAX_GAP_S = 0.5

@@ -13,7 +13,7 @@ import numpy as np
 
 from perception.arrays import FloatArray
 from perception.errors import UsageError
-from perception.evaluation.core.boxes import ImageKey, rows_by_image
+from perception.evaluation.core.table_boxes import ImageKey, rows_by_image
 from perception.files import read_json
 from perception.geometry.boxes import box_areas, intersections_and_unions, pairwise_iou
 from perception.sources.datasets.coco import CocoFile, find_image, read_coco_file

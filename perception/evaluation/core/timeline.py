@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from perception.arrays import FloatArray
 from perception.errors import UsageError
-from perception.evaluation.core.boxes import ImageKey
+from perception.evaluation.core.table_boxes import ImageKey
 from perception.types import BoxTable, FrameSet
 
 

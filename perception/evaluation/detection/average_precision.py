@@ -16,7 +16,7 @@ from faster_coco_eval import COCO, COCOeval_faster
 from numpy.typing import NDArray
 
 from perception.errors import UsageError
-from perception.evaluation.core.boxes import (
+from perception.evaluation.core.table_boxes import (
     LARGEST_HEIGHT_PX,
     Grouping,
     ImageKey,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from perception.evaluation.core.boxes import (
+from perception.evaluation.core.table_boxes import (
     VEHICLE_NAME,
     ImageKey,
     Prepared,

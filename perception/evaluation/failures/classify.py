@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perception.arrays import IntArray
-from perception.evaluation.core.boxes import Grouping, GroupingChoice, ImageKey, prepare
+from perception.evaluation.core.table_boxes import Grouping, GroupingChoice, ImageKey, prepare
 from perception.evaluation.detection.matching import incomplete_images, match_class
 from perception.taxonomy import CLASSES, VEHICLE_LABELS
 from perception.types import BoxTable

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from perception.evaluation.core.boxes import ImageKey, heights_px
+from perception.evaluation.core.table_boxes import ImageKey, heights_px
 from perception.evaluation.detection.matching import IOU_THRESHOLD
 from perception.evaluation.failures.rank import Failures
 from perception.files import atomic_write

@@ -11,7 +11,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from perception.arrays import IntArray
-from perception.evaluation.core.boxes import ImageKey
+from perception.evaluation.core.table_boxes import ImageKey
 from perception.evaluation.failures.classify import MatchedDetections
 from perception.geometry.boxes import box_areas, paired_iou
 from perception.types import BoxTable

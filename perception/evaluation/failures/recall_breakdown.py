@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perception.arrays import FloatArray, IntArray, StructOfArrays
-from perception.evaluation.core.boxes import GroupingChoice, ImageKey, heights_px, ratio
+from perception.evaluation.core.table_boxes import GroupingChoice, ImageKey, heights_px, ratio
 from perception.evaluation.failures.classify import MatchedDetections
 from perception.taxonomy import CLASSES
 

@@ -14,7 +14,7 @@ from perception.evaluation.core.gt_interpolation import GtPaths, constant_veloci
 from perception.evaluation.core.records import InstantForecasts
 from perception.evaluation.forecasting.errors_image import Plan, ade_fde, forecasts_of
 from perception.geometry.rotation import rotation_2d
-from perception.object_states import POSITION, VELOCITY
+from perception.state_layout import POSITION, VELOCITY
 
 METHODS = ("expected", "most probable", "constant velocity", "best of K")
 """The order of the methods in ``GroundTargets.errors_m``."""

@@ -11,12 +11,12 @@ from scipy.optimize import linear_sum_assignment
 
 from perception.arrays import IntArray
 from perception.evaluation.core.bootstrap import PairedComparison, compare_paired
-from perception.evaluation.core.boxes import ImageKey, rows_by_image
 from perception.evaluation.core.calibration import CalibrationSamples, sample_calibration
 from perception.evaluation.core.gt_interpolation import GtPaths, kalman_velocity_paths, last_difference_paths
 from perception.evaluation.core.records import InstantForecasts, Setting
+from perception.evaluation.core.table_boxes import ImageKey, rows_by_image
 from perception.geometry.boxes import pairwise_iou
-from perception.object_states import POSITION
+from perception.state_layout import POSITION
 from perception.types import BoxTable, Forecasts
 
 MATCH_IOU = 0.5

@@ -30,7 +30,7 @@ from perception.evaluation.forecasting.errors_ground import (
 from perception.evaluation.forecasting.errors_image import compare_ade_fde, plan_comparison
 from perception.evaluation.tracking.ground import nearness
 from perception.evaluation.tracking.mot_metrics import assigned_rows
-from perception.object_states import POSITION
+from perception.state_layout import POSITION
 from perception.types import ObjectTable
 
 MISS_M = 2.0

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from perception.arrays import IntArray
 from perception.errors import UsageError
-from perception.evaluation.core.boxes import check_table
 from perception.evaluation.core.calibration import Calibration, calibration_of
 from perception.evaluation.core.gt_interpolation import previous_rows
 from perception.evaluation.core.records import (
@@ -27,6 +26,7 @@ from perception.evaluation.core.records import (
     InstantForecasts,
     Setting,
 )
+from perception.evaluation.core.table_boxes import check_table
 from perception.evaluation.forecasting.errors_image import (
     BEST,
     DIFFERENCE,

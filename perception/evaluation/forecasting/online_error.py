@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from perception.arrays import FloatArray, IntArray
-from perception.object_states import POSITION
+from perception.state_layout import POSITION
 from perception.types import Forecasts, Scene, Tracks
 
 HORIZONS_S = (1.0, 2.0, 3.0)

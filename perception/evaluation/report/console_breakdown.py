@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
-from perception.evaluation.core.boxes import GroupingChoice
+from perception.evaluation.core.table_boxes import GroupingChoice
 from perception.evaluation.failures.recall_breakdown import RecallBin, RecallBreakdown
 from perception.evaluation.report.console_layout import make_table, percent, print_heading, print_note, print_table
 

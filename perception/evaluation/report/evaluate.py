@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from perception.evaluation.core.boxes import GroupingChoice, ImageKey, groupings_of
 from perception.evaluation.core.ground_truth import GroundScope
 from perception.evaluation.core.latency import evaluate_latency
 from perception.evaluation.core.records import ForecastingReport, InstantForecasts, Setting
+from perception.evaluation.core.table_boxes import GroupingChoice, ImageKey, groupings_of
 from perception.evaluation.detection.average_precision import DetectionReport, evaluate_detection
 from perception.evaluation.forecasting.image import evaluate_forecasts
 from perception.evaluation.report.evaluate_ground import evaluate_ground

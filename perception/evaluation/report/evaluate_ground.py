@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from perception.evaluation.core.boxes import Grouping
 from perception.evaluation.core.ground_truth import GroundScope, tracked_objects
 from perception.evaluation.core.records import InstantForecasts, Setting
+from perception.evaluation.core.table_boxes import Grouping
 from perception.evaluation.forecasting.ground import GroundForecastingReport, evaluate_ground_forecasts
 from perception.evaluation.runs.evaluated_run import EvaluatedRun
 from perception.evaluation.tracking.cross_camera_identity import (

@@ -11,8 +11,8 @@ from perception.evaluation.core.gt_interpolation import previous_rows
 from perception.evaluation.core.records import InstantForecasts
 from perception.evaluation.core.run_tables import RunTables, join_tables
 from perception.geometry.rotation import unit_vectors
-from perception.object_states import POSITION, STATE_SIZE, VELOCITY
 from perception.results import Results
+from perception.state_layout import POSITION, STATE_SIZE, VELOCITY
 from perception.types import ObjectTable
 
 SAVED_VELOCITIES = (

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perception.arrays import IntArray
-from perception.evaluation.core.boxes import ratio
+from perception.evaluation.core.table_boxes import ratio
 from perception.evaluation.tracking.gt_track_matching import GtTrackMatches
 
 WINDOW_S = 2.0

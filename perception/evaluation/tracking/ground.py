@@ -13,8 +13,8 @@ import numpy as np
 
 from perception.arrays import FloatArray, IntArray
 from perception.errors import UsageError
-from perception.evaluation.core.boxes import Grouping, class_names
 from perception.evaluation.core.ground_truth import GroundScope, GroundTable
+from perception.evaluation.core.table_boxes import Grouping, class_names
 from perception.evaluation.tracking.mot_metrics import (
     Counts,
     Float64,

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perception.arrays import IntArray, StructOfArrays
-from perception.evaluation.core.boxes import counts_in_image, heights_px
 from perception.evaluation.core.ground_truth import GroundScope
+from perception.evaluation.core.table_boxes import counts_in_image, heights_px
 from perception.evaluation.core.timeline import Timeline
 from perception.evaluation.tracking.image import overlap
 from perception.evaluation.tracking.mot_metrics import assigned_rows

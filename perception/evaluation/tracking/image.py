@@ -13,7 +13,14 @@ import numpy as np
 
 from perception.arrays import IntArray
 from perception.errors import UsageError
-from perception.evaluation.core.boxes import Grouping, ImageKey, check_thresholds, counts_in_image, heights_px, prepare
+from perception.evaluation.core.table_boxes import (
+    Grouping,
+    ImageKey,
+    check_thresholds,
+    counts_in_image,
+    heights_px,
+    prepare,
+)
 from perception.evaluation.tracking.mot_metrics import (
     Counts,
     Float64,

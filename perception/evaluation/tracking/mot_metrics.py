@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from perception.arrays import IntArray
-from perception.evaluation.core.boxes import ratio
+from perception.evaluation.core.table_boxes import ratio
 
 ALPHAS: NDArray[np.float64] = np.arange(0.05, 0.99, 0.05)
 """The localisation thresholds that HOTA is averaged over."""

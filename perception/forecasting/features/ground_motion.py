@@ -14,7 +14,7 @@ from perception.arrays import FloatArray
 from perception.forecasting.features.motion import TIME_CONSTANTS_S, TIME_INPUTS, MotionState, squash, time_inputs
 from perception.geometry.cameras import yaw_rad
 from perception.geometry.rotation import rotate, unit_vectors, wrap_angle_rad
-from perception.object_states import POSITION
+from perception.state_layout import POSITION
 from perception.types import Tracks
 
 PLACE, VELOCITY, SIZE, AXIS = slice(0, 2), slice(2, 4), slice(4, 6), 6

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from perception.arrays import FloatArray
 from perception.forecasting.features.motion import TIME_CONSTANTS_S, TIME_INPUTS, MotionState, squash, time_inputs
-from perception.object_states import MEASURED
+from perception.state_layout import MEASURED
 from perception.types import Tracks
 
 BOX, STD = slice(0, 4), slice(4, 8)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from perception.arrays import FloatArray, IntArray
 from perception.simulation.traffic.fleet import Fleet, temper
-from perception.simulation.traffic.network import edge_name
+from perception.simulation.traffic.road_network import edge_name
 from perception.simulation.traffic.streets import StreetPlan
 from perception.taxonomy import CLASSES
 

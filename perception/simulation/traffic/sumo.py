@@ -9,7 +9,7 @@ import numpy as np
 
 from perception.errors import PerceptionError, UsageError
 from perception.simulation.traffic.motion import Snapshot
-from perception.simulation.traffic.network import sumo_module
+from perception.simulation.traffic.road_network import sumo_module
 from perception.simulation.world import SignalColour
 
 STEP_S = 0.1

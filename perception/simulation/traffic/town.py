@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from perception.arrays import FloatArray
-from perception.simulation.traffic.network import sumo_module
+from perception.simulation.traffic.road_network import sumo_module
 from perception.simulation.world import Lane, LaneUse, Town, TrafficLight
 
 _STOP_LINE_BEFORE_END_M = 0.5

@@ -1,4 +1,4 @@
-"""Cameras behind a network address, opened within a time limit."""
+"""Stream types by URL scheme, opened within a time limit: add a new one here (``SCHEMES`` and ``open_address``)."""
 
 from __future__ import annotations
 

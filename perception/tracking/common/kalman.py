@@ -1,6 +1,6 @@
 """A constant-velocity Kalman filter, all tracks in one batch; both reference frames use it.
 
-States are those of ``object_states``. A step moves them by ``dt_s`` seconds, so the frame rate may be anything
+States are those of ``state_layout``. A step moves them by ``dt_s`` seconds, so the frame rate may be anything
 and may change. Acceleration is continuous white noise (Bar-Shalom, Li & Kirubarajan 2001, section 6.2.2), which makes
 two half steps equal to a whole one.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from perception.arrays import FloatArray
-from perception.object_states import MEASURED, MEASUREMENT_SIZE, SIZE, SIZE_RATE, STATE_SIZE
+from perception.state_layout import MEASURED, MEASUREMENT_SIZE, SIZE, SIZE_RATE, STATE_SIZE
 
 
 def step(

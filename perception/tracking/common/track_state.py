@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perception.arrays import FloatArray, IntArray, StructOfArrays
-from perception.object_states import STATE_SIZE, ObjectStates
+from perception.state_layout import STATE_SIZE, ObjectStates
 from perception.taxonomy import CLASSES
 
 GROUP_OF_LABEL: IntArray = np.array([0, 0, 0, 1, 1, 2])

@@ -14,7 +14,7 @@ from scipy.spatial import cKDTree
 
 from perception.arrays import FloatArray, IntArray
 from perception.geometry.boxes import box_areas, intersections_and_unions, paired_iou, pairwise_iou
-from perception.object_states import POSITION, VELOCITY
+from perception.state_layout import POSITION, VELOCITY
 from perception.tracking.common.association import NEARNESS_WEIGHT, TrackMatches, assign, pairwise_cosine
 from perception.tracking.ground.observations import GroundObservations
 from perception.tracking.ground.settings import GroundSettings

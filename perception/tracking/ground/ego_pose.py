@@ -10,7 +10,7 @@ import numpy as np
 from perception.arrays import FloatArray
 from perception.geometry.cameras import yaw_rad
 from perception.geometry.rotation import rotation_2d, wrap_angle_rad
-from perception.object_states import POSITION
+from perception.state_layout import POSITION
 from perception.tracking.ground.settings import PoseSettings
 
 PoseStatus = Literal["fine", "missing", "wrong", "elsewhere"]

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from perception.object_states import POSITION
+from perception.state_layout import POSITION
 from perception.tracking.ground.ego_pose import PlanarPose
 from perception.tracking.ground.lifting import Views
 from perception.tracking.ground.object_shapes import expected_lifting

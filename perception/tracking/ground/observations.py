@@ -11,7 +11,7 @@ import numpy as np
 from perception.arrays import FloatArray, IntArray, StructOfArrays
 from perception.errors import UsageError
 from perception.geometry.cameras import Rig
-from perception.object_states import POSITION
+from perception.state_layout import POSITION
 from perception.tracking.common.track_state import GROUP_OF_LABEL, label_votes
 from perception.tracking.ground.ego_pose import PlanarPose
 from perception.tracking.ground.lifting import Views, lift, road_samples

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from perception.arrays import FloatArray, IntArray, StructOfArrays
 from perception.geometry.boxes import box_areas, clip_boxes
-from perception.object_states import MEASURED, MEASUREMENT_SIZE, RATES, STATE_SIZE
+from perception.state_layout import MEASURED, MEASUREMENT_SIZE, RATES, STATE_SIZE
 from perception.tracking.common.track_state import TrackState
 from perception.tracking.ground.ego_pose import PlanarPose
 from perception.tracking.ground.lifting import Views

@@ -11,7 +11,7 @@ import numpy as np
 
 from perception.arrays import FloatArray
 from perception.geometry.boxes import pairwise_iou, xyxy_from_cxcywh
-from perception.object_states import MEASUREMENT_SIZE, RATES
+from perception.state_layout import MEASUREMENT_SIZE, RATES
 from perception.tracking.common.association import NEARNESS_WEIGHT, BoolArray, TrackMatches, assign, pairwise_cosine
 from perception.tracking.common.track_state import TrackState
 from perception.tracking.image.box_filter import squared_mahalanobis

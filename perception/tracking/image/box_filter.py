@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
 
 from perception.arrays import FloatArray, IntArray
-from perception.object_states import MEASUREMENT_SIZE, SIZE, STATE_SIZE
+from perception.state_layout import MEASUREMENT_SIZE, SIZE, STATE_SIZE
 from perception.tracking.common.kalman import correct, step, with_min_sizes
 
 MIN_SIDE_PX = 1.0

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from perception.detection.letterbox import canvas_size, letterbox
-from perception.detection.nms import suppress
+from perception.detection.nms import nms
 from perception.detection.roadnet.network import SIDE_MULTIPLE_PX, STRIDES, RoadNetOutput, to_input
 from perception.detection.roadnet.shuffle import AnyHead, AnyRoadNet
 from perception.detection.settings import USUAL_IMAGE_SIZE_PX
@@ -79,7 +79,7 @@ def _seen_by_both(new: AnyRoadNet, old: AnyRoadNet, image: LabelledImage, device
     pixels = letterbox([image.image], width=size[0], height=size[1]).images
     inputs = to_input(torch.from_numpy(pixels).to(device))
     before: RoadNetOutput = old(inputs)
-    found = suppress(before.class_logits.sigmoid(), before.boxes_xyxy, score_threshold=_MIN_SCORE, iou_threshold=_IOU)
+    found = nms(before.class_logits.sigmoid(), before.boxes_xyxy, score_threshold=_MIN_SCORE, iou_threshold=_IOU)
     if not len(found.labels):
         return
     after, last_inputs = _with_last_inputs(new, inputs)

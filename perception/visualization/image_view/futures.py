@@ -10,7 +10,7 @@ import numpy as np
 from perception.arrays import FloatArray, IntArray, StructOfArrays
 from perception.geometry.boxes import box_feet
 from perception.geometry.rotation import left_normals
-from perception.object_states import POSITION, SIZE
+from perception.state_layout import POSITION, SIZE
 from perception.types import Forecasts, Tracks
 from perception.visualization.primitives.colours import Colour
 from perception.visualization.primitives.overlay import Overlay

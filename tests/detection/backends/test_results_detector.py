@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from perception.box_files import read_mot_boxes
 from perception.detection import DetectionSettings, open_detector
 from perception.detection.backends.results import ResultsDetector
 from perception.errors import UsageError
+from perception.prediction_files import read_mot_boxes
 from perception.taxonomy import PEDESTRIAN_LABEL
 from perception.types import Frame
 

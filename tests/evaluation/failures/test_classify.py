@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from support.evaluation_tables import disturbed, random_table, table
 
-from perception.evaluation.core.boxes import Grouping, image_keys
+from perception.evaluation.core.table_boxes import Grouping, image_keys
 from perception.evaluation.detection.average_precision import evaluate_detection
 from perception.evaluation.failures.classify import match_detections
 from perception.types import BoxTable

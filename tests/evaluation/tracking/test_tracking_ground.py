@@ -12,7 +12,6 @@ from support.ground_runs import FRAME_NS, Drive, line, turn
 from support.trackeval_oracle import assert_equal_to_trackeval, place_similarity, scores_of, sequence
 
 from perception.errors import UsageError
-from perception.evaluation.core.boxes import Grouping
 from perception.evaluation.core.ground_truth import (
     GroundScope,
     GroundTable,
@@ -20,6 +19,7 @@ from perception.evaluation.core.ground_truth import (
     true_objects,
     vehicle_positions_m,
 )
+from perception.evaluation.core.table_boxes import Grouping
 from perception.evaluation.tracking.ground import GroundTrackingReport, evaluate_ground_tracking
 
 SCOPE = GroundScope()

@@ -13,7 +13,7 @@ import pytest
 
 from perception.arrays import FloatArray
 from perception.errors import UsageError
-from perception.simulation.traffic.drive import open_traffic
+from perception.simulation.traffic.traffic_drive import open_traffic
 from perception.simulation.world import BODIES, Lane, RoadUsers, Town, WorldState
 from perception.taxonomy import CLASSES
 

@@ -7,7 +7,7 @@ import pytest
 
 from perception.arrays import FloatArray
 from perception.errors import PerceptionError, UsageError
-from perception.simulation.traffic import network
+from perception.simulation.traffic import road_network
 from perception.simulation.traffic.ego_selection import choose_recording_car
 from perception.simulation.traffic.fleet import BODY_KINDS, draw_fleet
 from perception.simulation.traffic.motion import ActorPoses, Bodies, Snapshot
@@ -243,4 +243,4 @@ def test_no_car_to_choose_is_an_error() -> None:
 
 def test_a_missing_sumo_is_told_with_the_remedy() -> None:
     with pytest.raises(UsageError, match=r"pip install 'perception\[simulation\]'"):
-        network.sumo_module("sumo_that_is_not_there")
+        road_network.sumo_module("sumo_that_is_not_there")

@@ -11,7 +11,7 @@ from perception.evaluation.core.ground_truth import GroundTable
 from perception.evaluation.core.gt_tracks_ground import gt_ground_tracks
 from perception.forecasting.track_dataset import TrackSet
 from perception.geometry.cameras import Rig, inverse_rigid, transform_points, yaw_rad
-from perception.simulation.traffic.drive import open_traffic
+from perception.simulation.traffic.traffic_drive import open_traffic
 from perception.simulation.world import RoadUsers, WorldState
 from perception.sources import read_rig
 from perception.tracking import GroundTracker

@@ -1,4 +1,4 @@
-"""Files of boxes: MOTChallenge text and COCO results, our own and those of others."""
+"""Prediction files: boxes and tracks as MOTChallenge text or COCO results, our own and those of others."""
 
 from __future__ import annotations
 

@@ -17,8 +17,8 @@ from perception.geometry.rotation import rotation_2d
 from perception.simulation.traffic.ego_selection import choose_recording_car
 from perception.simulation.traffic.fleet import RECORDING_BODIES, draw_fleet
 from perception.simulation.traffic.motion import ActorPoses, Bodies
-from perception.simulation.traffic.network import build_network, sumo_module
 from perception.simulation.traffic.parking import park
+from perception.simulation.traffic.road_network import build_network, sumo_module
 from perception.simulation.traffic.routes import StreetGraph, write_routes
 from perception.simulation.traffic.streets import draw_plan
 from perception.simulation.traffic.sumo import STEP_S, Sumo

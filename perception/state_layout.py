@@ -1,4 +1,4 @@
-"""What is known of objects' motion: eight numbers each, in this order everywhere.
+"""Layout of the state vector: eight numbers for each object, in this order everywhere.
 
     centre x, y | width, height | rates of x, y | rates of width, height
 

@@ -1,4 +1,4 @@
-"""What every metric needs of boxes: overlaps, groups by image, and checks that truth and results belong together."""
+"""Box tables as every metric needs them: rows by image, classes by grouping, checks that truth and results match."""
 
 from __future__ import annotations
 

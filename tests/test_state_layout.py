@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from perception.object_states import MEASURED, POSITION, RATES, SIZE, SIZE_RATE, VELOCITY
+from perception.state_layout import MEASURED, POSITION, RATES, SIZE, SIZE_RATE, VELOCITY
 from perception.types import Forecasts, Tracks
 
 
