@@ -114,7 +114,7 @@ def assert_configuration_is_valid(words: list[str]) -> None:
 def test_the_command_of_a_card_parses(card: Path) -> None:
     command = yaml.safe_load(card.read_text(encoding="utf-8"))["command"]
     for line in str(command).splitlines():
-        for words in perception_commands(re.split(r"[,;] | in \w+ legs", line)[0]):
+        for words in perception_commands(re.split(r"[,;] | in \w+ stages", line)[0]):
             parse(words)
             assert_configuration_is_valid(words)
 
@@ -130,7 +130,7 @@ def test_wrong_commands_do_not_parse(words: list[str]) -> None:
 
 @by_document
 def test_options_and_files_that_are_named_exist(path: Path) -> None:
-    if path.name in ("CHANGELOG.md", "test-readings.md", "changelog.md") or "history" in path.parts:
+    if path.name in ("CHANGELOG.md", "test-set-log.md", "changelog.md") or "history" in path.parts:
         return  # they tell of former names
     code = inline_code(path)
     named = {option for text in code for option in re.findall(r"(?<![\w-])--[a-z][\w-]*", text)}

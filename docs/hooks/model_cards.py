@@ -13,7 +13,7 @@ WEIGHTS = Path(__file__).parents[2] / "data" / "weights"
 MARKER = re.compile(r"<!-- model card: ([\w.-]+) -->")
 TABLE_MARKER = "<!-- model cards: table -->"
 # In the order of a page; what else a card holds follows under its own name.
-SECTIONS = {"figures": "Measured", "limits": "Limits", "data": "What it learnt from", "command": "How it was trained"}
+SECTIONS = {"figures": "Measured", "limits": "Limits", "data": "Training data", "command": "How it was trained"}
 FACTS = {"kind": "kind", "licence": "licence", "parameters": "parameters", "seed": "seed", "sha256": "SHA-256"}
 
 
@@ -61,7 +61,7 @@ def _section(key: str, value: Any) -> list[str]:
     if isinstance(value, list):
         return [f"- {item}" for item in value]
     text = str(value)
-    if key == "command" and "\n" not in text and text.startswith("perception "):
+    if key == "command" and all(line.startswith("perception ") for line in text.splitlines()):
         command, *rest = re.split(r"(?=, (?:in|with) )", text, maxsplit=1)
         return ["```sh", command, "```", *(["", rest[0].removeprefix(", ").capitalize() + "."] if rest else [])]
     return [text]

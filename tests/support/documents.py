@@ -40,8 +40,9 @@ def blocks(*languages: str) -> list[Block]:
 
 
 def shell_lines(block: Block) -> list[str]:
-    """The commands of a block, without what stands behind ``#``."""
-    return [line.split(" #")[0].strip() for line in block.text.splitlines() if line.split(" #")[0].strip()]
+    """The commands of a block, without what stands behind ``#``; a line that ends in a backslash goes on in the next."""
+    lines = re.sub(r"\s*\\\n\s*", " ", block.text).splitlines()
+    return [line.split(" #")[0].strip() for line in lines if line.split(" #")[0].strip()]
 
 
 def without_blocks(path: Path) -> str:
