@@ -40,7 +40,7 @@ def blocks(*languages: str) -> list[Block]:
 
 
 def shell_lines(block: Block) -> list[str]:
-    """The commands of a block, without what stands behind ``#``; a line that ends in a backslash goes on in the next."""
+    """The commands of a block, without what stands behind ``#``; a backslash at its end continues a line."""
     lines = re.sub(r"\s*\\\n\s*", " ", block.text).splitlines()
     return [line.split(" #")[0].strip() for line in lines if line.split(" #")[0].strip()]
 
