@@ -13,7 +13,7 @@ from perception.errors import UsageError
 from perception.forecasting.baselines import ConstantVelocityForecaster
 from perception.forecasting.onnx_engine import OnnxEngine
 from perception.forecasting.recurrent_forecaster import GruForecaster
-from perception.forecasting.trajectory_gru import GruConfig, TrajectoryGRU
+from perception.forecasting.trajectory_gru import OLD_NAMES, GruConfig, TrajectoryGRU
 from perception.plugins import ForecasterRequest, open_forecaster_plugin, unknown_name
 from perception.protocols import Forecaster
 from perception.types import ReferenceFrame
@@ -132,7 +132,8 @@ def read_gru(path: Path) -> TrajectoryGRU:
     if frame not in BUNDLED_NAMES:
         raise UsageError(f"{path}: forecasts in an unknown frame ({frame}); give weights of this version.")
     model = TrajectoryGRU(GruConfig(**weights.config))
-    for calibration in ("spread_correction", "choice_correction"):  # files of before had none
-        weights.state.setdefault(calibration, getattr(model, calibration))
+    for calibration in ("sigma_correction", "mode_correction"):  # the first files had none
+        if not any(OLD_NAMES.get(name, name) == calibration for name in weights.state):
+            weights.state[calibration] = getattr(model, calibration)
     load_into(model, weights, path)
     return model.eval()

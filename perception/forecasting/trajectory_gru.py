@@ -66,15 +66,23 @@ class Futures(NamedTuple):
         return torch.einsum("nk,nktd->ntd", self.log_probabilities.exp(), self.means)
 
 
+OLD_NAMES = {
+    "neighbourhood.": "interaction.",
+    "spread_correction": "sigma_correction",
+    "choice_correction": "mode_correction",
+}
+"""What weights of version 0.1 call parts of the network: old to new beginning of a tensor's name."""
+
+
 class TrajectoryGRU(nn.Module):
     """See the module's docstring. ``encode`` takes whole sequences (training), ``step`` one instant (online)."""
 
     curve_basis: Tensor
     spread_basis: Tensor
-    spread_correction: Tensor
+    sigma_correction: Tensor
     """(C, P, D): what calibration adds to the logarithms of a class's spreads, as a curve in time."""
-    choice_correction: Tensor
-    """(2,): what calibration does to the probabilities: a temperature's logarithm, and the first future's lead."""
+    mode_correction: Tensor
+    """(2,): what calibration does to the probabilities: a temperature's logarithm, and the first-mode bias."""
 
     def __init__(self, config: GruConfig | None = None) -> None:
         super().__init__()
@@ -101,8 +109,8 @@ class TrajectoryGRU(nn.Module):
         self.register_buffer("curve_basis", _orthonormal_powers(config.curve_degree, start=1), persistent=False)
         self.register_buffer("spread_basis", _orthonormal_powers(config.spread_degree, start=0), persistent=False)
         correction = torch.zeros(len(CLASSES), config.spread_degree + 1, motion.dimensions)
-        self.register_buffer("spread_correction", correction)
-        self.register_buffer("choice_correction", torch.zeros(2))
+        self.register_buffer("sigma_correction", correction)
+        self.register_buffer("mode_correction", torch.zeros(2))
 
     def embed(self, motion: Tensor, labels: Tensor, features: Tensor | None) -> Tensor:
         """(..., motion.input_size), (...,), and (..., F) or None to (..., config.input_size).
@@ -158,27 +166,28 @@ class TrajectoryGRU(nn.Module):
         velocity = torch.einsum("nkr,nrd->nkd", mixing.softmax(dim=-1), motion.velocities(state))
         bend = torch.einsum("nkpd,tp->nktd", curve.unflatten(-1, (config.curve_degree, size)), curve_basis)
         moved = velocity[:, :, None, :] * times_s[:, None] + bend * scale
-        widths = spread.unflatten(-1, (config.spread_degree + 1, size)) + self.spread_correction[labels][:, None]
+        widths = spread.unflatten(-1, (config.spread_degree + 1, size)) + self.sigma_correction[labels][:, None]
         log_std = torch.einsum("nkpd,tp->nktd", widths, spread_basis)
-        # Spread grows about linearly with time ahead; the network says how much more or less.
+        # The standard deviation grows about linearly with the horizon; the network predicts a factor.
         base = 0.03 + 0.3 * ahead[:, None]
         stds = log_std.clamp(-_MAX_LOG_STD, _MAX_LOG_STD).exp() * base * scale
         # Each future is at most as probable as the one before it: the first is the best guess by construction, and the
         # first few are what the loss makes good together.
-        falls = nn.functional.softplus(logits[:, 1:, 0]).cumsum(dim=1)
-        return Futures(self.log_probabilities(falls, self.choice_correction), motion.place(state, moved), stds)
+        logit_gaps = nn.functional.softplus(logits[:, 1:, 0]).cumsum(dim=1)
+        return Futures(self.log_probabilities(logit_gaps, self.mode_correction), motion.place(state, moved), stds)
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
-        """Weights of version 0.1 named ``interaction`` otherwise."""
-        for name in [name for name in state_dict if name.startswith(f"{prefix}neighbourhood.")]:
-            state_dict[name.replace("neighbourhood.", "interaction.", 1)] = state_dict.pop(name)
+        """Weights of version 0.1 have other names for some parts."""
+        for old, new in OLD_NAMES.items():
+            for name in [name for name in state_dict if name.startswith(prefix + old)]:
+                state_dict[prefix + new + name.removeprefix(prefix + old)] = state_dict.pop(name)
         super()._load_from_state_dict(state_dict, prefix, *args)  # type: ignore[no-untyped-call]
 
     @staticmethod
-    def log_probabilities(falls: Tensor, correction: Tensor) -> Tensor:
-        """(N, K): falling; ``falls`` (N, K - 1) say how far each logit is below the first's, ``correction`` is
-        ``choice_correction``."""
-        lower = -falls * (-correction[0]).exp() - correction[1]
+    def log_probabilities(logit_gaps: Tensor, correction: Tensor) -> Tensor:
+        """(N, K), sorted: ``logit_gaps`` (N, K - 1) say how far each logit is below the first's, ``correction`` is
+        ``mode_correction``."""
+        lower = -logit_gaps * (-correction[0]).exp() - correction[1]
         return nn.functional.pad(lower, (1, 0)).log_softmax(dim=-1)
 
     def spread_curves(self, times_s: Tensor) -> Tensor:

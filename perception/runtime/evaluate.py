@@ -1,4 +1,4 @@
-"""EvalConfig a pipeline over a recording with ground truth, a finished run, or labelled images; prints nothing."""
+"""Evaluates a pipeline over a recording with ground truth, a finished run, or labelled images; prints nothing."""
 
 from __future__ import annotations
 

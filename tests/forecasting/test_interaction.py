@@ -219,7 +219,13 @@ def test_online_the_same_is_pooled_as_in_windows():
 
 def test_weights_of_version_0_1_load():
     model, other = _model(GROUND), TrajectoryGRU(GROUND)
-    other.load_state_dict(
-        {name.replace("interaction.", "neighbourhood."): value for name, value in model.state_dict().items()}
-    )
-    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), other.parameters(), strict=True))
+    model.sigma_correction += 0.5
+    model.mode_correction += 0.25
+    renamed = {"interaction": "neighbourhood", "sigma": "spread", "mode": "choice"}
+    state = model.state_dict()
+    for new, old in renamed.items():
+        state = {f"{old}{name[len(new) :]}" if name.startswith(new) else name: value for name, value in state.items()}
+    assert {"neighbourhood", "spread_correction", "choice_correction"} <= {name.partition(".")[0] for name in state}
+    other.load_state_dict(state)
+    for name, value in other.state_dict().items():
+        torch.testing.assert_close(value, model.state_dict()[name], rtol=0, atol=0)

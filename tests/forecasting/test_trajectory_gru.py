@@ -168,7 +168,7 @@ def test_weights_state_all_that_the_network_is_built_from(model, tmp_path):
 def test_a_class_is_calibrated_for_itself_and_its_spreads_alone(model, tmp_path):
     windows = _windows()
     before, _ = predict_windows(model, windows, torch.tensor([1.0, 3.0]))
-    model.spread_correction[0, :, 1] = torch.linalg.lstsq(
+    model.sigma_correction[0, :, 1] = torch.linalg.lstsq(
         model.spread_curves(torch.linspace(0.1, 3, 8)), torch.full((8, 1), 0.7)
     ).solution[:, 0]
     save_gru(model, tmp_path / "gru.safetensors")
@@ -180,8 +180,8 @@ def test_a_class_is_calibrated_for_itself_and_its_spreads_alone(model, tmp_path)
 
 
 def test_weights_without_a_calibration_are_read(model, tmp_path):
-    calibrations = ("spread_correction", "choice_correction")
+    calibrations = ("sigma_correction", "mode_correction")
     state = {name: value for name, value in model.state_dict().items() if name not in calibrations}
     save_weights(tmp_path / "old.safetensors", state, kind="forecaster", config=asdict(CONFIG))
     read = read_gru(tmp_path / "old.safetensors")
-    assert not read.spread_correction.any() and not read.choice_correction.any()
+    assert not read.sigma_correction.any() and not read.mode_correction.any()

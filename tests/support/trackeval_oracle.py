@@ -20,7 +20,7 @@ def box_similarity(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
 
 
 def place_similarity(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
-    """TrackEval's likeness of places, zero from 4 m on."""
+    """TrackEval's similarity of positions, zero from 4 m on."""
     return _dataset()._calculate_euclidean_similarity(ours, theirs, zero_distance=4.0)
 
 

@@ -274,12 +274,12 @@ class _Graph:
     def aggregation(self, module: PathAggregation, maps: list[str]) -> list[str]:
         """``PathAggregation.forward``."""
         reduced = [self.layers(layer, value) for layer, value in zip(module.reduce, maps, strict=True)]
-        told = [reduced[-1]]
+        top_down = [reduced[-1]]
         for merge, finer in zip(module.top_down, reversed(reduced[:-1]), strict=True):
-            doubled = self._doubled(told[0], mode="linear", coordinate_transformation_mode="half_pixel")
-            told.insert(0, self.layers(merge, self.add("Concat", doubled, finer, axis=1)))
-        levels = [told[0]]
-        for down, merge, coarser in zip(module.down, module.bottom_up, told[1:], strict=True):
+            doubled = self._doubled(top_down[0], mode="linear", coordinate_transformation_mode="half_pixel")
+            top_down.insert(0, self.layers(merge, self.add("Concat", doubled, finer, axis=1)))
+        levels = [top_down[0]]
+        for down, merge, coarser in zip(module.down, module.bottom_up, top_down[1:], strict=True):
             levels.append(self.layers(merge, self.add("Concat", self.layers(down, levels[-1]), coarser, axis=1)))
         before, after = self.layers(module.coarsest_before, reduced[-1]), self.layers(module.coarsest_after, levels[-1])
         return [*levels, self.add("Add", before, after)]

@@ -132,7 +132,7 @@ class GhostBottleneck(nn.Module):
 
 
 class PathAggregation(nn.Module):
-    """Maps of strides 8, 16, 32 to as many of equal depth, each told what coarser and finer ones saw, and one of 64."""
+    """Maps of strides 8, 16, 32 to as many of equal depth, each merged with coarser and finer ones, and one of 64."""
 
     def __init__(self, map_channels: tuple[int, int, int], channels: int) -> None:
         super().__init__()
@@ -145,21 +145,21 @@ class PathAggregation(nn.Module):
         self.coarsest_after = separable(channels, stride=2)
 
     def forward(self, maps: list[Tensor]) -> list[Tensor]:
-        """Finest map first; one more comes back than was given."""
+        """Finest map first; returns one more than it takes."""
         reduced = [layer(features) for layer, features in zip(self.reduce, maps, strict=True)]
-        told = [reduced[-1]]  # from coarse to fine
+        top_down = [reduced[-1]]  # from coarse to fine
         for merge, finer in zip(self.top_down, reversed(reduced[:-1]), strict=True):
-            doubled = nn.functional.interpolate(told[0], scale_factor=2.0, mode="bilinear", align_corners=False)
-            told.insert(0, merge(torch.cat([doubled, finer], dim=1)))
-        levels = [told[0]]
-        for down, merge, coarser in zip(self.down, self.bottom_up, told[1:], strict=True):
+            doubled = nn.functional.interpolate(top_down[0], scale_factor=2.0, mode="bilinear", align_corners=False)
+            top_down.insert(0, merge(torch.cat([doubled, finer], dim=1)))
+        levels = [top_down[0]]
+        for down, merge, coarser in zip(self.down, self.bottom_up, top_down[1:], strict=True):
             levels.append(merge(torch.cat([down(levels[-1]), coarser], dim=1)))
         levels.append(self.coarsest_before(reduced[-1]) + self.coarsest_after(levels[-1]))
         return levels
 
 
 class ShuffleHead(nn.Module):
-    """What one level says at each grid point: classes, distances, embedding."""
+    """What one level predicts at each grid point: classes, distances, embedding."""
 
     def __init__(self, config: ShuffleRoadNetConfig) -> None:
         super().__init__()

@@ -1,6 +1,6 @@
 """Tracking quality in metres on the ground, with one identity per object across all cameras.
 
-How alike a track and a true object are follows from the distance of their centres on the ground as in TrackEval's
+The similarity of a track and a true object follows from the distance of their centres on the ground as in TrackEval's
 ``_calculate_euclidean_similarity`` (MOT15 3D): ``max(0, 1 - distance / ZERO_DISTANCE_M)``. With 4 m a similarity of 0.5
 is a distance of 2 m, from which nuScenes' tracking benchmark counts a match.
 """
@@ -101,8 +101,8 @@ def nearness(truth_m: FloatArray, results_m: FloatArray) -> Similarity:
 
     def similarity(truth_rows: IntArray, result_rows: IntArray) -> Float64:
         away_m = np.linalg.norm(truth_m[truth_rows][:, None] - results_m[result_rows][None, :], axis=2)
-        alike: Float64 = np.maximum(0.0, 1.0 - away_m / ZERO_DISTANCE_M)
-        return alike
+        similarity: Float64 = np.maximum(0.0, 1.0 - away_m / ZERO_DISTANCE_M)
+        return similarity
 
     return similarity
 
@@ -114,8 +114,8 @@ def _of_classes(table: GroundTable, grouping: Grouping) -> GroundTable:
 def _count(truth: GroundTable, tracks: GroundTable) -> Counts:
     """Count the matches of one class."""
     if not (truth.counts.all() and tracks.counts.all()):
-        given = assigned_rows(truth.instants, tracks.instants, nearness(truth.positions_m, tracks.positions_m))
-        tracks = tracks[comparable_results(given, truth_counts=truth.counts, result_counts=tracks.counts)]
+        matched = assigned_rows(truth.instants, tracks.instants, nearness(truth.positions_m, tracks.positions_m))
+        tracks = tracks[comparable_results(matched, truth_counts=truth.counts, result_counts=tracks.counts)]
         truth = truth[truth.counts]
     return count_sequence(
         truth_instants=truth.instants,

@@ -142,8 +142,8 @@ def _count(truth: BoxTable, results: BoxTable, *, min_height_px: float, min_visi
     counts = counts_in_image(truth, min_height_px=min_height_px, min_visible_share=min_visible_share)
     is_high = heights_px(results.boxes_xyxy_px) >= min_height_px
     if not (counts.all() and is_high.all()):
-        given = assigned_rows(truth.frame_indices, results.frame_indices, overlap(truth, results))
-        truth, results = truth[counts], results[comparable_results(given, truth_counts=counts, result_counts=is_high)]
+        matched = assigned_rows(truth.frame_indices, results.frame_indices, overlap(truth, results))
+        truth, results = truth[counts], results[comparable_results(matched, truth_counts=counts, result_counts=is_high)]
     return count_sequence(
         truth_instants=truth.frame_indices,
         truth_ids=truth.ids,

@@ -1,7 +1,7 @@
-"""HOTA, IDF1 and CLEAR of any objects that have an identity over time and can be alike: boxes, or places on the ground.
+"""HOTA, IDF1 and CLEAR of any objects with an identity over time and a similarity: boxes, or positions on the ground.
 
 - HOTA: Luiten et al., "HOTA: A Higher Order Metric for Evaluating Multi-Object Tracking", IJCV 2021.
-- IDF1: Ristani et al., "Performance EvalConfig and a Data Set for Multi-Target, Multi-Camera Tracking", 2016.
+- IDF1: Ristani et al., "Performance Measures and a Data Set for Multi-Target, Multi-Camera Tracking", 2016.
 - CLEAR: Bernardin and Stiefelhagen, "Evaluating Multiple Object Tracking Performance", 2008.
 """
 
@@ -30,7 +30,7 @@ Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 
 Similarity = Callable[[IntArray, IntArray], Float64]
-"""Rows of the truth (G,) and of the results (R,), all of one instant -> how alike they are, (G, R) in 0..1."""
+"""Rows of the truth (G,) and of the results (R,), all of one instant -> their similarity, (G, R) in 0..1."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class TrackingScores:
 
 @dataclass(frozen=True)
 class _Frame:
-    """Dense indices of the objects (G,) and tracks (R,) of one instant, and how alike they are (G, R)."""
+    """Dense indices of the objects (G,) and tracks (R,) of one instant, and their similarity (G, R)."""
 
     truth: Int64
     results: Int64
@@ -85,7 +85,7 @@ class Counts:
     result_tracks: int
 
 
-def meetings(truth_instants: IntArray, result_instants: IntArray) -> list[tuple[IntArray, IntArray]]:
+def frames_with_both(truth_instants: IntArray, result_instants: IntArray) -> list[tuple[IntArray, IntArray]]:
     """The rows of the truth and of the results at each instant that has both, in the order of time.
 
     ``truth_instants`` (M,) and ``result_instants`` (L,) are whole numbers in any order.
@@ -97,31 +97,31 @@ def meetings(truth_instants: IntArray, result_instants: IntArray) -> list[tuple[
 def assigned_rows(
     truth_instants: IntArray, result_instants: IntArray, similarity: Similarity, *, threshold: float = MATCH_SIMILARITY
 ) -> Int64:
-    """(L,) for each result the row of the truth that it is given at its instant, -1 without one.
+    """(L,) for each result the row of the truth that it is matched to at its instant, -1 without one.
 
     One to one, so that the similarities, which must reach ``threshold``, have the greatest sum.
     """
-    given = np.full(len(result_instants), -1, np.int64)
-    for truth, results in meetings(truth_instants, result_instants):
-        alike = similarity(truth, results)
-        alike = np.where(alike >= max(threshold, _EPS) - _EPS, alike, 0.0)
-        rows, columns = linear_sum_assignment(alike, maximize=True)
-        fits = alike[rows, columns] > 0
-        given[results[columns[fits]]] = truth[rows[fits]]
-    return given
+    matched = np.full(len(result_instants), -1, np.int64)
+    for truth, results in frames_with_both(truth_instants, result_instants):
+        values = similarity(truth, results)
+        values = np.where(values >= max(threshold, _EPS) - _EPS, values, 0.0)
+        rows, columns = linear_sum_assignment(values, maximize=True)
+        fits = values[rows, columns] > 0
+        matched[results[columns[fits]]] = truth[rows[fits]]
+    return matched
 
 
 def comparable_results(
-    given: Int64, *, truth_counts: NDArray[np.bool_], result_counts: NDArray[np.bool_]
+    matched: Int64, *, truth_counts: NDArray[np.bool_], result_counts: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
-    """(L,) True for results that are given an object which counts, or none where the result itself counts.
+    """(L,) True for results that are matched to an object which counts, or to none where the result itself counts.
 
-    ``given`` is that of ``assigned_rows``; ``truth_counts`` (M,), ``result_counts`` (L,). As TrackEval prepares KITTI:
-    who follows an object that does not count is neither right nor wrong.
+    ``matched`` is that of ``assigned_rows``; ``truth_counts`` (M,), ``result_counts`` (L,). As TrackEval prepares
+    KITTI: tracks matched to ignored ground truth are ignored.
     """
     if not len(truth_counts):
         return result_counts
-    return np.where(given >= 0, truth_counts[given], result_counts)
+    return np.where(matched >= 0, truth_counts[matched], result_counts)
 
 
 def count_sequence(
@@ -140,7 +140,7 @@ def count_sequence(
     result_names, result_index = np.unique(result_ids, return_inverse=True)
     frames = [
         _Frame(truth=truth_index[truth], results=result_index[results], similarity=similarity(truth, results))
-        for truth, results in meetings(truth_instants, result_instants)
+        for truth, results in frames_with_both(truth_instants, result_instants)
     ]
     truth_lengths = np.bincount(truth_index, minlength=len(truth_names))
     result_lengths = np.bincount(result_index, minlength=len(result_names))
@@ -177,28 +177,28 @@ def _count_hota(frames: list[_Frame], truth_lengths: Int64, result_lengths: Int6
         )
     alignment = potential / (truth_lengths[:, None] + result_lengths[None, :] - potential)
 
-    pairs, alike = [np.zeros(0, np.int64)], [np.zeros(0)]
+    pairs, similarities = [np.zeros(0, np.int64)], [np.zeros(0)]
     for frame in frames:
         rows, columns = linear_sum_assignment(
             alignment[np.ix_(frame.truth, frame.results)] * frame.similarity, maximize=True
         )
         pairs.append(frame.truth[rows] * len(result_lengths) + frame.results[columns])
-        alike.append(frame.similarity[rows, columns])
-    pair, likeness = np.concatenate(pairs), np.concatenate(alike)
+        similarities.append(frame.similarity[rows, columns])
+    pair, similarity = np.concatenate(pairs), np.concatenate(similarities)
 
     tp, association, similarity_sum = np.zeros(len(ALPHAS)), np.zeros(len(ALPHAS)), np.zeros(len(ALPHAS))
     for index, alpha in enumerate(ALPHAS):
-        matched = likeness >= alpha - _EPS
+        matched = similarity >= alpha - _EPS
         identities, together = np.unique(pair[matched], return_counts=True)
         of_truth, of_result = np.divmod(identities, max(len(result_lengths), 1))
         ever = truth_lengths[of_truth] + result_lengths[of_result] - together
-        tp[index], similarity_sum[index] = matched.sum(), likeness[matched].sum()
+        tp[index], similarity_sum[index] = matched.sum(), similarity[matched].sum()
         association[index] = (together * (together / ever)).sum()
     return tp, association, similarity_sum
 
 
 def _count_identity(frames: list[_Frame], truth_count: int, result_count: int) -> int:
-    """IDTP: the boxes that match when each object is given the one track that suits the whole recording best."""
+    """IDTP: the boxes that match when each object is assigned the one track that fits the whole recording best."""
     together = np.zeros((truth_count, result_count))
     for frame in frames:
         together[np.ix_(frame.truth, frame.results)] += frame.similarity >= MATCH_SIMILARITY
@@ -209,7 +209,7 @@ def _count_clear(frames: list[_Frame], truth_count: int) -> tuple[int, float, in
     """Matches, the sum of their similarities, identity switches; a match of the frame before is kept if it can be."""
     last_track = np.full(truth_count, -1)
     track_before = np.full(truth_count, -1)
-    matches, likeness, switches = 0, 0.0, 0
+    matches, similarity, switches = 0, 0.0, 0
     for frame in frames:
         score = _KEEP_BONUS * (frame.results[None, :] == track_before[frame.truth][:, None]) + frame.similarity
         score[frame.similarity < MATCH_SIMILARITY - _EPS] = 0.0
@@ -222,8 +222,8 @@ def _count_clear(frames: list[_Frame], truth_count: int) -> tuple[int, float, in
         track_before[:] = -1
         track_before[objects] = tracks
         matches += len(rows)
-        likeness += float(frame.similarity[rows, columns].sum())
-    return matches, likeness, switches
+        similarity += float(frame.similarity[rows, columns].sum())
+    return matches, similarity, switches
 
 
 def tracking_scores(sequences: Sequence[Counts]) -> TrackingScores:

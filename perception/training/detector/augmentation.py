@@ -57,7 +57,7 @@ class Batch:
 
     ``known`` (B, C, H / 8, W / 8) is False where nobody knows whether an object of the class is there, ``original``
     (B, 1, H / 8, W / 8) where something was pasted.
-    ``start_scores`` (B, A, C) are those of the network before this training, where they are to be kept.
+    ``initial_scores`` (B, A, C) are those of the network before this training, where they are to be kept.
     ``distill`` (B, T, C) says where which dense teacher counts for which class. ``teacher_scores`` (B, A, C) and
     ``teacher_boxes`` (B, A, 4) are what they say together; ``teacher_mask`` (B, A, C) says where they did.
     """
@@ -70,7 +70,7 @@ class Batch:
     known: Tensor
     original: Tensor
     distill: Tensor
-    start_scores: Tensor | None = None
+    initial_scores: Tensor | None = None
     teacher_scores: Tensor | None = None
     teacher_boxes: Tensor | None = None
     teacher_mask: Tensor | None = None

@@ -74,7 +74,7 @@ class DetectorTraining(BaseModel):
     structure: Literal["mobile", "shuffle"] = Field(
         "shuffle", description="mobile: the network of both bundled detectors; shuffle: that of coco_start"
     )
-    keep_start: float = Field(
+    self_distillation: float = Field(
         0.0, ge=0, allow_inf_nan=False, description="weight of self-distillation from the initial checkpoint; 0 is off"
     )
     pseudo_labels: Path | None = Field(

@@ -1,7 +1,7 @@
-"""Labelled images for the detector, from recordings, COCO files and other detectors, with honest gaps.
+"""Labelled images for the detector, from recordings, COCO files and other detectors, with ignore regions.
 
 Labels are often partial: an image may name the classes whose boxes are complete in it (``exhaustive``), and regions
-where nobody knows (``ignore_xyxy``). Neither may be learnt as background.
+that are unknown (``ignore_xyxy``). Neither may be trained as background.
 """
 
 from __future__ import annotations
@@ -173,8 +173,8 @@ def split_off(
         order = sorted(np.flatnonzero(~held_out).tolist(), key=lambda index: _last_number(images[index].name))
         held_out[order[len(order) - round(share * len(order)) :]] = True
     else:
-        chances = [object_ids(image.name, np.zeros(1, np.int64))[0] % 1000 for image in images]
-        held_out |= np.array(chances, float) < share * 1000
+        hash_buckets = [object_ids(image.name, np.zeros(1, np.int64))[0] % 1000 for image in images]
+        held_out |= np.array(hash_buckets, float) < share * 1000
     kept = [image for image, out in zip(images, held_out.tolist(), strict=True) if not out]
     return kept, [image for image, out in zip(images, held_out.tolist(), strict=True) if out]
 

@@ -1,4 +1,4 @@
-"""Learning from other detectors: what two teachers agree on is a label, what one of them doubts is ignored."""
+"""Learning from other detectors: agreement of two teachers is a label, low scores are ignore regions."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from perception.training.detector.dataset import LabelledImage, with_labels
 from perception.types import Detections, Frame
 from perception.weights import WEIGHTS_SUFFIX
 
-SURE_ALONE = 0.6
+MIN_SINGLE_SCORE = 0.6
 """One teacher's score above which its box is a label without the other's agreement."""
 
-SURE_TOGETHER = 0.35
+MIN_MEAN_SCORE = 0.35
 """The mean score of two overlapping boxes above which they are a label."""
 
-DOUBTFUL = 0.1
+MIN_IGNORE_SCORE = 0.1
 """The score above which a box that is no label marks a region to ignore."""
 
 _RIDER_OVERLAP = 0.3
@@ -51,7 +51,7 @@ class DenseTeacher(Protocol):
 
 
 class TeacherOutputs(NamedTuple):
-    """What dense teachers say together of B images at A places: ``scores`` (B, A, C), ``boxes`` (B, A, 4) in
+    """Joint outputs of dense teachers for B images at A grid points: ``scores`` (B, A, C), ``boxes`` (B, A, 4) in
     pixels, and ``teacher_mask`` (B, A, C), where one of them counts."""
 
     scores: FloatArray
@@ -64,7 +64,7 @@ def teacher_outputs(
 ) -> TeacherOutputs | None:
     """For each class the outputs of the first teacher that takes ``images`` (B, H, W, 3) and counts for it there.
 
-    ``counts`` (B, T, C). A grid point has the box of whichever is the surest there. None where no teacher counts.
+    ``counts`` (B, T, C). A grid point has the box of the highest score there. None where no teacher counts.
     """
     height, width = images.shape[1:3]
     left = counts.any(axis=1)
@@ -77,23 +77,23 @@ def teacher_outputs(
             left &= ~wanted
     if not outputs:
         return None
-    # A teacher may lack the coarsest places.
-    places = max(scores.shape[1] for _, _, scores, _ in outputs)
+    # A teacher may lack the coarsest grid points.
+    points = max(scores.shape[1] for _, _, scores, _ in outputs)
     together = TeacherOutputs(
-        np.zeros((len(images), places, len(CLASSES)), np.float32),
-        np.zeros((len(images), places, 4), np.float32),
-        np.zeros((len(images), places, len(CLASSES)), bool),
+        np.zeros((len(images), points, len(CLASSES)), np.float32),
+        np.zeros((len(images), points, 4), np.float32),
+        np.zeros((len(images), points, len(CLASSES)), bool),
     )
-    surest = np.zeros((len(images), places), np.float32)
+    highest = np.zeros((len(images), points), np.float32)
     for rows, wanted, scores, boxes in outputs:
         at = np.s_[rows, : scores.shape[1]]
         counted = np.broadcast_to(wanted[:, None], scores.shape)
         together.scores[at] = np.where(counted, scores, together.scores[at])
         together.teacher_mask[at] |= counted
-        sureness = np.where(counted, scores, 0).max(axis=2)
-        surer = sureness > surest[at]
-        together.boxes[at] = np.where(surer[..., None], boxes, together.boxes[at])
-        surest[at] = np.maximum(surest[at], sureness)
+        confidence = np.where(counted, scores, 0).max(axis=2)
+        is_higher = confidence > highest[at]
+        together.boxes[at] = np.where(is_higher[..., None], boxes, together.boxes[at])
+        highest[at] = np.maximum(highest[at], confidence)
     return together
 
 
@@ -186,8 +186,8 @@ def agreement(found: Sequence[Detections]) -> tuple[FloatArray, IntArray, NDArra
         labels = np.concatenate([labels, other.labels[alone]])
         best_alone = np.concatenate([best_alone, other.scores[alone]])
         best_together = np.concatenate([best_together, np.zeros(int(alone.sum()))])
-    seen = np.maximum(best_alone, best_together) > DOUBTFUL
-    sure = (best_alone > SURE_ALONE) | (best_together > SURE_TOGETHER)
+    seen = np.maximum(best_alone, best_together) > MIN_IGNORE_SCORE
+    sure = (best_alone > MIN_SINGLE_SCORE) | (best_together > MIN_MEAN_SCORE)
     return boxes[seen], labels[seen], sure[seen]
 
 

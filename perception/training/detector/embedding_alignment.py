@@ -93,7 +93,7 @@ def _seen_by_both(new: AnyRoadNet, old: AnyRoadNet, image: LabelledImage, device
         np.ones(len(CLASSES), bool),
         np.zeros(0, bool),
     )
-    places = assign(after, collate([view], *size).to(device)).best_places[0]
+    places = assign(after, collate([view], *size).to(device)).best_points[0]
     levels = torch.searchsorted(torch.tensor(STRIDES, device=device), after.strides[places].long())
     heads = levels.clamp(max=len(new.heads) - 1)  # two levels may share one
     yield _Objects(last_inputs[places], heads, before.embeddings[0, found.point_indices])

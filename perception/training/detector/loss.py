@@ -1,9 +1,9 @@
-"""What the detector is punished for: missed and false classes, wrong boxes, embeddings that confuse objects.
+"""The detector's loss: classes, box regression, contrastive embeddings, distillation.
 
-Places are assigned to objects by task alignment (Feng et al. 2021, TOOD): an object takes the few places whose class
-score and box are already best. Classes learn by a quality focal loss (Li et al. 2020), boxes by generalised IoU
-(Rezatofighi et al. 2019) and, where the network says distances as distributions, by the distribution focal loss (Li et
-al. 2020), embeddings by supervised contrast (Khosla et al. 2020).
+Grid points are assigned to objects by task alignment (Feng et al. 2021, TOOD): an object takes the few points whose
+class score and box are already best. Classes are trained by a quality focal loss (Li et al. 2020), boxes by generalised
+IoU (Rezatofighi et al. 2019) and, where the network predicts distances as distributions, by the distribution focal loss
+(Li et al. 2020), embeddings by supervised contrast (Khosla et al. 2020).
 """
 
 from __future__ import annotations
@@ -20,68 +20,68 @@ from perception.geometry.boxes import pairwise_iou
 from perception.taxonomy import PEDESTRIAN_LABEL, TWO_WHEELED_LABELS
 from perception.training.detector.augmentation import KNOWN_STRIDE, Batch
 
-_PLACES_PER_OBJECT = 10
+_POINTS_PER_OBJECT = 10
 _ALIGNMENT_POWER = 5.0
-_CLASS_WEIGHT, _KIND_WEIGHT, _BOX_WEIGHT, _EMBEDDING_WEIGHT, _TEACHER_WEIGHT = 1.0, 0.5, 2.0, 0.1, 1.0
-_SIDES_WEIGHT = 0.25
+_CLASS_WEIGHT, _CLASSIFICATION_WEIGHT, _BOX_WEIGHT, _EMBEDDING_WEIGHT, _TEACHER_WEIGHT = 1.0, 0.5, 2.0, 0.1, 1.0
+_DFL_WEIGHT = 0.25
 _MIN_TEACHER_SCORE = 0.05
 _TEMPERATURE = 0.15
 
 
 class DetectionLoss(NamedTuple):
-    """Scalars; ``total`` is what gradient descent follows. ``kinds`` takes for granted that an object is there.
-    ``teacher`` is zero where no teacher was asked, ``start`` where what the network said before is not to be kept,
-    ``sides`` where it says no distributions."""
+    """Scalars; ``total`` is minimised. ``classification`` is the cross entropy at the objects, ``dfl`` the distribution
+    focal loss, zero where the network predicts no distributions. ``teacher`` is zero without a teacher,
+    ``self_distillation`` where its weight is zero."""
 
     total: Tensor
     classes: Tensor
-    kinds: Tensor
+    classification: Tensor
     boxes: Tensor
     embeddings: Tensor
     teacher: Tensor
-    sides: Tensor
-    start: Tensor
+    dfl: Tensor
+    self_distillation: Tensor
 
 
 class Assignment(NamedTuple):
-    """For B images of A places: ``object_indices`` (B, A), -1 for background; ``quality`` (B, A) in 0..1;
-    ``best_places`` (B, M), the place that fits each object best."""
+    """For B images of A grid points: ``object_indices`` (B, A), -1 for background; ``quality`` (B, A) in 0..1;
+    ``best_points`` (B, M), the grid point that fits each object best."""
 
     object_indices: Tensor
     quality: Tensor
-    best_places: Tensor
+    best_points: Tensor
 
 
 @torch.no_grad()
 def assign(output: RoadNetOutput, batch: Batch) -> Assignment:
-    """Task-aligned assignment of places to objects, batched over images."""
+    """Task-aligned assignment of grid points to objects, batched over images."""
     scores = output.class_logits.sigmoid()
     object_scores = scores.gather(2, batch.labels[:, None, :].expand(-1, scores.shape[1], -1)).transpose(1, 2)
     iou = pairwise_iou(batch.boxes_xyxy, output.boxes_xyxy)  # (B, M, A)
     low, high = batch.boxes_xyxy[:, :, None, :2], batch.boxes_xyxy[:, :, None, 2:]
     points = output.points_xy[None, None]
-    # An object smaller than the grid has no place inside it: it takes those within a stride of its centre.
+    # An object smaller than the grid has no grid point inside it: it takes those within a stride of its centre.
     centre = (low + high) / 2
     reach = output.strides[None, None, :, None]
     is_inside = ((points > low) & (points < high)).all(-1) | ((points - centre).abs() < reach * 0.75).all(-1)
     alignment = object_scores.sqrt() * iou.pow(_ALIGNMENT_POWER) + 1e-9
     alignment = alignment * (is_inside & batch.valid[:, :, None])
 
-    top, places = alignment.topk(min(_PLACES_PER_OBJECT, alignment.shape[2]), dim=2)
-    is_candidate = torch.zeros_like(alignment, dtype=torch.bool).scatter_(2, places, top > 0)
+    top, candidates = alignment.topk(min(_POINTS_PER_OBJECT, alignment.shape[2]), dim=2)
+    is_candidate = torch.zeros_like(alignment, dtype=torch.bool).scatter_(2, candidates, top > 0)
     candidate_iou = torch.where(is_candidate, iou + 1e-6, 0.0)
-    best_iou, object_indices = candidate_iou.max(dim=1)  # a place that two objects want goes to the better overlap
+    best_iou, object_indices = candidate_iou.max(dim=1)  # a point that two objects want goes to the better overlap
     object_indices = torch.where(best_iou > 0, object_indices, -1)
 
-    # Quality: alignment scaled so that an object's best place has the quality of its best IoU.
+    # Quality: alignment scaled so that an object's best point has the quality of its best IoU.
     largest = (alignment * is_candidate).amax(dim=2, keepdim=True)
     largest_iou = (iou * is_candidate).amax(dim=2, keepdim=True)
     scaled = alignment / (largest + 1e-9) * largest_iou
     quality = scaled.gather(1, object_indices.clamp(min=0)[:, None, :])[:, 0]
-    return Assignment(object_indices, torch.where(object_indices >= 0, quality, 0.0), places[:, :, 0])
+    return Assignment(object_indices, torch.where(object_indices >= 0, quality, 0.0), candidates[:, :, 0])
 
 
-def detection_loss(output: RoadNetOutput, batch: Batch, *, start_weight: float = 0.0) -> DetectionLoss:
+def detection_loss(output: RoadNetOutput, batch: Batch, *, self_distillation_weight: float = 0.0) -> DetectionLoss:
     """The loss of a batch, averaged over its objects."""
     assignment = assign(output, batch)
     is_object = assignment.object_indices >= 0
@@ -92,44 +92,45 @@ def detection_loss(output: RoadNetOutput, batch: Batch, *, start_weight: float =
     target.scatter_(2, batch.labels[rows, objects][..., None], assignment.quality[..., None])
     probability = output.class_logits.sigmoid()
     focus = (target - probability).abs().pow(2.0).detach()
-    punished = _known_at_places(batch.known, output.points_xy) | is_object[..., None]
+    is_supervised = _known_at_points(batch.known, output.points_xy) | is_object[..., None]
     class_loss = functional.binary_cross_entropy_with_logits(output.class_logits, target, reduction="none")
     normaliser = assignment.quality.sum().clamp(min=1.0)
-    classes = (class_loss * focus * punished).sum() / normaliser
+    classes = (class_loss * focus * is_supervised).sum() / normaliser
 
     weights = assignment.quality[is_object]
-    kind_loss = functional.cross_entropy(
+    classification_loss = functional.cross_entropy(
         output.class_logits[is_object], batch.labels[rows, objects][is_object], reduction="none"
     )
-    kinds = (kind_loss * weights).sum() / normaliser
+    classification = (classification_loss * weights).sum() / normaliser
     found, wanted = output.boxes_xyxy[is_object], batch.boxes_xyxy[rows, objects][is_object]
     boxes = (generalized_box_iou_loss(found, wanted) * weights).sum() / normaliser
-    sides = _side_loss(output, wanted, is_object, weights) / normaliser
-    start = _kept_answers(output, batch) if start_weight else sides * 0.0
+    dfl = _dfl_loss(output, wanted, is_object, weights) / normaliser
+    self_distillation = _self_distillation(output, batch) if self_distillation_weight else dfl * 0.0
     embeddings = _contrast(output, batch, assignment)
     teacher = _distillation(output, batch)
     total = (
         _CLASS_WEIGHT * classes
-        + _KIND_WEIGHT * kinds
+        + _CLASSIFICATION_WEIGHT * classification
         + _BOX_WEIGHT * boxes
         + _EMBEDDING_WEIGHT * embeddings
         + _TEACHER_WEIGHT * teacher
-        + _SIDES_WEIGHT * sides
-        + start_weight * start
+        + _DFL_WEIGHT * dfl
+        + self_distillation_weight * self_distillation
     )
-    return DetectionLoss(total, classes, kinds, boxes, embeddings, teacher, sides, start)
+    return DetectionLoss(total, classes, classification, boxes, embeddings, teacher, dfl, self_distillation)
 
 
-def _side_loss(output: RoadNetOutput, wanted: Tensor, is_object: Tensor, weights: Tensor) -> Tensor:
-    """The distribution focal loss of N places that have an object, boxes ``wanted`` (N, 4), summed by ``weights`` (N,).
+def _dfl_loss(output: RoadNetOutput, wanted: Tensor, is_object: Tensor, weights: Tensor) -> Tensor:
+    """The distribution focal loss of N grid points that have an object, boxes ``wanted`` (N, 4), summed by ``weights``
+    (N,).
 
     A distance between two whole numbers of strides is to have its weight on these two, the nearer the more.
     """
     if output.ltrb_logits is None:
         return output.class_logits.sum() * 0.0
     logits = output.ltrb_logits[is_object]  # (N, 4, D)
-    places = torch.nonzero(is_object)[:, 1]
-    points, strides = output.points_xy[places], output.strides[places, None]
+    columns = torch.nonzero(is_object)[:, 1]
+    points, strides = output.points_xy[columns], output.strides[columns, None]
     distances = torch.cat([points - wanted[:, :2], wanted[:, 2:] - points], dim=1) / strides
     last = logits.shape[-1] - 1
     distances = distances.clamp(min=0, max=last - 0.01)
@@ -142,22 +143,22 @@ def _side_loss(output: RoadNetOutput, wanted: Tensor, is_object: Tensor, weights
     return total
 
 
-def _kept_answers(output: RoadNetOutput, batch: Batch) -> Tensor:
-    """Say at every place of the picture itself what the network said there before it went on learning; where riders are
-    part of their machines, it need not go on calling them pedestrians."""
-    if batch.start_scores is None:
+def _self_distillation(output: RoadNetOutput, batch: Batch) -> Tensor:
+    """Keep the initial checkpoint's scores at every grid point of the image itself, not of what was pasted; where
+    riders are part of their machines, it need not keep their pedestrian scores."""
+    if batch.initial_scores is None:
         return output.class_logits.sum() * 0.0
-    target = batch.start_scores
+    target = batch.initial_scores
     focus = (target - output.class_logits.sigmoid()).abs().pow(2.0).detach()
     loss = functional.binary_cross_entropy_with_logits(output.class_logits, target, reduction="none")
-    counts = _known_at_places(batch.original, output.points_xy).to(target.dtype).expand_as(target).clone()
+    counts = _known_at_points(batch.original, output.points_xy).to(target.dtype).expand_as(target).clone()
     counts[..., PEDESTRIAN_LABEL] *= ~_inside_two_wheelers(output.points_xy, batch)
     total: Tensor = (loss * focus * counts).sum() / target.amax(dim=2).sum().clamp(min=1.0)
     return total
 
 
 def _inside_two_wheelers(points_xy: Tensor, batch: Batch) -> Tensor:
-    """(B, A): places where people drew one box around rider and machine."""
+    """(B, A): grid points where rider and machine were labelled as one box."""
     has_rider = batch.valid & torch.isin(batch.labels, batch.labels.new_tensor(TWO_WHEELED_LABELS))
     low, high = batch.boxes_xyxy[:, None, :, :2], batch.boxes_xyxy[:, None, :, 2:]
     points = points_xy[None, :, None]
@@ -165,27 +166,27 @@ def _inside_two_wheelers(points_xy: Tensor, batch: Batch) -> Tensor:
 
 
 def _distillation(output: RoadNetOutput, batch: Batch) -> Tensor:
-    """Say at every place what the teacher says there (Hinton et al. 2015): how sure it is, and which box.
+    """Match the teacher's scores and boxes at every grid point (Hinton et al. 2015).
 
-    Where people drew one box around rider and machine, a teacher's pedestrian is left out; of what was pasted, all.
+    Where rider and machine were labelled as one box, a teacher's pedestrian is left out; of what was pasted, all.
     """
     if batch.teacher_scores is None or batch.teacher_boxes is None or batch.teacher_mask is None:
         return output.class_logits.sum() * 0.0
     target = torch.where(batch.teacher_scores > _MIN_TEACHER_SCORE, batch.teacher_scores, 0.0)
-    logits = output.class_logits[:, : target.shape[1]]  # a teacher may lack the coarsest places
+    logits = output.class_logits[:, : target.shape[1]]  # a teacher may lack the coarsest grid points
     found_boxes = output.boxes_xyxy[:, : target.shape[1]]
     probability = logits.sigmoid()
     focus = (target - probability).abs().pow(2.0).detach()
     is_rider = _inside_two_wheelers(output.points_xy[: target.shape[1]], batch)
-    is_original = _known_at_places(batch.original, output.points_xy)[:, : target.shape[1]]
+    is_original = _known_at_points(batch.original, output.points_xy)[:, : target.shape[1]]
     counts = (batch.teacher_mask & is_original).to(target.dtype)
     counts[..., PEDESTRIAN_LABEL] *= ~is_rider
     loss = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
-    sureness = (target * counts).amax(dim=2)
-    normaliser = sureness.sum().clamp(min=1.0)
-    # A place's box is that of the class which its teacher is surest of; where that one is left out, so is the box.
-    seen = (sureness > 0.2) & (sureness >= (target * batch.teacher_mask).amax(dim=2))
-    boxes = generalized_box_iou_loss(found_boxes[seen], batch.teacher_boxes[seen]) * sureness[seen]
+    confidence = (target * counts).amax(dim=2)
+    normaliser = confidence.sum().clamp(min=1.0)
+    # A grid point's box is that of the teacher's highest-scoring class; where that one is left out, so is the box.
+    seen = (confidence > 0.2) & (confidence >= (target * batch.teacher_mask).amax(dim=2))
+    boxes = generalized_box_iou_loss(found_boxes[seen], batch.teacher_boxes[seen]) * confidence[seen]
     total: Tensor = ((loss * focus * counts).sum() + 2.0 * boxes.sum()) / normaliser
     return total
 
@@ -193,7 +194,7 @@ def _distillation(output: RoadNetOutput, batch: Batch) -> Tensor:
 def _contrast(output: RoadNetOutput, batch: Batch, assignment: Assignment) -> Tensor:
     """Embeddings of the same object in two views attract, all others repel."""
     rows, objects = torch.nonzero(batch.valid, as_tuple=True)
-    embeddings = output.embeddings[rows, assignment.best_places[rows, objects]]
+    embeddings = output.embeddings[rows, assignment.best_points[rows, objects]]
     ids = batch.object_ids[rows, objects]
     itself = torch.eye(len(ids), dtype=torch.bool, device=ids.device)
     same = (ids[:, None] == ids[None]) & ~itself
@@ -206,10 +207,10 @@ def _contrast(output: RoadNetOutput, batch: Batch, assignment: Assignment) -> Te
     return per_anchor.mean()
 
 
-def _known_at_places(known: Tensor, points_xy: Tensor) -> Tensor:
-    """(B, C, H / 8, W / 8) looked up at the places: (B, A, C)."""
+def _known_at_points(known: Tensor, points_xy: Tensor) -> Tensor:
+    """(B, C, H / 8, W / 8) looked up at the grid points: (B, A, C)."""
     cells = (points_xy / KNOWN_STRIDE).long()
     columns = cells[:, 0].clamp(max=known.shape[3] - 1)
     rows = cells[:, 1].clamp(max=known.shape[2] - 1)
-    at_places: Tensor = known[:, :, rows, columns]
-    return at_places.transpose(1, 2)
+    at_points: Tensor = known[:, :, rows, columns]
+    return at_points.transpose(1, 2)

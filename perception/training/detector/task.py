@@ -128,7 +128,7 @@ def detector_task(
     """What ``loop.train`` needs."""
     torch.manual_seed(config.settings.seed)
     model = _first_model(config, root)
-    start = _StartOutputs(model, device) if config.keep_start else None
+    start = _InitialOutputs(model, device) if config.self_distillation else None
     freeze_layers(model, config)
     if isinstance(model, RoadNet) or device.type != "cpu":
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -148,7 +148,7 @@ def detector_task(
             cutouts=data.cutouts,
         )
         if start is not None:
-            batch = replace(batch, start_scores=start(batch.images))
+            batch = replace(batch, initial_scores=start(batch.images))
         outputs = teacher_outputs(dense_teachers, batch.images.numpy(), batch.distill.numpy())
         if outputs is None:
             return batch
@@ -157,7 +157,7 @@ def detector_task(
 
     def compute_loss(network: nn.Module, batch: Batch) -> dict[str, Tensor]:
         batch = batch.to(device)
-        loss = detection_loss(network(to_input(batch.images)), batch, start_weight=config.keep_start)
+        loss = detection_loss(network(to_input(batch.images)), batch, self_distillation_weight=config.self_distillation)
         return loss._asdict()
 
     def validate(network: nn.Module) -> Validation:
@@ -208,14 +208,14 @@ def _first_shuffle(config: DetectorTraining, root: Path) -> ShuffleRoadNet:
     return model
 
 
-class _StartOutputs:
-    """What the network said before it went on learning: scores (B, A, C) for images (B, H, W, 3) uint8."""
+class _InitialOutputs:
+    """The initial checkpoint's scores (B, A, C) for images (B, H, W, 3) uint8."""
 
     def __init__(self, model: AnyRoadNet, device: torch.device) -> None:
         model = copy.deepcopy(model)
         self._engine: RoadNetEngine
         if device.type == "cpu":
-            self._engine = RoadNetOnnxEngine(roadnet_graph(model, feature_space="start"))
+            self._engine = RoadNetOnnxEngine(roadnet_graph(model, feature_space="initial"))
         else:
             self._engine = RoadNetTorchEngine(model, device=device)
 

@@ -60,19 +60,19 @@ class Processes:
         """What the first process alone finds out; the others wait for it, and end with it where it fails."""
         if self.count == 1:
             return find_out()
-        told: list[tuple[T | None, str | None]] = [(None, None)]
+        payload: list[tuple[T | None, str | None]] = [(None, None)]
         failure: Exception | None = None
         if self.is_first:
             try:
-                told = [(find_out(), None)]
+                payload = [(find_out(), None)]
             except Exception as error:
-                told, failure = [(None, str(error))], error
-        distributed.broadcast_object_list(told, src=0)
-        value, why = told[0]
+                payload, failure = [(None, str(error))], error
+        distributed.broadcast_object_list(payload, src=0)
+        value, why = payload[0]
         if failure is not None:
             raise failure
         if why is not None:
-            raise SystemExit(UsageError.exit_code)  # the first one says why
+            raise SystemExit(UsageError.exit_code)  # the first one prints why
         return cast(T, value)
 
 

@@ -68,7 +68,7 @@ class _Predictions:
 def calibrate_sigmas(
     model: TrajectoryGRU, sets: Mapping[str, Sequence[Windows]], grid: Grid
 ) -> dict[str, SigmaCalibration]:
-    """Fit on ``sets``, which count alike, and put the result into ``model``, which is on the CPU.
+    """Fit on ``sets``, of equal weight, and put the result into ``model``, which is on the CPU.
 
     The futures of their windows lie on ``grid``. Returns what was covered before and after, by set; a set in which no
     future is known is left out.
@@ -89,7 +89,7 @@ def calibrate_sigmas(
     fitted = np.linalg.lstsq(curves, factors[:-1].transpose(1, 0, 2).reshape(len(chosen), -1), rcond=None)[0]
     correction = torch.from_numpy(fitted.reshape(curves.shape[1], len(CLASSES), size).transpose(1, 0, 2)).float()
     with torch.no_grad():
-        model.spread_correction += correction.to(model.spread_correction.device)
+        model.sigma_correction += correction.to(model.sigma_correction.device)
     after = {name: _predict(model, windows, times_s) for name, windows in sets.items()}
     return {name: SigmaCalibration(_coverage(before[name]), _coverage(after[name])) for name in sets}
 

@@ -20,7 +20,7 @@ from perception.evaluation.runs.evaluated_run import EvaluatedRun
 from perception.evaluation.runs.merge_sequences import merge_runs
 from perception.forecasting import ConstantVelocityForecaster
 
-MEASURES = EvalConfig(score_threshold=0.25, grouping="each")
+CONFIG = EvalConfig(score_threshold=0.25, grouping="each")
 
 
 def drive(seed: int, *, instants: int = 50) -> EvaluatedRun:
@@ -40,7 +40,7 @@ def drive(seed: int, *, instants: int = 50) -> EvaluatedRun:
     return made.evaluated(scenes, title=f"drive {seed}")
 
 
-def evaluate(runs: list[EvaluatedRun], config: EvalConfig = MEASURES) -> Report:
+def evaluate(runs: list[EvaluatedRun], config: EvalConfig = CONFIG) -> Report:
     return evaluate_run(*runs, title="together", rng=np.random.default_rng(0), config=config)
 
 
@@ -48,7 +48,7 @@ def test_pooled_tracking_is_what_trackeval_makes_of_the_sequences() -> None:
     runs = [drive(seed) for seed in range(3)]
     sequences = {}
     for run in runs:
-        truth = run.ground_truth(MEASURES.scope)
+        truth = run.ground_truth(CONFIG.scope)
         truth = truth[truth.counts]
         tracks = run.run.objects
         assert tracks is not None
@@ -115,7 +115,7 @@ def in_image(seed: int) -> EvaluatedRun:
 
 
 def test_runs_in_the_image_are_pooled_too_with_their_forecasts_on_true_tracks() -> None:
-    runs = [in_image(seed).with_gt_tracks(ConstantVelocityForecaster(), MEASURES.scope) for seed in (0, 7)]
+    runs = [in_image(seed).with_gt_tracks(ConstantVelocityForecaster(), CONFIG.scope) for seed in (0, 7)]
     report, alone = evaluate(runs), evaluate(runs[:1])
     assert report.ground is None
     assert [part.setting for part in report.forecasting] == ["tracked", "ground-truth tracks"]
@@ -157,7 +157,7 @@ def test_min_visible_is_half_on_the_ground_and_nothing_in_the_image_unless_said(
     truth = made.boxes(visible=lambda instant, identity, camera: 1.0 if identity == 1 else 0.3)
     run = made.evaluated(made.scenes(forecast=straight_on), truth=truth)
     for share, in_images, on_ground in ((None, 8, 4), (0.0, 8, 8), (0.2, 8, 8), (0.5, 4, 4)):
-        report = evaluate([run], replace(MEASURES, min_visible_share=share))
+        report = evaluate([run], replace(CONFIG, min_visible_share=share))
         assert report.ground is not None
         assert report.detection[0].overall.truth_count == in_images
         assert report.tracking[0].overall.truth_box_count == in_images

@@ -73,7 +73,7 @@ def test_likeness_falls_with_the_distance() -> None:
     truth = ground_table([(instant, 1, 20.0, 0.0) for instant in range(4)])
     for away_m, hota, mota in ((0.0, 1.0, 1.0), (1.0, 15 / 19, 1.0), (1.9, 10 / 19, 1.0), (2.1, 9 / 19, -1.0)):
         scores = evaluate(truth, replace(truth, positions_m=truth.positions_m + np.array([0.0, away_m]))).overall
-        # All 19 thresholds up to the likeness are met.
+        # All 19 thresholds up to the similarity are met.
         assert (scores.hota, scores.mota) == pytest.approx((hota, mota))
     assert evaluate(truth, replace(truth, positions_m=truth.positions_m + 4.0)).overall.hota == 0.0
 

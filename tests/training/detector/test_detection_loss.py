@@ -45,7 +45,7 @@ def test_objects_take_places_inside_them_and_the_best_overlap_has_the_best_quali
         low, high = batch.boxes_xyxy[0, index, :2], batch.boxes_xyxy[0, index, 2:]
         assert len(points) >= 1
         assert ((points > low - 16) & (points < high + 16)).all()
-    best = assignment.best_places[0, 0]
+    best = assignment.best_points[0, 0]
     assert assignment.quality[0, best] == assignment.quality[0][taken == 0].max()
     assert assignment.quality[0][taken < 0].max() == 0
 
@@ -77,10 +77,12 @@ def test_which_class_it_is_costs_only_where_an_object_is():
     right, elsewhere = unsure.class_logits.clone(), unsure.class_logits.clone()
     right[..., 1] += 3.0 * is_object
     elsewhere[..., 0] += 3.0 * ~is_object
-    kinds = detection_loss(unsure, batch).kinds
-    torch.testing.assert_close(kinds, torch.tensor(6.0).log())  # one of six, all alike
-    assert detection_loss(unsure._replace(class_logits=right), batch).kinds < 0.25 * kinds
-    torch.testing.assert_close(detection_loss(unsure._replace(class_logits=elsewhere), batch).kinds, kinds)
+    classification = detection_loss(unsure, batch).classification
+    torch.testing.assert_close(classification, torch.tensor(6.0).log())  # one of six, all alike
+    assert detection_loss(unsure._replace(class_logits=right), batch).classification < 0.25 * classification
+    torch.testing.assert_close(
+        detection_loss(unsure._replace(class_logits=elsewhere), batch).classification, classification
+    )
 
 
 def test_false_alarms_cost_only_where_absence_is_known():
@@ -104,7 +106,7 @@ def test_embeddings_of_the_same_object_attract():
     same, swapped = output.embeddings.clone(), output.embeddings.clone()
     for image in (0, 1):
         for index in (0, 1):
-            place = assignment.best_places[image, index]
+            place = assignment.best_points[image, index]
             same[image, place] = torch.eye(8)[index]
             swapped[image, place] = torch.eye(8)[index ^ image]
     attract = detection_loss(output._replace(embeddings=same), batch).embeddings
@@ -204,18 +206,18 @@ def _one_place(box: list[float], ltrb: list[float]) -> tuple[RoadNetOutput, Batc
 def test_distances_are_to_be_between_the_two_numbers_that_enclose_them():
     """One and a half strides to each side are half 1 and half 2, which costs log 2; a whole number costs nothing."""
     between, batch = _one_place([20.0, 20, 44, 44], [1.5] * 4)
-    torch.testing.assert_close(detection_loss(between, batch).sides, torch.tensor(2.0).log())
+    torch.testing.assert_close(detection_loss(between, batch).dfl, torch.tensor(2.0).log())
     exact, batch = _one_place([16.0, 24, 40, 48], [2.0, 1.0, 1.0, 2.0])
-    assert detection_loss(exact, batch).sides < 1e-6
+    assert detection_loss(exact, batch).dfl < 1e-6
     wrong, batch = _one_place([16.0, 24, 40, 48], [1.0, 2.0, 2.0, 1.0])
-    torch.testing.assert_close(detection_loss(wrong, batch).sides, torch.tensor(20.0))
-    assert detection_loss(wrong._replace(ltrb_logits=None), batch).sides == 0
+    torch.testing.assert_close(detection_loss(wrong, batch).dfl, torch.tensor(20.0))
+    assert detection_loss(wrong._replace(ltrb_logits=None), batch).dfl == 0
 
 
 def test_a_distance_beyond_the_last_number_is_the_last_number():
     output, batch = _one_place([-90.0, -90, 150, 150], [7.0] * 4)
     loss = detection_loss(output, batch)
-    assert loss.sides < 0.3
+    assert loss.dfl < 0.3
     loss.total.backward()
     assert output.ltrb_logits is not None and output.ltrb_logits.grad is not None
     assert output.ltrb_logits.grad.isfinite().all()
@@ -225,9 +227,9 @@ def test_what_the_start_said_counts_at_every_place_but_for_riders_and_what_was_p
     batch = _batch([[0.0, 0, 64, 64]], [3])
     output = _output(logit=-2.0)
     said = torch.full_like(output.class_logits, 0.5)
-    kept = replace(batch, start_scores=said)
-    loss = detection_loss(output, kept, start_weight=0.5).start
-    assert detection_loss(output, kept).start == 0
+    kept = replace(batch, initial_scores=said)
+    loss = detection_loss(output, kept, self_distillation_weight=0.5).self_distillation
+    assert detection_loss(output, kept).self_distillation == 0
     # The machine with its rider fills the picture: what is said of pedestrians does not count anywhere inside.
     pedestrians = said.clone()
     pedestrians[..., 5] = 0.0
@@ -236,7 +238,8 @@ def test_what_the_start_said_counts_at_every_place_but_for_riders_and_what_was_p
     share = (output.class_logits.sigmoid()[0, 0, 0] - 0.5).abs()
     assert loss > 0 and share > 0.3
     torch.testing.assert_close(
-        detection_loss(output, replace(batch, start_scores=changed), start_weight=0.5).start, loss
+        detection_loss(output, replace(batch, initial_scores=changed), self_distillation_weight=0.5).self_distillation,
+        loss,
     )
     pasted = replace(kept, original=torch.zeros_like(batch.original))
-    assert detection_loss(output, pasted, start_weight=0.5).start == 0
+    assert detection_loss(output, pasted, self_distillation_weight=0.5).self_distillation == 0

@@ -230,19 +230,19 @@ def test_what_the_start_said_is_kept(tmp_path, monkeypatch):
     small = ShuffleRoadNetConfig(stage_channels=(16, 16, 16), stage_depths=(1, 1, 1), channels=8)
     monkeypatch.setattr("perception.training.detector.task.SHUFFLE_SIZES", {"small": small})
     given = {**SOMETHING, "sizes_px": [[96, 64]], "mosaic": 0, "dropout": 0, "settings": {"batch_size": 4}}
-    config = DetectorTraining.model_validate({**given, "keep_start": 0.5})
+    config = DetectorTraining.model_validate({**given, "self_distillation": 0.5})
     data = DetectorData([bright_box_image((10, 10, 60, 60), scale=(1.0, 1.0))], {})
     task = detector_task(config, data, [], tmp_path, torch.device("cpu"))
     batch = task.sample_batch(0)
     first = task.compute_loss(task.model.eval(), batch)
-    assert first["start"] < 1e-6
+    assert first["self_distillation"] < 1e-6
     with torch.no_grad():
         for head in task.model.heads:
             head.classes.bias += 2.0
     changed = task.compute_loss(task.model, batch)
-    assert changed["start"] > 0.01
-    others = sum(changed[name] * weight for name, weight in (("classes", 1.0), ("kinds", 0.5), ("boxes", 2.0)))
-    others += 0.1 * changed["embeddings"] + 0.25 * changed["sides"]
-    torch.testing.assert_close(changed["total"], others + 0.5 * changed["start"])
+    assert changed["self_distillation"] > 0.01
+    others = sum(changed[name] * weight for name, weight in (("classes", 1.0), ("classification", 0.5), ("boxes", 2.0)))
+    others += 0.1 * changed["embeddings"] + 0.25 * changed["dfl"]
+    torch.testing.assert_close(changed["total"], others + 0.5 * changed["self_distillation"])
     plain = detector_task(DetectorTraining.model_validate(given), data, [], tmp_path, torch.device("cpu"))
-    assert plain.sample_batch(0).start_scores is None
+    assert plain.sample_batch(0).initial_scores is None

@@ -66,18 +66,18 @@ def test_only_the_probabilities_change_and_once(model: TrajectoryGRU) -> None:
     windows = _windows_where(model, torch.tensor([0.5, 0.1, 0.1, 0.1, 0.1, 0.1]), 1000)
     before, _ = predict_windows(model, windows, TIMES_S)
     calibrate_modes(model, {"one": [windows]}, GRID)
-    once = model.choice_correction.clone()
+    once = model.mode_correction.clone()
     after, _ = predict_windows(model, windows, TIMES_S)
     torch.testing.assert_close(after.means, before.means)
     torch.testing.assert_close(after.stds, before.stds)
     calibrate_modes(model, {"one": [windows]}, GRID)
-    torch.testing.assert_close(model.choice_correction, once, atol=0.01, rtol=0.01)
+    torch.testing.assert_close(model.mode_correction, once, atol=0.01, rtol=0.01)
 
 
 def test_sets_count_alike_and_too_few_change_nothing(model: TrajectoryGRU) -> None:
     few = _windows_where(model, torch.tensor([1.0, 0, 0, 0, 0, 0]), 50)
     assert calibrate_modes(model, {"few": [few], "none": []}, GRID) == {}
-    assert not model.choice_correction.any()
+    assert not model.mode_correction.any()
     often, seldom = torch.tensor([0.8, 0.04, 0.04, 0.04, 0.04, 0.04]), torch.tensor([0.4, *[0.12] * 5])
     many, some = _windows_where(model, often, 4000), _windows_where(model, seldom, 400)
     found = calibrate_modes(model, {"many": [many], "some": [some]}, GRID)

@@ -48,10 +48,10 @@ def test_each_class_gets_the_spread_that_it_needs(model: TrajectoryGRU) -> None:
     assert now.middle_50 == pytest.approx(0.5, abs=0.03) and now.middle_90 == pytest.approx(0.9, abs=0.03)
     curves = model.spread_curves(torch.from_numpy(GRID.times_s).float())
     for label, factor in ((CAR, 2.0), (PEDESTRIAN, 0.5)):
-        logs = curves @ model.spread_correction[label]
+        logs = curves @ model.sigma_correction[label]
         assert logs.mean().item() == pytest.approx(math.log(factor), abs=0.15)
     # Nobody saw a bus: it takes what is best for all of them together.
-    assert (curves @ model.spread_correction[BUS]).mean().abs() < math.log(2)
+    assert (curves @ model.sigma_correction[BUS]).mean().abs() < math.log(2)
 
 
 def test_means_and_probabilities_stay(model: TrajectoryGRU) -> None:
@@ -68,11 +68,11 @@ def test_means_and_probabilities_stay(model: TrajectoryGRU) -> None:
 def test_sets_count_alike_and_too_few_change_nothing(model: TrajectoryGRU) -> None:
     few = _windows_that_came_true(model, {CAR: 3.0}, 50, 1)
     calibrate_sigmas(model, {"few": [few]}, GRID)
-    assert not model.spread_correction.any()
+    assert not model.sigma_correction.any()
     many, some = (_windows_that_came_true(model, {CAR: w}, n, 3) for w, n in ((3.0, 4000), (1 / 3, 400)))
     calibrate_sigmas(model, {"many": [many], "some": [some]}, GRID)
     curves = model.spread_curves(torch.from_numpy(GRID.times_s).float())
-    assert (curves @ model.spread_correction[CAR]).mean().abs() < 0.6
+    assert (curves @ model.sigma_correction[CAR]).mean().abs() < 0.6
 
 
 def test_what_nobody_knows_is_left_out(model: TrajectoryGRU) -> None:
@@ -87,5 +87,5 @@ def test_what_nobody_knows_is_left_out(model: TrajectoryGRU) -> None:
     (before, after) = found["one"]
     assert after.middle_50 == pytest.approx(0.5, abs=0.05)
     curves = model.spread_curves(torch.from_numpy(GRID.times_s).float())
-    assert (curves @ model.spread_correction[CAR]).mean().abs() < 0.15
+    assert (curves @ model.sigma_correction[CAR]).mean().abs() < 0.15
     assert before.middle_50 == pytest.approx(0.5, abs=0.05) and before.middle_90 == pytest.approx(0.9, abs=0.05)
