@@ -108,7 +108,7 @@ class SourceRequest:
     """A source of frame sets. The argument has no ``//`` in front, so that ``NAME://place`` works like ``NAME:place``.
 
     ``newest_only``: a live source is to skip what the caller was too slow for, and to count it in ``dropped``.
-    ``timeout_s`` bounds the opening, and later the silence that is borne. A stride and a rig that the user names are
+    ``timeout_s`` is the limit of the opening, and then the read timeout. A stride and a rig that the user names are
     applied to what the source hands out.
     """
 

@@ -118,7 +118,7 @@ class _How:
 
 
 def _built_in() -> dict[str, Callable[[_How], OpenedDetector]]:
-    """What each name opens, in the order in which they are told."""
+    """What each name opens, in the order in which they are reported."""
     bundled = dict.fromkeys([*_bundled(), ROADNET])
     return {
         AUTO: _open_best,

@@ -1,4 +1,4 @@
-"""Constant velocity, which always stands beside the learnt forecaster."""
+"""Constant velocity, the baseline of the trained forecaster."""
 
 from __future__ import annotations
 
@@ -52,7 +52,8 @@ class ConstantVelocityForecaster:
 def _variances(
     tracks: Tracks, place: slice, rate: slice, axes_rad: FloatArray | None
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """(N, D) each: of the place, between place and rate, of the rate; along and across ``axes_rad`` where given."""
+    """(N, D) each: of the position, between position and rate, of the rate; along and across ``axes_rad`` where
+    given."""
     blocks = [tracks.covariances[:, rows, columns] for rows, columns in ((place, place), (place, rate), (rate, rate))]
     if axes_rad is not None:
         axes_from_world = rotation_2d(-axes_rad)

@@ -36,9 +36,9 @@ class InteractionPooling(nn.Module):
         return torch.cat([valid.amax(dim=1), valid.sum(dim=1) / count], dim=-1)
 
 
-def nearest_neighbours(places: FloatArray, groups: IntArray | None = None, count: int = NEIGHBOURS) -> IntArray:
-    """(N, count): for places (N, 2) the nearest others of the same group (N,), nearest first; -1 fills up."""
-    total = len(places)
+def nearest_neighbours(positions: FloatArray, groups: IntArray | None = None, count: int = NEIGHBOURS) -> IntArray:
+    """(N, count): for positions (N, 2) the nearest others of the same group (N,), nearest first; -1 fills up."""
+    total = len(positions)
     neighbours = np.full((total, count), -1)
     groups = np.zeros(total, int) if groups is None else groups
     for group in np.unique(groups):
@@ -46,9 +46,9 @@ def nearest_neighbours(places: FloatArray, groups: IntArray | None = None, count
         if len(rows) < 2:
             continue
         wanted = min(count, len(rows) - 1) + 1
-        _, found = cKDTree(places[rows]).query(places[rows], k=wanted)
+        _, found = cKDTree(positions[rows]).query(positions[rows], k=wanted)
         others = found != np.arange(len(rows))[:, None]
-        # Objects at the very same place may push each other out of the list: then the last found is left out.
+        # Objects at the very same position may push each other out of the list: then the last found is left out.
         others[others.all(axis=1), -1] = False
         neighbours[rows, : wanted - 1] = rows[found[others].reshape(len(rows), wanted - 1)]
     return neighbours

@@ -63,7 +63,7 @@ def _open_bundled(device: torch.device, reference_frame: ReferenceFrame) -> Open
     if reference_frame == "ground" and not path.is_file():
         reason = f"Forecaster: constant velocity, because {path} is not there; train it or name another."
         return OpenedForecaster(ConstantVelocityForecaster(dt_s=STEP_S), reason)
-    return OpenedForecaster(_learnt(path, device, reference_frame), f"Forecaster: the bundled {bundled}.", (path,))
+    return OpenedForecaster(_open_gru(path, device, reference_frame), f"Forecaster: the bundled {bundled}.", (path,))
 
 
 def _open_constant_velocity(device: torch.device, reference_frame: ReferenceFrame) -> OpenedForecaster:
@@ -71,7 +71,7 @@ def _open_constant_velocity(device: torch.device, reference_frame: ReferenceFram
 
 
 def _open_weights_file(path: Path, device: torch.device, reference_frame: ReferenceFrame) -> OpenedForecaster:
-    return OpenedForecaster(_learnt(path, device, reference_frame), f"Forecaster: {path}, as asked.", (path,))
+    return OpenedForecaster(_open_gru(path, device, reference_frame), f"Forecaster: {path}, as asked.", (path,))
 
 
 def _open_onnx_file(path: Path, device: torch.device, reference_frame: ReferenceFrame) -> OpenedForecaster:
@@ -89,7 +89,7 @@ _FILES: Mapping[str, Callable[[Path, torch.device, ReferenceFrame], OpenedForeca
 }
 
 
-def _learnt(path: Path, device: torch.device, reference_frame: ReferenceFrame) -> GruForecaster:
+def _open_gru(path: Path, device: torch.device, reference_frame: ReferenceFrame) -> GruForecaster:
     model = read_gru(path)
     _check_frame(path, model.config.reference_frame, reference_frame)
     return GruForecaster.of(model, device=device, dt_s=STEP_S)

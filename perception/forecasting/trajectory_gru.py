@@ -6,7 +6,7 @@
 
 The same network works in the image and on the ground; ``Motion`` is what differs. A future is a smooth curve: a
 mixture of past velocities, continued, plus a polynomial in time. So it can be read at any time ahead, and a track of
-any frame rate can be learnt from. Futures come in the order of their probability. GRU: Cho et al. 2014; several futures
+any frame rate can be trained on. Futures come in the order of their probability. GRU: Cho et al. 2014; several futures
 of which the best one learns: Cui et al. 2019 (MTP).
 """
 

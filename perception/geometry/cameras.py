@@ -1,7 +1,7 @@
 """Calibrated cameras: where each one sits on the car, and which ray every pixel looks along.
 
 Axes: image x right, y down, pixels, a pixel's centre at +0.5; camera z forward, x right, y down; vehicle x forward,
-y left, z up, origin on the road under the rear axle. What a lens bends, ``distortion`` takes out of the pictures.
+y left, z up, origin on the road under the rear axle. Images are undistorted by ``distortion``.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Camera:
     """A pinhole camera: ``size_px`` (width, height), ``intrinsics`` (3, 3) in pixels, ``vehicle_from_camera`` (4, 4).
 
     ``distortion`` are the 4, 5 or 8 coefficients of OpenCV's model (k1, k2, p1, p2, k3, k4, k5, k6) that the camera's
-    raw pictures have, none where they have none; the pixels of this class are those of straightened pictures.
+    raw pictures have, none where they have none; the pixels of this class are those of undistorted images.
 
     Raises ``ValueError`` naming the field that cannot be right, such as a singular matrix.
     """
@@ -175,6 +175,6 @@ def _check_distortion(distortion: Sequence[float], intrinsics: FloatArray, size_
     corners = np.array([[x, y, 1.0] for x in (0, size_px[0]) for y in (0, size_px[1])])
     reach = np.linalg.norm((corners @ np.linalg.inv(intrinsics).T)[:, :2], axis=1).max()
     r2 = np.linspace(0, reach, 64) ** 2
-    bent = np.sqrt(r2) * (1 + r2 * (k1 + r2 * (k2 + r2 * k3))) / (1 + r2 * (k4 + r2 * (k5 + r2 * k6)))
-    if not (np.isfinite(bent).all() and (np.diff(bent) > 0).all()):
+    distorted = np.sqrt(r2) * (1 + r2 * (k1 + r2 * (k2 + r2 * k3))) / (1 + r2 * (k4 + r2 * (k5 + r2 * k6)))
+    if not (np.isfinite(distorted).all() and (np.diff(distorted) > 0).all()):
         raise ValueError("distortion: folds the picture before its corners; it cannot be that of this lens")

@@ -1,7 +1,7 @@
-"""What a lens bends, and straight again: pictures of a distorting lens as a pinhole would take them, and back.
+"""Undistort and distort images: from a distorting lens to a pinhole camera, and back.
 
-OpenCV's model (Brown 1966; Zhang 2000), whose coefficients every calibration tool writes. Sources straighten what they
-read, so that behind them each camera is a pinhole; the simulator bends what it draws.
+OpenCV's model (Brown 1966; Zhang 2000), whose coefficients every calibration tool writes. Sources undistort what they
+read, so that behind them each camera is a pinhole; the simulator distorts what it renders.
 """
 
 from __future__ import annotations
@@ -21,33 +21,33 @@ _HALF_PIXEL = np.array([[0, 0, 0.5], [0, 0, 0.5], [0, 0, 0]])
 """OpenCV counts from the centre of the first pixel, we from its corner."""
 
 
-def straightened(image: NDArray[np.uint8], camera: Camera) -> NDArray[np.uint8]:
-    """The picture (H, W, 3) that a pinhole with the camera's intrinsics takes; ``image`` itself where the lens bends
-    nothing. What lies beyond the picture that was taken is black."""
+def undistort(image: NDArray[np.uint8], camera: Camera) -> NDArray[np.uint8]:
+    """The picture (H, W, 3) that a pinhole with the camera's intrinsics takes; ``image`` itself without
+    distortion. Pixels outside the image are black."""
     if not camera.distortion:
         return image
-    maps = _straightening(camera.size_px, camera.intrinsics.tobytes(), camera.distortion)
+    maps = _undistortion_maps(camera.size_px, camera.intrinsics.tobytes(), camera.distortion)
     return np.asarray(cv2.remap(image, *maps, cv2.INTER_LINEAR), np.uint8)
 
 
-def bent(image: NDArray[np.uint8], camera: Camera) -> NDArray[np.uint8]:
-    """The picture (H, W, 3) that the camera's lens makes of what a pinhole sees; ``image`` itself where it bends
-    nothing. What the pinhole does not see is black."""
+def distort(image: NDArray[np.uint8], camera: Camera) -> NDArray[np.uint8]:
+    """The picture (H, W, 3) that the camera's lens makes of what a pinhole sees; ``image`` itself without
+    distortion. Pixels outside the pinhole's image are black."""
     if not camera.distortion:
         return image
-    maps = _bending(camera.size_px, camera.intrinsics.tobytes(), camera.distortion)
+    maps = _distortion_maps(camera.size_px, camera.intrinsics.tobytes(), camera.distortion)
     return np.asarray(cv2.remap(image, *maps, cv2.INTER_LINEAR), np.uint8)
 
 
 @lru_cache(maxsize=64)
-def _straightening(size_px: tuple[int, int], intrinsics: bytes, distortion: tuple[float, ...]) -> Maps:
+def _undistortion_maps(size_px: tuple[int, int], intrinsics: bytes, distortion: tuple[float, ...]) -> Maps:
     matrix = _opencv_matrix(intrinsics)
     first, second = cv2.initUndistortRectifyMap(matrix, np.array(distortion), np.eye(3), matrix, size_px, cv2.CV_16SC2)
     return np.asarray(first, np.int16), np.asarray(second, np.uint16)
 
 
 @lru_cache(maxsize=64)
-def _bending(size_px: tuple[int, int], intrinsics: bytes, distortion: tuple[float, ...]) -> Maps:
+def _distortion_maps(size_px: tuple[int, int], intrinsics: bytes, distortion: tuple[float, ...]) -> Maps:
     matrix, (width, height) = _opencv_matrix(intrinsics), size_px
     pixels = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1).reshape(-1, 2)
     taken = np.asarray(np.column_stack([pixels, np.ones(len(pixels))]) @ np.linalg.inv(matrix).T, float)
@@ -56,8 +56,8 @@ def _bending(size_px: tuple[int, int], intrinsics: bytes, distortion: tuple[floa
     for _ in range(_INVERSION_STEPS):  # the lens' own model has no inverse in closed form
         found, _ = cv2.projectPoints(seen, nothing, nothing, np.eye(3), np.array(distortion))
         seen[:, :2] += taken[:, :2] - found[:, 0]
-    places = (seen @ matrix.T)[:, :2].reshape(height, width, 2).astype(np.float32)
-    first, second = cv2.convertMaps(places[..., 0], places[..., 1], cv2.CV_16SC2)
+    pixels_xy = (seen @ matrix.T)[:, :2].reshape(height, width, 2).astype(np.float32)
+    first, second = cv2.convertMaps(pixels_xy[..., 0], pixels_xy[..., 1], cv2.CV_16SC2)
     return np.asarray(first, np.int16), np.asarray(second, np.uint16)
 
 

@@ -18,7 +18,7 @@ PLAIN_INTERVAL_S = 5.0
 
 
 class RunProgress:
-    """Call ``update`` once for each instant; ``total`` is None where nobody knows it."""
+    """Call ``update`` once for each instant; ``total`` is None where unknown."""
 
     def __init__(self, console: Console, *, total: int | None, unit: str = "frames") -> None:
         self.done = 0

@@ -117,8 +117,9 @@ class WorldState:
 
 @dataclass(frozen=True)
 class CameraView:
-    """What the renderer returns for one camera at one instant: ``image`` (H, W, 3) uint8 RGB, as its lens bends it, and
-    M road users of which at least a part lies in front of the camera and inside the image of a pinhole in its place.
+    """What the renderer returns for one camera at one instant: ``image`` (H, W, 3) uint8 RGB, distorted by its lens,
+    and M road users of which at least a part lies in front of the camera and inside the image of a pinhole in its
+    place.
 
     ``ids`` (M,); ``full_xyxy_px`` (M, 4) the silhouettes' boxes as if nothing stood before them, cut at the image's
     border; ``visible_xyxy_px`` (M, 4) and ``visible_pixels`` (M,) of what the id buffer shows, zero when hidden;

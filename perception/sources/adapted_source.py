@@ -1,4 +1,4 @@
-"""A source that others wrote, with the stride and the rig that the user asks for."""
+"""A package's source, with the stride and the rig that the user asks for."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from perception.types import FrameSet
 class AdaptedSource:
     """Every ``stride``-th instant of ``source``, whose cameras ``rig`` calibrates in place of its own where given.
 
-    Images are straightened where the lens bends them. ``notes`` are told beside the source's own warnings. Iterating
+    Images of a distorting lens are undistorted. ``notes`` are reported beside the source's own warnings. Iterating
     raises ``UsageError`` for an image that has not the size of its camera's calibration.
     """
 

@@ -105,7 +105,7 @@ def open_source(
 
     ``stride`` hands out every n-th instant. ``newest_only`` lets live cameras skip what the caller was too slow for.
     ``rate_fps`` replaces the clock of videos and images (images: 10 per second without it). ``connect_timeout_s``
-    bounds the opening of each live camera, and later the silence that is borne. ``rig`` says where the cameras sit,
+    is the limit of the opening of each live camera, and then its read timeout. ``rig`` says where the cameras sit,
     in place of what a recording tells itself: matched by name, or in order where no name matches.
 
     The source also has ``warnings: list[str]``, a sentence for everything that was left out.
@@ -182,7 +182,7 @@ def _live_source(opened: _Opened, rig: Rig | None, *, stride: int, newest_only: 
         name=_source_name(names),
         stride=stride,
         newest_only=newest_only,
-        silence_s=timeout_s,
+        read_timeout_s=timeout_s,
         rig=rig,
         notes=opened.notes,
     )

@@ -1,4 +1,4 @@
-"""Lenses that bend: straightened pictures are a pinhole's, and the way there and back is one."""
+"""Lens distortion: undistorted images are a pinhole's, and distorting inverts it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from perception.geometry.cameras import Camera
-from perception.geometry.distortion import bent, straightened
+from perception.geometry.distortion import distort, undistort
 
 FORWARD = np.array([[0, 0, 1, 2.0], [-1, 0, 0, 0], [0, -1, 0, 1.5], [0, 0, 0, 1]])
 SIZE_PX = (320, 192)
@@ -48,26 +48,26 @@ def test_a_dot_lies_where_the_pinhole_sees_its_point() -> None:
     taken, _ = cv2.projectPoints(in_camera, np.zeros(3), np.zeros(3), bending.intrinsics, np.array(BARREL))
     taken_px = taken[:, 0]
     assert np.abs(taken_px - pinhole_px).max() > 5
-    np.testing.assert_allclose(centres(straightened(dots(taken_px), bending)), pinhole_px, atol=0.15)
-    np.testing.assert_allclose(centres(bent(dots(pinhole_px), bending)), taken_px, atol=0.15)
+    np.testing.assert_allclose(centres(undistort(dots(taken_px), bending)), pinhole_px, atol=0.15)
+    np.testing.assert_allclose(centres(distort(dots(pinhole_px), bending)), taken_px, atol=0.15)
 
 
 @pytest.mark.parametrize("distortion", [BARREL, (0.12, 0.01, 0.0, 0.0), (-0.3, 0.1, 0, 0, 0.01, 0.02, 0.01, 0.001)])
-def test_bent_and_straightened_is_the_picture_again(distortion: tuple[float, ...]) -> None:
+def test_distort_and_undistort_is_the_image_again(distortion: tuple[float, ...]) -> None:
     smooth = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 255, (192, 320, 3), dtype=np.uint8), (0, 0), 6)
     smooth = cv2.normalize(smooth, None, 0, 255, cv2.NORM_MINMAX)
     bending = camera(*distortion)
-    again = straightened(bent(smooth, bending), bending)
+    again = undistort(distort(smooth, bending), bending)
     inside = (slice(24, -24), slice(40, -40))
     lost, changed = (
-        np.abs(picture[inside].astype(int) - smooth[inside]).mean() for picture in (again, bent(smooth, bending))
+        np.abs(picture[inside].astype(int) - smooth[inside]).mean() for picture in (again, distort(smooth, bending))
     )
     assert lost < 1.5 and changed > 2 * lost
 
 
 def test_without_distortion_nothing_is_touched() -> None:
     image = np.zeros((192, 320, 3), np.uint8)
-    assert straightened(image, camera()) is image and bent(image, camera()) is image
+    assert undistort(image, camera()) is image and distort(image, camera()) is image
 
 
 def test_a_resized_camera_bends_the_same() -> None:
@@ -75,8 +75,8 @@ def test_a_resized_camera_bends_the_same() -> None:
     assert half.distortion == BARREL
     whole_px = np.array([[40.0, 30], [250, 160]])
     small = dots(whole_px)
-    expected = centres(straightened(small, camera(*BARREL))) / 2
-    found = centres(straightened(cv2.resize(small, (160, 96), interpolation=cv2.INTER_AREA), half))
+    expected = centres(undistort(small, camera(*BARREL))) / 2
+    found = centres(undistort(cv2.resize(small, (160, 96), interpolation=cv2.INTER_AREA), half))
     np.testing.assert_allclose(found, expected, atol=0.3)
 
 

@@ -21,7 +21,7 @@ _BETWEEN_ROWS = re.compile(r"[\s,]*")
 class Tables:
     """The tables ``names`` of one folder, each ``<name>.json`` a list of objects.
 
-    ``advance`` hears how much of all of them is read. Raises ``UsageError`` when one is missing.
+    ``advance`` is called with the share of them that is read. Raises ``UsageError`` when one is missing.
     """
 
     def __init__(self, folder: Path, names: Sequence[str], advance: Advance) -> None:

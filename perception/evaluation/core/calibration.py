@@ -70,7 +70,7 @@ def sample_calibration(
 ) -> CalibrationSamples:
     """How what happened lies in a mixture of K modes with ``probabilities`` (N, K).
 
-    ``means`` and ``stds`` (N, K, H, A), ``future`` (N, H, A), in any unit; places are the first two axes.
+    ``means`` and ``stds`` (N, K, H, A), ``future`` (N, H, A), in any unit; positions are the first two axes.
     """
     safe = np.maximum(stds, _SMALLEST_STD)
     away = future[:, None] - means

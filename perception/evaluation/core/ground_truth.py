@@ -47,7 +47,7 @@ class GroundTable(StructOfArrays):
     """Objects or tracks on the ground, M rows: one for each of them and instant.
 
     ``instants`` (M,) of the recording, ``ids`` and ``labels`` (M,), ``positions_m`` (M, 2) of the centre in the world,
-    ``vehicle_m`` (M, 2) where the recording car is at that instant (NaN where nobody knows), ``counts`` (M,);
+    ``vehicle_m`` (M, 2) where the recording car is at that instant (NaN where unknown), ``counts`` (M,);
     ``object_rows`` (M,) of the ``ObjectTable`` that they come from.
     """
 

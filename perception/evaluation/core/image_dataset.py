@@ -36,7 +36,7 @@ class DatasetImage:
 class ImageDataset:
     """``batches`` are images that a car's cameras took at one instant, or single ones. ``exhaustive_labels`` names for
     images that are labelled in part the classes that are complete. ``notes`` tell what was left out. In
-    ``ignored_xyxy_px`` (m, 4) of an image nobody knows what is there."""
+    ``ignored_xyxy_px`` (m, 4) of an image the content is unknown."""
 
     batches: tuple[tuple[DatasetImage, ...], ...]
     truth: BoxTable
@@ -166,7 +166,7 @@ def _of_coco(
     for index, image in enumerate(content.images):
         key = (scope, index)
         batches.append((DatasetImage(image.path, key, f"{scope}/{image.site}" if image.site else None),))
-        # Nobody knows how many are in a crowd: what is found there is neither right nor wrong.
+        # How many are in a crowd is unknown: detections there are ignored.
         complete = image.exhaustive_labels - set(image.labels[image.is_crowd].tolist())
         for label, box in zip(image.labels[~image.is_crowd], image.boxes_xyxy_px[~image.is_crowd], strict=True):
             rows.append(key, int(label), box.tolist())

@@ -2,7 +2,7 @@
 
 Average precision and recall come from faster-coco-eval (Lin et al., "Microsoft COCO: Common Objects in Context", 2014).
 Images whose labels are not complete for a class follow LVIS (Gupta et al., 2019): there a detection that fits a
-labelled object counts, any other is ignored, since nobody knows whether it is wrong.
+labelled object counts, any other is ignored, since whether it is wrong is unknown.
 """
 
 from __future__ import annotations

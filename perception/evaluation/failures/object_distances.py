@@ -19,7 +19,7 @@ _EVERYTHING = GroundScope(min_visible_share=0.0, min_height_px=0.0, max_distance
 def object_distances_m(
     truth: BoxTable, *, timeline: Timeline, instants: Sequence[int], objects: ObjectTable | None, rig: Rig | None
 ) -> NDArray[np.float64] | None:
-    """(M,) from the vehicle's origin to each object of ``truth`` at ``instants``, NaN where nobody knows.
+    """(M,) from the vehicle's origin to each object of ``truth`` at ``instants``, NaN where unknown.
 
     From ``objects`` it is the distance of the centre. Of those that are not among them it is, with a ``rig``, that of
     the place where the middle of the box's lower edge meets a flat road. None without both.

@@ -19,7 +19,7 @@ from perception.types import Forecasts, Scene, Tracks
 
 HORIZONS_S = (1.0, 2.0, 3.0)
 _LONGEST_GAP_NS = 500_000_000
-"""Between two sightings further apart nobody knows where the object was."""
+"""Between two sightings further apart the object's position is unknown."""
 
 
 @dataclass(frozen=True)

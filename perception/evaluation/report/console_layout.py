@@ -50,7 +50,7 @@ def percent(value: float | None) -> Text:
 
 
 def comparison_style(comparison: PairedComparison | None) -> str:
-    """Green for better, red for worse, yellow where nobody can tell."""
+    """Green for better, red for worse, yellow where undecided."""
     if comparison is None or comparison.difference_interval is None:
         return ""
     if comparison.is_better:

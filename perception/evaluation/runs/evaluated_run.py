@@ -63,7 +63,7 @@ class EvaluatedRun:
     def with_gt_tracks(self, forecaster: Forecaster, scope: GroundScope) -> EvaluatedRun:
         """Also with the forecasts of ``forecaster``, which is reset, on the ground-truth tracks at the run's instants.
 
-        Unchanged where the run is on the ground and nobody knows the truth there.
+        Unchanged where the run is on the ground and the ground truth there is unknown.
         """
         if self.run.objects is not None and self.objects is None:
             return self

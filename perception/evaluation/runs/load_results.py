@@ -21,7 +21,8 @@ SAVED_VELOCITIES = (
 
 
 def saved_tables(results: Results) -> RunTables:
-    """What a run wrote. In the image the tracker's states are not there, on the ground they are made of its places."""
+    """What a run wrote. In the image the tracker's states are not there, on the ground they are made of its
+    positions."""
     states = [None] * len(results.forecasts) if results.objects is None else _states(results, results.objects)
     records = tuple(
         InstantForecasts(
@@ -47,7 +48,7 @@ def saved_tables(results: Results) -> RunTables:
 
 
 def _states(results: Results, objects: ObjectTable) -> Sequence[FloatArray]:
-    """For each instant (N, 8): places of the tracks and their velocities; sizes are zero.
+    """For each instant (N, 8): positions of the tracks and their velocities; sizes are zero.
 
     A track that is seen moves with its speed along its heading. One that is not is carried on by the tracker at its
     velocity, which is then the difference to the instant before.
@@ -55,10 +56,10 @@ def _states(results: Results, objects: ObjectTable) -> Sequence[FloatArray]:
     records = results.forecasts
     counts = [len(record.forecasts) for record in records]
     ids = np.concatenate([np.zeros(0, np.int64), *(record.forecasts.track_ids for record in records)])
-    places = [np.zeros((0, 2)) if record.positions_m is None else record.positions_m for record in records]
+    positions = [np.zeros((0, 2)) if record.positions_m is None else record.positions_m for record in records]
     times_ns = np.repeat(np.array([record.timestamp_ns for record in records], np.int64), counts)
     states = np.zeros((len(ids), STATE_SIZE))
-    states[:, POSITION] = np.concatenate([np.zeros((0, 2)), *places])
+    states[:, POSITION] = np.concatenate([np.zeros((0, 2)), *positions])
     previous = previous_rows(cameras=np.zeros(len(ids), "U1"), ids=ids, timestamps_ns=times_ns)
     known = previous >= 0
     elapsed_s = (times_ns[known] - times_ns[previous[known]])[:, None] * 1e-9

@@ -22,7 +22,7 @@ def detect_images(
     read_image: Callable[[Path], NDArray[np.uint8]],
     on_scene: Callable[[Scene], None],
 ) -> RunTables:
-    """Detect in each batch at once; ``read_image`` gives RGB (H, W, 3), ``on_scene`` hears of each batch."""
+    """Detect in each batch at once; ``read_image`` gives RGB (H, W, 3), ``on_scene`` is called with each batch."""
     recorder = RunRecorder()
     for index, batch in enumerate(batches):
         started_s = perf_counter()

@@ -37,7 +37,7 @@ class GroundTrackingReport:
 
     ``ignored_truth_count`` true objects (one count per instant) are outside the scope, ``ignored_result_count`` tracks
     followed one of those, or nothing beyond the greatest distance. ``instant_without_pose_count`` instants are left
-    out because nobody knows where the recording car was.
+    out because the recording car's pose is unknown.
     """
 
     overall: TrackingScores
@@ -97,7 +97,7 @@ def evaluate_ground_tracking(
 
 
 def nearness(truth_m: FloatArray, results_m: FloatArray) -> Similarity:
-    """The similarity of places (M, 2) and (L, 2) on the ground, in metres."""
+    """The similarity of positions (M, 2) and (L, 2) on the ground, in metres."""
 
     def similarity(truth_rows: IntArray, result_rows: IntArray) -> Float64:
         away_m = np.linalg.norm(truth_m[truth_rows][:, None] - results_m[result_rows][None, :], axis=2)

@@ -1,6 +1,6 @@
-"""Which true object a track is where a camera sees it: by the overlap of boxes in the image, not by the place.
+"""Which true object a track is where a camera sees it: by the overlap of boxes in the image, not by the position.
 
-So an error of the place cannot hide itself by making the pair too distant to be one.
+So a position error cannot hide itself by making the pair too distant to be one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Motion on the road: places in the world in metres, read along and across each object's own heading.
+"""Motion on the road: positions in the world in metres, read along and across each object's own heading.
 
 So nothing that the network reads changes when the world is turned or moved. The recording car is seen from the object,
 too: where it is, where it points, how it moves; or "none" where its pose is unknown.
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from perception.arrays import FloatArray
-from perception.forecasting.features.motion import TIME_CONSTANTS_S, TIME_INPUTS, MotionState, squash, time_inputs
+from perception.forecasting.features.motion import TIME_CONSTANTS_S, TIME_INPUTS, MotionState, symlog, time_inputs
 from perception.geometry.cameras import yaw_rad
 from perception.geometry.rotation import rotate, unit_vectors, wrap_angle_rad
 from perception.state_layout import POSITION
@@ -20,7 +20,7 @@ from perception.types import Tracks
 PLACE, VELOCITY, SIZE, AXIS = slice(0, 2), slice(2, 4), slice(4, 6), 6
 """Columns of an observation: x, y in the world, the tracker's velocity, apparent width and height, direction."""
 VARIANCE, COVARIANCE = slice(7, 9), 9
-"""Of the place: of x and y, and between the two, in square metres."""
+"""Of the position: of x and y, and between the two, in square metres."""
 CAR_PLACE, CAR_YAW, CAR_IS_KNOWN = slice(10, 12), 12, 13
 """The recording car's pose, zeros where it is unknown."""
 OBSERVATION_SIZE = 14
@@ -86,11 +86,11 @@ class GroundMotion:
         rates = new.mean_rates()
         velocities = self.velocities(new)
         inputs = [
-            squash(rotate(moved[..., :2], -axes_rad) * 2),
-            squash(velocities / 3).flatten(-2),
-            # How the velocity changes: squashed apart, for at 20 m/s the squashed velocities hardly differ.
-            squash((velocities[..., :-1, :] - velocities[..., 1:, :]) * 2).flatten(-2),
-            squash(rates[..., 2] * 2),
+            symlog(rotate(moved[..., :2], -axes_rad) * 2),
+            symlog(velocities / 3).flatten(-2),
+            # How the velocity changes: compressed apart, for at 20 m/s the compressed velocities hardly differ.
+            symlog((velocities[..., :-1, :] - velocities[..., 1:, :]) * 2).flatten(-2),
+            symlog(rates[..., 2] * 2),
             observations[..., SIZE].clamp(min=0.1).log(),
             _stds_along_axes(observations).log() * 0.5,
             _car_inputs(last, observations, dt_s),
@@ -122,10 +122,10 @@ class GroundMotion:
         direction = others[..., AXIS] - axes_rad
         return torch.cat(
             [
-                squash(rotate(away, -axes_rad) / 3),
-                squash(away.norm(dim=-1, keepdim=True) / 3),
-                squash(rotate(others[..., VELOCITY], -axes_rad) / 2),
-                squash(rotate(drift, -axes_rad) / 2),
+                symlog(rotate(away, -axes_rad) / 3),
+                symlog(away.norm(dim=-1, keepdim=True) / 3),
+                symlog(rotate(others[..., VELOCITY], -axes_rad) / 2),
+                symlog(rotate(drift, -axes_rad) / 2),
                 unit_vectors(direction),
             ],
             dim=-1,
@@ -136,7 +136,7 @@ class GroundMotion:
 
 
 def _car_inputs(last: Tensor, now: Tensor, dt_s: Tensor) -> Tensor:
-    """(N, 9): is the car known; its place, distance, direction and motion, seen from the object."""
+    """(N, 9): is the car known; its position, distance, direction and motion, seen from the object."""
     axes_rad, is_known = now[..., AXIS], now[..., CAR_IS_KNOWN]
     seconds = dt_s.clamp(min=1e-3)
     was_known = is_known * last[..., CAR_IS_KNOWN] * (dt_s > 0)
@@ -147,11 +147,11 @@ def _car_inputs(last: Tensor, now: Tensor, dt_s: Tensor) -> Tensor:
     inputs = torch.cat(
         [
             torch.ones_like(away[..., :1]),
-            squash(rotate(away, -axes_rad) / 10),
-            squash(away.norm(dim=-1, keepdim=True) / 10),
+            symlog(rotate(away, -axes_rad) / 10),
+            symlog(away.norm(dim=-1, keepdim=True) / 10),
             unit_vectors(direction),
-            squash(rotate(velocity, -axes_rad) / 3),
-            squash(turn_rate[..., None] * 2),
+            symlog(rotate(velocity, -axes_rad) / 3),
+            symlog(turn_rate[..., None] * 2),
         ],
         dim=-1,
     )

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from perception.arrays import FloatArray
-from perception.forecasting.features.motion import TIME_CONSTANTS_S, TIME_INPUTS, MotionState, squash, time_inputs
+from perception.forecasting.features.motion import TIME_CONSTANTS_S, TIME_INPUTS, MotionState, symlog, time_inputs
 from perception.state_layout import MEASURED
 from perception.types import Tracks
 
@@ -51,9 +51,9 @@ class ImageMotion:
         inputs = [
             boxes[..., :2] * 2 - 1,
             scale[..., :2].log() * 0.5 + 1,
-            squash(moved / scale * 4),
-            squash(relative).flatten(-2),
-            squash(observations[..., STD] / scale * 10),
+            symlog(moved / scale * 4),
+            symlog(relative).flatten(-2),
+            symlog(observations[..., STD] / scale * 10),
             time_inputs(dt_s, unseen_s),
         ]
         return new, torch.cat(inputs, dim=-1)
@@ -62,7 +62,7 @@ class ImageMotion:
         return state.mean_rates()
 
     def scale(self, state: MotionState) -> Tensor:
-        """Width and height, for the place as for the size."""
+        """Width and height, for the position as for the size."""
         sides = state.observations[..., 2:4].clamp(min=_MIN_SIDE)
         return torch.cat([sides, sides], dim=-1)
 
@@ -80,7 +80,7 @@ class ImageMotion:
         larger = self.scale(state)[others].log() - scale.log()
         drift = (rates[others] - rates[:, None])[..., :2] / scale[..., :2]
         growth = (rates[others] - rates[:, None])[..., 2:] / scale[..., 2:]
-        return torch.cat([squash(away), larger[..., 2:], squash(drift), squash(growth)], dim=-1)
+        return torch.cat([symlog(away), larger[..., 2:], symlog(drift), symlog(growth)], dim=-1)
 
     def axes_rad(self, state: MotionState) -> None:
         """Curves lie in the image's own axes."""

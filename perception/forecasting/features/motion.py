@@ -1,4 +1,4 @@
-"""How tracks become numbers that a network can read, and its curves become places again.
+"""How tracks become numbers that a network can read, and its curves become positions again.
 
 What the network reads depends on the reference frame, and only that: ``ImageMotion`` counts in an object's own size,
 ``GroundMotion`` along and across an object's own heading. All velocities are backward differences: no input ever
@@ -126,12 +126,12 @@ def time_inputs(dt_s: Tensor, unseen_s: Tensor) -> Tensor:
         [
             torch.where(is_first, torch.zeros_like(dt), logarithm),
             is_first.to(dt.dtype),
-            squash(unseen_s[..., None] * 2),
+            symlog(unseen_s[..., None] * 2),
         ],
         dim=-1,
     )
 
 
-def squash(values: Tensor) -> Tensor:
-    """Linear near zero, logarithmic far away: one wild value must not drown the others."""
+def symlog(values: Tensor) -> Tensor:
+    """asinh, a symmetric logarithm: linear near zero, logarithmic far away, so that outliers do not dominate."""
     return torch.asinh(values)

@@ -10,7 +10,7 @@ import numpy as np
 
 from perception.errors import UsageError
 from perception.geometry.cameras import Rig
-from perception.geometry.distortion import bent
+from perception.geometry.distortion import distort
 from perception.simulation.rendering.context import open_context
 from perception.simulation.rendering.culling.occlusion import Walls
 from perception.simulation.rendering.culling.outlines import OutlineTable
@@ -127,7 +127,7 @@ class Renderer:
         shares = self._meter.shares(views, instances, seen)
         return {
             name: CameraView(
-                image=bent(images[name], self.rig.cameras[name]),
+                image=distort(images[name], self.rig.cameras[name]),
                 ids=state.road_users.ids[part.users],
                 full_xyxy_px=part.full_px,
                 visible_xyxy_px=part.shown_px,

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from perception.errors import UsageError
 from perception.files import bundled, read_yaml
 from perception.geometry.cameras import Rig
-from perception.geometry.distortion import straightened
+from perception.geometry.distortion import undistort
 from perception.sources.calibration.fields import (
     CameraName,
     Distortion,
@@ -120,7 +120,7 @@ def fit_rig(rig: Rig, sizes_px: Mapping[str, tuple[int, int]]) -> Rig:
 
 
 def seen_by_pinhole(frame: Frame, rig: Rig) -> Frame:
-    """The frame as a pinhole would have taken it: what the lens bends is straightened.
+    """The frame as a pinhole would have taken it: lens distortion is removed.
 
     Raises ``UsageError`` where the image has not the size that its camera's calibration is for.
     """
@@ -131,4 +131,4 @@ def seen_by_pinhole(frame: Frame, rig: Rig) -> Frame:
             f"camera {frame.camera}, image {frame.index}: has {now} pixels, the images before had {was}; "
             "give images of one size with a rig."
         )
-    return replace(frame, image=straightened(frame.image, camera)) if camera.distortion else frame
+    return replace(frame, image=undistort(frame.image, camera)) if camera.distortion else frame

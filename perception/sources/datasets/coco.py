@@ -30,7 +30,7 @@ class CocoImage:
 
     ``boxes_xyxy_px`` (n, 4) float64 and ``labels`` (n,) of the objects of our classes; ``is_crowd`` (n,) marks boxes
     around an unknown number of them. ``exhaustive_labels`` are the classes of which every object has a box.
-    Images of the same ``site`` were taken by one fixed camera. In ``ignored_xyxy_px`` (m, 4) nobody knows of any class
+    Images of the same ``site`` were taken by one fixed camera. In ``ignored_xyxy_px`` (m, 4) it is unknown of any class
     what is there. ``riders_are_joined`` is False where riders and machines had boxes of their own.
     """
 

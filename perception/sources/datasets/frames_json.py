@@ -200,7 +200,7 @@ def _read(folder: Path) -> _FramesJson:
             own_pose = pose if pose is not None else _pose_by_camera(image, f"{place}.cameras.{name}")
             shots.append(Shot(name, folder / image.image, time_ns, number, own_pose))
     if len(content.frames) == 1 and all(shot.world_from_vehicle is None for shot in shots):
-        # Of a single instant nobody can tell how the vehicle moves: it stands where the world begins.
+        # Of a single instant the vehicle's motion is unknown: it stands at the world's origin.
         shots = [replace(shot, world_from_vehicle=np.eye(4)) for shot in shots]
     return _FramesJson(path, content, from_start(shots)[0])
 

@@ -116,7 +116,7 @@ def read_objects(folder: Path, drive: str | None = None) -> ObjectTable | None:
     )
     timestamps_ns = regular_timestamps_ns(int(frames.max(initial=0)) + 1, RATE_FPS)[frames[keep]]
     known = {time_ns: poses.at(time_ns) for time_ns in np.unique(timestamps_ns).tolist()}
-    # Beyond the last pose nobody knows where the world is.
+    # Beyond the last pose the world frame is unknown.
     posed = np.array([known[time_ns] is not None for time_ns in timestamps_ns.tolist()], bool)
     matrices = [pose for time_ns in timestamps_ns.tolist() if (pose := known[time_ns]) is not None]
     if not matrices:

@@ -68,7 +68,7 @@ def open_drive(folder: Path, scene: str | None = None) -> Recording:
 def read_objects(folder: Path, scene: str | None = None) -> ObjectTable | None:
     """The annotated objects of a scene, None where there are none. Raises ``UsageError`` as ``open_drive``.
 
-    They were annotated for the time of the laser's sweep, some 40 ms after the earliest image whose time they bear.
+    They were annotated for the time of the laser's sweep, some 40 ms after the earliest image whose time they carry.
     """
     drive = _read(folder, scene)
     annotations = drive.annotations

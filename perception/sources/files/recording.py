@@ -41,8 +41,8 @@ class CameraEntry(BaseModel):
     Exactly one of ``video`` (a file) and ``images`` (a glob) says where the frames are. ``fps`` or ``timestamps`` (a
     CSV file with the column timestamp_ns, one row for each frame) say when they were taken; without them a video's
     own time stamps count. ``intrinsics`` is the 3x3 camera matrix in pixels, ``vehicle_from_camera`` 4x4; they hold for
-    images of ``width`` and ``height``, without them for the images as they are. ``distortion`` is what the lens bends,
-    by OpenCV's coefficients; true boxes are those of straightened images.
+    images of ``width`` and ``height``, without them for the images as they are. ``distortion`` are
+    OpenCV's coefficients; ground-truth boxes are those of undistorted images.
     """
 
     model_config = ConfigDict(extra="forbid")

@@ -139,7 +139,7 @@ class LiveSource:
         name: str,
         stride: int = 1,
         newest_only: bool = False,
-        silence_s: float = 10.0,
+        read_timeout_s: float = 10.0,
         rig: Rig | None = None,
         notes: Sequence[str] = (),
     ) -> None:
@@ -147,7 +147,7 @@ class LiveSource:
         self._rig = rig
         self._notes = list(notes)
         self._stride = stride
-        self._silence_s = silence_s
+        self._read_timeout_s = read_timeout_s
         self._arrived = threading.Condition()
         self._closed = False
         self._undecoded: dict[str, int] = {camera: 0 for camera, _ in readers}
@@ -204,7 +204,7 @@ class LiveSource:
     def __iter__(self) -> Iterator[FrameSet]:
         """Ends when all cameras have ended or after ``close``.
 
-        Raises ``PerceptionError`` when one breaks off or stays silent for ``silence_s``; what that camera captured
+        Raises ``PerceptionError`` when one breaks off or stays silent for ``read_timeout_s``; what that camera captured
         before is handed out first.
         """
         index = 0
@@ -216,7 +216,7 @@ class LiveSource:
                 yield FrameSet(frames=frames, timestamp_ns=min(f.timestamp_ns for f in frames), index=index)
                 index += 1
                 readable_s = time.monotonic()
-            elif time.monotonic() - readable_s > self._silence_s:
+            elif time.monotonic() - readable_s > self._read_timeout_s:
                 raise PerceptionError(f"{self._name}: sends no readable picture; check the camera's settings.")
 
     def fit_to_pictures(self) -> None:
@@ -239,7 +239,7 @@ class LiveSource:
 
     def _first_size_px(self, camera: LiveCamera) -> tuple[int, int]:
         """(width, height) of the oldest waiting picture that can be decoded."""
-        ends_s = time.monotonic() + self._silence_s
+        ends_s = time.monotonic() + self._read_timeout_s
         with self._arrived:
             while True:
                 images = (picture.to_rgb() for picture in camera.queue)
@@ -288,10 +288,10 @@ class LiveSource:
         if running and not self._closed and self._patience_s() <= 0:
             quietest = min(running, key=lambda camera: camera.last_arrival_s)
             raise PerceptionError(
-                f"{quietest.name}: has sent nothing for {self._silence_s:g} s; check the camera and the network."
+                f"{quietest.name}: has sent nothing for {self._read_timeout_s:g} s; check the camera and the network."
             )
 
     def _patience_s(self) -> float:
         """Seconds until the most silent of the running cameras counts as dead."""
         arrivals_s = [camera.last_arrival_s for camera in self._cameras if not camera.has_ended]
-        return min(arrivals_s, default=time.monotonic()) + self._silence_s - time.monotonic()
+        return min(arrivals_s, default=time.monotonic()) + self._read_timeout_s - time.monotonic()

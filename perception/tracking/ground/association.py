@@ -70,7 +70,8 @@ def associate(
 def ground_distances(
     places_m: FloatArray, covariances: FloatArray, other_places_m: FloatArray, other_covariances: FloatArray
 ) -> FloatArray:
-    """(N, M): squared Mahalanobis distances between places (N, 2) and (M, 2) with covariances (N, 2, 2), (M, 2, 2)."""
+    """(N, M): squared Mahalanobis distances between positions (N, 2) and (M, 2) with covariances (N, 2, 2), (M, 2,
+    2)."""
     xx, xy, yy = (np.add.outer(covariances[:, i, j], other_covariances[:, i, j]) for i, j in ((0, 0), (0, 1), (1, 1)))
     x, y = (np.subtract.outer(places_m[:, k], other_places_m[:, k]) for k in (0, 1))
     distances: FloatArray = (yy * x * x - 2 * xy * x * y + xx * y * y) / (xx * yy - xy * xy)
@@ -149,7 +150,7 @@ def duplicate_pairs(
 ) -> tuple[IntArray, IntArray]:
     """Rows (K,) of tracks to keep and of the copies (K,) that are the same objects.
 
-    Copies stand in the same place, move alike, overlap in an image, and no camera sees both (``is_seen_by``, (N, C)).
+    Copies have the same position, move alike, overlap in an image, and no camera sees both (``is_seen_by``, (N, C)).
     Each track is in one pair at most. The older one is kept.
     """
     first, second = cKDTree(tracks.positions).query_pairs(_MAX_COPY_DISTANCE_M, output_type="ndarray").T
@@ -180,7 +181,7 @@ def duplicate_pairs(
 def merged_pairs(tracks: GroundTrackState, kept: IntArray, copies: IntArray) -> tuple[GroundTrackState, IntArray]:
     """What tracks ``kept`` (K,) are together with their ``copies`` (K,), and the row (N,) whose state each track has.
 
-    A pair has the state of the one whose place is better known, and the id, age and heading of the kept one.
+    A pair has the state of the one whose position is better known, and the id, age and heading of the kept one.
     """
     spreads = tracks.variances[:, POSITION].sum(axis=1)
     sources = np.arange(len(tracks))

@@ -22,7 +22,7 @@ _MIN_RATE_INTERVAL_S = 0.02
 @dataclass(frozen=True)
 class PlanarPose:
     """``world_from_vehicle`` seen from above: ``position_m`` (2,) and ``yaw_rad``. Roads are taken to be nearly level,
-    so that a place on the road has the same distance in both frames."""
+    so that a position on the road has the same distance in both frames."""
 
     position_m: FloatArray
     yaw_rad: float
@@ -36,10 +36,10 @@ class PlanarPose:
         """(2, 2): world axes from vehicle axes."""
         return rotation_2d(self.yaw_rad)
 
-    def to_vehicle(self, places_m: FloatArray) -> FloatArray:
-        """Places (..., 2) in the world, in the vehicle's axes."""
-        places: FloatArray = (places_m - self.position_m) @ self.rotation
-        return places
+    def to_vehicle(self, positions_m: FloatArray) -> FloatArray:
+        """Positions (..., 2) in the world, in the vehicle's axes."""
+        positions: FloatArray = (positions_m - self.position_m) @ self.rotation
+        return positions
 
     def to_world(self, measured: FloatArray, *covariances: FloatArray) -> tuple[FloatArray, ...]:
         """Measurements (N, 4: x, y, width, height) in the vehicle's axes and covariances (N, 4, 4), in the world."""

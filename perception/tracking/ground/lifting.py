@@ -99,11 +99,11 @@ class Views(StructOfArrays):
         projected: FloatArray = turned + self.px_from_vehicle[..., None, :, 3]
         return projected
 
-    def places(self, depths_m: FloatArray, lefts: FloatArray) -> FloatArray:
+    def ground_points(self, depths_m: FloatArray, lefts: FloatArray) -> FloatArray:
         """(..., 2): where a ray that goes ``lefts`` (...,) per metre of depth is at depths (...,)."""
         along = self.forwards + lefts[..., None] * left_normals(self.forwards)
-        places: FloatArray = self.positions_m[..., :2] + depths_m[..., None] * along
-        return places
+        ground_points: FloatArray = self.positions_m[..., :2] + depths_m[..., None] * along
+        return ground_points
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -222,7 +222,7 @@ def _foot_depths(sight: _Sight, views: Views, road: RoadPlane) -> tuple[FloatArr
     depths_m, drops, meets = road.meet(views.positions_m, rays)
     jitters = np.where(meets & ~sight.is_cut[:, 3], sight.edge_stds[:, 1] / drops, _UNKNOWN_STD)
     above_m = np.maximum(views.positions_m[:, 2] - road.heights_m(views.positions_m[:, :2]), MIN_DROP_M)
-    road_stds = road.height_stds_m(views.places(depths_m, sight.left)) / above_m
+    road_stds = road.height_stds_m(views.ground_points(depths_m, sight.left)) / above_m
     return depths_m, np.minimum(np.hypot(jitters, road_stds), _UNKNOWN_STD), np.minimum(jitters, _UNKNOWN_STD)
 
 
@@ -246,11 +246,11 @@ def _centre(
     lefts = sight.left + towards * hidden_m / (2 * cosines * depths_m)
     heights_m = sight.extent[:, 1] * near_m
     heights_m = np.where(is_lowered, np.maximum(heights_m, usual_heights_m), heights_m)
-    places = views.places(depths_m, lefts)
-    measured = np.column_stack([places, shown_m + hidden_m, heights_m])
+    ground_points = views.ground_points(depths_m, lefts)
+    measured = np.column_stack([ground_points, shown_m + hidden_m, heights_m])
 
-    scale = np.column_stack([places - views.positions_m[:, :2], shown_m + hidden_m, heights_m])
-    across = np.column_stack([left_normals(views.forwards), np.zeros_like(places)])
+    scale = np.column_stack([ground_points - views.positions_m[:, :2], shown_m + hidden_m, heights_m])
+    across = np.column_stack([left_normals(views.forwards), np.zeros_like(ground_points)])
     edges_m = sight.edge_stds * np.column_stack([depths_m, near_m])
     guessed_m = _GUESS_SHARE * np.where(is_narrowed, lengths_m, 0.0)
     side_stds_m = np.sqrt(2) * edges_m
@@ -268,7 +268,7 @@ def _centre(
 def _covariances(
     scale: FloatArray, across: FloatArray, log_stds: FloatArray, across_stds_m: FloatArray, side_stds_m: FloatArray
 ) -> FloatArray:
-    """(N, 4, 4): a wrong distance stretches all four numbers (``scale``), a wrong bearing moves the place across."""
+    """(N, 4, 4): a wrong distance stretches all four numbers (``scale``), a wrong bearing moves the position across."""
     stretched, moved = scale * log_stds[:, None], across * across_stds_m[:, None]
     sides = np.concatenate([np.zeros_like(side_stds_m), side_stds_m], axis=1)
     covariances: FloatArray = (

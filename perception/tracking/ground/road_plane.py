@@ -2,7 +2,7 @@
 
 A rig states the height of the road; the car pitches, roads rise and fall, calibrations err. A road user of usual
 height stands at a distance that its box's height tells; the ray through its foot is on the road there, so each one
-is a measurement of the road's height at one place. Many of them, weighed against outliers, give the plane.
+is a measurement of the road's height at one position. Many of them, weighed against outliers, give the plane.
 
 Most roads have no slope against the car, and what is seen errs together: always a little to one side, which reads as
 a slope. So two answers are kept, that the road lies as the rig states and that it may lie anyhow, and each counts as
@@ -43,7 +43,7 @@ class RoadSettings(BaseModel):
     height_std_m: PositiveFloat = Field(default=0.05, description="spread of the road's height under the car")
     slope_std_deg: PositiveFloat = Field(default=1.0, description="spread of its slope against the car, both ways")
     unevenness_deg: PositiveFloat = Field(
-        default=0.3, description="a place lies off the plane by about this angle, seen from under the car"
+        default=0.3, description="a position lies off the plane by about this angle, seen from under the car"
     )
     flat_share: float = Field(
         default=0.2,
@@ -71,8 +71,8 @@ class RoadPlane:
     """The road in the vehicle's axes: ``z = height + slope_x * x + slope_y * y``.
 
     ``coefficients`` (3,) are these three, metres and metres per metre, ``covariance`` (3, 3) their uncertainty,
-    ``unevenness`` how far a place strays from the plane, in metres per metre of distance. ``vehicle_scale`` tells how
-    much larger than usual the cars, trucks and buses on it are.
+    ``unevenness`` how far a position strays from the plane, in metres per metre of distance. ``vehicle_scale`` tells
+    how much larger than usual the cars, trucks and buses on it are.
     """
 
     coefficients: FloatArray
@@ -81,7 +81,7 @@ class RoadPlane:
     vehicle_scale: float = 1.0
 
     def heights_m(self, places_m: FloatArray) -> FloatArray:
-        """(...,): the road's z at places (..., 2)."""
+        """(...,): the road's z at positions (..., 2)."""
         heights: FloatArray = self.coefficients[0] + places_m @ self.coefficients[1:]
         return heights
 
@@ -143,7 +143,7 @@ class RoadEstimator:
         self._information = np.zeros((4, 4))
         self._vector = np.zeros(4)
         self._has_seen = False
-        self._believe(self._information, self._vector)
+        self._update_posterior(self._information, self._vector)
 
     @property
     def plane(self) -> RoadPlane:
@@ -153,8 +153,8 @@ class RoadEstimator:
     def update(self, samples: RoadSamples, dt_s: float) -> RoadPlane:
         """The plane after ``samples``, ``dt_s`` seconds after the last call.
 
-        What was learnt so far fades. Objects that are seen again and again err alike, so they count in full only once
-        per ``settle_s``.
+        The accumulated information decays. Objects that are seen again and again err alike, so they count in full only
+        once per ``settle_s``.
         """
         settings = self._settings
         fade = np.exp(-dt_s / settings.forget_s)
@@ -165,13 +165,13 @@ class RoadEstimator:
             squared = np.square(heights_m - design @ self._state) / variances
             weights = share / variances / (1 + squared / settings.outlier_stds**2)
             information, vector = (design.T * weights) @ design, (design.T * weights) @ heights_m
-            self._believe(known + information, known_vector + vector)
+            self._update_posterior(known + information, known_vector + vector)
         self._information, self._vector = known + information, known_vector + vector
         self._has_seen |= len(samples) > 0
         return self._plane
 
-    def _believe(self, information: FloatArray, vector: FloatArray) -> None:
-        """Weigh the two priors by how well each explains what was seen, and take the mean of what they lead to."""
+    def _update_posterior(self, information: FloatArray, vector: FloatArray) -> None:
+        """The posterior of the mixture of the two priors, weighted by their evidence, as one mean and covariance."""
         surprise = vector - information @ self._prior
         covariances = np.linalg.inv(information + np.eye(4) / self._prior_variances[:, :, None])
         moves = covariances @ surprise
@@ -190,7 +190,7 @@ class RoadEstimator:
     def _linearised(self, samples: RoadSamples) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Design (N, 4), measured heights (N,) and their variances (N,), all at the present plane.
 
-        The places come from both distances, not from the size alone: an object taken for too far would else be too
+        The positions come from both distances, not from the size alone: an object taken for too far would else be too
         low and too far out at once, which reads as a slope.
         """
         plane, origins_m, rays = self._plane, samples.origins_m, samples.rays

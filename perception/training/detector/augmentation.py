@@ -55,7 +55,7 @@ class View(NamedTuple):
 class Batch:
     """B views as tensors; labels padded to the most objects M, ``valid`` (B, M) says which rows are real.
 
-    ``known`` (B, C, H / 8, W / 8) is False where nobody knows whether an object of the class is there, ``original``
+    ``known`` (B, C, H / 8, W / 8) is False where it is unknown whether an object of the class is there, ``original``
     (B, 1, H / 8, W / 8) where something was pasted.
     ``initial_scores`` (B, A, C) are those of the network before this training, where they are to be kept.
     ``distill`` (B, T, C) says where which dense teacher counts for which class. ``teacher_scores`` (B, A, C) and

@@ -32,7 +32,7 @@ class LabelledImage:
 
     ``neighbours`` are indices of images of the same scene. ``scale`` is the range of magnifications that makes
     sense for this image, where 1 fits it to the network's input. ``distill`` (T, C) says which of T dense
-    detectors may be learnt from here, class by class: none where the truth is complete and the picture unlike those
+    detectors are distilled here, class by class: none where the truth is complete and the picture unlike those
     that they know. ``paste`` is the share of its views in which cutouts are pasted, ``near`` the share of those that
     show a road user close by and cut off. ``site`` names where it was taken. ``riders_are_joined`` is False where
     riders were boxes of their own and those that labels still lack would be, too.
@@ -61,7 +61,7 @@ def read_coco(
     """Images of a COCO file, as ``read_coco_file`` finds them, riders and machines as one; crowd boxes become regions
     to ignore, and regions of the category "ignore" those of all classes.
 
-    Raises ``UsageError`` naming what is wrong, and for a category that is none of ours: its objects would be learnt
+    Raises ``UsageError`` naming what is wrong, and for a category that is none of ours: its objects would be trained
     as background.
     """
     content = read_coco_file(annotations_path, riders=riders)

@@ -57,12 +57,12 @@ def align_embeddings(
     if new.config.embedding_size != old.config.embedding_size:
         raise ValueError(f"features of {old.config.embedding_size} numbers cannot be kept in {new.config}")
     new, old = new.to(device).eval(), old.to(device).eval()
-    learnt: list[_Objects] = []
+    fitted_on: list[_Objects] = []
     held_out: list[_Objects] = []
     for index, image in enumerate(images[:: 1 + len(images) // _MOST_PICTURES]):
         for objects in _seen_by_both(new, old, image, device):
-            (held_out if index % _HELD_OUT_EVERY == 0 else learnt).append(objects)
-    known = _join(learnt)
+            (held_out if index % _HELD_OUT_EVERY == 0 else fitted_on).append(objects)
+    known = _join(fitted_on)
     for index, head in enumerate(new.heads):
         assert isinstance(head, AnyHead)
         rows = known.heads == index
@@ -72,7 +72,8 @@ def align_embeddings(
 
 
 def _seen_by_both(new: AnyRoadNet, old: AnyRoadNet, image: LabelledImage, device: torch.device) -> Iterator[_Objects]:
-    """The objects that ``old`` finds, each at the place where ``new`` would find it; nothing where there are none."""
+    """The objects that ``old`` finds, each at the grid point where ``new`` would find it; nothing where there are
+    none."""
     height, width = image.image.shape[:2]
     long_side_px = min(USUAL_IMAGE_SIZE_PX, max(height, width))
     size = canvas_size([(width, height)], long_side_px=long_side_px, multiple=SIDE_MULTIPLE_PX)
@@ -93,14 +94,14 @@ def _seen_by_both(new: AnyRoadNet, old: AnyRoadNet, image: LabelledImage, device
         np.ones(len(CLASSES), bool),
         np.zeros(0, bool),
     )
-    places = assign(after, collate([view], *size).to(device)).best_points[0]
-    levels = torch.searchsorted(torch.tensor(STRIDES, device=device), after.strides[places].long())
+    points = assign(after, collate([view], *size).to(device)).best_points[0]
+    levels = torch.searchsorted(torch.tensor(STRIDES, device=device), after.strides[points].long())
     heads = levels.clamp(max=len(new.heads) - 1)  # two levels may share one
-    yield _Objects(last_inputs[places], heads, before.embeddings[0, found.point_indices])
+    yield _Objects(last_inputs[points], heads, before.embeddings[0, found.point_indices])
 
 
 def _with_last_inputs(model: AnyRoadNet, inputs: Tensor) -> tuple[RoadNetOutput, Tensor]:
-    """The outputs, and what the embeddings' last layers were given at all places, (A, channels)."""
+    """The outputs, and what the embeddings' last layers were given at all grid points, (A, channels)."""
     given: list[Tensor] = []
 
     def remember(module: nn.Module, values: tuple[Tensor, ...]) -> None:

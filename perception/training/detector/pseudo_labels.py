@@ -1,4 +1,4 @@
-"""What other detectors found in the training images, computed once and kept in a file.
+"""Predictions of other detectors for the training images, computed once and kept in a file.
 
 The file has a line of JSON for each image: ``image`` its name, ``objects`` with x1, y1, x2, y2 in pixels, the score in
 0..1 and the number of the class in each row. Images are named as ``LabelledImage.name`` names them.
@@ -18,8 +18,8 @@ from perception.taxonomy import CLASSES
 from perception.training.detector.dataset import LabelledImage
 from perception.training.detector.distillation import completed
 
-SURE, DOUBTFUL = 0.3, 0.1
-"""A score from which a box is a label, and one below which there is nothing; in between nobody knows."""
+MIN_LABEL_SCORE, MIN_IGNORE_SCORE = 0.3, 0.1
+"""A score from which a box is a label, and one below which there is nothing; in between the region is ignored."""
 
 _COLUMNS = 6
 
@@ -42,14 +42,14 @@ def read_pseudo_labels(path: Path) -> dict[str, FloatArray]:
 
 
 def complete_from_file(images: Iterable[LabelledImage], found: dict[str, FloatArray]) -> Iterator[LabelledImage]:
-    """The images with the classes that people did not label; one that the file does not know stays as it is."""
+    """The images with the unlabelled classes; one that the file does not know stays as it is."""
     for image in images:
         rows = found.get(image.name)
         if rows is None or image.exhaustive.all():
             yield image
             continue
-        rows = rows[rows[:, 4] >= DOUBTFUL]
-        yield completed(image, rows[:, :4], rows[:, 5].astype(np.int64), rows[:, 4] >= SURE)
+        rows = rows[rows[:, 4] >= MIN_IGNORE_SCORE]
+        yield completed(image, rows[:, :4], rows[:, 5].astype(np.int64), rows[:, 4] >= MIN_LABEL_SCORE)
 
 
 def _checked(rows: FloatArray) -> FloatArray:

@@ -240,7 +240,7 @@ def freeze_layers(model: AnyRoadNet, config: DetectorTraining) -> None:
 
 
 def stride2_workaround(model: nn.Module) -> None:
-    """Let the depthwise convolutions with stride 2 compute every place and drop three of four; the same numbers.
+    """Let the depthwise convolutions with stride 2 compute every position and drop three of four; the same numbers.
 
     On a processor their gradients take oneDNN a slow path: a step of 8 images of 416 pixels on two cores spent
     130 of its 420 ms there, and takes 340 ms this way.

@@ -1,4 +1,4 @@
-"""A RoadNet of another size that begins with what one has learnt: its strongest channels, or all that fits.
+"""A RoadNet of another size that is initialised from one: its strongest channels, or all that fits.
 
 Channels are chosen by the size of the weights that make them (Li et al. 2017, pruning filters for efficient networks).
 The answers change at first; training from there takes a fraction of the steps from a random start.

@@ -1,5 +1,5 @@
 """Several processes that learn together, one for each GPU, started by ``torchrun``: each draws batches of its own, and
-all follow the mean of their gradients (data parallelism). A step then learns from as many batches as there are
+all follow the mean of their gradients (data parallelism). A step is then trained on as many batches as there are
 processes, at the configuration's learning rate."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The loss curves of a training as a picture: what was learnt, and what carried over to data never learnt from."""
+"""The loss curves of a training as a picture: training loss, validation loss and validation score."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def plot_curves(history: History, path: Path, *, title: str) -> None:
         for axis in (losses, scores):
             axis.axvline(history.best_step, color=_BEST, linestyle=":", label=f"best weights, step {history.best_step}")
     scores.set_ylabel("score, higher is better")
-    scores.set_xlabel("step of gradient descent")
+    scores.set_xlabel("training step")
     for axis in (losses, scores):
         axis.grid(alpha=0.25)
         axis.spines[["top", "right"]].set_visible(False)

@@ -1,4 +1,4 @@
-"""A training with its progress, curves and result told to whoever started it: a console, or nobody."""
+"""A training whose progress, curves and result are reported to a ``Reporter``: a console, or none."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CURVES_NAME = "curves.png"
 
 
 class Reporter(Protocol):
-    """Where a training tells what it does."""
+    """Where a training reports its progress."""
 
     def heading(self, text: str) -> None:
         """Begin a part, such as one training of a study."""
@@ -34,12 +34,12 @@ class Reporter(Protocol):
         ...
 
     def progress(self, description: str, total: int | None) -> AbstractContextManager[Update]:
-        """Something that takes long; ``total`` is how much there is to do, None where nobody knows."""
+        """Something that takes long; ``total`` is how much there is to do, None where unknown."""
         ...
 
 
 class SilentReporter:
-    """Tells nothing."""
+    """Reports nothing."""
 
     def heading(self, text: str) -> None:
         """See ``Reporter``."""

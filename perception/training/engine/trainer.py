@@ -75,8 +75,8 @@ class History:
 
 @dataclass
 class Task(Generic[BatchT]):
-    """What is learnt: ``sample_batch(step)``, the same for the same step; ``compute_loss(model, batch)``, which returns
-    named scalars with ``total`` among them; and ``validate(model)``.
+    """What is trained: ``sample_batch(step)``, the same for the same step; ``compute_loss(model, batch)``, which
+    returns named scalars with ``total`` among them; and ``validate(model)``.
 
     ``lr_multipliers`` scale the learning rate of parts of the model, by the prefix of their parameters' names: what is
     trained already may learn more slowly than what is new."""

@@ -1,7 +1,6 @@
 """The average of several weights of one model, parameter by parameter (Wortsman et al. 2022, model soups).
 
-Weights that went on from the same start lie in one basin of the loss: between them a model often keeps what each has
-learnt.
+Weights fine-tuned from the same checkpoint lie in one basin of the loss: their average often combines their strengths.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How much unlabelled video is worth: errors on held-out video against the minutes that were learnt from.
+"""How much unlabelled video is worth: errors on held-out video against the minutes that were trained on.
 
 Our own detector and tracker make the labels (pseudo-labels); the ground truth of the validation only measures.
 """

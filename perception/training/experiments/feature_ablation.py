@@ -1,4 +1,4 @@
-"""Feature ablation: the forecaster without a CNN's feature, with RoadNet's, and with one learnt together with it.
+"""Feature ablation: the forecaster without a CNN's feature, with RoadNet's, and with one trained jointly with it.
 
 In the last case the loss of the forecast flows back through time, through the GRU, into the convolutions that make the
 embedding: the network may say what the future depends on, instead of what tells one object from another. How far that

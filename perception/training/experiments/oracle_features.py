@@ -34,13 +34,13 @@ def oracle_features(tracks: TrackSet, drive: Path) -> FloatArray:
     table = read_csv(drive / "objects3d.csv", required=_NEEDED)
     nanoseconds = table.integers("timestamp_ns")
     times_s = (nanoseconds - nanoseconds.min(initial=np.iinfo(np.int64).max)) * 1e-9
-    places = np.stack([times_s * _METRES_PER_S, table.numbers("x"), table.numbers("y")], axis=1)
+    positions = np.stack([times_s * _METRES_PER_S, table.numbers("x"), table.numbers("y")], axis=1)
     features = np.zeros((len(tracks.observations), len(ORACLE_FEATURES)), np.float32)
     matched = np.flatnonzero(tracks.truth_rows >= 0)
-    if not len(matched) or not len(places):
+    if not len(matched) or not len(positions):
         return features
     truth = tracks.truth[tracks.truth_rows[matched]]
-    away_m, rows = cKDTree(places).query(np.column_stack([tracks.times_s[matched] * _METRES_PER_S, truth]))
+    away_m, rows = cKDTree(positions).query(np.column_stack([tracks.times_s[matched] * _METRES_PER_S, truth]))
     if np.median(away_m) > _SAME_M:
         raise UsageError(f"{drive}: objects3d.csv does not hold the objects that were tracked.")
     same = away_m < _SAME_M

@@ -77,7 +77,7 @@ class TrialResult:
 
     @property
     def gap(self) -> float:
-        """How much worse the network is on data that it has not learnt from."""
+        """How much worse the network is on data that it was not trained on."""
         return self.validation_loss - self.training_loss
 
 
@@ -126,11 +126,11 @@ def plot_study(histories: Mapping[Trial, History], path: Path, *, title: str) ->
             best = min(range(len(losses)), key=losses.__getitem__)
             axis.plot(steps[best], losses[best], "o", color=colour, markersize=6)
         axis.set_title(f"{share:.0%} of the data", loc="left", fontsize=10)
-        axis.set_xlabel("step of gradient descent")
+        axis.set_xlabel("training step")
         axis.grid(alpha=0.25)
         axis.spines[["top", "right"]].set_visible(False)
     axes[0].set_ylabel("loss: full line validation, dashed training data")
-    axes[-1].legend(frameon=False, fontsize=9, title="remedies")
+    axes[-1].legend(frameon=False, fontsize=9, title="regularisation")
     figure.suptitle(f"{title}  (a dot: where early stopping keeps the weights)", x=0.01, ha="left", fontweight="bold")
     with atomic_write(path) as temporary:
         figure.savefig(temporary, format="png", dpi=110)
@@ -143,7 +143,7 @@ def run_overfitting_study(trainer: ForecasterTrainer, config: ForecasterTraining
     """
     data = config.data
     if not (isinstance(data, BenchmarkDataConfig) or (isinstance(data, ImageDataConfig) and data.jaad is not None)):
-        raise UsageError("learns from JAAD or a benchmark; name one in the configuration.", field="study", value=NAME)
+        raise UsageError("is trained on JAAD or a benchmark; name one in the configuration.", field="study", value=NAME)
     if config.dropout == 0 or config.settings.weight_decay == 0:
         raise UsageError("the configuration must name the dropout and weight_decay to try.", field="study", value=NAME)
     fold = data.selected_folds()[0]

@@ -28,7 +28,7 @@ def roi_feature_detector(model: AnyRoadNet, settings: DetectionSettings, *, devi
 class RoiEmbedder(nn.Module):
     """RoI features to embeddings, at first as ``model`` itself would: the layers of its heads that embed, as a copy.
 
-    RoI features (F,) hold the map's channels in a square of cells around the object's place, as far as those
+    RoI features (F,) hold the map's channels in a square of cells around the object's position, as far as those
     layers see, and which head reads them. At the picture's border, where RoadNet's convolutions see zeros, the
     embedding differs.
     """
@@ -82,7 +82,7 @@ class _RoiFeatureEngine:
         return DenseOutputs(scores, output.boxes_xyxy, roi_features)
 
     def _squares(self, cells: Tensor, pictures: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-        """(n, C * side * side) around the places of a level (B, C, h, w)."""
+        """(n, C * side * side) around the grid points of a level (B, C, h, w)."""
         side = _side_cells(self._model)
         around = nn.functional.pad(cells, [side // 2] * 4)
         reach = torch.arange(side, device=self.device)

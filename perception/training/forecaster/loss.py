@@ -29,7 +29,7 @@ _REFERENCE_SIZE_PX = (1920.0, 1080.0)
 _RMSE_SCALE_PX = 20.0
 _BLEND_TIME_S = 0.5
 _FULL_SPEED_MPS = 10.0
-"""From here on an error counts half, for nobody can say to the metre where a fast car will be."""
+"""From here on an error counts half, for a fast car's position cannot be predicted to the metre."""
 
 
 class LossWeights(BaseModel):

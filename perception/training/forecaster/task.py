@@ -31,7 +31,7 @@ def load_data_module(config: ForecasterTraining, root: Path, detector: Detector,
 def forecaster_task(
     config: ForecasterTraining, data: DataModule, *, feature_space: str, feature_size: int, device: torch.device
 ) -> Task[Windows]:
-    """What ``trainer.train`` needs: a fresh model of ``config`` that learns from ``data``."""
+    """What ``trainer.train`` needs: a fresh model of ``config`` that is trained on ``data``."""
     torch.manual_seed(config.settings.seed)
     frame = config.data.reference_frame
     model = TrajectoryGRU(

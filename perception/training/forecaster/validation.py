@@ -1,8 +1,9 @@
-"""How far forecasts are from the truth on whole sets of tracks, in the image and on the ground."""
+"""Displacement errors of forecasts on whole sets of tracks, in the image and on the ground."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -27,13 +28,32 @@ _IMAGE_SECONDS = (1, 2, 3)
 _BATCH = 1024
 
 
+class FigureKey(NamedTuple):
+    """A mean displacement error: its ``metric`` at ``horizon_s`` seconds ahead; ``str`` is its name in the history."""
+
+    metric: Literal["minFDE", "FDE", "CV"]
+    horizon_s: int
+    unit: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.metric} {self.horizon_s} s" + (f" ({self.unit})" if self.unit else "")
+
+
+IMAGE_UNIT = "1/1000"
+"""Of errors in the image: thousandths of the image."""
+
+
 def evenly_chosen(ends: IntArray, rows: int) -> IntArray:
     """At least ``rows`` of ``ends``, evenly chosen, or all of them."""
     return ends[:: max(1, len(ends) // rows)]
 
 
+_IMAGE_METRICS: tuple[Literal["FDE", "CV"], ...] = ("FDE", "CV")
+_GROUND_METRICS: tuple[Literal["minFDE", "FDE", "CV"], ...] = ("minFDE", "FDE", "CV")
+
+
 @torch.inference_mode()
-def image_displacements(model: TrajectoryGRU, tracks: TrackSet, *, history: int = 10) -> dict[str, float]:
+def image_displacements(model: TrajectoryGRU, tracks: TrackSet, *, history: int = 10) -> dict[FigureKey, float]:
     """Mean distance of the centre, in thousandths of the image, at 1, 2 and 3 s over all rows with a known future.
 
     "FDE" of the mean over the futures, "CV" of the velocity over the last half second, continued.
@@ -48,14 +68,14 @@ def image_displacements(model: TrajectoryGRU, tracks: TrackSet, *, history: int 
         futures, state = predict_windows(model, windows, times)
         straight = state.observations[:, None, :2] + model.motion.velocities(state)[:, 1, None, :2] * times[:, None]
         known = windows.known[:, steps].numpy()
-        for row, places in enumerate((futures.expected[..., :2], straight)):
-            distance = (places - windows.futures[:, steps, :2]).norm(dim=-1).numpy() * 1000
+        for row, positions in enumerate((futures.expected[..., :2], straight)):
+            distance = (positions - windows.futures[:, steps, :2]).norm(dim=-1).numpy() * 1000
             sums[row] += (distance * known).sum(axis=0)
         counts += known.sum(axis=0)
     means = sums / np.maximum(counts, 1)
     return {
-        f"{name} {second} s (1/1000)": float(means[row, column])
-        for row, name in enumerate(("FDE", "CV"))
+        FigureKey(metric, second, IMAGE_UNIT): float(means[row, column])
+        for row, metric in enumerate(_IMAGE_METRICS)
         for column, second in enumerate(_IMAGE_SECONDS)
     }
 
@@ -63,7 +83,7 @@ def image_displacements(model: TrajectoryGRU, tracks: TrackSet, *, history: int 
 @torch.inference_mode()
 def ground_displacements(
     model: TrajectoryGRU, tracks: TrackSet, *, weights: LossWeights | None = None, rows: int = GROUND_ROWS
-) -> tuple[dict[str, float], float]:
+) -> tuple[dict[FigureKey, float], float]:
     """Mean distances in metres at 1 to 4 s of about ``rows`` rows whose future is known, and the loss on them.
 
     "minFDE" of the best of the K futures, "FDE" of the mean one, "CV" of the tracker's velocity, continued.
@@ -77,8 +97,8 @@ def ground_displacements(
     errors = np.concatenate([np.zeros((3, 0, len(ERRORS_AT_S))), *errors_m], axis=1)
     means = np.nansum(errors, axis=1) / np.maximum(np.isfinite(errors).sum(axis=1), 1)
     figures = {
-        f"{name} {second} s": float(means[row, column])
-        for row, name in enumerate(("minFDE", "FDE", "CV"))
+        FigureKey(metric, second): float(means[row, column])
+        for row, metric in enumerate(_GROUND_METRICS)
         for column, second in enumerate(ERRORS_AT_S)
     }
     return figures, loss

@@ -13,7 +13,7 @@ from support.simulators import needs_simulators
 
 from perception.errors import UsageError
 from perception.geometry.cameras import Rig
-from perception.geometry.distortion import straightened
+from perception.geometry.distortion import undistort
 from perception.simulation.rendering import Look, Renderer
 from perception.simulation.world import CameraView, RoadUsers
 
@@ -68,7 +68,7 @@ def test_a_lens_bends_the_picture_and_nothing_else() -> None:
     np.testing.assert_array_equal(bent_view.full_xyxy_px, view.full_xyxy_px)
     inside = (slice(30, -30), slice(50, -50))
     truth = view.image[inside].astype(int)
-    straight = np.abs(straightened(bent_view.image, bending)[inside] - truth).mean()
+    straight = np.abs(undistort(bent_view.image, bending)[inside] - truth).mean()
     assert straight < 0.5 * np.abs(bent_view.image[inside] - truth).mean()
 
 

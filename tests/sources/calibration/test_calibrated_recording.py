@@ -6,7 +6,7 @@ from support.media import SIZE_PX, numbered_image, write_image, write_video
 
 from perception.errors import UsageError
 from perception.geometry.cameras import Camera, Rig
-from perception.geometry.distortion import straightened
+from perception.geometry.distortion import undistort
 from perception.sources import open_source
 
 FORWARD = "[[0, 0, 1, 2], [-1, 0, 0, 0], [0, -1, 0, 1.5], [0, 0, 0, 1]]"
@@ -56,7 +56,7 @@ def test_a_camera_below_the_road_is_refused(tmp_path: Path) -> None:
         open_source([recording(tmp_path / "drive", text)])
 
 
-def test_what_a_lens_bends_is_straightened_when_it_is_read(tmp_path: Path) -> None:
+def test_images_are_undistorted_when_they_are_read(tmp_path: Path) -> None:
     image = np.random.default_rng(0).integers(0, 255, (64, 96, 3), dtype=np.uint8)
     write_image(tmp_path / "0.png", image)
     entry = f"{{images: 0.png, {CALIBRATION}, distortion: [-0.2, 0.02, 0, 0]}}"
@@ -65,7 +65,7 @@ def test_what_a_lens_bends_is_straightened_when_it_is_read(tmp_path: Path) -> No
     assert source.rig is not None and source.rig.cameras["front"].distortion == (-0.2, 0.02, 0, 0)
     ((frame,),) = source
     assert (frame.image != image).mean() > 0.5
-    np.testing.assert_array_equal(frame.image, straightened(image, source.rig.cameras["front"]))
+    np.testing.assert_array_equal(frame.image, undistort(image, source.rig.cameras["front"]))
 
 
 def test_one_camera_without_calibration_is_named_and_there_is_no_rig(tmp_path: Path) -> None:

@@ -161,7 +161,7 @@ def test_a_camera_that_breaks_off_gives_its_frames_first() -> None:
 
 def test_one_silent_camera_among_living_ones_is_an_error() -> None:
     living, silent = ScriptedReader(), ScriptedReader()
-    source = LiveSource([("living", living), ("silent", silent)], name="both", silence_s=0.2)
+    source = LiveSource([("living", living), ("silent", silent)], name="both", read_timeout_s=0.2)
     # From here on the silent one is the one that sent nothing for longer, however slowly the other is fed.
     living.send(1)
     stop = threading.Event()

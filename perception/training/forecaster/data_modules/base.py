@@ -51,7 +51,7 @@ class DataModule(Protocol):
         ...
 
     def calibration_set(self) -> Mapping[str, Sequence[Windows]]:
-        """By name, a few thousand windows of each set that was not learnt from."""
+        """By name, a few thousand windows of each set that was not trained on."""
         ...
 
 
@@ -60,7 +60,7 @@ class DataConfig(BaseModel, ABC):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    train_share: float = Field(1.0, gt=0, le=1, description="share of the recordings or scenes that are learnt from")
+    train_share: float = Field(1.0, gt=0, le=1, description="share of the recordings or scenes that are trained on")
 
     @property
     @abstractmethod

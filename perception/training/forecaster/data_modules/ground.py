@@ -38,6 +38,7 @@ from perception.training.forecaster.tracks.track_recordings import track_drive
 from perception.training.forecaster.validation import (
     GROUND_ROWS,
     MAX_HISTORY,
+    FigureKey,
     evenly_chosen,
     ground_displacements,
     ground_windows,
@@ -123,7 +124,7 @@ class GroundDataConfig(RecordingsConfig):
         )
 
     def _simulated(self, traffic: TrafficConfig | None, share: float) -> tuple[TrackSet | None, TrackSet | None]:
-        """A share of the drives, tracked; and the same with true histories where they are learnt from."""
+        """A share of the drives, tracked; and the same with true histories where they are trained on."""
         if traffic is None:
             return None, None
         # Not all machines that train have SUMO, which only this needs.
@@ -196,9 +197,10 @@ class GroundDataModule:
         losses, scores = [], []
         for name, tracks in self._validation_sets().items():
             displacements, loss = ground_displacements(model, tracks, weights=self.batches.loss)
-            figures |= {f"{name} {figure}": value for figure, value in displacements.items()}
-            straight = displacements[f"CV {_SELECTION_S} s"]
-            best, mean = (displacements[f"{figure} {_SELECTION_S} s"] for figure in ("minFDE", "FDE"))
+            figures |= {f"{name} {key}": value for key, value in displacements.items()}
+            straight = displacements[FigureKey("CV", _SELECTION_S)]
+            best = displacements[FigureKey("minFDE", _SELECTION_S)]
+            mean = displacements[FigureKey("FDE", _SELECTION_S)]
             scores.append(-float(np.log(max(best * mean, 1e-12) / max(straight, 1e-6) ** 2)))
             losses.append(loss)
         if not scores:
@@ -219,7 +221,7 @@ class GroundDataModule:
         }
 
     def _train_sets(self) -> list[tuple[float, TrackSet]]:
-        """What is learnt from, each set with its share of the batches."""
+        """What is trained on, each set with its share of the batches."""
         recordings = self.config.recording_share if self.traffic is not None else 1.0
         traffic = 1 - recordings if self.recordings is not None else 1.0
         gt_history = self.config.gt_history_ratio if self.gt_traffic is not None else 0.0

@@ -27,7 +27,7 @@ from perception.training.forecaster.data_modules.base import BatchConfig
 from perception.training.forecaster.data_modules.recordings import RecordingsConfig
 from perception.training.forecaster.loss import image_loss
 from perception.training.forecaster.tracks.track_recordings import track_recording
-from perception.training.forecaster.validation import evenly_chosen, image_displacements
+from perception.training.forecaster.validation import IMAGE_UNIT, FigureKey, evenly_chosen, image_displacements
 from perception.types import ReferenceFrame
 
 _VALIDATED_ROWS = 2000
@@ -69,7 +69,7 @@ class ImageDataConfig(RecordingsConfig):
 class ImageDataModule:
     """Batches, loss and choice of weights in the image frame; see ``DataModule``.
 
-    ``jaad_validation`` keeps the protocol's windows. Of the other sets two are learnt from and one validates, by name.
+    ``jaad_validation`` keeps the protocol's windows. Of the other sets two are trained on and one validates, by name.
     """
 
     config: ImageDataConfig
@@ -133,8 +133,8 @@ class ImageDataModule:
         if self.recordings_validation:
             together = join(self.recordings_validation.values())
             displacements = image_displacements(model, together)
-            figures |= displacements
-            score -= float(np.log(displacements["FDE 2 s (1/1000)"]))
+            figures |= {str(key): value for key, value in displacements.items()}
+            score -= float(np.log(displacements[FigureKey("FDE", 2, IMAGE_UNIT)]))
             losses.append(self._loss_on(model, together, _USUAL_HISTORY))
         return Validation(float(np.mean(losses)), score, figures)
 

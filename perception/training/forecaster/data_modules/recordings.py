@@ -1,4 +1,4 @@
-"""Recordings in a configuration: which are learnt from, which validate, and their folders on the disk."""
+"""Recordings in a configuration: which are trained on, which validate, and their folders on the disk."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class RecordingsConfig(DataConfig):
         return {name: tracks for name, tracks in found.items() if tracks is not None}
 
     def check_disjoint(self, root: Path) -> None:
-        """Raises ``UsageError`` where a recording is both learnt from and validated on."""
+        """Raises ``UsageError`` where a recording is both trained on and validated on."""
         train, validation = (
             {path.resolve() for path, _ in recording_folders(root, part)} for part in (self.train, self.validation)
         )

@@ -43,7 +43,7 @@ def detect_drive(path: Path, detector: Detector, on_instant: Callable[[], None] 
     """
     source = open_source([str(path)])
     if source.rig is None:
-        raise UsageError(f"{path}: is not calibrated; the ground forecaster learns from calibrated cameras only.")
+        raise UsageError(f"{path}: is not calibrated; the ground forecaster is trained on calibrated cameras only.")
     instants = []
     for frame_set in source:
         if frame_set.world_from_vehicle is None:

@@ -42,7 +42,7 @@ class TrackFilter(BaseModel):
     max_jump: float = Field(
         1.0, gt=0, description="of the centre from one instant to the next, against its own motion, in box sizes"
     )
-    max_jump_m: float = Field(2.0, gt=0, description="on the ground, of the place, against its own motion")
+    max_jump_m: float = Field(2.0, gt=0, description="on the ground, of the position, against its own motion")
     max_cut_share: float = Field(0.5, ge=0, le=1, description="detections that touch the picture's border")
 
 
@@ -92,7 +92,7 @@ def detect_video(
     """
     for frame_set in open_source([str(path)]):
         if len(frame_set) != 1:
-            raise UsageError(f"{path}: has several cameras; the image forecaster learns from one at a time.")
+            raise UsageError(f"{path}: has several cameras; the image forecaster is trained on one at a time.")
         detections = detector.detect(frame_set.frames)[0]
         yield DetectedFrame(frame_set.index, frame_set.timestamp_ns, detections, frame_set.frames[0].size_px)
         on_frame()
@@ -157,7 +157,7 @@ def seen_enough(
 
 
 def _largest_jump(boxes: FloatArray, times_s: FloatArray) -> float:
-    """How far the centre ever was from where its last two places lead, in the box's mean side."""
+    """How far the centre ever was from where its last two positions lead, in the box's mean side."""
     if len(boxes) < 3:
         return 0.0
     centres, sides = box_centres(boxes), box_sizes(boxes).mean(axis=1)

@@ -28,7 +28,7 @@ def track_recording(path: Path, detector: Detector, *, strides: tuple[int, ...] 
     sizes = set()
     for frame_set in open_source([str(path)]):
         if len(frame_set) != 1:
-            raise UsageError(f"{path}: has several cameras; the image forecaster learns from one at a time.")
+            raise UsageError(f"{path}: has several cameras; the image forecaster is trained on one at a time.")
         instants.append((frame_set.index, frame_set.timestamp_ns, detector.detect(frame_set.frames)))
         sizes.add(frame_set.frames[0].size_px)
     if len(sizes) != 1:
@@ -56,7 +56,7 @@ def track_drive(path: Path, detector: Detector, *, strides: tuple[int, ...] = (1
     drive = detect_drive(path, detector)
     objects = read_objects(path)
     if objects is None or not drive.instants:
-        raise UsageError(f"{path}: has no true objects in the world (objects3d.csv), which are what is learnt.")
+        raise UsageError(f"{path}: has no true objects in the world (objects3d.csv), which are the training targets.")
     sets = []
     for stride in strides:
         for offset in range(stride):

@@ -29,7 +29,7 @@ from perception.training.forecaster.data_modules.ground import (
 from perception.training.forecaster.loss import LossWeights, ground_loss
 from perception.training.forecaster.task import forecaster_task, load_data_module
 from perception.training.forecaster.tracks.ground_tracks import from_drive
-from perception.training.forecaster.validation import ground_displacements
+from perception.training.forecaster.validation import FigureKey, ground_displacements
 
 CPU = torch.device("cpu")
 ROOT = Path(__file__).parents[4]
@@ -157,8 +157,8 @@ def test_figures_of_a_forecaster_that_goes_straight(drives):
         output.bias.view(6, -1)[:, 4] = 50.0  # the candidate that is the tracker's own velocity
     figures, loss = ground_displacements(model, drives, rows=300)
     for second in range(1, 5):
-        assert figures[f"FDE {second} s"] == pytest.approx(figures[f"CV {second} s"], rel=1e-3)
-        assert figures[f"minFDE {second} s"] == pytest.approx(figures[f"CV {second} s"], rel=1e-3)
+        assert figures[FigureKey("FDE", second)] == pytest.approx(figures[FigureKey("CV", second)], rel=1e-3)
+        assert figures[FigureKey("minFDE", second)] == pytest.approx(figures[FigureKey("CV", second)], rel=1e-3)
     assert np.isfinite(loss)
     assert figures["CV 1 s"] < figures["CV 4 s"]
 
