@@ -47,7 +47,7 @@ def test_a_box_holds_the_projected_outline(
     camera = camera_towards("any", camera_yaw_deg, pitch_deg=pitch_deg, size_px=(6000, 6000), view_deg=140)
     views = Views.of([camera])
     ahead_m += USUAL_SIZES_LWH_M[label][0]
-    place = views.places(np.array([ahead_m]), np.array([left_share]))[0]
+    place = views.ground_points(np.array([ahead_m]), np.array([left_share]))[0]
     sight = np.arctan2(*(place - camera.position_m[:2])[::-1])
     yaw = np.radians(yaw_deg)
     state = np.array([*place, shown_width_m(label, yaw, sight), USUAL_SIZES_LWH_M[label][2]])
