@@ -100,7 +100,7 @@ class OptionNames:
 
 
 def _keys_in(file: str) -> set[str]:
-    """The keys of a configuration file; none where it cannot be read, which is told elsewhere."""
+    """The keys of a configuration file; none where it cannot be read, which is reported elsewhere."""
     from pathlib import Path
 
     from perception.files import read_yaml

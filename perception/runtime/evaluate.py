@@ -57,7 +57,7 @@ class GroundTruth(NamedTuple):
 def read_ground_truth(recording: str | Path, elsewhere: str | Path | None = None) -> GroundTruth | None:
     """The truth of a recording, its boxes from ``elsewhere`` where that is given; None where there are none.
 
-    Read before a run, so that a fault is told then and not at its end: raises ``UsageError``.
+    Read before a run, so that an error is reported then and not at its end: raises ``UsageError``.
     """
     boxes = read_truth(str(elsewhere or recording))
     return None if boxes is None else GroundTruth(boxes, read_objects(str(recording)))

@@ -33,7 +33,8 @@ Steps = Annotated[int | None, typer.Option("--steps", help="Training steps.")]
 Dropout = Annotated[float | None, typer.Option("--dropout", help="Dropout rate; 0 is off.")]
 WeightDecay = Annotated[float | None, typer.Option("--weight-decay", help="Weight decay; 0 is off.")]
 Patience = Annotated[
-    int | None, typer.Option("--patience", help="Early stopping: stop after so many validations without a better one.")
+    int | None,
+    typer.Option("--patience", help="Early stopping: stop after this many validations without improvement."),
 ]
 
 

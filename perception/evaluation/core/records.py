@@ -77,7 +77,7 @@ class ImageAdeFde:
 class ImageCoverage:
     """Shares of targets inside the central 50 % and 90 % of the forecast mixture, per image axis.
 
-    Spreads that are right give 0.5 and 0.9; less means too sure, more means too cautious.
+    Calibrated standard deviations give 0.5 and 0.9; less is overconfident, more is underconfident.
     """
 
     x_50: float

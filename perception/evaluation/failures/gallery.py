@@ -215,7 +215,8 @@ def _view(
 
 
 def _closest(subject: BoxTable, others: BoxTable) -> tuple[int | None, float]:
-    """The row of ``others`` that could best have been ``subject``, and its IoU: on it, then sure, then close."""
+    """The row of ``others`` that could best have been ``subject``, and its IoU: by overlap, then score, then
+    distance."""
     iou = pairwise_iou(subject.boxes_xyxy_px, others.boxes_xyxy_px)[0]
     if iou.max(initial=0.0) < NEARBY_IOU:
         return None, 0.0

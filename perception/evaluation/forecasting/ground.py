@@ -57,7 +57,7 @@ class GroundAdeFde:
 class GroundCoverage:
     """Shares of targets inside the central 50 % and 90 % of the forecast mixture, along and across its axis.
 
-    Spreads that are right give 0.5 and 0.9; less means too sure, more means too cautious.
+    Calibrated standard deviations give 0.5 and 0.9; less is overconfident, more is underconfident.
     """
 
     along_50: float

@@ -58,9 +58,10 @@ class RoadSettings(BaseModel):
         default=0.1, description="spread of how much larger than usual the vehicles of a place are, as a share"
     )
     settle_s: PositiveFloat = Field(
-        default=2.0, description="the same objects count as a new measurement after this time, for their errors stay"
+        default=2.0,
+        description="time after which the same objects count as a new measurement: their errors correlate",
     )
-    forget_s: PositiveFloat = Field(default=10.0, description="what was seen this long ago has lost most of its weight")
+    forget_s: PositiveFloat = Field(default=10.0, description="time constant with which old measurements lose weight")
     outlier_stds: PositiveFloat = Field(
         default=2.0, description="measurements farther from the plane lose weight, in standard deviations"
     )

@@ -110,7 +110,7 @@ class GroundSettings(LifeSettings):
         default=0.3,
         ge=0,
         description="tracks that no camera can see are returned for up to this long; remembered they are for "
-        "max_unseen_s, so that another camera finds them again, but where they are then is a guess",
+        "max_unseen_s, so that another camera finds them again, but their position is uncertain then",
     )
     inside_share: float = Field(
         default=0.8, gt=0, le=1, description="a track with this share of its box in the image should be seen"

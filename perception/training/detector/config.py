@@ -36,10 +36,10 @@ class DataSet(BaseModel):
     hold_out_last: bool = Field(False, description="the share that is held out is the end of a drive")
     riders: RiderConvention | dict[str, RiderConvention] = Field(
         "separate",
-        description="how riders are boxed where a COCO file does not say it: all, or by the beginning of the site",
+        description="how riders are boxed where a COCO file does not state it: all, or by the beginning of the site",
     )
-    near: float = Field(0.0, ge=0, le=1, description="share of an image's views that cut a road user close by")
-    paste: float = Field(0.0, ge=0, le=1, description="share of an image's views into which cutouts are pasted")
+    near: float = Field(0.0, ge=0, le=1, description="share of an image's crops that truncate a nearby road user")
+    paste: float = Field(0.0, ge=0, le=1, description="share of an image's crops into which cutouts are pasted")
     distill: bool | dict[Path, tuple[str, ...]] = Field(
         True, description="the dense teachers that are distilled here, all or none of them, or each with its classes"
     )
@@ -84,7 +84,7 @@ class DetectorTraining(BaseModel):
     rare_share: float = Field(0.3, ge=0, le=1, description="classes in fewer images are sampled more often; 0 is off")
     train: Annotated[tuple[DataSet, ...], Field(min_length=1)]
     validation: Annotated[tuple[DataSet, ...], Field(min_length=1)]
-    cutouts: Path | None = Field(None, description="recordings with masks, whose road users are cut out and pasted")
+    cutouts: Path | None = Field(None, description="recordings with masks for the copy-paste augmentation")
     sizes_px: Annotated[tuple[tuple[Side, Side], ...], Field(min_length=1)] = ((448, 256),)
     mosaic: float = Field(0.4, ge=0, le=1)
     dropout: float = Field(0.05, ge=0, lt=1)

@@ -31,7 +31,7 @@ _MARGIN_PX = 3
 
 _MOST = 4
 _MAX_ENLARGEMENT = 2.0
-"""Enlarged by more, a cutout would be told from the picture by its blur."""
+"""Enlarged by more, a cutout would be recognisable by its blur."""
 
 _HEIGHT_SHARES = (0.05, 0.6)
 _FOOT_SHARES = (0.4, 1.15)

@@ -107,7 +107,7 @@ def open_dense_teacher(path: Path) -> DenseTeacher:
 
 
 def complete_labels(images: Iterable[LabelledImage], teachers: Sequence[Detector]) -> Iterator[LabelledImage]:
-    """Label the classes that are incomplete in each image by what the teachers see; human boxes win."""
+    """Label the classes that are incomplete in each image by the teachers' detections; human labels have priority."""
     for image in images:
         if image.exhaustive.all() or not teachers:
             yield image
@@ -117,37 +117,37 @@ def complete_labels(images: Iterable[LabelledImage], teachers: Sequence[Detector
 
 
 def completed(
-    image: LabelledImage, boxes_xyxy_px: FloatArray, labels: IntArray, sure: NDArray[np.bool_]
+    image: LabelledImage, boxes_xyxy_px: FloatArray, labels: IntArray, confident: NDArray[np.bool_]
 ) -> LabelledImage:
-    """``image`` with what detectors found (n,) of the classes that it lacks: as boxes where they are ``sure``, else as
-    regions to ignore. Boxes that people drew win; riders are joined with their machines."""
+    """``image`` with what detectors found (n,) of the classes that it lacks: as boxes where they are ``confident``,
+    else as regions to ignore. Human labels have priority; riders are joined with their machines."""
     wanted = ~image.exhaustive[labels]
-    boxes, labels, sure = boxes_xyxy_px[wanted].astype(np.float32), labels[wanted], sure[wanted]
+    boxes, labels, confident = boxes_xyxy_px[wanted].astype(np.float32), labels[wanted], confident[wanted]
     known = _overlap(boxes, image.boxes_xyxy_px)
     same_group = _GROUPS[labels][:, None] == _GROUPS[image.labels][None]
     new = ~((known.iou > 0.4) & same_group).any(axis=1) if len(image.labels) else np.ones(len(labels), bool)
     bonnet = _is_bonnet(boxes, image.image.shape[:2])
     if not image.riders_are_joined:
-        image, rides = _with_riders(image, boxes, labels, sure & ~bonnet)
+        image, rides = _with_riders(image, boxes, labels, confident & ~bonnet)
         boxes, labels = boxes[~rides], labels[~rides]
-        sure, new, bonnet = sure[~rides], new[~rides], bonnet[~rides]
+        confident, new, bonnet = confident[~rides], new[~rides], bonnet[~rides]
         known = _overlap(boxes, image.boxes_xyxy_px)
     # Some data sets draw one box around machine and rider: there the rider is no pedestrian, nor background.
     riding = (labels == PEDESTRIAN_LABEL) & (
         (known.share_inside > _RIDER_OVERLAP) & np.isin(image.labels, TWO_WHEELED_LABELS)[None]
     ).any(axis=1)
-    label_it, ignore_it = new & sure & ~riding & ~bonnet, new & (~sure | riding | bonnet)
+    label_it, ignore_it = new & confident & ~riding & ~bonnet, new & (~confident | riding | bonnet)
     boxes_added, labels_added = boxes[label_it], labels[label_it]
     boxes_added, remains = joined_labels(boxes_added, labels_added, labels_added == PEDESTRIAN_LABEL)
     return with_labels(image, boxes_added[remains], labels_added[remains], boxes[ignore_it], labels[ignore_it])
 
 
 def _with_riders(
-    image: LabelledImage, boxes: FloatArray, labels: IntArray, sure: NDArray[np.bool_]
+    image: LabelledImage, boxes: FloatArray, labels: IntArray, confident: NDArray[np.bool_]
 ) -> tuple[LabelledImage, NDArray[np.bool_]]:
     """``image`` whose machines hold the riders among what was found (n,), and which of these ride (n,)."""
     machines = np.flatnonzero(np.isin(image.labels, TWO_WHEELED_LABELS))
-    persons = np.flatnonzero(sure & (labels == PEDESTRIAN_LABEL))
+    persons = np.flatnonzero(confident & (labels == PEDESTRIAN_LABEL))
     joined = join_riders(image.boxes_xyxy_px[machines], boxes[persons])
     whole = image.boxes_xyxy_px.copy()
     whole[machines] = joined.boxes_xyxy_px
@@ -167,7 +167,7 @@ def agreement(found: Sequence[Detections]) -> tuple[FloatArray, IntArray, NDArra
     """Merge what the teachers found in one image.
 
     Returns boxes (n, 4) and labels (n,) of the teacher listed first where both see an object, and whether each is
-    sure (n,); the others are doubtful.
+    confident (n,); the others are uncertain.
     """
     first = found[0]
     boxes, labels, scores = first.boxes_xyxy_px, first.labels, first.scores
@@ -187,8 +187,8 @@ def agreement(found: Sequence[Detections]) -> tuple[FloatArray, IntArray, NDArra
         best_alone = np.concatenate([best_alone, other.scores[alone]])
         best_together = np.concatenate([best_together, np.zeros(int(alone.sum()))])
     seen = np.maximum(best_alone, best_together) > MIN_IGNORE_SCORE
-    sure = (best_alone > MIN_SINGLE_SCORE) | (best_together > MIN_MEAN_SCORE)
-    return boxes[seen], labels[seen], sure[seen]
+    confident = (best_alone > MIN_SINGLE_SCORE) | (best_together > MIN_MEAN_SCORE)
+    return boxes[seen], labels[seen], confident[seen]
 
 
 class _Overlap(NamedTuple):
