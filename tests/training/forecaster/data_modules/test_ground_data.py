@@ -160,7 +160,7 @@ def test_figures_of_a_forecaster_that_goes_straight(drives):
         assert figures[FigureKey("FDE", second)] == pytest.approx(figures[FigureKey("CV", second)], rel=1e-3)
         assert figures[FigureKey("minFDE", second)] == pytest.approx(figures[FigureKey("CV", second)], rel=1e-3)
     assert np.isfinite(loss)
-    assert figures["CV 1 s"] < figures["CV 4 s"]
+    assert figures[FigureKey("CV", 1)] < figures[FigureKey("CV", 4)]
 
 
 def test_it_learns_to_beat_constant_velocity(drives, tmp_path):
