@@ -165,7 +165,7 @@ def test_seeds_are_trained_one_by_one_and_not_again(
     twice = command(
         "evaluate", "forecaster", "--benchmark", "kitti", "--data", tmp_path / "data" / "k.npz", "--forecaster", "run"
     )
-    assert twice.code == 2 and "once more" in twice.sentence
+    assert twice.code == 2 and "duplicate" in twice.sentence
 
 
 def test_a_stopped_training_of_seeds_tells_what_to_resume(

@@ -367,7 +367,7 @@ def test_a_webcam_gives_rgb_and_tells_when_it_is_unplugged(monkeypatch: pytest.M
     frames = iter(source)
     for _ in range(3):
         assert np.array_equal(next(frames).frames[0].image, numbered_image(4))
-    with pytest.raises(PerceptionError, match="no more pictures"):
+    with pytest.raises(PerceptionError, match="stopped delivering frames"):
         next(frames)
 
 

@@ -143,7 +143,7 @@ def test_cutouts_are_pasted_into_the_images_of_those_sets_that_say_so(monkeypatc
     for change in ({"cutouts": None}, {"train": sets[:1]}):
         with pytest.raises(ValueError, match="cutouts and the paste"):
             DetectorTraining.model_validate({**given, **change})
-    with pytest.raises(ValueError, match="pasted: nothing is pasted"):
+    with pytest.raises(ValueError, match="pasted: nothing is pasted into validation"):
         DetectorTraining.model_validate({**given, "validation": sets[1:]})
     config = DetectorTraining.model_validate(given)
     data = load_data(config, tmp_path, [])
