@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from perception.cpu import has_16_bit_arithmetic
 from perception.detection import RoadNetDetector
 from perception.detection.roadnet.engines import EngineName
 from perception.geometry.cameras import Rig
@@ -25,11 +26,16 @@ EngineVariant = tuple[EngineName, bool]
 
 
 def variants_of(detector: object, weights: tuple[Path, ...], device: torch.device) -> list[EngineVariant]:
-    """The variants of a RoadNet that run on ``device``; none for any other detector, which runs as it is."""
+    """The variants of a RoadNet that run on ``device``; none for any other detector, which runs as it is.
+
+    With 16 bits only where the device has instructions for them.
+    """
     if not isinstance(detector, RoadNetDetector) or weights[0].suffix != WEIGHTS_SUFFIX:
         return []
     on_gpu: list[EngineVariant] = [("torch", False), ("torch", True)]
-    return on_gpu if device.type == "cuda" else [("onnx", False), *on_gpu]
+    if device.type == "cuda":
+        return on_gpu
+    return [("onnx", False), *(on_gpu if has_16_bit_arithmetic() else on_gpu[:1])]
 
 
 class EndToEnd:

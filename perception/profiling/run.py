@@ -117,21 +117,23 @@ def run_bench(config: BenchConfig, *, tables: Console, progress: Console) -> Pat
 def _contenders(config: BenchConfig, frame_set: FrameSet, assembly: BuiltPipeline) -> list[Contender]:
     """The detector as it runs here, for a RoadNet its other engines too, and the peers."""
     ours, device = assembly.pipeline.detector, assembly.device
+    # Opened first: a peer that is not there is to be told before anything is timed.
+    settings = DetectionSettings(confidence=config.conf, image_size_px=config.imgsz)
+    peers = {name: _peer(name, settings, device) for name in dict.fromkeys(config.peers)}
     variants = variants_of(ours, assembly.weights, device)
     if not variants or not isinstance(ours, RoadNetDetector):
         contenders = [Contender(ours.name, ours)]
     else:
         inputs = to_input(torch.as_tensor(ours.prepare(frame_set.frames).images).cpu())
         model = read_roadnet(assembly.weights[0])[0]
-        dtypes = {False: torch.float32, True: torch.float16 if device.type == "cuda" else torch.bfloat16}
+        half_dtype = torch.float16 if device.type == "cuda" else torch.bfloat16
+        dtypes = {half: half_dtype if half else torch.float32 for _, half in variants}
         works = {half: work_of(model, inputs, dtype) for half, dtype in dtypes.items()}
         rooflines = {half: measure_roofline(device, dtype) for half, dtype in dtypes.items()}
         contenders = []
         for engine, half in variants:
             detector = load_roadnet(assembly.weights[0], ours.settings, device=device, half=half, engine=engine)
             contenders.append(Contender(detector.engine.title, detector, works[half], rooflines[half]))
-    settings = DetectionSettings(confidence=config.conf, image_size_px=config.imgsz)
-    peers = {name: _peer(name, settings, device) for name in dict.fromkeys(config.peers)}
     names = [peer.name for peer in peers.values()] + [contender.title for contender in contenders]
     # Files of one name in several folders, as trainings write them, are called by their paths.
     return contenders + [
