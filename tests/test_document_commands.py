@@ -59,6 +59,8 @@ NOT_HERE = {
 
 SHORTER = {
     "simulate": ["--duration", "0.2", "--cameras", "front", "--size", "320x180"],
+    "perception demo --source simulated": ["--imgsz", "128"],
+    "perception evaluate simulated": ["--imgsz", "128"],
     "perception demo --source data/recording": ["--max-frames", "2", "--imgsz", "128"],
     "perception evaluate data/recording": ["--max-frames", "2", "--imgsz", "128"],
 }
