@@ -2,11 +2,10 @@
 
 import argparse
 
-import numpy as np
 from rich.console import Console
 
-from perception import RunConfig, build_pipeline, open_source, read_objects, read_truth
-from perception.evaluation import EvalConfig, EvaluatedRun, RunRecorder, Timeline, evaluate_run, print_report
+from perception import RunConfig, UsageError, build_pipeline, evaluate_pipeline, open_source
+from perception.evaluation import print_report
 
 
 def main() -> None:
@@ -15,23 +14,13 @@ def main() -> None:
     parser.add_argument("--forecaster", default="auto", help="auto, constant-velocity or a weights file")
     options = parser.parse_args()
 
-    truth = read_truth(options.recording)
-    if truth is None:
-        raise SystemExit(f"{options.recording}: has no ground truth")
-    source = open_source([options.recording])
-    pipeline = build_pipeline(RunConfig(forecaster=options.forecaster, conf=0.01), rig=source.rig).pipeline
-    recorder = RunRecorder()
-    for scene in pipeline.run(source):
-        recorder.add(scene)
-    config = EvalConfig(score_threshold=0.25)
-    run = EvaluatedRun.of(
-        title=options.recording,
-        run=recorder.tables(),
-        truth=truth,
-        objects=read_objects(options.recording),
-        timeline=Timeline.of(open_source([options.recording])),
-    ).with_gt_tracks(pipeline.forecaster, config.scope)
-    print_report(evaluate_run(run, config=config, rng=np.random.default_rng(0)), Console())
+    try:
+        rig = open_source([options.recording]).rig
+        pipeline = build_pipeline(RunConfig(forecaster=options.forecaster, conf=0.01), rig=rig).pipeline
+        report = evaluate_pipeline(pipeline, options.recording)
+    except UsageError as error:  # such as a recording without ground truth
+        raise SystemExit(str(error)) from error
+    print_report(report, Console())
 
 
 if __name__ == "__main__":

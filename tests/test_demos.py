@@ -80,7 +80,7 @@ def test_training(demo: Demo, tmp_path: Path) -> None:
 
 def test_evaluation_without_ground_truth(demo: Demo, tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="has no ground truth"):
-        demo("evaluation.py", tmp_path)
+        demo("evaluation.py", write_street(tmp_path / "street.mp4", frames=3))
 
 
 @pytest.mark.parametrize("name", ["demo", "stream", "evaluate"])

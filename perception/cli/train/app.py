@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from perception.cli.terminal import Terminal, terminal_of
 from perception.cli.train.common import (
     ConfigFile,
     ConsoleReporter,
@@ -33,6 +33,7 @@ app = typer.Typer(help="Train the detector or the forecaster, average weights.",
 
 @app.command()
 def detector(
+    context: typer.Context,
     config: ConfigFile = None,
     data: Data = None,
     output: Output = None,
@@ -72,14 +73,16 @@ def detector(
 
     with process_group(chosen) as processes:
         training = processes.broadcast_from_first(read)
-        console = Console(quiet=not processes.is_first)
-        reporter = ConsoleReporter(console)
+        terminal = terminal_of(context) if processes.is_first else Terminal("quiet")
+        reporter = ConsoleReporter(terminal.out)
         data_set = prepare_detector_data(training, root, device=chosen, reporter=reporter)
         where = f"{chosen}" if processes.count == 1 else f"{processes.count} processes"
         reporter.message(f"{data_set.description}, on {where}.")
         folder = processes.broadcast_from_first(lambda: training_folder(training, output, resume, "detector"))
-        with resume_hint([folder], root, console):
+        with resume_hint([folder], root, terminal):
             train_detector(training, data_set, root, folder, device=chosen, reporter=reporter, processes=processes)
+        if processes.is_first:
+            terminal.result(folder)
 
 
 def _named(teacher: Path) -> Path:
@@ -98,6 +101,7 @@ app.command()(forecaster)
 
 @app.command()
 def average(
+    context: typer.Context,
     files: Annotated[list[Path], typer.Argument(help="Weights files of one model, at least two.", show_default=False)],
     output: Annotated[Path, typer.Option("--output", help="The weights file to write.", show_default=False)],
     weights: Annotated[
@@ -114,6 +118,6 @@ def average(
     except ValueError as error:
         raise UsageError("expected numbers with commas between them.", field="weights", value=weights) from error
     average_weights(files, shares, output)
-    reporter = ConsoleReporter(Console())
-    reporter.message(f"sha256 {sha256(output)}")
-    reporter.message(str(output))
+    terminal = terminal_of(context)
+    terminal.say(f"sha256 {sha256(output)}")
+    terminal.result(output)

@@ -17,6 +17,7 @@ from perception.errors import UsageError
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from perception.cli.terminal import Terminal
     from perception.training.detector.config import DetectorTraining
     from perception.training.forecaster.config import ForecasterTraining
 
@@ -42,7 +43,7 @@ def data_folder(data: Path | None) -> Path:
     """``--data``, by default this folder. Raises ``UsageError``."""
     root = data or Path()
     if not root.is_dir():
-        raise UsageError(f"--data {root}: there is no such folder.")
+        raise UsageError("there is no such folder.", field="data", value=root)
     return root
 
 
@@ -63,15 +64,15 @@ def read_configuration(
 
     if resume is None:
         if config is None:
-            raise UsageError("--config: give a configuration; configs/train-*.yaml are examples.")
+            raise UsageError("give a configuration; configs/train-*.yaml are examples.", field="config")
         if not config.is_file():
-            raise UsageError(f"--config {config}: there is no such file.")
+            raise UsageError("there is no such file.", field="config", value=config)
         return read_training_config(kind, config, settings, **options)
     if output is not None:
         raise UsageError("--resume and --output: give only one; a resumed training goes on in its own folder.")
     kept = resume / CONFIG_NAME
     if not kept.is_file():
-        raise UsageError(f"--resume {resume}: holds no {CONFIG_NAME} of a training.")
+        raise UsageError(f"holds no {CONFIG_NAME} of a training.", field="resume", value=resume)
     training = read_training_config(kind, config or kept, settings, **options)
     if any(resume.rglob(CHECKPOINT_NAME)):
         before = read_training_config(kind, kept, {})
@@ -121,12 +122,12 @@ class ConsoleReporter:
 
 
 @contextmanager
-def resume_hint(options: Sequence[object], root: Path, console: Console) -> Iterator[None]:
+def resume_hint(options: Sequence[object], root: Path, terminal: Terminal) -> Iterator[None]:
     """Ctrl-C inside says how to go on; ``options`` stand behind --resume, ``root`` is what --data named."""
     try:
         yield
     except KeyboardInterrupt:
         data = [] if root == Path() else ["--data", root]
         words = shlex.join(str(word) for word in (*options, *data))
-        console.print(f"Stopped; go on with --resume {words}", highlight=False, markup=False, soft_wrap=True)
+        terminal.say(f"Stopped; go on with --resume {words}")
         raise

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from perception.cli.terminal import terminal_of
 from perception.cli.train.common import (
     ConfigFile,
     ConsoleReporter,
@@ -31,6 +31,7 @@ _STUDIES = ("overfitting", "features")
 
 
 def forecaster(
+    context: typer.Context,
     config: ConfigFile = None,
     data: Data = None,
     output: Output = None,
@@ -75,14 +76,14 @@ def forecaster(
     if was_started_by_torchrun():
         raise UsageError("torchrun: only perception train detector shares its work; start this one without it.")
     prepare_processor()
-    console, root = Console(), data_folder(data)
+    terminal, root = terminal_of(context), data_folder(data)
     settings = {"seed": seed, "steps": steps, "weight_decay": weight_decay, "patience": patience}
     training = read_configuration(ForecasterTraining, config, output, resume, settings, dropout=dropout, seeds=seeds)
     if sum((study is not None, bool(from_video), training.seeds > 1 and study != "features")) > 1:
         raise UsageError(
             "`study`, `from_video` and `seeds`: give only one of them; the study of features takes `seeds`, too."
         )
-    chosen, reporter = choose_device(device), ConsoleReporter(console)
+    chosen, reporter = choose_device(device), ConsoleReporter(terminal.out)
     folder = training_folder(training, output, resume, "forecaster")
     again = [folder, *(["--study", study] if study else [])]
     again += [word for path in from_video or () for word in ("--from-video", path)]
@@ -92,25 +93,27 @@ def forecaster(
         from perception.weights import bundled_weights
 
         weights = bundled_weights(detector) or Path(detector)
-        with resume_hint(again, root, console):
+        with resume_hint(again, root, terminal):
             results = run_feature_ablation(training, root, weights, folder, device=chosen, reporter=reporter)
-        print_ablation(results, folder, console)
+        print_ablation(results, terminal.out)
+        terminal.result(folder)
         return
     size_px = training.data.image_size_px if isinstance(training.data, RecordingsConfig) else None
     opened, reason, _ = open_detector(detector, DetectionSettings(image_size_px=size_px), device=chosen)
     if isinstance(training.data, RecordingsConfig) and training.data.train:
-        console.print(reason)
+        terminal.say(reason)
     trainer = ForecasterTrainer(root, opened, device=chosen, reporter=reporter)
-    with resume_hint(again, root, console):
+    with resume_hint(again, root, terminal):
         if from_video:
             from perception.cli.train.study_tables import print_scaling
             from perception.training.experiments.data_scaling import run_scaling_study
 
-            print_scaling(run_scaling_study(trainer, training, from_video, folder), training, folder, console)
+            print_scaling(run_scaling_study(trainer, training, from_video, folder), training, terminal.out)
         elif study == "overfitting":
             from perception.cli.train.study_tables import print_overfitting
             from perception.training.experiments.overfitting import run_overfitting_study
 
-            print_overfitting(run_overfitting_study(trainer, training, folder), folder, console)
+            print_overfitting(run_overfitting_study(trainer, training, folder), terminal.out)
         else:
             trainer.train_all(training, folder)
+    terminal.result(folder)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -18,47 +17,39 @@ if TYPE_CHECKING:
     from perception.training.forecaster.config import ForecasterTraining
 
 
-def print_overfitting(results: Sequence[TrialResult], folder: Path, console: Console) -> None:
-    """The losses of all trials, and where they are saved."""
+def print_overfitting(results: Sequence[TrialResult], console: Console) -> None:
+    """The losses of all trials."""
     console.print(_overfitting_table(results))
-    _print_note(
+    console.print(
         "Validation loss, and its gap to the loss on a part of the training data, both without dropout. Early stopping "
         "keeps the weights of the best validation, and is measured on the data that chose them: a little too well.",
-        folder,
-        console,
+        style="dim",
     )
 
 
-def print_scaling(study: ScalingStudy, config: ForecasterTraining, folder: Path, console: Console) -> None:
-    """The accepted and rejected tracks, the errors for each amount of video, and where they are saved."""
+def print_scaling(study: ScalingStudy, config: ForecasterTraining, console: Console) -> None:
+    """The accepted and rejected tracks, the errors for each amount of video."""
     frame = config.data.reference_frame
     console.print(_labels_table(study.labels))
     console.print(_scaling_table(study.points, digits=1 if frame == "image" else 2))
     unit = "thousandths of the image" if frame == "image" else "metres"
-    _print_note(
+    console.print(
         f"Validation video, tracked by our own tracker: FDE of the mean future in {unit}, and its ratio to constant "
         "velocity (CV).",
-        folder,
-        console,
+        style="dim",
     )
 
 
-def print_ablation(results: Sequence[AblationResult], folder: Path, console: Console) -> None:
-    """The errors with each kind of feature, and where they are saved."""
+def print_ablation(results: Sequence[AblationResult], console: Console) -> None:
+    """The errors with each kind of feature."""
     console.print(_ablation_table(results))
     counts = {result.group: f"{result.group}: {result.targets:,} of {result.objects:,} objects" for result in results}
-    _print_note(
+    console.print(
         "minFDE of the futures and FDE of their mean, in metres at 3 s, means over the seeds; ± half of the seeds' "
         "range. The last column is minFDE over that without features, with 95 % from a paired bootstrap over objects. "
         f"oracle: brake lights, indicators and heading from the truth. Targets: {'; '.join(counts.values())}.",
-        folder,
-        console,
+        style="dim",
     )
-
-
-def _print_note(text: str, folder: Path, console: Console) -> None:
-    console.print(text, style="dim")
-    console.print(str(folder), highlight=False, soft_wrap=True, markup=False)
 
 
 def _overfitting_table(results: Sequence[TrialResult]) -> Table:

@@ -78,8 +78,7 @@ def train_and_report(
 
 
 def report_end(history: History, weights: Path, reporter: Reporter) -> None:
-    """Why the training ended, which weights were kept, and where they are."""
+    """Why the training ended, and which weights were kept."""
     why = "early stopping" if history.stopped_early else "all steps are done"
     reporter.message(f"Ended: {why}. Best weights: step {history.best_step}, score {history.best_score:.4f}.")
     reporter.message(f"sha256 {sha256(weights)}")
-    reporter.message(str(weights.parent))

@@ -39,8 +39,6 @@ class ForecasterTrainer:
             name = "-".join(part for part in (fold, f"seed{seed}" if len(runs) > 1 else "") if part)
             settings = config.settings.model_copy(update={"seed": seed})
             self.train(config.model_copy(update={"settings": settings}), folder / name, fold, title=name)
-        if len(runs) > 1:
-            self.reporter.message(str(folder))
 
     def train(
         self,
