@@ -77,6 +77,10 @@ class DetectorTraining(BaseModel):
     self_distillation: float = Field(
         0.0, ge=0, allow_inf_nan=False, description="weight of self-distillation from the initial checkpoint; 0 is off"
     )
+    blend_with: Path | None = Field(
+        None, description="the result is averaged with these: the tensors of coco_start, or weights of a RoadNet"
+    )
+    blend_share: float = Field(0.5, gt=0, lt=1, description="share of blend_with in the result")
     pseudo_labels: Path | None = Field(
         None, description="predictions of other detectors for images by name, made once; in place of teachers"
     )

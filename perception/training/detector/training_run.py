@@ -9,6 +9,7 @@ import torch
 
 from perception.detection import DetectionSettings, open_detector, read_roadnet, save_roadnet
 from perception.detection.roadnet.shuffle import AnyRoadNet
+from perception.training.detector.blending import blend
 from perception.training.detector.config import TEACHER_SETTINGS, DetectorTraining, weights_path
 from perception.training.detector.distillation import DenseTeacher
 from perception.training.detector.embedding_alignment import align_embeddings
@@ -61,7 +62,8 @@ def train_detector(
     reporter: Reporter,
     processes: Processes = SINGLE_PROCESS,
 ) -> History:
-    """Train, calibrate the scores, align the features, and write ``roadnet.safetensors`` into ``folder``.
+    """Train, blend with other weights where asked, calibrate the scores, align the features, and write
+    ``roadnet.safetensors`` into ``folder``.
 
     Of several processes the first alone does what follows the training.
     """
@@ -78,6 +80,8 @@ def train_detector(
     if not processes.is_first:
         return history
     assert isinstance(model, AnyRoadNet)
+    if config.blend_with is not None:
+        blend(model, weights_path(root, config.blend_with), config.blend_share)
     slope, shift = calibrate(model, data.images.validation, device)
     reporter.message(f"Scores calibrated on the validation sets: logit x {slope:.2f} + {shift:.2f}.")
     extras = {}

@@ -1,0 +1,53 @@
+"""Weights between those of a training and those where it started (Wortsman et al. 2022, robust fine-tuning).
+
+A network that learnt from few pictures forgets some of what it knew of others; halfway back it often has both.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from perception.detection.roadnet.nanodet_weights import load_nanodet
+from perception.detection.roadnet.shuffle import AnyRoadNet, ShuffleRoadNet
+from perception.detection.roadnet.weights import read_roadnet
+from perception.errors import UsageError
+from perception.weights import WEIGHTS_SUFFIX, read_plain_state, weights_kind
+
+_EMBEDDING = "embedding"
+
+
+@torch.no_grad()
+def blend(model: AnyRoadNet, path: Path, share: float) -> None:
+    """Make each weight of ``model`` ``share`` (0..1) of that in ``path`` and the rest its own.
+
+    ``path``: weights of a RoadNet, or NanoDet-Plus's tensors for COCO. These have no embedding: it stays. Raises
+    ``UsageError`` where they do not fit.
+    """
+    is_roadnet = _is_roadnet(path)
+    other = read_roadnet(path)[0] if is_roadnet else _nanodet(model, path)
+    ours, theirs = model.state_dict(), other.state_dict()
+    if {name: value.shape for name, value in ours.items()} != {name: value.shape for name, value in theirs.items()}:
+        raise UsageError(f"{path}: is of another structure or size than what was trained; give weights that fit.")
+    for name, value in ours.items():
+        if value.is_floating_point() and (is_roadnet or _EMBEDDING not in name):
+            value.lerp_(theirs[name].to(value), share)
+
+
+def _is_roadnet(path: Path) -> bool:
+    try:
+        return path.suffix == WEIGHTS_SUFFIX and weights_kind(path) == "detector"
+    except UsageError:  # tensors of others; whoever reads them says what is wrong
+        return False
+
+
+def _nanodet(model: AnyRoadNet, path: Path) -> ShuffleRoadNet:
+    if not isinstance(model, ShuffleRoadNet):
+        raise UsageError(f"{path}: belongs to structure shuffle; give weights of a RoadNet.")
+    other = ShuffleRoadNet(model.config)
+    try:
+        load_nanodet(other, read_plain_state(path))
+    except ValueError as error:
+        raise UsageError(f"{path}: does not fit what was trained ({error}).") from error
+    return other
