@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
 from support.commands import Command
@@ -12,6 +14,17 @@ from perception.detection.roadnet.network import RoadNet
 from perception.detection.roadnet.onnx_graph import roadnet_graph
 from perception.forecasting import GruConfig, TrajectoryGRU, save_gru
 from perception.forecasting.onnx_engine import OnnxEngine
+from perception.profiling.detector import median_ms
+from perception.profiling.forecaster import step_ms
+
+
+@pytest.fixture(autouse=True)
+def _timed_briefly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Latencies are measured, but of few repeats: no test here depends on them."""
+    few = partial(median_ms, repeats=1)
+    monkeypatch.setattr("perception.profiling.detector.median_ms", few)
+    monkeypatch.setattr("perception.profiling.quantization.median_ms", few)
+    monkeypatch.setattr("perception.profiling.forecaster.step_ms", partial(step_ms, repeats=2))
 
 
 def test_a_forecaster_is_exported_and_read_again(command: Command, tmp_path):
