@@ -42,9 +42,11 @@ MEASURING = list(
         line
         for lines in ALL_COMMANDS
         for line in lines
-        if "$DATA" in line and line.split()[1] in ("demo", "evaluate", "export")
+        if "$DATA" in line and line.split()[1] in ("demo", "evaluate") and "real/bdd" not in line
     )
 )
+"""Those of the 450 images of dash-cams are only parsed: the lines of the street images go the same way."""
+
 RUN_PYTHON = [block for block in blocks("python") if block.mark == "python"]
 MODULES = {block.mark.removeprefix("module "): block.text for block in blocks("python") if "module " in block.mark}
 
@@ -174,17 +176,14 @@ def test_measuring_commands(
     if "simulated/" in line:
         pytest.skip("these drives are made by the command before")
     line = line.replace("$DATA", str(shared_dir))
-    # No test depends on how fast this machine multiplies integers.
-    monkeypatch.setattr("perception.profiling.quantization.MOST_TIME_SHARE", float("inf"))
     if "--forecaster runs/" in line:
         _write_untrained(Path("runs") / line.split("--benchmark ")[1].split()[0])
-    if line.split()[1] != "export" and "--images" not in line and "--benchmark" not in line:
+    if "--images" not in line and "--benchmark" not in line:
         line += "" if "--max-frames" in line else " --max-frames 6"
     code = run(shlex.split(line)[1:])
     output = capsys.readouterr()
     assert code == 0, output.err
-    written = Path(output.out.splitlines()[-1])
-    assert (written if written.suffix == ".onnx" else written / "report.json").is_file()
+    assert (Path(output.out.splitlines()[-1]) / "report.json").is_file()
 
 
 def _write_untrained(folder: Path) -> None:
