@@ -73,9 +73,10 @@ $(DEV_STAMP): | $(STAMP)
 
 # opencv-python and its headless twin are the same module in the same folder: exactly one may be there. The first needs
 # libraries of a desktop (libGL.so.1); where they are missing its twin of the same version takes its place.
+# Compiled once here: where Python may not write bytecode, each start of a command would compile torch again, for 8 s.
 $(STAMP) $(DEV_STAMP): pyproject.toml constraints.txt | $(BIN)/uv
 	@$(BIN)/uv pip uninstall --quiet --python "$(BIN)/python" opencv-python-headless
-	$(BIN)/uv pip install --python "$(BIN)/python" -c constraints.txt -e '.$(EXTRAS)'
+	$(BIN)/uv pip install --compile-bytecode --python "$(BIN)/python" -c constraints.txt -e '.$(EXTRAS)'
 	@$(BIN)/python -c 'import cv2' 2>/dev/null || { \
 	  version=$$($(BIN)/python -c 'from importlib.metadata import version; print(version("opencv-python"))') && \
 	  echo "OpenCV's windows need libraries that this machine lacks: opencv-python-headless $$version takes its place." && \
