@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
-PYTEST_ARGS ?= -n auto --maxprocesses=8
+PYTEST_ARGS ?= -n auto --maxprocesses=8 --dist loadfile --no-loadscope-reorder
 
 STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev

@@ -10,12 +10,16 @@ from support.commands import Command
 from support.labelled_pictures import write_pictures
 
 from perception.detection.roadnet.engines import RoadNetOnnxEngine
-from perception.detection.roadnet.network import RoadNet
+from perception.detection.roadnet.network import SIZES, RoadNet
 from perception.detection.roadnet.onnx_graph import roadnet_graph
 from perception.forecasting import GruConfig, TrajectoryGRU, save_gru
 from perception.forecasting.onnx_engine import OnnxEngine
 from perception.profiling.detector import median_ms
 from perception.profiling.forecaster import step_ms
+
+
+NANO = ("--detector", "roadnet-nano")
+"""The smallest of the bundled detectors: what is tested is the measuring and writing, not the network."""
 
 
 @pytest.fixture(autouse=True)
@@ -75,7 +79,7 @@ def test_eight_bits_are_measured_and_kept_where_they_are_good(command: Command, 
     pictures = write_pictures(tmp_path)
     monkeypatch.setattr("perception.profiling.quantization.median_ms", lambda engines, images: [10.0, 5.0])
     monkeypatch.setattr("perception.profiling.quantization.MOST_AP50_LOST", {8: 0.2, 16: 0.2})
-    ran = command("export", "detector", "--int8", "--images", pictures, "--output", tmp_path / "r.onnx")
+    ran = command("export", "detector", "--int8", *NANO, "--images", pictures, "--output", tmp_path / "r.onnx")
     assert ran.code == 0, ran.err
     assert "with 32 bits" in ran.out and "0.50 of it" in ran.out
     assert RoadNetOnnxEngine(tmp_path / "r.onnx").embedding_size == 64
@@ -85,7 +89,7 @@ def test_eight_bits_that_are_no_faster_are_not_written(command: Command, tmp_pat
     pictures = write_pictures(tmp_path)
     monkeypatch.setattr("perception.profiling.quantization.median_ms", lambda engines, images: [10.0, 11.0])
     monkeypatch.setattr("perception.profiling.quantization.MOST_AP50_LOST", {8: 0.2, 16: 0.2})
-    ran = command("export", "detector", "--int8", "--images", pictures, "--output", tmp_path / "r.onnx")
+    ran = command("export", "detector", "--int8", *NANO, "--images", pictures, "--output", tmp_path / "r.onnx")
     assert ran.code == 1
     assert "not written, because it takes 1.10 of the time" in ran.sentence
     assert not (tmp_path / "r.onnx").exists()
@@ -94,17 +98,18 @@ def test_eight_bits_that_are_no_faster_are_not_written(command: Command, tmp_pat
 def test_sixteen_bits_take_half_of_the_file(command: Command, tmp_path, monkeypatch):
     pictures = write_pictures(tmp_path)
     monkeypatch.setattr("perception.profiling.quantization.MOST_AP50_LOST", {8: 0.2, 16: 0.2})
-    ran = command("export", "detector", "--half", "--images", pictures, "--output", tmp_path / "r.onnx")
+    ran = command("export", "detector", "--half", *NANO, "--images", pictures, "--output", tmp_path / "r.onnx")
     assert ran.code == 0, ran.err
     assert "with 16 bits" in ran.out
-    assert (tmp_path / "r.onnx").stat().st_size < 0.55 * len(roadnet_graph(RoadNet(), feature_space="s"))
+    whole = len(roadnet_graph(RoadNet(SIZES["nano"]), feature_space="s"))
+    assert (tmp_path / "r.onnx").stat().st_size < 0.55 * whole
     monkeypatch.setattr("perception.profiling.quantization.MOST_AP50_LOST", {8: 0.2, 16: -1.0})
-    worse = command("export", "detector", "--half", "--images", pictures, "--output", tmp_path / "worse.onnx")
+    worse = command("export", "detector", "--half", *NANO, "--images", pictures, "--output", tmp_path / "worse.onnx")
     assert worse.code == 1
     assert "not written" in worse.sentence and not (tmp_path / "worse.onnx").exists()
 
 
-@pytest.mark.parametrize("options", [["--int8"], ["--half"], ["--half", "--int8", "--images", "x.json"]])
+@pytest.mark.parametrize("options", [["--int8"], ["--half"], ["--half", "--int8", *NANO, "--images", "x.json"]])
 def test_quantization_needs_pictures_to_be_measured_on(command: Command, options):
     ran = command("export", "detector", *options)
     assert ran.code == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ Update = Callable[[int, "str | None"], None]
 """Takes how much is done, and a new description or None."""
 
 CURVES_NAME = "curves.png"
+_DRAW_EVERY_S = 10.0
 
 
 class Reporter(Protocol):
@@ -63,7 +65,8 @@ def train_and_report(
     title: str,
     processes: Processes = SINGLE_PROCESS,
 ) -> tuple[nn.Module, History]:
-    """``train`` with progress, figures and ``curves.png`` at each validation; ``title`` is the picture's."""
+    """``train`` with progress, figures at each validation, and ``curves.png``, whose title is ``title``."""
+    curves = _Curves(folder / CURVES_NAME, title)
     with reporter.progress("training", settings.steps) as update:
 
         def on_step(done: int, history: History) -> None:
@@ -72,9 +75,33 @@ def train_and_report(
                 figures = {name: value for name, value in history.validation[-1].items() if name != "step"}
                 shown = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
                 reporter.message(f"step {done}: {shown}")
-                plot_curves(history, folder / CURVES_NAME, title=title)
+                curves.show(history)
 
-        return train(task, settings, folder=folder, device=device, on_step=on_step, processes=processes)
+        try:
+            return train(task, settings, folder=folder, device=device, on_step=on_step, processes=processes)
+        finally:
+            curves.finish()
+
+
+class _Curves:
+    """The picture of the curves, drawn now and then and at the end: drawn at each validation, it would take most of the
+    time of a short training."""
+
+    def __init__(self, path: Path, title: str) -> None:
+        self._path, self._title = path, title
+        self._drawn_s = time.monotonic()
+        self._undrawn: History | None = None
+
+    def show(self, history: History) -> None:
+        self._undrawn = history
+        if time.monotonic() - self._drawn_s > _DRAW_EVERY_S:
+            self.finish()
+
+    def finish(self) -> None:
+        """Draw what is not drawn yet."""
+        if self._undrawn is not None:
+            plot_curves(self._undrawn, self._path, title=self._title)
+            self._drawn_s, self._undrawn = time.monotonic(), None
 
 
 def report_end(history: History, weights: Path, reporter: Reporter) -> None:

@@ -1,21 +1,19 @@
-"""Two processes that torchrun starts learn what one learns from both their batches."""
+"""Two processes learn what one learns from both their batches."""
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
+from support.two_processes import run_two_processes
 from torch import nn
 
 from perception.training.engine.distributed import SINGLE_PROCESS, process_group
 from perception.training.engine.trainer import CHECKPOINT_NAME, Task, TrainingSettings, Validation, train
 
 CPU = torch.device("cpu")
-HANGS_AFTER_S = 1800
-"""Never waited for: the processes end when they are done, however busy the machine is."""
 SETTINGS = TrainingSettings(
     steps=30, learning_rate=0.05, warmup_steps=5, validate_every=10, save_every=10, patience=2, half=False
 )
@@ -49,9 +47,8 @@ def learn(folder: Path) -> None:
 
 @pytest.mark.skipif(not torch.distributed.is_available(), reason="this PyTorch cannot join processes")
 def test_two_processes_learn_what_one_learns_from_both_batches(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", __file__]
-    done = subprocess.run([*command, str(tmp_path)], capture_output=True, text=True, timeout=HANGS_AFTER_S, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
+    for done in run_two_processes([sys.executable, __file__, tmp_path], tmp_path):
+        assert done.returncode == 0, done.stderr[-2000:]
     whole, history = train(line_task(2), SETTINGS, folder=tmp_path / "whole", device=CPU, processes=SINGLE_PROCESS)
     first = torch.load(tmp_path / "rank0" / "end.pt", weights_only=True)
     assert history.stopped_early and first["stopped"]
