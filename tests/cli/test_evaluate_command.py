@@ -128,7 +128,7 @@ def test_a_surround_view_is_one_batch_with_its_own_spellings(boxes_command: Comm
     for name, spelling in (("FRONT", "Car"), ("BACK", "Bus/RV/Caravan")):
         write_image(tmp_path / "rig" / "images" / f"{name}.png", street_image(0))
         objects = [{"class": spelling, "box_xyxy": boxes[0]}, {"class": "barrier", "box_xyxy": boxes[1]}]
-        cameras[name] = {"image": f"images/{name}.png", "objects": objects}
+        cameras[name] = {"image": f"images/{name}.png", "timestamp": 0, "objects": objects}
     path = tmp_path / "rig" / "frames.json"
     path.write_text(json.dumps({"frames": [{"cameras": cameras}]}))
     ran = boxes_command("evaluate", "--images", path, "--grouping", "vehicles", "--min-height", "10")

@@ -37,6 +37,7 @@ from perception.sources.calibration.fields import (
 )
 from perception.sources.datasets.frame_sync import (
     Shot,
+    check_images,
     from_start,
     note_of_left_out,
     numbered,
@@ -115,6 +116,15 @@ class _FramesJson:
 
 
 @dataclass(frozen=True)
+class LabelledShot:
+    """One image of a file, by its path, and all objects that the file lists in it, of any class."""
+
+    camera: str
+    path: Path
+    objects: tuple[ObjectEntry, ...]
+
+
+@dataclass(frozen=True)
 class _Seen:
     """An object of a known class in one image; ``index`` counts the frames of its camera."""
 
@@ -125,7 +135,7 @@ class _Seen:
 
 def open_frames(folder: Path) -> Recording:
     """The images as a recording. Raises ``UsageError`` naming the entry that is wrong."""
-    drive = _read(folder)
+    drive = _read(folder / FRAMES_FILE)
     calibration, notes = _calibration(drive)
     objects = [entry for image in drive.images for entry in image.objects]
     if any(entry.instance is None for entry in objects):
@@ -139,9 +149,22 @@ def open_frames(folder: Path) -> Recording:
     )
 
 
+def read_labelled_shots(path: Path) -> list[tuple[LabelledShot, ...]]:
+    """The images of each instant of the file ``path``, whatever its name, for those who need no recording.
+
+    Raises ``UsageError`` naming the entry that is wrong, or an image that is not there.
+    """
+    drive = _read(path)
+    check_images(drive.shots, listed_in=path)
+    instants: list[list[LabelledShot]] = [[] for _ in drive.content.frames]
+    for shot, image in zip(drive.shots, drive.images, strict=True):
+        instants[shot.instant].append(LabelledShot(shot.camera, shot.path, tuple(image.objects)))
+    return [tuple(shots) for shots in instants]
+
+
 def read_boxes(folder: Path) -> BoxTable | None:
     """The boxes of all cameras, None where there are none. Raises ``UsageError`` naming the entry that is wrong."""
-    seen = _seen(_read(folder))
+    seen = _seen(_read(folder / FRAMES_FILE))
     if not seen:
         return None
     return BoxTable(
@@ -160,7 +183,7 @@ def read_objects(folder: Path) -> ObjectTable | None:
     An object without yaw counts as looking along the vehicle, one without size as usual for its class.
     Raises ``UsageError`` naming the entry that is wrong.
     """
-    drive = _read(folder)
+    drive = _read(folder / FRAMES_FILE)
     seen = _seen(drive)
     starts_ns = start_times_ns(drive.shots)
     rows: dict[tuple[int, int], tuple[_Seen, FloatArray]] = {}
@@ -188,8 +211,7 @@ def _direction(yaw_rad: float) -> tuple[float, float, float]:
     return float(np.cos(yaw_rad)), float(np.sin(yaw_rad)), 0.0
 
 
-def _read(folder: Path) -> _FramesJson:
-    path = folder / FRAMES_FILE
+def _read(path: Path) -> _FramesJson:
     content = checked(FramesFile, read_json(path), path)
     shots = []
     for number, instant in enumerate(content.frames):
@@ -198,7 +220,7 @@ def _read(folder: Path) -> _FramesJson:
         for name, image in instant.cameras.items():
             time_ns = nanoseconds(image.timestamp, f"{place}.cameras.{name}.timestamp")
             own_pose = pose if pose is not None else _pose_by_camera(image, f"{place}.cameras.{name}")
-            shots.append(Shot(name, folder / image.image, time_ns, number, own_pose))
+            shots.append(Shot(name, path.parent / image.image, time_ns, number, own_pose))
     if len(content.frames) == 1 and all(shot.world_from_vehicle is None for shot in shots):
         # Of a single instant the vehicle's motion is unknown: it stands at the world's origin.
         shots = [replace(shot, world_from_vehicle=np.eye(4)) for shot in shots]
