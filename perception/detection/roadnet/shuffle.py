@@ -233,7 +233,8 @@ class ShuffleRoadNet(nn.Module):
         steps = torch.arange(DISTANCES, dtype=torch.float32, device=images.device)
         for head, level in zip(self.heads, levels, strict=True):
             class_map, ltrb_map, embedding_map = head(level)
-            ltrb_logits = as_rows(ltrb_map).float().unflatten(2, (4, DISTANCES))
+            ltrb_logits = as_rows(ltrb_map).float()
+            ltrb_logits = ltrb_logits.reshape(*ltrb_logits.shape[:2], 4, DISTANCES)
             # NanoDet measures from the left upper corners of the cells.
             outputs.append(LevelOutput(class_map, embedding_map, ltrb_logits.softmax(dim=-1) @ steps, ltrb_logits))
         return dense_output(outputs, offset=0.0)
