@@ -6,11 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from support.commands import Command, names_in
 from support.media import write_image
-from support.moving_boxes import street_image, true_boxes_xyxy_px
+from support.moving_boxes import SIZE_PX, street_image, true_boxes_xyxy_px
+from support.onnx_graphs import write_answers
 
 
 def report_in(folder: Path) -> dict[str, Any]:
@@ -120,6 +122,22 @@ def test_coco_images_are_measured_and_gaps_in_the_labels_are_no_false_alarms(
     assert vehicles["overall"]["ap50"] == pytest.approx(1.0)
     assert vehicles["overall"]["ignored_detection_count"] == 1
     assert "1 kite" in " ".join(ran.out.split())
+
+
+def test_a_network_of_others_is_measured_on_images_by_its_file(command: Command, tmp_path: Path) -> None:
+    images = coco_file(tmp_path / "photos")
+    boxes = true_boxes_xyxy_px(0) / np.tile(SIZE_PX, 2) * 64
+    answers = {"labels": np.array([[2, 2]], np.int64), "boxes": boxes[None], "scores": np.array([[0.9, 0.8]])}
+    shapes = {"boxes": ("n", 2, 4), "labels": ("n", 2), "scores": ("n", 2)}
+    path = write_answers(
+        tmp_path / "net.onnx", answers, image=("images", ("n", 3, 64, 64)), sizes_input="sizes", shapes=shapes
+    )
+    ran = command("evaluate", "--images", images, "--detector", path, "--max-frames", "1", "--device", "cpu")
+    assert ran.code == 0, ran.err
+    assert "a DEIM, by ONNX Runtime on the CPU" in ran.err
+    vehicles = report_in(ran.folder)["detection"][0]
+    assert vehicles["overall"]["truth_count"] == 2 and vehicles["overall"]["ap50"] == pytest.approx(1.0)
+    assert list(yaml.safe_load((ran.folder / "run.yaml").read_text())["weights_sha256"]) == ["net.onnx"]
 
 
 def test_a_surround_view_is_one_batch_with_its_own_spellings(boxes_command: Command, tmp_path: Path) -> None:
