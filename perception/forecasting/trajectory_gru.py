@@ -174,7 +174,7 @@ class TrajectoryGRU(nn.Module):
         # Each future is at most as probable as the one before it: the first is the best guess by construction, and the
         # first few are what the loss makes good together.
         logit_gaps = nn.functional.softplus(logits[:, 1:, 0]).cumsum(dim=1)
-        return Futures(self.log_probabilities(logit_gaps, self.mode_correction), motion.place(state, moved), stds)
+        return Futures(self.log_probabilities(logit_gaps, self.mode_correction), motion.position(state, moved), stds)
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
         """Weights of version 0.1 have other names for some parts."""

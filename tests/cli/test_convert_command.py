@@ -27,7 +27,7 @@ def test_the_file_is_what_the_benchmark_reads(command: Command, tmp_path, scenes
     ran = command("convert", "ethucy", "--source", scenes, "--output", tmp_path / "new" / "e.npz")
     assert ran.code == 0, ran.err
     assert ran.out == f"{tmp_path / 'new' / 'e.npz'}\n"
-    assert "8 scenes, 320 places." in ran.err
+    assert "8 scenes, 320 positions." in ran.err
     assert len(ETHUCY.read(tmp_path / "new" / "e.npz", "test", "univ")) == 2 * 21
 
 

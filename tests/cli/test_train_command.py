@@ -297,11 +297,11 @@ def test_the_study_of_overfitting_is_a_table_a_file_and_a_picture(command: Comma
     root.mkdir()
     rng = np.random.default_rng(0)
     lengths = np.full(12, 80)
-    places = np.cumsum(rng.normal([0.8, 0.0], 0.05, (12, 80, 2)), axis=1).reshape(-1, 2) * 1000
+    positions = np.cumsum(rng.normal([0.8, 0.0], 0.05, (12, 80, 2)), axis=1).reshape(-1, 2) * 1000
     np.savez(
         root / "kitti_mantra.npz",
         offset=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32),
-        xy_mm=places.astype(np.int32),
+        xy_mm=positions.astype(np.int32),
         drive=np.repeat([9, 11, 14, 5], 3).astype(np.int16),
         start=np.zeros(12, np.int16),
         cls=np.zeros(12, np.uint8),

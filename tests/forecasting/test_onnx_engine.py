@@ -87,8 +87,8 @@ def _ground_tracks(index: int) -> Tracks:
     ids = np.array([1, 2, 3, 4] if index < 5 else [2, 3, 5])
     order = np.random.default_rng(index).permutation(len(ids))
     velocities = np.stack([ids - 2.5, 2.0 * (-1.0) ** ids], axis=1)
-    places = np.stack([5.0 * ids, -3.0 * ids], axis=1) + velocities * 0.1 * index
-    return make_ground_tracks(places, ids, velocities_mps=velocities, headings_rad=0.5 * ids)[order]
+    positions = np.stack([5.0 * ids, -3.0 * ids], axis=1) + velocities * 0.1 * index
+    return make_ground_tracks(positions, ids, velocities_mps=velocities, headings_rad=0.5 * ids)[order]
 
 
 @pytest.mark.parametrize("name", CONFIGS)

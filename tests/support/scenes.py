@@ -96,7 +96,7 @@ def make_rig(yaws_deg: dict[str, float], *, road_height_m: float = 0.0, **option
 
 
 def make_ground_tracks(
-    places_m: Sequence[Sequence[float]],
+    positions_m: Sequence[Sequence[float]],
     ids: Sequence[int] | None = None,
     *,
     labels: Sequence[int] | None = None,
@@ -105,10 +105,10 @@ def make_ground_tracks(
     unseen_s: Sequence[float] | None = None,
     sightings: Sequence[tuple[int, str, Sequence[float]]] = (),
 ) -> Tracks:
-    """Tracks at places (x, y) in the world; ``sightings`` are (id, camera, box)."""
-    count = len(places_m)
+    """Tracks at positions (x, y) in the world; ``sightings`` are (id, camera, box)."""
+    count = len(positions_m)
     means = np.zeros((count, 8))
-    means[:, :2] = np.array(places_m, np.float64).reshape(count, 2)
+    means[:, :2] = np.array(positions_m, np.float64).reshape(count, 2)
     means[:, 2:4] = 1.6
     if velocities_mps is not None:
         means[:, 4:6] = velocities_mps

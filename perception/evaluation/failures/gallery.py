@@ -31,14 +31,14 @@ NEARBY_IOU = 0.1
 
 
 @dataclass(frozen=True)
-class Place:
+class ImageLocation:
     """Which picture it is: for file names, and in words."""
 
     name: str
     words: str
 
     @classmethod
-    def of(cls, key: ImageKey, file_names: Mapping[ImageKey, str]) -> Place:
+    def of(cls, key: ImageKey, file_names: Mapping[ImageKey, str]) -> ImageLocation:
         """An image by the name of its file where it has one, else a frame of a camera."""
         camera, frame = key
         if key in file_names:
@@ -130,7 +130,7 @@ def make_gallery(
         for pages in both:
             for rank in pages.ranks_in(key):
                 view, closest = _view(frame, pages, rank, truth, detections, score_threshold)
-                words = Place.of(key, names).words
+                words = ImageLocation.of(key, names).words
                 caption = (f"{_headline(pages, rank)}  |  {words}", closest)
                 files[pages.entries[rank].file] = jpeg_bytes(draw_failure(view, caption))
                 if rank < MAX_TILES:
@@ -162,7 +162,7 @@ def _pages(subjects: BoxTable, is_miss: bool, total: int, names: Mapping[ImageKe
         parts += [] if score is None else [f"{score:.2f}"]
         entries.append(
             FailureEntry(
-                file=f"{FOLDER}/{'-'.join(parts)}-{_safe(Place.of(key, names).name)}.jpg",
+                file=f"{FOLDER}/{'-'.join(parts)}-{_safe(ImageLocation.of(key, names).name)}.jpg",
                 kind="miss" if is_miss else "false positive",
                 class_name=class_name,
                 score=score,

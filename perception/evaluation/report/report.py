@@ -1,4 +1,4 @@
-"""The quality of a run in one place: for a file, and for people."""
+"""The quality of a run: for a file, and for people."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def _position_part(report: LocalizationReport) -> str:
     if near.median_m is None or near.median_share is None:
         return ""
     return (
-        f"places what is nearer than {near.farthest_m:g} m to {near.median_m:.2f} m, {near.median_share:.1%} of the "
+        f"locates what is nearer than {near.farthest_m:g} m to {near.median_m:.2f} m, {near.median_share:.1%} of the "
         "distance (median)"
     )
 

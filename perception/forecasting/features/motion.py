@@ -104,7 +104,7 @@ class Motion(Protocol):
         """(N, D): the units in which curves bend and spread."""
         ...
 
-    def place(self, state: MotionState, moved: Tensor) -> Tensor:
+    def position(self, state: MotionState, moved: Tensor) -> Tensor:
         """Displacements (N, K, T, D) from now, in the curves' axes, to positions (N, K, T, D)."""
         ...
 

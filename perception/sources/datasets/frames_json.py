@@ -2,7 +2,7 @@
 
 Single frames of any data set are easily written so. An instant has ``cameras`` by name and, where known,
 ``world_from_vehicle`` (4x4). A camera has ``image`` (a path from the folder), ``timestamp`` (seconds, or a date in
-ISO 8601), ``width``, ``height``, ``intrinsics`` (3x3), ``vehicle_from_camera`` (4x4) and, in place of the vehicle's
+ISO 8601), ``width``, ``height``, ``intrinsics`` (3x3), ``vehicle_from_camera`` (4x4) and, in entry of the vehicle's
 pose, ``world_from_camera`` (4x4); and ``objects`` with ``class``, ``box_xyxy`` and, where known,
 ``center_in_vehicle_m``, ``size_lwh_m``, ``yaw_in_vehicle_rad``, ``instance`` (the same for an object in all cameras and
 instants). ``road_height_m`` stands at the top. Further keys are left alone.
@@ -103,7 +103,7 @@ class FramesFile(BaseModel):
 
 @dataclass(frozen=True)
 class _FramesJson:
-    """The file with its images' times from the first image on, and poses from the vehicle's place at that time."""
+    """The file with its images' times from the first image on, and poses relative to the vehicle's at that time."""
 
     path: Path
     content: FramesFile
@@ -215,11 +215,11 @@ def _read(path: Path) -> _FramesJson:
     content = checked(FramesFile, read_json(path), path)
     shots = []
     for number, instant in enumerate(content.frames):
-        place = f"{path}: frames.{number}"
-        pose = rigid(instant.world_from_vehicle, f"{place}.world_from_vehicle")
+        entry = f"{path}: frames.{number}"
+        pose = rigid(instant.world_from_vehicle, f"{entry}.world_from_vehicle")
         for name, image in instant.cameras.items():
-            time_ns = nanoseconds(image.timestamp, f"{place}.cameras.{name}.timestamp")
-            own_pose = pose if pose is not None else _pose_by_camera(image, f"{place}.cameras.{name}")
+            time_ns = nanoseconds(image.timestamp, f"{entry}.cameras.{name}.timestamp")
+            own_pose = pose if pose is not None else _pose_by_camera(image, f"{entry}.cameras.{name}")
             shots.append(Shot(name, path.parent / image.image, time_ns, number, own_pose))
     if len(content.frames) == 1 and all(shot.world_from_vehicle is None for shot in shots):
         # Of a single instant the vehicle's motion is unknown: it stands at the world's origin.
@@ -227,10 +227,10 @@ def _read(path: Path) -> _FramesJson:
     return _FramesJson(path, content, from_start(shots)[0])
 
 
-def _pose_by_camera(image: ImageEntry, place: str) -> FloatArray | None:
+def _pose_by_camera(image: ImageEntry, entry: str) -> FloatArray | None:
     """``world_from_vehicle`` (4, 4) from where the camera is, in the world and on the vehicle."""
-    world_from_camera = rigid(image.world_from_camera, f"{place}.world_from_camera")
-    vehicle_from_camera = rigid(image.vehicle_from_camera, f"{place}.vehicle_from_camera")
+    world_from_camera = rigid(image.world_from_camera, f"{entry}.world_from_camera")
+    vehicle_from_camera = rigid(image.vehicle_from_camera, f"{entry}.vehicle_from_camera")
     if world_from_camera is None or vehicle_from_camera is None:
         return None
     pose: FloatArray = world_from_camera @ inverse_rigid(vehicle_from_camera)
@@ -282,7 +282,7 @@ def _labels(seen: list[_Seen]) -> IntArray:
 
 
 def _ids(seen: list[_Seen]) -> IntArray:
-    """(M,) the given instances; without them, what two cameras see at one place is one object, in one instant only."""
+    """(M,) the given instances; without them, what two cameras see at one position of an instant is one object."""
     instances = [one.entry.instance for one in seen]
     if all(isinstance(instance, int) and abs(instance) < 2**63 for instance in instances):
         return np.array(instances, np.int64)
@@ -293,11 +293,11 @@ def _ids(seen: list[_Seen]) -> IntArray:
 
 
 def _first_alike(seen: list[_Seen]) -> list[int]:
-    """For each row the first row of its instant and class that another camera sees at the same place; else itself."""
+    """For each row the first row of its instant and class that another camera sees at its position; else itself."""
     labels = _labels(seen)
     instants = np.array([one.shot.instant for one in seen])
     cameras = np.array([one.shot.camera for one in seen])
-    # Unknown places are far from each other: their differences are NaN, which is never near.
+    # Unknown positions are far from each other: their differences are NaN, which is never near.
     centres_m = np.array([one.entry.center_in_vehicle_m or (np.nan,) * 3 for one in seen], float)
     first = np.arange(len(seen))
     for instant in np.unique(instants):

@@ -182,7 +182,7 @@ def cut_sides(boxes_xyxy_px: FloatArray, views: Views, noise: LiftingNoise) -> N
 
 
 def usual_lwh_m(labels: IntArray, road: RoadPlane) -> FloatArray:
-    """(..., 3): length, width and height of the usual objects of this place, for labels (...)."""
+    """(..., 3): length, width and height of the usual objects of this region, for labels (...)."""
     scales = np.where(np.isin(labels, VEHICLE_LABELS), road.vehicle_scale, 1.0)
     sizes: FloatArray = USUAL_LWH_M[labels] * scales[..., None]
     return sizes

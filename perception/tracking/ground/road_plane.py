@@ -55,7 +55,7 @@ class RoadSettings(BaseModel):
     flat_slope_std_deg: PositiveFloat = Field(default=0.03, description="spread of its slope in that case")
     flat_unevenness_deg: PositiveFloat = Field(default=0.05, description="its unevenness in that case")
     vehicle_scale_std: PositiveFloat = Field(
-        default=0.1, description="spread of how much larger than usual the vehicles of a place are, as a share"
+        default=0.1, description="spread of how much larger than usual the vehicles of a region are, as a share"
     )
     settle_s: PositiveFloat = Field(
         default=2.0,
@@ -81,16 +81,16 @@ class RoadPlane:
     unevenness: float
     vehicle_scale: float = 1.0
 
-    def heights_m(self, places_m: FloatArray) -> FloatArray:
+    def heights_m(self, positions_m: FloatArray) -> FloatArray:
         """(...,): the road's z at positions (..., 2)."""
-        heights: FloatArray = self.coefficients[0] + places_m @ self.coefficients[1:]
+        heights: FloatArray = self.coefficients[0] + positions_m @ self.coefficients[1:]
         return heights
 
-    def height_stds_m(self, places_m: FloatArray) -> FloatArray:
+    def height_stds_m(self, positions_m: FloatArray) -> FloatArray:
         """(...,): how uncertain that height is."""
-        design = _design(places_m)
+        design = _design(positions_m)
         variances = ((design @ self.covariance) * design).sum(axis=-1)
-        stds: FloatArray = np.sqrt(variances + self.unevenness**2 * np.square(places_m).sum(axis=-1))
+        stds: FloatArray = np.sqrt(variances + self.unevenness**2 * np.square(positions_m).sum(axis=-1))
         return stds
 
     def meet(self, origins_m: FloatArray, rays: FloatArray) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
@@ -202,18 +202,18 @@ class RoadEstimator:
         met_share = np.where(meets, 1 / (1 + met_variances / np.square(samples.depth_stds)), 0.0)
         scales = np.where(samples.is_vehicle, plane.vehicle_scale, 1.0)
         depths_m = np.exp(met_share * np.log(met_m) + (1 - met_share) * np.log(scales * samples.depths_m))
-        places_m = origins_m[:, :2] + depths_m[:, None] * rays[:, :2]
+        positions_m = origins_m[:, :2] + depths_m[:, None] * rays[:, :2]
         by_size_m = origins_m + samples.depths_m[:, None] * rays
         misses_m = by_size_m[:, 2] - plane.heights_m(by_size_m[:, :2])
-        above_m = np.maximum(origins_m[:, 2] - plane.heights_m(places_m), MIN_DROP_M)
+        above_m = np.maximum(origins_m[:, 2] - plane.heights_m(positions_m), MIN_DROP_M)
         variances = (
             np.square(above_m * samples.depth_stds)
             + np.square(samples.depths_m * samples.ray_stds)
-            + plane.unevenness**2 * np.square(places_m).sum(axis=1)
+            + plane.unevenness**2 * np.square(positions_m).sum(axis=1)
         )
-        design = np.column_stack([_design(places_m), np.where(samples.is_vehicle, above_m, 0.0)])
-        return design, plane.heights_m(places_m) + misses_m, variances
+        design = np.column_stack([_design(positions_m), np.where(samples.is_vehicle, above_m, 0.0)])
+        return design, plane.heights_m(positions_m) + misses_m, variances
 
 
-def _design(places_m: FloatArray) -> FloatArray:
-    return np.concatenate([np.ones((*places_m.shape[:-1], 1)), places_m], axis=-1)
+def _design(positions_m: FloatArray) -> FloatArray:
+    return np.concatenate([np.ones((*positions_m.shape[:-1], 1)), positions_m], axis=-1)

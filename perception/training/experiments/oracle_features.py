@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 
 from perception.arrays import FloatArray
 from perception.errors import UsageError
-from perception.forecasting.features.ground_motion import CAR_PLACE, PLACE
+from perception.forecasting.features.ground_motion import CAR_XY, XY
 from perception.forecasting.track_dataset import TrackSet
 from perception.geometry.rotation import unit_vectors
 from perception.sources.files.csv_tables import read_csv
@@ -46,7 +46,7 @@ def oracle_features(tracks: TrackSet, drive: Path) -> FloatArray:
     same = away_m < _SAME_M
     matched, rows = matched[same], rows[same]
     now = tracks.observations[matched]
-    sight = now[:, PLACE] - now[:, CAR_PLACE]
+    sight = now[:, XY] - now[:, CAR_XY]
     facing_rad = table.numbers("yaw")[rows] - np.arctan2(sight[:, 1], sight[:, 0])
     indicators = np.array(table.columns["indicator"])[rows]
     lamps = [table.numbers("brake")[rows], indicators == "left", indicators == "right"]

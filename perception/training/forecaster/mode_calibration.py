@@ -17,7 +17,7 @@ from scipy.optimize import minimize
 from torch import Tensor
 
 from perception.forecasting.batch_prediction import predict_windows
-from perception.forecasting.track_dataset import PLACE, Grid, Windows
+from perception.forecasting.track_dataset import XY, Grid, Windows
 from perception.forecasting.trajectory_gru import TrajectoryGRU
 from perception.training.forecaster.loss import masked_mean
 
@@ -80,7 +80,7 @@ def _best_modes(model: TrajectoryGRU, windows: Sequence[Windows], times_s: Tenso
         known = batch.known.float()
         is_known = known.sum(dim=1) > 0
         futures, _ = predict_windows(model, batch, times_s)
-        errors = (futures.means - batch.futures[:, None])[..., PLACE].norm(dim=-1)
+        errors = (futures.means - batch.futures[:, None])[..., XY].norm(dim=-1)
         logs = futures.log_probabilities[is_known].double()
         logit_gaps.append(logs[:, :1] - logs[:, 1:])
         best_modes.append(masked_mean(errors, known[:, None])[is_known].argmin(dim=1))

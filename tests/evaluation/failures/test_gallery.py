@@ -43,7 +43,7 @@ def album_of(
     return make_gallery(frames(("front", 123)), failures, truth=truth, detections=detections, score_threshold=0.25)
 
 
-def test_names_tell_severity_class_score_and_place() -> None:
+def test_names_tell_severity_class_score_and_location() -> None:
     truth = table([(123, 7, BOX)])
     alarm = table([(123, -1, (90, 20, 120, 60))], labels=2, scores=0.87)
     gallery = album_of(truth, alarm, truth=truth, detections=alarm)

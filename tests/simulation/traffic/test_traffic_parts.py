@@ -127,7 +127,7 @@ def test_a_shift_aside_becomes_a_way_that_can_be_walked() -> None:
     assert abs(ways_m[-1][1] - 1.0) < 0.02
 
 
-def test_who_is_set_to_another_place_has_not_travelled_there() -> None:
+def test_who_is_set_to_another_position_has_not_travelled_there() -> None:
     bodies = Bodies(np.array([CAR]), np.array([4.0]), STEP_S)
     bodies.advance(snapshot([[0.0, 0.0]], [0.0], 5.0))
     moved = bodies.advance(snapshot([[100.0, 50.0]], [np.pi], 5.0))

@@ -294,9 +294,9 @@ def test_the_order_of_detections_only_changes_the_names(seed: int) -> None:
         order = rng.permutation(len(seen))
         tracks, others = plain.update([found], ns(k / 5)), shuffled.update([found[order]], ns(k / 5))
         assert len(tracks) == len(others)
-        by_place = np.lexsort(tracks.means[:, :2].T), np.lexsort(others.means[:, :2].T)
-        np.testing.assert_allclose(tracks.means[by_place[0]], others.means[by_place[1]], atol=1e-9)
-        for name, other in zip(tracks.ids[by_place[0]].tolist(), others.ids[by_place[1]].tolist(), strict=True):
+        by_position = np.lexsort(tracks.means[:, :2].T), np.lexsort(others.means[:, :2].T)
+        np.testing.assert_allclose(tracks.means[by_position[0]], others.means[by_position[1]], atol=1e-9)
+        for name, other in zip(tracks.ids[by_position[0]].tolist(), others.ids[by_position[1]].tolist(), strict=True):
             assert name_of.setdefault(name, other) == other
 
 
