@@ -65,7 +65,7 @@ def test_bad_json_is_refused_with_the_reason(tmp_path: Path, content: str | byte
 
 
 @pytest.mark.parametrize("read", [read_yaml, read_json])
-def test_a_missing_file_and_a_folder_are_told(read: object, tmp_path: Path) -> None:
+def test_a_missing_file_and_a_folder_are_reported(read: object, tmp_path: Path) -> None:
     assert callable(read)
     for path in (tmp_path / "none.yaml", tmp_path):
         with pytest.raises(UsageError, match=rf"{path}: cannot be read \("):

@@ -23,9 +23,9 @@ SplitName = Literal["train", "val", "test"]
 class Split:
     """Targets (w,) of a benchmark: each is a window that ends at row ``ends[i]`` of the ``tracks``.
 
-    At most ``history`` observations are read. ``groups`` (w,) says which targets belong together (a video, a scene):
+    At most ``history`` observations are read. ``groups`` (w,) states which targets belong together (a video, a scene):
     those are drawn as one where an interval is asked for. ``units`` (w, D) turns positions into the unit of the errors.
-    ``scenes`` (w,) says where each was filmed; None where that is its group.
+    ``scenes`` (w,) states where each was filmed; None where that is its group.
     """
 
     tracks: TrackSet

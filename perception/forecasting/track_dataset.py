@@ -19,7 +19,7 @@ from torch import Tensor
 from perception.arrays import FloatArray, IntArray
 
 XY = slice(0, 2)
-"""The columns of an observation, in either reference frame, that say where the object is."""
+"""The columns of an observation, in either reference frame, that hold the object's position."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ class TrackSet:
         together: bool,
         weights: FloatArray | None = None,
     ) -> IntArray:
-        """About ``count`` of the ``ends``, each as often as any other, or as its weight (n,) says.
+        """About ``count`` of the ``ends``, each as often as any other, or by its weight (n,).
 
         With ``together`` those of few instants, for they are one another's neighbours: instants are drawn, so that one
         row comes as often in a crowd as alone.

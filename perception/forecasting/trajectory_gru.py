@@ -185,7 +185,7 @@ class TrajectoryGRU(nn.Module):
 
     @staticmethod
     def log_probabilities(logit_gaps: Tensor, correction: Tensor) -> Tensor:
-        """(N, K), sorted: ``logit_gaps`` (N, K - 1) say how far each logit is below the first's, ``correction`` is
+        """(N, K), sorted: ``logit_gaps`` (N, K - 1) state how far each logit is below the first's, ``correction`` is
         ``mode_correction``."""
         lower = -logit_gaps * (-correction[0]).exp() - correction[1]
         return nn.functional.pad(lower, (1, 0)).log_softmax(dim=-1)
@@ -196,7 +196,7 @@ class TrajectoryGRU(nn.Module):
 
 
 def motion_of(reference_frame: ReferenceFrame) -> Motion:
-    """What tracks of this frame say about motion."""
+    """The motion that tracks of this frame contain."""
     return GroundMotion() if reference_frame == "ground" else ImageMotion()
 
 

@@ -9,7 +9,7 @@
 | ``timing.json`` | milliseconds of each stage at each instant |
 
 In the ground frame ``tracks.txt`` has a line for each camera that sees a track, the state of a forecast is x, y in
-the world in metres, and each of its tracks also tells ``position_m``, ``heading_rad`` and ``axis_rad``.
+the world in metres, and each of its tracks also has ``position_m``, ``heading_rad`` and ``axis_rad``.
 
 Frames of tracks and detections are those of their camera's own stream (``Frame.index``), which ground truth counts
 too; the index of a line of forecasts is that of the instant (``FrameSet.index``). Classes count in the order of
@@ -194,7 +194,7 @@ def detection_records(detections: Detections, index: int) -> bytes:
 
 
 def _ground_columns(tracks: Tracks) -> dict[str, list[Any]]:
-    """What a line of forecasts tells of each track in the ground frame only."""
+    """What a line of forecasts holds of each track in the ground frame only."""
     if tracks.reference_frame != "ground":
         return {}
     positions = np.round(tracks.positions.astype(np.float64), _STATE_DECIMALS["ground"]) + 0.0

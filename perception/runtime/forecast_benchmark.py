@@ -124,7 +124,7 @@ def _trained(name: str, benchmark: Benchmark) -> list[Trained]:
             )
         if horizon_s < benchmark.horizon_s - 1e-6:
             raise UsageError(
-                f"{path}: looks {horizon_s:g} s ahead, but {benchmark.name} asks {benchmark.horizon_s:g} s."
+                f"{path}: forecasts {horizon_s:g} s ahead, but {benchmark.name} needs {benchmark.horizon_s:g} s."
             )
         folds = (origin.get("fold", ""),) if origin.get("benchmark") == benchmark.name else benchmark.folds
         if any(fold not in benchmark.folds for fold in folds):

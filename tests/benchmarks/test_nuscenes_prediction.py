@@ -53,7 +53,7 @@ def test_every_eighth_training_scene_is_for_choosing(path):
     assert len(train) == (20 - 6) * 2 + (17 - 6) * 2
 
 
-def test_an_instant_without_the_recording_car_says_so(path):
+def test_an_instant_without_the_recording_car_reports_it(path):
     with np.load(path) as content:
         table = dict(content)
     kept = ~((table["id"] == 99) & (table["frame"] == 2))

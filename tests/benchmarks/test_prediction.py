@@ -142,7 +142,7 @@ def test_batches_do_not_change_the_answers(kitti, monkeypatch):
                 np.testing.assert_allclose(getattr(after, name), column, atol=1e-4, err_msg=name)
 
 
-def test_what_is_predicted_is_what_the_network_says(kitti):
+def test_what_is_predicted_is_what_the_network_predicts(kitti):
     benchmark, split = kitti
     model = _model()
     found = predict(model, split, benchmark, neighbours=False)
@@ -158,7 +158,7 @@ def test_what_is_predicted_is_what_the_network_says(kitti):
     np.testing.assert_allclose(found.calibration_samples.log_densities, samples.log_densities, rtol=1e-3, atol=1e-3)
 
 
-def test_neighbours_are_heard_only_where_that_is_asked(kitti):
+def test_interactions_are_used_only_where_that_is_asked(kitti):
     benchmark, split = kitti
     for size, is_heard in ((4, True), (0, False)):
         model = _model(interaction_dim=size)

@@ -66,7 +66,7 @@ def test_bad_options_are_named(command: Command, arguments: tuple[str, ...], wor
     assert not Path("measured").exists()
 
 
-def test_peers_of_one_name_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_peers_of_one_name_are_distinguished(monkeypatch: pytest.MonkeyPatch) -> None:
     class Peer:
         name = "roadnet"
 

@@ -64,7 +64,7 @@ def test_an_empty_folder_is_named(command: Command, tmp_path, name):
         (["jaad", "--source", "."], "--output"),
     ],
 )
-def test_wrong_use_is_said(command: Command, arguments, named):
+def test_wrong_use_is_reported(command: Command, arguments, named):
     ran = command("convert", *arguments)
     assert ran.code == 2
     assert named in ran.sentence

@@ -70,7 +70,7 @@ def test_a_part_of_a_recording_is_compared_with_that_part_of_the_truth(
 
 
 @pytest.mark.parametrize("use", ["evaluate", "demo"])
-def test_a_fault_in_what_is_known_of_objects_is_told_before_the_run(
+def test_a_fault_in_what_is_known_of_objects_is_reported_before_the_run(
     boxes_command: Command, street_recording: Path, use: str
 ) -> None:
     header = "timestamp_ns,id,class,x,y,z,length,width,height,yaw,speed_mps"
@@ -164,7 +164,7 @@ def test_a_surround_view_is_one_batch_with_its_own_spellings(boxes_command: Comm
     assert lowest["overall"]["ignored_truth_count"] == 2
 
 
-def test_a_true_box_that_is_none_is_said(boxes_command: Command, tmp_path: Path) -> None:
+def test_a_true_box_that_is_none_is_reported(boxes_command: Command, tmp_path: Path) -> None:
     content = json.loads((path := coco_file(tmp_path)).read_text())
     for wrong in (float("nan"), -5):
         content["annotations"][0]["bbox"][2] = wrong

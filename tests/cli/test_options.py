@@ -116,7 +116,7 @@ def test_quiet_leaves_the_path_alone(command: Command, boxes_command: Command, s
     assert refused.err.startswith("Error: ")
 
 
-def test_verbose_tells_what_the_library_does(boxes_command: Command, street: Path) -> None:
+def test_verbose_logs_what_the_library_does(boxes_command: Command, street: Path) -> None:
     ran = boxes_command("demo", "--source", street, "--verbose")
     assert ran.code == 0
     assert re.search(r"^INFO perception\.pipeline\.inputs: opened street: cameras street, ", ran.err, re.M)

@@ -173,7 +173,7 @@ def test_nearest_neighbours_against_brute_force_with_coinciding_positions(positi
     np.testing.assert_allclose(apart, _brute_force(xy, groups, count) if len(xy) else found)
 
 
-def test_twenty_objects_at_one_position_hear_others_and_not_themselves():
+def test_twenty_objects_at_one_position_interact_with_others_and_not_themselves():
     found = nearest_neighbours(np.zeros((20, 2)))
     assert found.shape == (20, 8)
     assert (found >= 0).all()

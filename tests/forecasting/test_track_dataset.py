@@ -108,7 +108,7 @@ def test_neighbours_against_brute_force(seed):
         np.testing.assert_allclose(positions, tracks.observations[expected[index][expected[index] >= 0]], rtol=1e-6)
 
 
-def test_extra_windows_are_heard_but_know_no_future_and_hear_nobody(crowd):
+def test_extra_windows_are_neighbours_but_know_no_future_and_have_no_neighbours(crowd):
     alone, heard = (windows_at(crowd, np.array([3]), length=3, neighbours=count) for count in (0, 2))
     assert len(alone.labels) == 1
     assert heard.neighbours.tolist() == [[1, -1], [-1, -1]]

@@ -80,7 +80,7 @@ def make_scene(
 
 
 def make_camera(name: str, yaw_deg: float, *, size_px: tuple[int, int] = (640, 360), fov_deg: float = 70.0) -> Camera:
-    """A level camera 1.5 m above the vehicle's origin that looks ``yaw_deg`` to the left of ahead."""
+    """A level camera 1.5 m above the vehicle's origin that appearance_seeds ``yaw_deg`` to the left of ahead."""
     yaw = np.radians(yaw_deg)
     forward, right = np.array([np.cos(yaw), np.sin(yaw), 0]), np.array([np.sin(yaw), -np.cos(yaw), 0])
     pose = np.eye(4)

@@ -41,7 +41,7 @@ _OXTS_COLUMNS = ("latitude", "longitude", "altitude", "roll", "pitch", "yaw")
 
 
 @dataclass
-class _Tracks:
+class _DriveTracks:
     """Tracks of all drives so far: positions (n, 2) in metres, and of each its drive, first step and class."""
 
     positions_m: list[FloatArray] = field(default_factory=list)
@@ -70,7 +70,7 @@ def convert_kitti(source: Path, advance: Advance) -> Converted:
             "tracklets of this day."
         )
     velo_from_imu = _calibration(day / _CALIBRATION)
-    tracks = _Tracks()
+    tracks = _DriveTracks()
     for number, (drive, path) in enumerate(found.items()):
         _add_drive(tracks, path, drive, velo_from_imu)
         advance(number + 1, len(found))
@@ -91,7 +91,7 @@ def convert_kitti(source: Path, advance: Advance) -> Converted:
     return Converted(columns, tuple(notes))
 
 
-def _add_drive(tracks: _Tracks, path: Path, drive: int, velo_from_imu: FloatArray) -> None:
+def _add_drive(tracks: _DriveTracks, path: Path, drive: int, velo_from_imu: FloatArray) -> None:
     imu_poses = _poses(path / "oxts" / "data", velo_from_imu)
     velo_poses = imu_poses @ inverse_rigid(velo_from_imu)
     tracks.add(_from_above(imu_poses[:, :3, 3]), drive=drive, start=0, label=CLASSES.index("Car"))

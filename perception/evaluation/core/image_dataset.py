@@ -97,12 +97,12 @@ class _BoxRows:
 
     def notes(self) -> tuple[str, ...]:
         others = ", ".join(f"{count} {name}" for name, count in self.other_classes.most_common())
-        said = (
+        counted = (
             (len(self.other_classes), f"True boxes of classes that are no road users here were left out: {others}."),
             (self.crowds, f"{self.crowds} boxes around crowds were left out; their class is incomplete there."),
             (self.unlabelled, f"{self.unlabelled} images without labels were left out."),
         )
-        return tuple(text for count, text in said if count)
+        return tuple(text for count, text in counted if count)
 
 
 def read_image_dataset(paths: Iterable[Path], *, riders: Literal["labelled", "joined"] = "labelled") -> ImageDataset:

@@ -1,4 +1,4 @@
-"""How far true objects are from the recording car, where the truth or the calibration tells."""
+"""How far true objects are from the recording car, where the truth or the calibration gives it."""
 
 from __future__ import annotations
 

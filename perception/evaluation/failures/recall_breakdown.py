@@ -106,7 +106,7 @@ class RecallBin:
 @dataclass(frozen=True)
 class RecallBreakdown:
     """``factors`` has the bins that hold objects, for each factor that is known of any: class, height, distance,
-    visible, border, light. ``grouping`` says whether a vehicle may be found as any vehicle."""
+    visible, border, light. ``grouping`` states whether a vehicle may be found as any vehicle."""
 
     grouping: GroupingChoice
     score_threshold: float

@@ -62,8 +62,8 @@ class MotionState(NamedTuple):
 class Motion(Protocol):
     """One reference frame: O numbers observed of a track, what of them the network reads, D coordinates of a future.
 
-    ``input_size`` counts what ``advance`` tells the network, ``dimensions`` is D, ``candidates`` C counts the past
-    velocities that a future may continue, ``relation_size`` R what ``relate`` tells of a neighbour.
+    ``input_size`` counts what ``advance`` gives the network, ``dimensions`` is D, ``candidates`` C counts the past
+    velocities that a future may continue, ``relation_size`` R what ``relate`` gives of a neighbour.
     """
 
     @property

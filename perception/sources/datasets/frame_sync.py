@@ -84,7 +84,7 @@ def check_images(shots: Sequence[Shot], *, listed_in: Path) -> None:
 
 
 def _unposed(shots: Sequence[Shot], listed_in: Path) -> list[str]:
-    """What to say of instants without a pose, where others have one."""
+    """The note on instants without a pose, where others have one."""
     posed = {shot.instant for shot in shots if shot.world_from_vehicle is not None}
     lacking = sorted({shot.instant for shot in shots} - posed)
     if not posed or not lacking:

@@ -1,7 +1,7 @@
 """Where the road lies: a plane under the car, which what is seen corrects.
 
 A rig states the height of the road; the car pitches, roads rise and fall, calibrations err. A road user of usual
-height stands at a distance that its box's height tells; the ray through its foot is on the road there, so each one
+height stands at a distance that its box's height gives; the ray through its foot is on the road there, so each one
 is a measurement of the road's height at one position. Many of them, weighed against outliers, give the plane.
 
 Most roads have no slope against the car, and what is seen errs together: always a little to one side, which reads as
@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
 from perception.arrays import FloatArray, StructOfArrays
 
 MIN_DEPTH_M, MAX_DEPTH_M = 0.5, 200.0
-"""Nearer than this a camera sees no whole object; farther away a box says nothing of the distance."""
+"""Nearer than this a camera sees no whole object; farther away a box measures no distance."""
 
 MIN_DROP_M = 0.3
 """A camera is taken to be at least this high above the road where something is divided by its height."""
@@ -72,7 +72,7 @@ class RoadPlane:
     """The road in the vehicle's axes: ``z = height + slope_x * x + slope_y * y``.
 
     ``coefficients`` (3,) are these three, metres and metres per metre, ``covariance`` (3, 3) their uncertainty,
-    ``unevenness`` how far a position strays from the plane, in metres per metre of distance. ``vehicle_scale`` tells
+    ``unevenness`` how far a position strays from the plane, in metres per metre of distance. ``vehicle_scale`` states
     how much larger than usual the cars, trucks and buses on it are.
     """
 
@@ -109,8 +109,8 @@ class RoadPlane:
 class RoadSamples(StructOfArrays):
     """Feet of road users: rays ``rays`` (N, 3), per metre of depth, from ``origins_m`` (N, 3) reach the road.
 
-    At ``depths_m`` (N,), says the usual height, with a spread of the logarithm of ``depth_stds`` (N,); the ray's own
-    height errs by ``ray_stds`` (N,) per metre of depth. ``is_vehicle`` (N,) tells whose sizes stray together.
+    At ``depths_m`` (N,), by the usual height, with a spread of the logarithm of ``depth_stds`` (N,); the ray's own
+    height errs by ``ray_stds`` (N,) per metre of depth. ``is_vehicle`` (N,) marks whose sizes stray together.
     """
 
     origins_m: FloatArray

@@ -203,7 +203,7 @@ class GroundTracker(TrackerBase[GroundSettings, GroundTrackState]):
         return owners
 
     def _spawned(self, observed: GroundObservations, now: _GroundInstant) -> GroundTrackState:
-        """Tentative tracks at the observations; their guessed headings first tell where the centres are."""
+        """Tentative tracks at the observations; their guessed headings first give the centres."""
         motion = self._settings.motion
         spawned = GroundTrackState.spawned(
             observed,

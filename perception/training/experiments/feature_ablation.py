@@ -1,8 +1,8 @@
 """Feature ablation: the forecaster without a CNN's feature, with RoadNet's, and with one trained jointly with it.
 
 In the last case the loss of the forecast flows back through time, through the GRU, into the convolutions that make the
-embedding: the network may say what the future depends on, instead of what tells one object from another. How far that
-could lead at best is measured, too: with oracle features, the lamps and the heading that the simulator knows.
+embedding: the network may encode what the future depends on, instead of what distinguishes one object from another. How
+far that could lead at best is measured, too: with oracle features, the lamps and the heading that the simulator knows.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Oracle features: what the simulator knows of an object that a picture shows and a track does not, lamps and heading.
 
-In place of a CNN's features they say how much any feature could help at most.
+In place of a CNN's features they show how much any feature could help at most.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _SAME_M = 0.3
 def oracle_features(tracks: TrackSet, drive: Path) -> FloatArray:
     """(M, 5): ``ORACLE_FEATURES`` of the true object of each row of ``tracks``, zeros where there is none.
 
-    Raises ``UsageError`` where the drive does not say what lamps are lit.
+    Raises ``UsageError`` where the drive does not record what lamps are lit.
     """
     table = read_csv(drive / "objects3d.csv", required=_NEEDED)
     nanoseconds = table.integers("timestamp_ns")

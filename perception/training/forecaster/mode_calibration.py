@@ -1,8 +1,8 @@
 """Calibrated mode probabilities: a mode of probability 0.3 is the lowest-error mode in 30 of 100 cases.
 
 The loss trains the first mode alone, too, which draws it to the middle of the others: it is the lowest-error mode more
-often than its probability says. Two numbers, fitted after the training on validation data, correct that: a temperature
-(Guo et al. 2017) and a first-mode bias. Both become part of the weights; the order stays.
+often than its probability predicts. Two numbers, fitted after the training on validation data, correct that: a
+temperature (Guo et al. 2017) and a first-mode bias. Both become part of the weights; the order stays.
 """
 
 from __future__ import annotations

@@ -117,5 +117,5 @@ def test_memory_does_not_grow_with_the_run() -> None:
     assert len(online_error._dues) <= 31
 
 
-def test_an_empty_run_says_nothing() -> None:
+def test_an_empty_run_prints_nothing() -> None:
     assert OnlineError().line() == "" and OnlineError().to_json() == {"unit": "", "horizons": []}

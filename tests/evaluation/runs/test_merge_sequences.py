@@ -143,16 +143,16 @@ def test_nothing_of_one_recording_touches_another() -> None:
     assert sorted(pooled.timeline.vehicle_poses) == list(range(100))
 
 
-def test_a_run_on_the_ground_without_truth_there_is_measured_in_the_images_and_says_so() -> None:
+def test_a_run_on_the_ground_without_truth_there_is_measured_in_the_images_and_reports_it() -> None:
     run = drive(1)
     report = evaluate([replace(run, objects=None)])
     assert report.ground is None
     assert report.forecasting == ()
     assert report.tracking[0].overall.hota is not None
-    assert any("does not say where its objects are" in note for note in report.notes)
+    assert any("does not state where its objects are" in note for note in report.notes)
 
 
-def test_min_visible_is_half_on_the_ground_and_nothing_in_the_image_unless_said() -> None:
+def test_min_visible_is_half_on_the_ground_and_nothing_in_the_image_unless_asked() -> None:
     made = Drive({1: line((0.0, 0.0), (20.0, 0.0)), 2: line((0.0, 0.0), (-20.0, 0.0))}, instants=4)
     truth = made.boxes(visible=lambda instant, identity, camera: 1.0 if identity == 1 else 0.3)
     run = made.evaluated(made.scenes(forecast=straight_on), truth=truth)

@@ -129,7 +129,7 @@ def test_the_direction_is_that_of_motion_and_at_a_stand_the_front():
     assert np.abs(np.diff(slow)).max() < 0.1
 
 
-def test_the_network_is_told_where_the_car_is_and_how_it_moves():
+def test_the_network_knows_where_the_car_is_and_how_it_moves():
     """The object stands and faces north; the car drives east at 10 m/s, 20 m before it."""
     instants = [
         (time, make_ground_tracks(np.zeros((1, 2)), [1], headings_rad=np.array([np.pi / 2])), pose(10 * time, 20.0))

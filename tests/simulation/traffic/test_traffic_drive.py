@@ -85,13 +85,13 @@ def test_nobody_appears_or_vanishes_and_all_classes_are_there(states: list[World
     users = states[0].road_users
     assert len(np.unique(users.ids)) == len(users)
     assert set(users.labels) == set(range(len(CLASSES)))
-    assert users.looks.dtype == np.uint32
+    assert users.appearance_seeds.dtype == np.uint32
     for state in states:
-        for name in ("ids", "labels", "bodies", "looks", "sizes_lwh_m"):
+        for name in ("ids", "labels", "bodies", "appearance_seeds", "sizes_lwh_m"):
             np.testing.assert_array_equal(getattr(state.road_users, name), getattr(users, name))
 
 
-def test_columns_have_the_shapes_that_the_contract_says(states: list[WorldState], town: Town) -> None:
+def test_columns_have_the_shapes_of_the_contract(states: list[WorldState], town: Town) -> None:
     for state in states[::10]:
         users = state.road_users
         count = len(users)
@@ -199,7 +199,7 @@ def test_another_seed_is_another_town_and_its_states_are_read_once(states: list[
         with pytest.raises(UsageError, match="read once"):
             next(other.states())
     assert len(first.road_users) != len(states[0].road_users) or not np.array_equal(
-        first.road_users.looks, states[0].road_users.looks
+        first.road_users.appearance_seeds, states[0].road_users.appearance_seeds
     )
 
 

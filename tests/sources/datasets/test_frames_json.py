@@ -239,7 +239,7 @@ def test_a_camera_twice_in_an_instant_is_refused(tmp_path: Path) -> None:
         open_source([folder])
 
 
-def test_an_instant_without_a_pose_is_told(tmp_path: Path) -> None:
+def test_an_instant_without_a_pose_is_reported(tmp_path: Path) -> None:
     value = content()
     for frame in value["frames"]:
         frame["world_from_vehicle"] = np.eye(4).tolist()

@@ -86,7 +86,7 @@ def test_objects_stand_where_they_are_and_ids_count_from_one() -> None:
     np.testing.assert_array_equal(tracks.image_sizes_px, [[640, 360]] * 3)
 
 
-def test_an_object_that_two_cameras_see_is_one_and_both_sightings_are_told() -> None:
+def test_an_object_that_two_cameras_see_is_one_and_both_sightings_are_reported() -> None:
     angle = np.radians(27.5)
     traffic = Traffic.of([(PEDESTRIAN, 1.5 + 14 * np.cos(angle), 14 * np.sin(angle), 0, 0)])
     run = drive(traffic, seconds=1.0)

@@ -124,7 +124,7 @@ def test_a_car_that_leaves_its_own_box_between_frames_keeps_its_id() -> None:
 
 
 @pytest.mark.parametrize(("rate_fps", "frames"), [(30, 4), (5, 2), (1.25, 1)])
-def test_confirmation_takes_as_long_as_the_settings_say(rate_fps: float, frames: int) -> None:
+def test_confirmation_takes_as_long_as_the_settings_state(rate_fps: float, frames: int) -> None:
     tracker = ImageTracker()
     tracker.update([detect([])], 0)
     seen = [len(tracker.update([detect([(200, 100)])], ns(k / rate_fps))) for k in range(1, 7)]

@@ -150,7 +150,7 @@ def test_a_teacher_is_not_asked_where_its_answers_do_not_count():
     torch.testing.assert_close(detection_loss(output, first).teacher, alone)
 
 
-def test_a_teacher_is_not_heard_about_what_was_pasted():
+def test_a_teacher_is_ignored_about_what_was_pasted():
     output = _output()
     scores = torch.zeros(2, len(output.points_xy), 6)
     scores[:, 0, 0] = 0.9

@@ -245,8 +245,8 @@ class GroundDataModule:
 def _augment(windows: Windows, rng: np.random.Generator, mirror_share: float, feature_dropout: float) -> Windows:
     """Mirror a share of the windows, add noise to a third, change some classes, drop the features or the car of some.
 
-    With neighbours, all windows of the batch are mirrored or none. Mirrored ones lose their features, which tell left
-    from right: an indicator, a heading.
+    With neighbours, all windows of the batch are mirrored or none. Mirrored ones lose their features, which distinguish
+    left from right: an indicator, a heading.
     """
     count = len(windows.labels)
     seen = windows.observations.numpy().copy()

@@ -180,7 +180,7 @@ def test_it_learns_to_beat_constant_velocity(drives, tmp_path):
     assert last["drives FDE 3 s"] < last["drives CV 3 s"]
 
 
-def test_nothing_to_learn_from_or_to_choose_by_is_said(drives):
+def test_nothing_to_learn_from_or_to_choose_by_is_reported(drives):
     empty = GroundDataModule(GroundDataConfig(), BatchConfig(4, 0, LossWeights()))
     assert not empty.has_data and empty.with_recordings(drives).has_data
     with pytest.raises(UsageError, match="traffic"):

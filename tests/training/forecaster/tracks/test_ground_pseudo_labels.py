@@ -74,7 +74,7 @@ def test_a_share_is_the_beginning_and_too_little_teaches_nothing(drive):
 @pytest.mark.parametrize(
     ("missing", "word"), [({"is_calibrated": False}, "calibrated"), ({"has_poses": False}, "pose")]
 )
-def test_what_a_drive_lacks_is_said(tmp_path, missing, word):
+def test_what_a_drive_lacks_is_reported(tmp_path, missing, word):
     with pytest.raises(UsageError, match=word):
         detect_drive(write_crossing(tmp_path / "drive", **missing), KnowingDetector())
 
