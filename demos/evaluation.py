@@ -11,12 +11,14 @@ from perception.evaluation import print_report
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("recording", help="a folder with frames and ground truth")
+    parser.add_argument("--detector", default="auto", help="auto, roadnet, a file, or module:factory")
     parser.add_argument("--forecaster", default="auto", help="auto, constant-velocity or a weights file")
     options = parser.parse_args()
 
     try:
         rig = open_source([options.recording]).rig
-        pipeline = build_pipeline(RunConfig(forecaster=options.forecaster, conf=0.01), rig=rig).pipeline
+        config = RunConfig(detector=options.detector, forecaster=options.forecaster, conf=0.01)
+        pipeline = build_pipeline(config, rig=rig).pipeline
         report = evaluate_pipeline(pipeline, options.recording)
     except UsageError as error:  # such as a recording without ground truth
         raise SystemExit(str(error)) from error

@@ -10,10 +10,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("video", help="a video file, an image folder or a recording")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda:0")
+    parser.add_argument("--detector", default="auto", help="auto, roadnet, a file, or module:factory")
     parser.add_argument("--forecaster", default="auto", help="auto, constant-velocity or a weights file")
     options = parser.parse_args()
 
-    pipeline = build_pipeline(RunConfig(device=options.device, forecaster=options.forecaster)).pipeline
+    config = RunConfig(device=options.device, detector=options.detector, forecaster=options.forecaster)
+    pipeline = build_pipeline(config).pipeline
     for scene in pipeline.run(open_source([options.video])):
         print(f"{scene.timestamp_ns / 1e9:.2f} s: {len(scene.tracks)} objects")
         horizon_s = scene.forecasts.means.shape[2] * scene.forecasts.dt_s

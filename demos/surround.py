@@ -23,11 +23,11 @@ def main() -> None:
         raise SystemExit(f"{options.recording}: its cameras are not calibrated")
     pipeline = build_pipeline(RunConfig(), rig=source.rig).pipeline
     for scene in islice(pipeline.run(source), options.instants):
-        tell(scene)
+        describe(scene)
 
 
-def tell(scene: Scene) -> None:
-    """Print where the five nearest objects are, as the driver would say it, and how far each will move."""
+def describe(scene: Scene) -> None:
+    """Print where the five nearest objects are, as seen from the driver's seat, and how far each will move."""
     world_from_vehicle = scene.frame_set.world_from_vehicle
     vehicle_from_world = np.eye(4) if world_from_vehicle is None else inverse_rigid(world_from_vehicle)
     centres_m = scene.tracks.positions

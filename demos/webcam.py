@@ -9,10 +9,11 @@ from perception.visualization import TrackHistory, Window, draw_scene
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("camera", nargs="?", default="0", help="a webcam's number or an address")
+    parser.add_argument("--detector", default="auto", help="auto, roadnet, a file, or module:factory")
     parser.add_argument("--forecaster", default="auto", help="auto, constant-velocity or a weights file")
     options = parser.parse_args()
 
-    pipeline = build_pipeline(RunConfig(forecaster=options.forecaster, imgsz=416)).pipeline
+    pipeline = build_pipeline(RunConfig(detector=options.detector, forecaster=options.forecaster, imgsz=416)).pipeline
     source = open_source([options.camera], newest_only=True)
     window, reason = Window.open("perception")
     history = TrackHistory()

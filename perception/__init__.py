@@ -104,7 +104,7 @@ def __dir__() -> list[str]:
 
 
 def _version() -> str:
-    """What pyproject.toml says, as the installation keeps it."""
+    """The version in pyproject.toml, as the installation keeps it."""
     from importlib.metadata import PackageNotFoundError, version
 
     try:

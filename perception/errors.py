@@ -28,7 +28,7 @@ def without_credentials(text: str) -> str:
 class PerceptionError(Exception):
     """A run failed for a reason outside the program. ``exit_code`` is what the command returns.
 
-    ``message`` says what is wrong and what to do about it. ``field`` is the parameter or the configuration's key that
+    ``message`` states what is wrong and what to do about it. ``field`` is the parameter or the configuration's key that
     it is about and ``value`` what was given for it, where there are such; an error about a file begins with its path
     instead.
     """
@@ -42,7 +42,7 @@ class PerceptionError(Exception):
         self.value = value
 
     def described(self, name_of: Callable[[str], str]) -> str:
-        """The whole sentence, each field called as ``name_of`` says; credentials are taken out."""
+        """The whole sentence, each field called as ``name_of`` returns; credentials are taken out."""
         text = _FIELD.sub(lambda match: name_of(match[1]), self.message)
         if self.field is not None:
             value = "" if self.value is None else f" {_shown(self.value)}"

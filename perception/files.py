@@ -7,19 +7,57 @@ import json
 import logging
 import os
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, TypeVar
 
 import yaml
 
 from perception.errors import PerceptionError, UsageError
 
+Closed = TypeVar("Closed", bound="ClosedAtExit")
+
 MAX_ALIASED_VALUES = 100_000
 """What the aliases of a YAML file may add to the values that are written in it: ten short lines can make billions."""
 
 _LOG = logging.getLogger(__name__)
+
+
+def cannot_write(path: Path, error: Exception) -> PerceptionError:
+    """What to raise for an ``error`` while ``path`` is written."""
+    return PerceptionError(f"{path}: cannot be written ({getattr(error, 'strerror', None) or error}).")
+
+
+def exists_already(path: Path) -> PerceptionError:
+    """What to raise where ``path`` would have to be overwritten."""
+    return PerceptionError(f"{path}: exists already and is not overwritten; choose another `output`.")
+
+
+class ClosedAtExit(ABC):
+    """A writer that is closed where its ``with`` block ends.
+
+    An error that ends the block is raised, and not the ``PerceptionError`` of closing after it.
+    """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Finish the file; safe to call twice. Raises ``PerceptionError`` when it cannot be written."""
+
+    def __enter__(self: Closed) -> Closed:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self.close()
+        except PerceptionError:
+            # The first error explains more than that the file could not be finished either.
+            if error is None:
+                raise
 
 
 @contextmanager
@@ -33,7 +71,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
         os.close(handle)
     except OSError as error:
-        raise PerceptionError(f"{path}: cannot be written ({error.strerror}).") from error
+        raise cannot_write(path, error) from error
     temporary = Path(name)
     try:
         yield temporary
@@ -41,7 +79,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
         temporary.replace(path)
         _LOG.debug("wrote %s", path)
     except OSError as error:
-        raise PerceptionError(f"{path}: cannot be written ({error.strerror or error}).") from error
+        raise cannot_write(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
 

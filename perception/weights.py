@@ -1,4 +1,4 @@
-"""Weights on disk: safetensors that say what they are, each bundled file with a card beside it.
+"""Weights on disk: safetensors that state what they are, each bundled file with a card beside it.
 
 Our own files hold half-precision tensors and, as metadata, ``format`` ("perception.<kind>.v1"), ``config`` (JSON, what
 the network is built from) and further strings such as ``feature_space``. Nothing here ever executes a pickle.
@@ -74,7 +74,7 @@ def _in_fixed_order(content: bytes) -> bytes:
 
 
 def weights_kind(path: Path) -> str:
-    """ "detector" or "forecaster", as the file says itself.
+    """ "detector" or "forecaster", as the file states itself.
 
     Raises ``UsageError`` when the file is missing, damaged, or not ours.
     """
@@ -261,9 +261,11 @@ def _config_of(metadata: Mapping[str, str], path: Path) -> dict[str, Any]:
     try:
         config = parse_json(metadata["config"])
     except (KeyError, ValueError) as error:
-        raise UsageError(f"{path}: does not say how its network is built; save it again with this version.") from error
+        raise UsageError(
+            f"{path}: does not state how its network is built; save it again with this version."
+        ) from error
     if not isinstance(config, dict):
-        raise UsageError(f"{path}: does not say how its network is built; save it again with this version.")
+        raise UsageError(f"{path}: does not state how its network is built; save it again with this version.")
     return config
 
 

@@ -219,6 +219,13 @@ def test_only_the_command_line_prints(path: Path) -> None:
 
 
 @by_path
+def test_only_the_command_line_and_the_report_draw_tables(path: Path) -> None:
+    modules = imported_modules(ast.parse(path.read_text(encoding="utf-8")), module_name(path), is_package=False)
+    draws = any(name.startswith("rich.table") for name in modules)
+    assert not draws or {"cli", "report"} & set(path.relative_to(PACKAGE).parts), f"{path}: draws tables"
+
+
+@by_path
 def test_errors_of_the_library_name_fields_and_no_options(path: Path) -> None:
     lines = options_in_errors(ast.parse(path.read_text(encoding="utf-8")))
     assert not lines or "cli" in path.relative_to(PACKAGE).parts, f"{path}: options in lines {lines}"

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from support.commands import BOXES_OPTIONS
 from support.mjpeg_server import MjpegServer
-from support.moving_boxes import build_boxes, street_image, write_street, write_street_recording
+from support.moving_boxes import street_image, write_street, write_street_recording
 
-import perception.pipeline.build
+import perception
 from perception.cli import run
 
 ROOT = Path(__file__).parents[1]
@@ -23,8 +23,7 @@ Demo = Callable[..., str]
 
 @pytest.fixture
 def demo(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Demo:
-    """Runs a script as a user would, with the detector of red boxes; returns what it printed."""
-    monkeypatch.setattr(perception.pipeline.build, "build_pipeline", build_boxes)
+    """Runs a script as a user would; returns what it printed."""
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
 
@@ -37,7 +36,7 @@ def demo(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_recorded_video(demo: Demo, tmp_path: Path) -> None:
-    out = demo("recorded_video.py", write_street(tmp_path / "street.mp4", frames=8))
+    out = demo("recorded_video.py", write_street(tmp_path / "street.mp4", frames=8), *BOXES_OPTIONS)
     assert out.count(" s: ") == 8
     # The upper box starts at x = 22 px and drives 20 px/s: after 0.7 s and 3 s more it is at 96 px.
     assert "car 1 will be at (9" in out.splitlines()[-2]
@@ -46,13 +45,13 @@ def test_recorded_video(demo: Demo, tmp_path: Path) -> None:
 
 def test_webcam(demo: Demo) -> None:
     with MjpegServer([street_image(number) for number in range(8)], fps=20) as server:
-        out = demo("webcam.py", server.url)
+        out = demo("webcam.py", server.url, *BOXES_OPTIONS)
     assert out.startswith("no window: ")
     assert "2 objects, " in out
 
 
 def test_evaluation(demo: Demo, tmp_path: Path) -> None:
-    out = demo("evaluation.py", write_street_recording(tmp_path / "drive"))
+    out = demo("evaluation.py", write_street_recording(tmp_path / "drive"), *BOXES_OPTIONS)
     assert "Finds 100% of the vehicles" in out
     assert "on ground-truth tracks" in out
 
@@ -80,7 +79,7 @@ def test_training(demo: Demo, tmp_path: Path) -> None:
 
 def test_evaluation_without_ground_truth(demo: Demo, tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="has no ground truth"):
-        demo("evaluation.py", write_street(tmp_path / "street.mp4", frames=3))
+        demo("evaluation.py", write_street(tmp_path / "street.mp4", frames=3), *BOXES_OPTIONS)
 
 
 @pytest.mark.parametrize("name", ["demo", "stream", "evaluate"])
@@ -100,10 +99,11 @@ def test_configurations(
     assert Path(captured.out.splitlines()[-1], "report.json").is_file()
 
 
-def test_a_video_becomes_forecasts_in_few_lines(tmp_path: Path, demo: Demo) -> None:
+def test_a_video_becomes_forecasts_in_few_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lines = (perception.__doc__ or "").split("\n\n", 1)[1].strip().replace("drive.mp4", str(tmp_path / "drive.mp4"))
     assert len(lines.splitlines()) <= 15
     write_street(tmp_path / "drive.mp4", frames=5)
     script = tmp_path / "api.py"
     script.write_text(lines)
     runpy.run_path(str(script))
+    assert len(capsys.readouterr().out.splitlines()) >= 5

@@ -147,7 +147,7 @@ def run_line(line: str, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("line", NOT_HERE)
-def test_commands_that_need_what_is_not_here_say_so(
+def test_commands_that_need_what_is_not_here_report_it(
     line: str, working_folder: Path, weights: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, word = NOT_HERE[line]

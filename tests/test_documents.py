@@ -211,7 +211,7 @@ def test_the_figure_shows_the_folders() -> None:
     assert {name for name in folders if f"| `{name}/` |" not in page} == set()
 
 
-def test_the_version_and_the_authors_are_told_once() -> None:
+def test_the_version_and_the_authors_are_stated_once() -> None:
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     version = re.search(r'^version = "(.*)"$', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)
     assert version is not None

@@ -20,7 +20,7 @@ def test_an_error_about_a_file_has_no_field() -> None:
     assert str(error) == error.described(str.upper) == "a.mp4: no such file."
 
 
-def test_credentials_are_never_told() -> None:
+def test_credentials_are_never_shown() -> None:
     error = PerceptionError("gone: rtsp://me:secret@cam/1.", field="source", value="rtsp://me:secret@cam/1")
     assert "secret" not in str(error) + error.described(str)
 

@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 
 from perception.errors import PerceptionError, UsageError
-from perception.files import MAX_ALIASED_VALUES, atomic_write, parse_json, read_json, read_yaml, write_json
+from perception.files import (
+    MAX_ALIASED_VALUES,
+    ClosedAtExit,
+    atomic_write,
+    parse_json,
+    read_json,
+    read_yaml,
+    write_json,
+)
 
 BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 10)
@@ -57,7 +65,7 @@ def test_bad_json_is_refused_with_the_reason(tmp_path: Path, content: str | byte
 
 
 @pytest.mark.parametrize("read", [read_yaml, read_json])
-def test_a_missing_file_and_a_folder_are_told(read: object, tmp_path: Path) -> None:
+def test_a_missing_file_and_a_folder_are_reported(read: object, tmp_path: Path) -> None:
     assert callable(read)
     for path in (tmp_path / "none.yaml", tmp_path):
         with pytest.raises(UsageError, match=rf"{path}: cannot be read \("):
@@ -98,3 +106,24 @@ def test_a_failed_write_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
     with pytest.raises(PerceptionError, match="cannot be written"), atomic_write(tmp_path / "a.json" / "b"):
         pass
+
+
+class FullDisk(ClosedAtExit):
+    closed = 0
+
+    def close(self) -> None:
+        self.closed += 1
+        raise PerceptionError("the end does not fit")
+
+
+def test_a_writer_that_cannot_be_finished_raises() -> None:
+    with pytest.raises(PerceptionError, match="the end does not fit"), FullDisk():
+        pass
+
+
+def test_the_first_error_is_raised_and_the_writer_closed_all_the_same() -> None:
+    writer = FullDisk()
+    with pytest.raises(KeyboardInterrupt), writer as entered:
+        assert entered is writer
+        raise KeyboardInterrupt
+    assert writer.closed == 1

@@ -191,7 +191,7 @@ def test_no_requirement_is_under_gpl_or_agpl() -> None:
         ("MPL-2.0 AND MIT", False),
     ],
 )
-def test_copyleft_is_told_from_the_rest(licence: str, expected: bool) -> None:
+def test_copyleft_is_separated_from_the_rest(licence: str, expected: bool) -> None:
     assert is_copyleft(licence) is expected
 
 

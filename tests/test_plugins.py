@@ -110,7 +110,7 @@ def test_a_module_of_the_working_folder(tmp_path: Path, monkeypatch: pytest.Monk
         ("not_there", r"cannot be imported \(AttributeError: "),
     ],
 )
-def test_what_is_wrong_with_a_part_is_said(announce: Callable[..., None], factory: str, sentence: str) -> None:
+def test_what_is_wrong_with_a_part_is_reported(announce: Callable[..., None], factory: str, sentence: str) -> None:
     announce("detector.mine", f"{THIS}:{factory}")
     for spec in ("mine", f"{THIS}:{factory}"):
         with pytest.raises(UsageError, match=rf"^detector {spec}: .*{sentence}") as caught:

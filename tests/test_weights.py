@@ -63,7 +63,7 @@ def test_round_trip(tmp_path: Path) -> None:
     assert found.state["counts"].tolist() == [7, 2**40]
 
 
-def test_disk_holds_half_precision_and_says_what_it_is(tmp_path: Path) -> None:
+def test_disk_holds_half_precision_and_states_what_it_is(tmp_path: Path) -> None:
     with safe_open(saved(tmp_path / "w.safetensors"), framework="pt") as stream:
         assert stream.get_tensor("weight").dtype == torch.float16
         assert stream.metadata()["format"] == "perception.detector.v1"
@@ -142,7 +142,7 @@ def test_other_kinds_are_named(tmp_path: Path) -> None:
 def test_a_file_without_its_configuration(tmp_path: Path, config: str | None) -> None:
     metadata = {"format": "perception.detector.v1"} | ({} if config is None else {"config": config})
     save_file(small_state(), tmp_path / "w.safetensors", metadata=metadata)
-    with pytest.raises(UsageError, match="does not say how its network is built"):
+    with pytest.raises(UsageError, match="does not state how its network is built"):
         read_weights(tmp_path / "w.safetensors", kind="detector")
 
 
@@ -177,7 +177,7 @@ def test_plain_states_of_other_origins(tmp_path: Path) -> None:
         read_plain_state(tmp_path / "cut.pth")
 
 
-def test_load_into_says_what_does_not_fit(tmp_path: Path) -> None:
+def test_load_into_names_what_does_not_fit(tmp_path: Path) -> None:
     path = tmp_path / "w.safetensors"
     model = nn.Linear(3, 4)
     save_weights(path, model.state_dict(), kind="forecaster", config={})
@@ -276,7 +276,7 @@ def test_bundled_folder_of_a_wheel_and_of_a_checkout(
     assert bundled_folder() == tmp_path / place
 
 
-def test_the_projects_own_weights_are_what_their_cards_say() -> None:
+def test_the_projects_own_weights_are_what_their_cards_state() -> None:
     own = bundled_cards()
     if not own:
         pytest.skip("no weights are bundled yet")

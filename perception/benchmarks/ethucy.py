@@ -1,6 +1,6 @@
 """ETH/UCY: pedestrians seen from above (Pellegrini et al. 2009, Lerner et al. 2007), one scene left out at a time.
 
-8 places seen, 12 predicted, 0.4 s apart; windows of pedestrians who are there in all 20 instants, one for each start.
+8 positions seen, 12 predicted, 0.4 s apart; windows of pedestrians who are there in all 20 instants, one per start.
 The best of 20 futures is taken per pedestrian. The last part of each training scene is for choosing.
 """
 
@@ -56,7 +56,7 @@ def read(path: Path, split: SplitName, fold: str) -> Split:
     )
     tracks, _ = track_set(rows, _HORIZON)
     ahead = tracks.truth_ends - 1 - np.arange(count)
-    if split == "train":  # any past of two places or more teaches, and half of the future
+    if split == "train":  # any past of two positions or more teaches, and half of the future
         ends = np.flatnonzero((tracks.rows_before >= 1) & (ahead >= _HORIZON // 2))
     else:
         ends = np.flatnonzero((tracks.rows_before >= _OBSERVED - 1) & (ahead >= _HORIZON))
@@ -74,7 +74,7 @@ def _rows(columns: Mapping[str, FloatArray], name: str, index: int, split: Split
         "objects": index * _FRAMES_PER_SCENE + ids[part],
         "steps": frames[part] // _FRAMES_PER_STEP,
         "instants": index * _FRAMES_PER_SCENE + frames[part],
-        "places_m": columns[f"{name}_xy"][part] * 1e-4,
+        "positions_m": columns[f"{name}_xy"][part] * 1e-4,
     }
 
 

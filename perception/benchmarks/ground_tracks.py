@@ -1,4 +1,4 @@
-"""Tracks in metres, without a camera: benchmarks of which only places are known, as the ground frame observes them."""
+"""Tracks in metres, without a camera: benchmarks that give positions only, as the ground frame observes them."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from perception.benchmarks.split import Errors, Predicted
 from perception.forecasting.features.ground_motion import (
     AXIS,
     CAR_IS_KNOWN,
-    CAR_PLACE,
+    CAR_XY,
     CAR_YAW,
     OBSERVATION_SIZE,
-    PLACE,
     SIZE,
     VARIANCE,
     VELOCITY,
+    XY,
 )
 from perception.forecasting.track_dataset import Grid, TrackSet
 
-_PLACE_STD_M = 0.05
+_POSITION_STD_M = 0.05
 _STEADY_S = 0.8
-"""Where nothing tells a heading, it is that of the way gone, averaged over about this time."""
+"""Without a labelled heading, it is that of the path travelled, averaged over about this time."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class GroundRows:
     objects: IntArray
     steps: IntArray
     instants: IntArray
-    places_m: FloatArray
+    positions_m: FloatArray
     labels: IntArray
     sizes_m: FloatArray
     rate_fps: float
@@ -60,22 +60,22 @@ def track_set(rows: GroundRows, horizon: int) -> tuple[TrackSet, IntArray]:
     Velocities are backward differences: no observation knows of a later one.
     """
     order = np.lexsort((rows.steps, rows.objects))
-    objects, steps, places_m = rows.objects[order], rows.steps[order], rows.places_m[order]
+    objects, steps, positions_m = rows.objects[order], rows.steps[order], rows.positions_m[order]
     is_first = np.ones(len(order), bool)
     is_first[1:] = (np.diff(objects) != 0) | (np.diff(steps) != 1)
     starts = np.append(np.flatnonzero(is_first), len(order))
-    velocities_mps = np.zeros_like(places_m)
-    velocities_mps[1:] = np.diff(places_m, axis=0) * rows.rate_fps
+    velocities_mps = np.zeros_like(positions_m)
+    velocities_mps[1:] = np.diff(positions_m, axis=0) * rows.rate_fps
     velocities_mps[is_first] = 0
     observations = np.zeros((len(order), OBSERVATION_SIZE))
-    observations[:, PLACE], observations[:, VELOCITY] = places_m, velocities_mps
+    observations[:, XY], observations[:, VELOCITY] = positions_m, velocities_mps
     observations[:, SIZE] = rows.sizes_m[order]
-    observations[:, VARIANCE] = _PLACE_STD_M**2
+    observations[:, VARIANCE] = _POSITION_STD_M**2
     steady = _headings_rad(velocities_mps, is_first, rows.rate_fps)
     observations[:, AXIS] = steady if rows.yaws_rad is None else rows.yaws_rad[order]
     if rows.cars is not None:
         is_known = np.isfinite(rows.cars[order]).all(axis=1)
-        observations[is_known, CAR_PLACE] = rows.cars[order][is_known, :2]
+        observations[is_known, CAR_XY] = rows.cars[order][is_known, :2]
         observations[is_known, CAR_YAW] = rows.cars[order][is_known, 2]
         observations[is_known, CAR_IS_KNOWN] = 1
     count = len(order)
@@ -87,7 +87,7 @@ def track_set(rows: GroundRows, horizon: int) -> tuple[TrackSet, IntArray]:
         starts=starts,
         labels=rows.labels[order][starts[:-1]],
         instants=rows.instants[order],
-        truth=places_m,
+        truth=positions_m,
         known=np.ones(count, bool),
         truth_rows=np.arange(count),
         truth_ends=np.repeat(starts[1:], np.diff(starts)),

@@ -1,6 +1,6 @@
 """KITTI seen from above: vehicles' tracks in metres, by the protocol of MANTRA (Marchetti et al. 2020).
 
-20 places seen and 40 predicted at 10 Hz; windows start at each step of a track but its last possible one, as in the
+20 positions seen and 40 predicted at 10 Hz; windows start at each step of a track but its last possible one, as in the
 published loader. Test drives are fixed; some of the training drives are for choosing.
 """
 
@@ -32,12 +32,12 @@ def read(path: Path, split: SplitName, fold: str = "") -> Split:
         lengths = np.diff(columns["offset"])
         drives = columns["drive"].astype(int)
         labels = np.array([_label(str(name)) for name in columns["classes"]])[columns["cls"]]
-        first_steps, places_m = columns["start"].astype(int), columns["xy_mm"] * 1e-3
+        first_steps, positions_m = columns["start"].astype(int), columns["xy_mm"] * 1e-3
     except KeyError as error:
         raise missing_column(path, "KITTI's tracks from above", error) from error
     is_test, held_out = np.isin(drives, _TEST_DRIVES), np.isin(drives, _HELD_OUT_DRIVES)
     wanted = np.repeat({"train": ~is_test & ~held_out, "val": held_out, "test": is_test}[split], lengths)
-    in_track = np.arange(len(places_m)) - np.repeat(columns["offset"][:-1], lengths)
+    in_track = np.arange(len(positions_m)) - np.repeat(columns["offset"][:-1], lengths)
     steps = in_track + np.repeat(first_steps, lengths)
     part = np.flatnonzero(wanted)
     tracks, order = track_set(
@@ -45,7 +45,7 @@ def read(path: Path, split: SplitName, fold: str = "") -> Split:
             objects=np.repeat(np.arange(len(lengths)), lengths)[part],
             steps=steps[part],
             instants=(np.repeat(drives, lengths) * 10_000 + steps)[part],
-            places_m=places_m[part],
+            positions_m=positions_m[part],
             labels=np.repeat(labels, lengths)[part],
             sizes_m=np.tile(_SIZE_M, (len(part), 1)),
             rate_fps=_RATE_FPS,

@@ -33,7 +33,7 @@ def read(path: Path, split: SplitName, fold: str = "") -> Split:
     columns = read_columns(path, "nuScenes' prediction tracks")
     try:
         scenes, frames, ids = (columns[name].astype(int) for name in ("scene", "frame", "id"))
-        places_m = columns["xy_mm"] * 1e-3
+        positions_m = columns["xy_mm"] * 1e-3
         yaws_rad = columns["yaw_mrad10"] * 1e-4
         is_test = columns["split"] == 1
         numbers = np.array([int(name) for name in np.char.rpartition(columns["scenes"], "-")[:, 2]])[scenes]
@@ -47,12 +47,12 @@ def read(path: Path, split: SplitName, fold: str = "") -> Split:
         if len(is_car):
             found = np.minimum(np.searchsorted(instants[is_car], instants), len(is_car) - 1)
             has_car = instants[is_car][found] == instants
-            cars[has_car] = np.column_stack([places_m, yaws_rad])[is_car[found[has_car]]]
+            cars[has_car] = np.column_stack([positions_m, yaws_rad])[is_car[found[has_car]]]
         rows = GroundRows(
             objects=scenes * 256 + ids,
             steps=frames,
             instants=instants,
-            places_m=places_m,
+            positions_m=positions_m,
             labels=_LABELS[columns["cls"]],
             sizes_m=columns["size_mm"] * 1e-3,
             rate_fps=_RATE_FPS,

@@ -23,9 +23,9 @@ SplitName = Literal["train", "val", "test"]
 class Split:
     """Targets (w,) of a benchmark: each is a window that ends at row ``ends[i]`` of the ``tracks``.
 
-    At most ``history`` observations are read. ``groups`` (w,) says which targets belong together (a video, a scene):
-    those are drawn as one where an interval is asked for. ``units`` (w, D) turns places into the unit of the errors.
-    ``scenes`` (w,) says where each was filmed; None where that is its group.
+    At most ``history`` observations are read. ``groups`` (w,) states which targets belong together (a video, a scene):
+    those are drawn as one where an interval is asked for. ``units`` (w, D) turns positions into the unit of the errors.
+    ``scenes`` (w,) states where each was filmed; None where that is its group.
     """
 
     tracks: TrackSet
@@ -117,7 +117,7 @@ class Benchmark:
         except (ValueError, IndexError, TypeError) as error:
             raise UsageError(f"{path}: its columns do not fit together ({error}); make the file again.") from error
         if not np.isfinite(found.tracks.observations).all():
-            raise UsageError(f"{path}: holds places that are no numbers; make the file again.")
+            raise UsageError(f"{path}: holds positions that are no numbers; make the file again.")
         return found
 
     @property

@@ -17,7 +17,7 @@ _CONFIG = "config"
 
 
 def option_of(field: str) -> str:
-    """``max_frames`` -> ``--max-frames``, where the command does not say otherwise."""
+    """``max_frames`` -> ``--max-frames``, where the command has no other name for it."""
     return f"--{field.replace('_', '-')}"
 
 

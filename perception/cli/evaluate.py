@@ -46,13 +46,11 @@ def evaluate(
     """Measure detection, tracking, forecasting and speed; prints the report and writes report.json."""
     recordings = recording or []
     if config.benchmark is not None and recordings == [_BENCHMARKED]:
-        recordings = []  # it says what is measured, which --benchmark says already
+        recordings = []  # it names what is measured, which --benchmark does already
     config = _with_recordings(config, recordings)
     _check(config, most_sources=max(1, len(recordings)))
     if config.benchmark:
-        from perception.runtime.forecast_benchmark import run_benchmark
-
-        terminal.result(run_benchmark(config, terminal.out))
+        _evaluate_benchmark(config, terminal)
     elif config.images:
         _evaluate_images(config, terminal)
     elif config.results is not None:
@@ -61,6 +59,16 @@ def evaluate(
         _evaluate_recording(config, config.source[0], terminal)
     else:
         _evaluate_recordings(config, config.source, terminal)
+
+
+def _evaluate_benchmark(config: EvaluateConfig, terminal: Terminal) -> None:
+    from perception.cli.benchmark_tables import print_benchmark
+    from perception.runtime.forecast_benchmark import run_benchmark
+
+    with terminal.err.status("") as status:
+        report = run_benchmark(config, on_fold=status.update)
+    print_benchmark(report, terminal.out)
+    terminal.result(report.write(config.output))
 
 
 def _with_recordings(config: EvaluateConfig, recordings: Sequence[Path]) -> EvaluateConfig:
@@ -200,7 +208,7 @@ def _evaluate_results(config: EvaluateConfig, folder: Path, terminal: Terminal) 
     results = read_results(folder)
     recording = str(config.truth or "") or read_run_source(folder)
     if recording is None:
-        raise UsageError("does not say of which recording it is; name it with `truth`.", field="results", value=folder)
+        raise UsageError("does not name its recording; give it as `truth`.", field="results", value=folder)
     eval_config = eval_config_of(config)
     run = match_truth(
         saved_tables(results), need_ground_truth(recording), recording, title=str(folder), eval_config=eval_config

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -55,12 +55,7 @@ def command(
     """
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
-        hints = get_type_hints(function, include_extras=True)
-        own = [
-            parameter.replace(annotation=hints[name])
-            for name, parameter in inspect.signature(function).parameters.items()
-            if name not in ("config", "terminal")
-        ]
+        own = own_parameters(function, without=("config", "terminal"))
         parameters = [
             inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context),
             *own,
@@ -74,12 +69,29 @@ def command(
             config = load_config(kind, path=path, options=options)
             function(config, terminal_of(context), **arguments)
 
-        run.__name__, run.__doc__ = function.__name__, function.__doc__
-        run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        return run
+        return as_command_function(run, function, parameters)
 
     return decorate
+
+
+def as_command_function(
+    run: Callable[..., None], described: Callable[..., None], parameters: Sequence[inspect.Parameter]
+) -> Callable[..., None]:
+    """``run`` with the name and docstring of ``described``, and with ``parameters``, which typer makes options of."""
+    run.__name__, run.__doc__ = described.__name__, described.__doc__
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return run
+
+
+def own_parameters(function: Callable[..., None], *, without: Collection[str]) -> list[inspect.Parameter]:
+    """The parameters of ``function`` with their types, but those ``without`` an option of their own."""
+    hints = get_type_hints(function, include_extras=True)
+    return [
+        parameter.replace(annotation=hints[name])
+        for name, parameter in inspect.signature(function).parameters.items()
+        if name not in without
+    ]
 
 
 def _options(kind: type[RunConfig], without: Collection[str]) -> list[inspect.Parameter]:
@@ -95,7 +107,7 @@ def _options(kind: type[RunConfig], without: Collection[str]) -> list[inspect.Pa
                 annotation = _option(name, kind.model_fields[name], panel)
             else:
                 continue
-            # None means "not given", so that a --config file can speak.
+            # None means "not given", so that the value of a --config file counts.
             found.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation))
     return found
 

@@ -1,4 +1,4 @@
-"""What demo, stream and evaluate share: assemble, hand over to the library, say how it ended."""
+"""What demo, stream and evaluate share: assemble, hand over to the library, report how it ended."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def run_configured(
 
 
 def finish(result: RunResult, report: Report, terminal: Terminal, *, has_table: bool = True) -> None:
-    """Write ``report.json``, say what happened, print the folder. Raises what broke the run off."""
+    """Write ``report.json``, report what happened, print the folder. Raises what broke the run off."""
     stats, folder = result.stats, result.folder
     if folder is not None:
         write_report(folder, report, stats)

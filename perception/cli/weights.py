@@ -64,6 +64,8 @@ def list_weights() -> None:
     console.print()
     console.print(forecasters)
     console.print()
+    console.print(_public_files_table())
+    console.print()
     console.print("Details: perception weights show NAME. Download: perception weights fetch NAME.")
 
 
@@ -136,6 +138,18 @@ def verify(context: typer.Context) -> None:
             "again, or remove the file and fetch it again."
         )
     terminal.say(f"{len(intact)} files are as published.")
+
+
+def _public_files_table() -> Table:
+    """What a user may bring: neither bundled nor fetched."""
+    from perception.detection.model_zoo import PUBLIC_FILES
+
+    table = Table(title="Files of others for --detector FILE", title_justify="left", box=None, padding=(0, 2, 0, 0))
+    for column in ("Name", "Layout", "Licence", "Origin"):
+        table.add_column(column, no_wrap=column == "Name")
+    for file in PUBLIC_FILES:
+        table.add_row(file.name, file.layout, file.licence, file.origin)
+    return table
 
 
 def _model_table(title: str, output: str) -> Table:

@@ -17,7 +17,7 @@ from perception.errors import PerceptionError, UsageError, without_credentials
 from perception.files import sha256
 
 Progress = Callable[[int, "int | None"], None]
-"""Called with the bytes on disk and, where the server says it, the bytes of the whole file."""
+"""Called with the bytes on disk and, where the server states it, the bytes of the whole file."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -111,7 +111,8 @@ def _transfer(url: str, part: Path, on_progress: Progress) -> None:
 
 
 def _request(url: str, *, start: int) -> Any:
-    """The response to a request for the bytes from ``start`` on, or None when the server says there are none."""
+    """The response to a request for the bytes from ``start`` on, or None when the server reports that there are
+    none."""
     address = without_credentials(url)
     # Identity: a compressed transfer would make byte ranges mean something else.
     headers = {"Accept-Encoding": "identity", "User-Agent": "perception"}

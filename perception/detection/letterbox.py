@@ -22,10 +22,10 @@ PixelsT = TypeVar("PixelsT", NDArray[np.uint8], Tensor, covariant=True)
 
 @dataclass(frozen=True)
 class Letterbox(Generic[PixelsT]):
-    """A batch of images, each scaled without distortion into the top left corner of a canvas.
+    """A batch of images, each scaled into the top left corner of a canvas: without distortion, or stretched.
 
-    ``images`` (B, H, W, 3) uint8 RGB; ``scales`` (B,) canvas pixels per image pixel; ``sizes_px`` (B, 2) width and
-    height of the original images.
+    ``images`` (B, H, W, 3) uint8 RGB; ``scales`` (B,) canvas pixels per image pixel, (B, 2) in x and y where they are
+    stretched; ``sizes_px`` (B, 2) width and height of the original images.
     """
 
     images: PixelsT
@@ -34,7 +34,8 @@ class Letterbox(Generic[PixelsT]):
 
     def boxes_to_images(self, boxes_xyxy: FloatArray, image_indices: NDArray[np.integer]) -> FloatArray:
         """Boxes (N, 4) in canvas pixels to pixels of the image each belongs to, clipped to it."""
-        boxes = boxes_xyxy / self.scales[image_indices, None]
+        scales = self.scales[image_indices]
+        boxes = boxes_xyxy / (scales[:, None] if scales.ndim == 1 else np.tile(scales, 2))
         return clip_boxes(boxes, self.sizes_px[image_indices]).astype(np.float32)
 
 
@@ -71,4 +72,15 @@ def letterbox(images: Sequence[NDArray[np.uint8]], *, width: int, height: int) -
         canvas[index, :new_height, :new_width] = cv2.resize(image, (new_width, new_height), interpolation=how)
         scales[index] = scale
     sizes_px = np.array([(image.shape[1], image.shape[0]) for image in images], dtype=np.int64).reshape(-1, 2)
+    return Letterbox(canvas, scales, sizes_px)
+
+
+def stretch(images: Sequence[NDArray[np.uint8]], *, width: int, height: int) -> Letterbox[NDArray[np.uint8]]:
+    """Scale each image (H, W, 3) to ``width`` x ``height`` pixels, whatever its shape."""
+    sizes_px = np.array([(image.shape[1], image.shape[0]) for image in images], dtype=np.int64).reshape(-1, 2)
+    scales = np.array([width, height]) / sizes_px
+    canvas = np.empty((len(images), height, width, 3), np.uint8)
+    for index, (image, scale) in enumerate(zip(images, scales.min(axis=1).tolist(), strict=True)):
+        how = cv2.INTER_AREA if takes_area(scale) else cv2.INTER_LINEAR
+        canvas[index] = cv2.resize(image, (width, height), interpolation=how)
     return Letterbox(canvas, scales, sizes_px)

@@ -1,4 +1,4 @@
-"""The other people's weights that can be fetched: torchvision's detectors, trained on COCO."""
+"""Other people's weights: torchvision's detectors, which can be fetched, and public files that are recognised."""
 
 from __future__ import annotations
 
@@ -36,6 +36,33 @@ class FetchableWeights:
     def cached_path(self, folder: Path | None = None) -> Path:
         """Where the file lies once it is fetched; only whole, checked files carry this name."""
         return (folder or cache_folder()) / self.file_name
+
+
+@dataclass(frozen=True)
+class PublicFile:
+    """A network of others that was run here. It is neither shipped nor fetched: who has the file names it.
+
+    ``layout`` is how its graph is read, ``licence`` that of ``origin``, the project that published it; ``box_map``
+    0..100 on COCO, as published there, for ``classes``.
+    """
+
+    name: str
+    layout: str
+    origin: str
+    licence: str
+    box_map: float
+    classes: str = "80 of COCO"
+
+
+PUBLIC_FILES: tuple[PublicFile, ...] = (
+    PublicFile("YOLOX-Nano", "YOLOX", "Megvii-BaseDetection/YOLOX", "Apache-2.0", 25.8),
+    PublicFile("NanoDet-Plus-m", "NanoDet-Plus", "RangiLyu/nanodet", "Apache-2.0", 30.4),
+    PublicFile("NanoDet-Plus-m-1.5x", "NanoDet-Plus", "RangiLyu/nanodet", "Apache-2.0", 34.1),
+    PublicFile("PicoDet-S", "PicoDet", "PaddlePaddle/PaddleDetection", "Apache-2.0, not verified", 30.7),
+    PublicFile("DEIMv2-Femto", "DEIM", "Intellindust-AI-Lab/DEIMv2", "Apache-2.0", 31.0),
+    PublicFile("RTMDet-nano person", "RTMDet", "open-mmlab/mmpose", "Apache-2.0", 40.3, "persons"),
+)
+"""Copies of these files in other repositories often come without a licence file."""
 
 
 def torchvision_names() -> list[str]:

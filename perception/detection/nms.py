@@ -19,7 +19,7 @@ SUPPRESSION_GROUPS: tuple[int, ...] = (0, 0, 0, 0, 0, 1)
 class NmsResult:
     """The objects that remain of a batch, N rows, grouped by image and by falling score within an image.
 
-    ``image_indices``, ``point_indices`` (N,) say where in the (B, A) grid points each lies.
+    ``image_indices``, ``point_indices`` (N,) state where in the (B, A) grid points each lies.
     """
 
     image_indices: Tensor

@@ -51,7 +51,7 @@ def open_detector(
     """The detector that ``name`` stands for.
 
     ``name`` is "auto" (the best that is present), a bundled RoadNet, a model of torchvision, "results:FILE" (boxes from
-    elsewhere, see ``ResultsDetector``), a file: FILE.onnx (YOLOX, or an exported RoadNet), FILE.param (ncnn),
+    elsewhere, see ``ResultsDetector``), a file: FILE.onnx (a known layout, or an exported RoadNet), FILE.param (ncnn),
     FILE.safetensors (RoadNet), the name of an installed package's detector, or "package.module:factory" (see
     ``perception.plugins``). ``weights`` replaces RoadNet's or the torchvision model's. ``engine`` computes RoadNet, see
     ``choose_engine``. ``frame_counts`` are the frames of each camera of the recording that will be looked at, None
@@ -147,7 +147,9 @@ def _open_onnx_file(path: Path, how: _How) -> OpenedDetector:
     place = "the GPU" if detector.runs_on_gpu else "the CPU"
     if how.device.type == "cuda" and not detector.runs_on_gpu:
         place += " (this ONNX Runtime has no CUDA)"
-    reason = f"Detector: {path} by ONNX Runtime on {place}, {_OWN_INPUT_SIZE}, as asked."
+    side = detector.long_side_px
+    size = _OWN_INPUT_SIZE if side is None else f"at {side} pixels"
+    reason = f"Detector: {path}, a {detector.layout.title}, by ONNX Runtime on {place}, {size}, as asked."
     return OpenedDetector(detector, reason, (path,))
 
 

@@ -31,13 +31,13 @@ class ConstantVelocityForecaster:
         horizon_s = self._horizon_s or HORIZONS_S[tracks.reference_frame]
         times_s = np.arange(1, round(horizon_s / self._dt_s) + 1)[:, None] * self._dt_s
         is_ground = tracks.reference_frame == "ground"
-        place, rate = (POSITION, VELOCITY) if is_ground else (MEASURED, RATES)
-        means = tracks.means[:, None, place] + tracks.means[:, None, rate] * times_s
+        position, rate = (POSITION, VELOCITY) if is_ground else (MEASURED, RATES)
+        means = tracks.means[:, None, position] + tracks.means[:, None, rate] * times_s
         if not is_ground:
             means[..., 2:] = np.maximum(means[..., 2:], 1e-4)
         axes_rad = motion_axes_rad(tracks) if is_ground else None
-        places, cross, rates = _variances(tracks, place, rate, axes_rad)
-        spread = places[:, None] + 2 * cross[:, None] * times_s + rates[:, None] * times_s**2
+        positions, cross, rates = _variances(tracks, position, rate, axes_rad)
+        spread = positions[:, None] + 2 * cross[:, None] * times_s + rates[:, None] * times_s**2
         return Forecasts(
             track_ids=tracks.ids,
             probabilities=np.ones((len(tracks), 1)),
@@ -50,11 +50,12 @@ class ConstantVelocityForecaster:
 
 
 def _variances(
-    tracks: Tracks, place: slice, rate: slice, axes_rad: FloatArray | None
+    tracks: Tracks, position: slice, rate: slice, axes_rad: FloatArray | None
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """(N, D) each: of the position, between position and rate, of the rate; along and across ``axes_rad`` where
     given."""
-    blocks = [tracks.covariances[:, rows, columns] for rows, columns in ((place, place), (place, rate), (rate, rate))]
+    pairs = ((position, position), (position, rate), (rate, rate))
+    blocks = [tracks.covariances[:, rows, columns] for rows, columns in pairs]
     if axes_rad is not None:
         axes_from_world = rotation_2d(-axes_rad)
         blocks = [axes_from_world @ block @ axes_from_world.transpose(0, 2, 1) for block in blocks]

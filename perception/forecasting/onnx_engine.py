@@ -23,7 +23,7 @@ from perception.forecasting.trajectory_gru import GruConfig, TrajectoryGRU
 
 CONFIG_KEY, STEP_KEY = "perception.forecaster", "perception.dt_s"
 TOLERANCE = 2e-3
-"""Of the check: relative, absolute below 1; in metres of a place 1 km away that is what float32 can tell."""
+"""Of the check: relative, absolute below 1; for a position 1 km away, in metres, that is the resolution of float32."""
 
 _MOST_TRACKS = 100_000
 

@@ -10,7 +10,7 @@ from perception.arrays import FloatArray, IntArray
 from perception.forecasting.features.motion import MotionState
 from perception.forecasting.interaction import NEIGHBOURS, nearest_neighbours
 from perception.forecasting.step_engine import MEMORY, StepEngine, TorchEngine
-from perception.forecasting.track_dataset import PLACE
+from perception.forecasting.track_dataset import XY
 from perception.forecasting.trajectory_gru import GruConfig, TrajectoryGRU, motion_of
 from perception.types import Forecasts, Tracks
 
@@ -98,7 +98,7 @@ class GruForecaster:
         if not self._config.interaction_dim:
             return torch.full((len(tracks), NEIGHBOURS), -1)
         camera = None if tracks.reference_frame == "ground" else np.unique(tracks.cameras, return_inverse=True)[1]
-        return torch.from_numpy(nearest_neighbours(observed[:, PLACE], camera))
+        return torch.from_numpy(nearest_neighbours(observed[:, XY], camera))
 
     def _usable_features(self, tracks: Tracks) -> Tensor:
         """Zeros, which stand for none, where they are of another space."""

@@ -30,7 +30,7 @@ STEP_S = 0.2
 
 
 class OpenedForecaster(NamedTuple):
-    """A forecaster, one sentence that says which was taken and why, and the files that were read for it."""
+    """A forecaster, one sentence on which was taken and why, and the files that were read for it."""
 
     forecaster: Forecaster
     reason: str

@@ -18,8 +18,8 @@ from torch import Tensor
 
 from perception.arrays import FloatArray, IntArray
 
-PLACE = slice(0, 2)
-"""The columns of an observation, in either reference frame, that say where the object is."""
+XY = slice(0, 2)
+"""The columns of an observation, in either reference frame, that hold the object's position."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ class TrackSet:
         together: bool,
         weights: FloatArray | None = None,
     ) -> IntArray:
-        """About ``count`` of the ``ends``, each as often as any other, or as its weight (n,) says.
+        """About ``count`` of the ``ends``, each as often as any other, or by its weight (n,).
 
         With ``together`` those of few instants, for they are one another's neighbours: instants are drawn, so that one
         row comes as often in a crowd as alone.
@@ -137,7 +137,7 @@ class TrackSet:
     def neighbours_of(self, rows: IntArray, count: int) -> IntArray:
         """(n, count): the nearest rows of the same instant, nearest first; -1 fills up."""
         together = self.rows_together(rows)
-        away = self.observations[together][..., PLACE] - self.observations[rows][:, None, PLACE]
+        away = self.observations[together][..., XY] - self.observations[rows][:, None, XY]
         distance = np.square(away).sum(axis=-1)
         distance[(together < 0) | (together == rows[:, None])] = np.inf
         nearest = np.argsort(distance, axis=1)[:, :count]

@@ -174,7 +174,7 @@ class TrajectoryGRU(nn.Module):
         # Each future is at most as probable as the one before it: the first is the best guess by construction, and the
         # first few are what the loss makes good together.
         logit_gaps = nn.functional.softplus(logits[:, 1:, 0]).cumsum(dim=1)
-        return Futures(self.log_probabilities(logit_gaps, self.mode_correction), motion.place(state, moved), stds)
+        return Futures(self.log_probabilities(logit_gaps, self.mode_correction), motion.position(state, moved), stds)
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
         """Weights of version 0.1 have other names for some parts."""
@@ -185,7 +185,7 @@ class TrajectoryGRU(nn.Module):
 
     @staticmethod
     def log_probabilities(logit_gaps: Tensor, correction: Tensor) -> Tensor:
-        """(N, K), sorted: ``logit_gaps`` (N, K - 1) say how far each logit is below the first's, ``correction`` is
+        """(N, K), sorted: ``logit_gaps`` (N, K - 1) state how far each logit is below the first's, ``correction`` is
         ``mode_correction``."""
         lower = -logit_gaps * (-correction[0]).exp() - correction[1]
         return nn.functional.pad(lower, (1, 0)).log_softmax(dim=-1)
@@ -196,7 +196,7 @@ class TrajectoryGRU(nn.Module):
 
 
 def motion_of(reference_frame: ReferenceFrame) -> Motion:
-    """What tracks of this frame say about motion."""
+    """The motion that tracks of this frame contain."""
     return GroundMotion() if reference_frame == "ground" else ImageMotion()
 
 

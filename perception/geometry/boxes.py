@@ -1,7 +1,7 @@
 """Axis-aligned boxes: overlap, area, centre and size, clipping; the one place that computes them.
 
-Boxes are (..., 4), corners (``xyxy``: left, top, right, bottom) unless a name says ``cxcywh``: centre x, y, width and
-height. Any unit will do. numpy arrays are computed in float64, PyTorch tensors in their own precision.
+Boxes are (..., 4), corners (``xyxy``: left, top, right, bottom) unless a name contains ``cxcywh``: centre x, y, width
+and height. Any unit will do. numpy arrays are computed in float64, PyTorch tensors in their own precision.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ def join_riders(machines_xyxy_px: FloatArray, persons_xyxy_px: FloatArray) -> Jo
     A person (m, 4) rides the machine (n, 4) of which they cover the most, when their middle is over it, 0.15 of them or
     more lies in its box, the upper edge is not below 0.3 of the machine's height, the lower edge is at 0.15 to 1.08 of
     it, and they are 0.35 to 2.8 times as high. A machine may have several riders. Who stands beside a machine at
-    the same distance and hides half of it is taken for its rider: boxes alone do not tell.
+    the same distance and hides half of it is taken for its rider: boxes alone do not show it.
     """
     machines, persons = np.asarray(machines_xyxy_px, np.float32), np.asarray(persons_xyxy_px, np.float32)
     machine_of = np.full(len(persons), -1)

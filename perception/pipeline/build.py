@@ -23,7 +23,7 @@ AUTO = "auto"
 
 @dataclass(frozen=True)
 class BuiltPipeline:
-    """``pipeline`` computes on ``device``; ``notes`` say in a sentence each what was chosen and why, ``weights`` are
+    """``pipeline`` computes on ``device``; ``notes`` state in a sentence each what was chosen and why, ``weights`` are
     the files that were read for it."""
 
     pipeline: Pipeline

@@ -39,7 +39,7 @@ Side = Annotated[int, Field(ge=32, le=8192)]
 class RunConfig(BaseModel):
     """How to detect, track and forecast; the keys of ``--config`` files and the names of the options.
 
-    Each field says in its description what it is; parts of installed packages and ``module:factory`` are described
+    Each field's description states what it is; parts of installed packages and ``module:factory`` are described
     in ``perception.plugins``. A file's ``classes`` is a list; on the command line it has commas.
     """
 
@@ -52,14 +52,14 @@ class RunConfig(BaseModel):
     )
     rig: str | None = Field(
         default=None,
-        description="Where the cameras sit: a rig file, surround-six, front or dashboard; by default what the "
-        "recording says.",
+        description="Poses and intrinsics of the cameras: a rig file, surround-six, front or dashboard; by default "
+        "those of the recording.",
     )
     road_height: float | None = Field(
         default=None,
         ge=-5,
         le=5,
-        description="Where the road lies, in metres above the vehicle's origin; by default what the rig says.",
+        description="Where the road lies, in metres above the vehicle's origin; by default that of the rig.",
     )
     frame: Literal["auto", "image", "ground"] = Field(
         default="auto",
@@ -154,7 +154,9 @@ class EvaluateConfig(RunConfig):
         description="vehicles counts car, truck and bus as one class, each counts each class for itself, both reports "
         "the two.",
     )
-    min_height: float = Field(default=0, ge=0, description="Objects of less height than so many pixels are ignored.")
+    min_height: float = Field(
+        default=0, ge=0, description="Ground truth objects less than this many pixels high are ignored."
+    )
     min_visible: float | None = Field(
         default=None,
         ge=0,

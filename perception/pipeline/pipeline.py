@@ -26,7 +26,7 @@ class Pipeline:
     forecaster: Forecaster
 
     def step(self, frame_set: FrameSet) -> Scene:
-        """Process one instant. ``stage_ms`` tells how long detect, track and forecast took.
+        """Process one instant. ``stage_ms`` records how long detect, track and forecast took.
 
         Raises ``PerceptionError`` when time runs backwards, and when the detector does not answer for each frame.
         """

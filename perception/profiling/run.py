@@ -63,7 +63,7 @@ def run_bench(config: BenchConfig, *, tables: Console, progress: Console) -> Pat
     with closing(open_configured_source(config)) as source:
         rig, name = source.rig, source.name
         if rig is None:
-            raise UsageError(f"{name}: its cameras are not calibrated; say with a `rig` where they sit.")
+            raise UsageError(f"{name}: its cameras are not calibrated; give their poses with a `rig`.")
         recorded = list(islice(source, _MOST_FRAMES))
     if not recorded:
         raise UsageError(f"{name}: holds no frames.")
@@ -117,7 +117,7 @@ def run_bench(config: BenchConfig, *, tables: Console, progress: Console) -> Pat
 def _contenders(config: BenchConfig, frame_set: FrameSet, assembly: BuiltPipeline) -> list[Contender]:
     """The detector as it runs here, for a RoadNet its other engines too, and the peers."""
     ours, device = assembly.pipeline.detector, assembly.device
-    # Opened first: a peer that is not there is to be told before anything is timed.
+    # Opened first: a peer that is not there is to be reported before anything is timed.
     settings = DetectionSettings(confidence=config.conf, image_size_px=config.imgsz)
     peers = {name: _peer(name, settings, device) for name in dict.fromkeys(config.peers)}
     variants = variants_of(ours, assembly.weights, device)

@@ -18,7 +18,7 @@ EngineAndSize = tuple[str, int | None]
 
 
 def print_scaling(scaling: Scaling, console: Console, *, detail: str) -> None:
-    """Median latency of each stage, and latency of a whole instant, for each size; ``detail`` says what was run."""
+    """Median latency of each stage, and latency of a whole instant, for each size; ``detail`` states what was run."""
     print_heading(console, f"Scaling with {scaling.what}", detail)
     sizes = list(scaling.latencies)
     stages = list(dict.fromkeys(stage for latency in scaling.latencies.values() for stage in latency.per_stage))

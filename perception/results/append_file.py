@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from perception.errors import PerceptionError
+from perception.files import cannot_write, exists_already
 
 
 class AppendFile:
@@ -26,13 +27,13 @@ class AppendFile:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise self._failure(error) from error
+            raise cannot_write(self.path, error) from error
         try:
             self._stream: BinaryIO = self._create(path)
         except FileExistsError as error:
-            raise PerceptionError(f"{path}: exists already and is not overwritten; choose another `output`.") from error
+            raise exists_already(path) from error
         except OSError as error:
-            raise self._failure(error) from error
+            raise cannot_write(self.path, error) from error
         try:
             self.append(header)
         except PerceptionError:
@@ -52,7 +53,7 @@ class AppendFile:
             with contextlib.suppress(OSError):
                 self._stream.truncate(self._end)
                 self._write_at(self._end, self._footer)
-            raise self._failure(error) from error
+            raise cannot_write(self.path, error) from error
         self._end += len(piece)
 
     def close(self) -> None:
@@ -60,7 +61,7 @@ class AppendFile:
         try:
             self._stream.close()
         except OSError as error:
-            raise self._failure(error) from error
+            raise cannot_write(self.path, error) from error
 
     def _write_at(self, offset: int, content: bytes) -> None:
         self._stream.seek(offset)
@@ -68,6 +69,3 @@ class AppendFile:
         while view:
             # An unbuffered file may take less than it was given.
             view = view[self._stream.write(view) :]
-
-    def _failure(self, error: OSError) -> PerceptionError:
-        return PerceptionError(f"{self.path}: cannot be written ({error.strerror or error}).")

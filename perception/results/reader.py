@@ -165,7 +165,7 @@ def _read_timing(path: Path) -> dict[str, FloatArray]:
 
 
 def _cameras_from_names(folder: Path) -> tuple[str, ...]:
-    """The cameras of a run that has no forecasts, as far as the names of its files tell."""
+    """The cameras of a run that has no forecasts, as far as the names of its files show."""
     names = sorted(path.stem.removeprefix("tracks_") for path in folder.glob("tracks_*.txt"))
     return tuple(names) or ("camera",)
 

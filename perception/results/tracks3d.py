@@ -3,8 +3,8 @@
 One line for each track and instant at which a camera sees it: ``timestamp_ns``, ``id``, ``class``; the centre of the
 box ``x``, ``y``, ``z`` and its ``length``, ``width``, ``height`` in metres; ``yaw``, where its front points, in radians
 counter-clockwise from the world's x axis; ``speed_mps``; ``score``. All but the last are the columns of a recording's
-``objects3d.csv``, so that what reads the truth also reads the tracks. The tracker knows the place on the road, not the
-height above it: the box is of the usual size of its class and stands at the world's height 0.
+``objects3d.csv``, so that what reads the truth also reads the tracks. The tracker knows the position on the road, not
+the height above it: the box is of the usual size of its class and stands at the world's height 0.
 """
 
 from __future__ import annotations

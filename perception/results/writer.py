@@ -9,7 +9,7 @@
 | ``timing.json`` | milliseconds of each stage at each instant |
 
 In the ground frame ``tracks.txt`` has a line for each camera that sees a track, the state of a forecast is x, y in
-the world in metres, and each of its tracks also tells ``position_m``, ``heading_rad`` and ``axis_rad``.
+the world in metres, and each of its tracks also has ``position_m``, ``heading_rad`` and ``axis_rad``.
 
 Frames of tracks and detections are those of their camera's own stream (``Frame.index``), which ground truth counts
 too; the index of a line of forecasts is that of the instant (``FrameSet.index``). Classes count in the order of
@@ -24,14 +24,12 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 
 from perception.arrays import FloatArray, IntArray, StructOfArrays
-from perception.errors import PerceptionError
-from perception.files import write_json
+from perception.files import ClosedAtExit, write_json
 from perception.prediction_files import table_paths
 from perception.results.append_file import AppendFile
 from perception.results.tracks3d import TRACKS3D_FILE, WORLD_HEADER, world_rows
@@ -48,7 +46,7 @@ _SCORE_DECIMALS = 4
 _ANGLE_DECIMALS = 4
 
 
-class ResultWriter:
+class ResultWriter(ClosedAtExit):
     """Writes the tables of a run into ``folder``, as a context manager.
 
     Each instant is on disk, whole, when ``write`` returns; only ``timing.json`` is written at the end, which is also
@@ -80,19 +78,6 @@ class ResultWriter:
             raise
         self._world: AppendFile | None = None
         self._detections_written = dict.fromkeys(cameras, False)
-
-    def __enter__(self) -> ResultWriter:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            self.close()
-        except PerceptionError:
-            # The error that ended the block says more than that the timing could not be written either.
-            if error is None:
-                raise
 
     def write(self, scene: Scene) -> None:
         """Write one instant.
@@ -209,7 +194,7 @@ def detection_records(detections: Detections, index: int) -> bytes:
 
 
 def _ground_columns(tracks: Tracks) -> dict[str, list[Any]]:
-    """What a line of forecasts tells of each track in the ground frame only."""
+    """What a line of forecasts holds of each track in the ground frame only."""
     if tracks.reference_frame != "ground":
         return {}
     positions = np.round(tracks.positions.astype(np.float64), _STATE_DECIMALS["ground"]) + 0.0

@@ -96,8 +96,8 @@ def evaluate_pipeline(
 ) -> Report:
     """Run ``pipeline``, new or reset, over a recording with ground truth, and measure what it finds.
 
-    ``truth`` is another recording with the true boxes, where ``recording`` has none; ``rig`` says where the cameras
-    sit, in place of what the recording tells. Every ``stride``-th instant is processed, at most ``max_frames`` of them.
+    ``truth`` is another recording with the true boxes, where ``recording`` has none; ``rig`` states where the cameras
+    sit, in place of the recording's own rig. Every ``stride``-th instant is processed, at most ``max_frames`` of them.
     The report's intervals are drawn with ``seed``. ``folder`` receives the run's tables, ``console`` the progress.
 
     Raises ``UsageError`` where the recording cannot be read or has no truth, ``PerceptionError`` where the run breaks

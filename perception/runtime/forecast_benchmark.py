@@ -1,24 +1,52 @@
-"""``perception evaluate forecaster --benchmark``: the forecaster on a public benchmark, baselines beside it."""
+"""The forecaster on a public benchmark, baselines beside it: what ``perception evaluate forecaster`` runs."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
 from perception.benchmarks import BENCHMARKS, Benchmark, FoldScores, read_references, score
+from perception.benchmarks.split import Errors
 from perception.errors import UsageError
-from perception.evaluation.core.bootstrap import PairedComparison
 from perception.files import sha256, write_json
 from perception.forecasting import BUNDLED_NAMES, TrajectoryGRU, read_gru
 from perception.forecasting.registry import CONSTANT_VELOCITY, read_origin
 from perception.pipeline.config import EvaluateConfig
 from perception.results import next_run_folder, output_folder
+from perception.runtime.run_metadata import REPORT_FILE, RUNS
 from perception.weights import WEIGHTS_SUFFIX, bundled_folder
+
+
+@dataclass(frozen=True)
+class BenchmarkReport:
+    """The scores of each fold; ``weights_sha256`` of each weights file that was scored."""
+
+    benchmark: Benchmark
+    split: str
+    interactions: bool
+    folds: tuple[FoldScores, ...]
+    weights_sha256: Mapping[str, str]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for ``report.json``."""
+        return {
+            "benchmark": self.benchmark.name,
+            "split": self.split,
+            "interactions": self.interactions,
+            "weights_sha256": dict(self.weights_sha256),
+            "folds": [fold.to_json() for fold in self.folds],
+        }
+
+    def write(self, output: Path | None) -> Path:
+        """Write ``report.json`` into ``output``, or a new folder below ``runs/``; return the folder."""
+        name = f"{self.benchmark.name}-{self.split}"
+        folder = next_run_folder(RUNS, "evaluate", name) if output is None else output_folder(output)
+        write_json(folder / REPORT_FILE, self.to_json())
+        return folder
 
 
 @dataclass(frozen=True)
@@ -30,8 +58,11 @@ class Trained:
     path: Path
 
 
-def run_benchmark(config: EvaluateConfig, console: Console) -> Path:
-    """Show the tables on ``console``, write ``report.json`` into a new folder, return that. Raises ``UsageError``."""
+def run_benchmark(config: EvaluateConfig, *, on_fold: Callable[[str], None] | None = None) -> BenchmarkReport:
+    """Score the forecaster of ``config`` by its benchmark's protocol. Raises ``UsageError``.
+
+    ``on_fold`` is called before each fold with what is scored next.
+    """
     assert config.benchmark is not None
     benchmark = BENCHMARKS[config.benchmark]
     if config.data is None:
@@ -43,55 +74,33 @@ def run_benchmark(config: EvaluateConfig, console: Console) -> Path:
             value=CONSTANT_VELOCITY,
         )
     trained = _trained(config.forecaster, benchmark)
-    references = None
-    if config.references is not None:
-        if benchmark.name != "jaad" or config.split != "test":
-            raise UsageError("they are errors on JAAD's test split; leave them out for others.", field="references")
-        references = read_references(config.references)
+    references = _references(config, benchmark)
     rng, scores = np.random.default_rng(config.seed), []
-    folds = sorted({one.fold for one in trained}, key=benchmark.folds.index)
-    for fold in folds:
+    for fold in sorted({one.fold for one in trained}, key=benchmark.folds.index):
         models = [one.model for one in trained if one.fold == fold]
-        with console.status(f"{benchmark.title} {fold}: {len(models)} trainings"):
-            split = benchmark.targets(config.data, config.split, fold)
-            if not len(split):
-                raise UsageError(f"{config.data}: has no target in the {config.split} split; choose another `split`.")
-            scores.append(
-                score(
-                    benchmark,
-                    split,
-                    models,
-                    fold=fold,
-                    neighbours=config.interactions,
-                    rng=rng,
-                    references=references,
-                )
-            )
-    for each in scores:
-        console.print(_table(benchmark, each, config.split))
-    if len(scores) > 1:
-        console.print(_average(benchmark, scores, config.split))
-    for each in scores:
-        _print_references(benchmark, each, console)
-    if config.split == "test":
-        console.print(_published(benchmark))
-    _print_notes(benchmark, scores, console, alone=not config.interactions)
-    folder = (
-        output_folder(config.output)
-        if config.output is not None
-        else next_run_folder(Path("runs"), "evaluate", f"{benchmark.name}-{config.split}")
+        if on_fold is not None:
+            on_fold(f"{benchmark.title} {fold}: {len(models)} trainings")
+        split = benchmark.targets(config.data, config.split, fold)
+        if not len(split):
+            raise UsageError(f"{config.data}: has no target in the {config.split} split; choose another `split`.")
+        scores.append(
+            score(benchmark, split, models, fold=fold, neighbours=config.interactions, rng=rng, references=references)
+        )
+    return BenchmarkReport(
+        benchmark=benchmark,
+        split=config.split,
+        interactions=config.interactions,
+        folds=tuple(scores),
+        weights_sha256={str(one.path): sha256(one.path) for one in trained},
     )
-    write_json(
-        folder / "report.json",
-        {
-            "benchmark": benchmark.name,
-            "split": config.split,
-            "interactions": config.interactions,
-            "weights_sha256": {str(one.path): sha256(one.path) for one in trained},
-            "folds": [each.to_json() for each in scores],
-        },
-    )
-    return folder
+
+
+def _references(config: EvaluateConfig, benchmark: Benchmark) -> Mapping[str, Errors] | None:
+    if config.references is None:
+        return None
+    if benchmark.name != "jaad" or config.split != "test":
+        raise UsageError("they are errors on JAAD's test split; leave them out for others.", field="references")
+    return read_references(config.references)
 
 
 def _trained(name: str, benchmark: Benchmark) -> list[Trained]:
@@ -115,7 +124,7 @@ def _trained(name: str, benchmark: Benchmark) -> list[Trained]:
             )
         if horizon_s < benchmark.horizon_s - 1e-6:
             raise UsageError(
-                f"{path}: looks {horizon_s:g} s ahead, but {benchmark.name} asks {benchmark.horizon_s:g} s."
+                f"{path}: forecasts {horizon_s:g} s ahead, but {benchmark.name} needs {benchmark.horizon_s:g} s."
             )
         folds = (origin.get("fold", ""),) if origin.get("benchmark") == benchmark.name else benchmark.folds
         if any(fold not in benchmark.folds for fold in folds):
@@ -138,99 +147,3 @@ def _check_once(trained: Sequence[Trained]) -> None:
         raise UsageError(
             f"{first} and {second}: are networks of different kinds, not seeds of one; evaluate them separately."
         )
-
-
-def _table(benchmark: Benchmark, scores: FoldScores, split: str) -> Table:
-    seeds = f"{scores.seeds} seeds" if scores.seeds > 1 else "1 seed"
-    title = f"{benchmark.title}{' ' + scores.fold if scores.fold else ''}: {split}, {scores.targets:,} targets, {seeds}"
-    table = _titled(title, benchmark.unit, "TrajectoryGRU", "CV", "Kalman", "ratio", "95 % interval")
-    for name, figure in scores.figures.items():
-        table.add_row(
-            name,
-            _number(figure.model) + ("" if figure.spread is None else f" ± {_number(figure.spread)}"),
-            _number(figure.constant_velocity),
-            _number(figure.kalman),
-            *_ratio(figure.comparison),
-        )
-    return table
-
-
-def _average(benchmark: Benchmark, scores: Sequence[FoldScores], split: str) -> Table:
-    title = f"{benchmark.title}: {split}, mean of {len(scores)} folds"
-    table = _titled(title, benchmark.unit, "TrajectoryGRU", "CV", "Kalman")
-    for name in scores[0].figures:
-        figures = [each.figures[name] for each in scores]
-        spreads = [figure.spread for figure in figures if figure.spread is not None]
-        # Folds are trained apart: their variances add.
-        spread = f" ± {_number(float(np.linalg.norm(spreads)) / len(scores))}" if spreads else ""
-        table.add_row(
-            name,
-            _number(float(np.mean([figure.model for figure in figures]))) + spread,
-            _number(float(np.mean([figure.constant_velocity for figure in figures]))),
-            _number(float(np.mean([figure.kalman for figure in figures]))),
-        )
-    return table
-
-
-def _published(benchmark: Benchmark) -> Table:
-    names = list(dict.fromkeys(name for figures in benchmark.published.values() for name in figures))
-    table = _titled("As published by others", benchmark.unit, *benchmark.published)
-    for name in names:
-        table.add_row(name, *(_number(f[name]) if name in f else "" for f in benchmark.published.values()), style="dim")
-    return table
-
-
-def _titled(title: str | None, first: str, *others: str) -> Table:
-    table = Table(title=title, title_justify="left")
-    table.add_column(first)
-    for heading in others:
-        table.add_column(heading, justify="right")
-    return table
-
-
-def _print_references(benchmark: Benchmark, scores: FoldScores, console: Console) -> None:
-    for method, comparisons in scores.references.items():
-        console.print(f"Against {method}, on the same windows", style="italic")
-        table = _titled(None, benchmark.unit, "difference", "95 % interval")
-        for name, comparison in comparisons.items():
-            interval = comparison.difference_interval
-            table.add_row(
-                name,
-                f"{comparison.difference:+.1f}",
-                "" if interval is None else f"{interval[0]:+.1f} .. {interval[1]:+.1f}",
-                style="green" if comparison.is_better else "red" if comparison.is_worse else "",
-            )
-        console.print(table)
-
-
-def _print_notes(benchmark: Benchmark, scores: Sequence[FoldScores], console: Console, *, alone: bool) -> None:
-    spreads = [each.spreads for each in scores if each.spreads is not None]
-    if spreads:
-        console.print(
-            f"Coverage of the central 50 % interval: {np.mean([s.coverage_50 for s in spreads]):.1%}, of the central "
-            f"90 %: {np.mean([s.coverage_90 for s in spreads]):.1%}; negative log likelihood "
-            f"{np.mean([s.negative_log_likelihood for s in spreads]):.2f} per time. Most probable mode: mean "
-            f"probability {np.mean([s.mode_confidence for s in spreads]):.0%}, accuracy "
-            f"{np.mean([s.mode_accuracy for s in spreads]):.0%}.",
-            highlight=False,
-        )
-    notes = [
-        "CV: constant velocity. ± is the standard deviation over seeds; the ratio is to the better baseline, "
-        f"its interval by paired bootstrap, each {benchmark.group} drawn as one.",
-        *benchmark.notes,
-        *(["Interactions are not used: each object is alone."] if alone else []),
-    ]
-    console.print(" ".join(notes), style="dim", highlight=False)
-
-
-def _ratio(comparison: PairedComparison) -> tuple[str, str]:
-    interval = comparison.ratio_interval
-    return (
-        "" if comparison.ratio is None else f"{comparison.ratio:.3f}",
-        "" if interval is None else f"{interval[0]:.3f} .. {interval[1]:.3f}",
-    )
-
-
-def _number(value: float) -> str:
-    """Four digits that count: 990.2, 0.1234."""
-    return f"{value:.1f}" if abs(value) >= 100 else f"{value:.2f}" if abs(value) >= 10 else f"{value:.3f}"

@@ -36,13 +36,13 @@ class MemoryMonitor:
 
     @property
     def growth(self) -> float | None:
-        """The end over the settled beginning, less 1; None for a run too short to tell."""
+        """The end over the settled beginning, less 1; None for a run too short for it."""
         if self.settled_bytes is None or self.last_bytes is None:
             return None
         return self.last_bytes / self.settled_bytes - 1
 
     def line(self) -> str:
-        """For the terminal, empty for a run too short to tell."""
+        """For the terminal, empty for a run too short for it."""
         if self.growth is None or self.settled_bytes is None or self.last_bytes is None:
             return ""
         return (
@@ -61,7 +61,7 @@ class MemoryMonitor:
 
 
 def resident_bytes(statm: Path = Path("/proc/self/statm")) -> int:
-    """What this process has in memory; where the system does not tell, the most that it ever had."""
+    """What this process has in memory; where the system does not report it, the most that it ever had."""
     try:
         return int(statm.read_text(encoding="ascii").split()[1]) * resource.getpagesize()
     except (OSError, ValueError, IndexError):

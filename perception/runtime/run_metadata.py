@@ -1,4 +1,4 @@
-"""The folder of a run; ``run.yaml`` and ``report.json`` in it say what the run was, so that it can be repeated."""
+"""The folder of a run; ``run.yaml`` and ``report.json`` in it record what the run was, so that it can be repeated."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def make_run_folder(
     """Make a new folder for the results of ``command`` over the source ``name``, with ``run.yaml`` in it.
 
     It is ``config.output``, else ``runs/<command>/<name>``; where that holds anything, a number is added. ``device``,
-    ``notes`` and ``weights`` say what the pipeline was. Raises ``PerceptionError`` as ``output_folder`` does.
+    ``notes`` and ``weights`` describe the pipeline. Raises ``PerceptionError`` as ``output_folder`` does.
     """
     folder = next_run_folder(RUNS, command, name) if config.output is None else output_folder(config.output)
     write_run_file(folder, command=command, config=config, device=device, notes=notes, weights=weights)
@@ -63,7 +63,7 @@ def write_run_file(
 
 
 def read_run_source(folder: Path) -> str | None:
-    """The one source of the run in ``folder``; None where ``run.yaml`` does not tell."""
+    """The one source of the run in ``folder``; None where ``run.yaml`` does not state it."""
     try:
         sources = read_yaml(folder / RUN_FILE)["config"]["source"]
     except (UsageError, KeyError, TypeError):

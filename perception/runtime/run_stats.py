@@ -22,10 +22,10 @@ FAILED = "failed"
 
 @dataclass
 class RunStats:
-    """The counts of a run; ``ended`` says why it ended, ``failure`` what broke it off.
+    """The counts of a run; ``ended`` states why it ended, ``failure`` what broke it off.
 
     ``elapsed_s`` is from before the first frame to the end, ``dropped_frames`` were captured but not processed,
-    ``left_out_by_tracker`` says what the tracker could not use, and ``online_error`` compares the forecasts with what
+    ``left_out_by_tracker`` counts what the tracker could not use, and ``online_error`` compares the forecasts with what
     the tracks did later.
     """
 
@@ -97,7 +97,7 @@ class RunResult:
         return self.stats.ended == COMPLETE
 
     def latency_report(self) -> Report:
-        """What can be said without ground truth."""
+        """What is known without ground truth."""
         latency = evaluate_latency(stage_ms=self.stats.stage_ms)
         return Report(title=self.name, latency=latency, notes=tuple(self.stats.warnings))
 

@@ -11,7 +11,7 @@ from types import TracebackType
 
 from perception.geometry.cameras import Rig
 from perception.simulation.recorder import DriveRecorder
-from perception.simulation.rendering import Look, ParallelRenderer, Renderer
+from perception.simulation.rendering import Conditions, ParallelRenderer, Renderer
 from perception.simulation.traffic.traffic_drive import open_traffic
 from perception.simulation.world import CameraView, WorldState
 from perception.sources.calibration.rigs import fit_rig
@@ -61,13 +61,15 @@ class Drive:
         self._parts = ExitStack()
         try:
             self._traffic = self._parts.enter_context(open_traffic(settings.seed, settings.duration_s, settings.fps))
-            look = Look.sample(settings.seed) if settings.look is None else Look.named(settings.look)
+            conditions = Conditions.sample(settings.seed) if settings.look is None else Conditions.named(settings.look)
             town, seed = self._traffic.town, settings.seed
             masks = settings.masks
             self._renderer = (
-                Renderer(town, self.rig, seed=seed, look=look, masks=masks)
+                Renderer(town, self.rig, seed=seed, conditions=conditions, masks=masks)
                 if processes == 1
-                else ParallelRenderer(town, self.rig, seed=seed, look=look, masks=masks, processes=processes)
+                else ParallelRenderer(
+                    town, self.rig, seed=seed, conditions=conditions, masks=masks, processes=processes
+                )
             )
             self._parts.callback(self._renderer.close)
         except BaseException:

@@ -23,8 +23,7 @@ import yaml
 from scipy.spatial.transform import Rotation
 
 from perception.arrays import FloatArray, IntArray
-from perception.errors import PerceptionError
-from perception.files import write_text
+from perception.files import cannot_write, write_text
 from perception.geometry.cameras import Rig, inverse_rigid, transform_points, yaw_rad
 from perception.geometry.rotation import wrap_angle_rad
 from perception.simulation.world import CameraView, RoadUsers, WorldState
@@ -67,7 +66,7 @@ class DriveRecorder:
             self._objects = self._table("objects3d.csv", OBJECT_COLUMNS)
         except OSError as error:
             self._files.close()
-            raise PerceptionError(f"{folder}: cannot be written ({error.strerror}).") from error
+            raise cannot_write(folder, error) from error
         self._videos = {
             name: self._files.enter_context(VideoWriter(folder / f"{name}.mp4", rate_fps=fps, crf=crf, preset=preset))
             for name in rig.cameras
@@ -101,7 +100,7 @@ class DriveRecorder:
             for name in self._videos:
                 self._boxes.writerows(box_rows(name, self.written, views[name], state.road_users))
         except OSError as error:
-            raise PerceptionError(f"{self.folder}: cannot be written ({error.strerror}).") from error
+            raise cannot_write(self.folder, error) from error
         self.written += 1
 
     def _table(self, name: str, columns: tuple[str, ...]) -> Any:

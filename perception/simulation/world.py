@@ -1,4 +1,4 @@
-"""What traffic tells and the renderer draws: the town, which stands still, and its road users at one instant.
+"""What traffic provides and the renderer draws: the town, which stands still, and its road users at one instant.
 
 All in the town's own axes: metres, x east, y north, z up, the road at z = 0; angles counter-clockwise from x.
 """
@@ -82,15 +82,15 @@ class RoadUsers:
     """All that moves, except the recording car: N rows at one instant.
 
     ``ids`` (N,) stay for the whole drive; ``labels`` (N,) index ``CLASSES``; ``bodies`` (N,) index ``BODIES``;
-    ``looks`` (N,) uint32 seeds for colour and clothing; ``positions_m`` (N, 3) the middle of the footprint on the road;
-    ``yaws_rad`` (N,); ``sizes_lwh_m`` (N, 3) riders included; ``speeds_mps`` (N,); ``is_braking`` (N,);
+    ``appearance_seeds`` (N,) uint32 seeds for colour and clothing; ``positions_m`` (N, 3) the middle of the footprint
+    on the road; ``yaws_rad`` (N,); ``sizes_lwh_m`` (N, 3) riders included; ``speeds_mps`` (N,); ``is_braking`` (N,);
     ``indicators`` (N,) 1 left, -1 right, 0 off, 2 both; ``travelled_m`` (N,) for turning wheels and walking legs.
     """
 
     ids: IntArray
     labels: IntArray
     bodies: IntArray
-    looks: NDArray[np.uint32]
+    appearance_seeds: NDArray[np.uint32]
     positions_m: FloatArray
     yaws_rad: FloatArray
     sizes_lwh_m: FloatArray

@@ -8,11 +8,11 @@ from itertools import islice
 
 from perception.geometry.cameras import Rig
 from perception.protocols import Source
-from perception.sources.calibration.rigs import seen_by_pinhole
+from perception.sources.base import SourceBase
 from perception.types import FrameSet
 
 
-class AdaptedSource:
+class AdaptedSource(SourceBase):
     """Every ``stride``-th instant of ``source``, whose cameras ``rig`` calibrates in place of its own where given.
 
     Images of a distorting lens are undistorted. ``notes`` are reported beside the source's own warnings. Iterating
@@ -20,23 +20,9 @@ class AdaptedSource:
     """
 
     def __init__(self, source: Source, *, name: str, stride: int, rig: Rig | None, notes: Sequence[str] = ()) -> None:
+        rig = source.rig if rig is None else rig
+        super().__init__(name=name, cameras=source.cameras, stride=stride, rig=rig, notes=notes)
         self._source = source
-        self._name = name
-        self._stride = stride
-        self._rig = source.rig if rig is None else rig
-        self._notes = list(notes)
-
-    @property
-    def cameras(self) -> tuple[str, ...]:
-        return tuple(self._source.cameras)
-
-    @property
-    def rig(self) -> Rig | None:
-        return self._rig
-
-    @property
-    def name(self) -> str:
-        return self._name
 
     @property
     def rate_fps(self) -> float:
@@ -64,11 +50,7 @@ class AdaptedSource:
 
     def __iter__(self) -> Iterator[FrameSet]:
         for frame_set in islice(self._source, 0, None, self._stride):
-            if self._rig is None:
-                yield frame_set
-            else:
-                rig = self._rig
-                yield replace(frame_set, frames=tuple(seen_by_pinhole(frame, rig) for frame in frame_set.frames))
+            yield replace(frame_set, frames=tuple(self._calibrated(frame) for frame in frame_set.frames))
 
     def close(self) -> None:
         self._source.close()

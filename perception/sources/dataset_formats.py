@@ -5,7 +5,7 @@ To add a format, write a module in ``perception.sources.datasets`` with a functi
 boxes and objects. ``datasets/frames_json.py`` is an example. Then add one entry to ``DATASET_FORMATS`` below: the
 command line, the evaluation and the training find the new format through it.
 
-Single cameras are no data sets. What a kind of recorded camera needs is said by ``RecordedCamera`` in
+Single cameras are no data sets. What a kind of recorded camera needs is defined by ``RecordedCamera`` in
 ``files/lazy_frame.py``, what a kind of live camera needs by ``Reader`` in ``live/readers.py``; ``registry.py`` chooses
 between all of them.
 """
@@ -27,7 +27,7 @@ from perception.types import BoxTable, ObjectTable
 class DatasetFormat:
     """How the folders of one data set are recognized and read.
 
-    ``is_in`` says whether a folder has this format. ``open`` takes the folder, the name of a drive (None: the first
+    ``is_in`` returns whether a folder has this format. ``open`` takes the folder, the name of a drive (None: the first
     one) and the rate in frames per second that replaces the clock; ``truth`` and ``objects`` take folder and drive and
     give None without ground truth. ``has_drives`` where a folder holds several drives. ``own_clock`` is the file in the
     folder (or "." for the folder) whose times no other rate may replace; None where one may.

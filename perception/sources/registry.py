@@ -53,7 +53,7 @@ class _Opened:
         return candidate
 
     def add(self, recording: Recording, folder: str) -> None:
-        """Take over the cameras of one folder and all that it tells of them."""
+        """Take over the cameras of one folder and all that it states of them."""
         if recording.instants is not None and self.recorded:
             raise UsageError(f"{folder}: lists which of its images belong together; give it alone.")
         for camera in recording.cameras:
@@ -75,7 +75,7 @@ class _Opened:
         self.notes.extend(recording.notes)
 
     def own_rig(self) -> Rig | None:
-        """The rig that the recording itself tells, with a note where only some of its cameras are calibrated."""
+        """The recording's own rig, with a note where only some of its cameras are calibrated."""
         lacking = [camera.name for camera in self.recorded if camera.name not in self.calibration]
         if lacking and self.calibration:
             self.notes.append(
@@ -105,8 +105,8 @@ def open_source(
 
     ``stride`` hands out every n-th instant. ``newest_only`` lets live cameras skip what the caller was too slow for.
     ``rate_fps`` replaces the clock of videos and images (images: 10 per second without it). ``connect_timeout_s``
-    is the limit of the opening of each live camera, and then its read timeout. ``rig`` says where the cameras sit,
-    in place of what a recording tells itself: matched by name, or in order where no name matches.
+    is the limit of the opening of each live camera, and then its read timeout. ``rig`` states where the cameras sit,
+    in place of a recording's own rig: matched by name, or in order where no name matches.
 
     The source also has ``warnings: list[str]``, a sentence for everything that was left out.
 

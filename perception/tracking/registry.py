@@ -22,7 +22,7 @@ AUTO = "auto"
 
 
 class OpenedTracker(NamedTuple):
-    """A tracker, and one sentence that says which was taken and why."""
+    """A tracker, and one sentence on which was taken and why."""
 
     tracker: Tracker
     reason: str
@@ -39,7 +39,7 @@ def open_tracker(
     of another frame.
     """
     if frame == "ground" and rig is None:
-        raise UsageError("the cameras are not calibrated; say with `rig` where they sit.", field="frame", value=frame)
+        raise UsageError("the cameras are not calibrated; give their poses with a `rig`.", field="frame", value=frame)
     if name in _BUILT_IN:
         opened = _BUILT_IN[name](detector, rig, frame)
     else:
@@ -73,7 +73,7 @@ def _open_image(detector: Detector, rig: Rig | None, frame: FrameChoice) -> Open
 def _open_ground(detector: Detector, rig: Rig | None, frame: FrameChoice) -> OpenedTracker:
     if rig is None:
         raise UsageError(
-            "the cameras are not calibrated; say with `rig` where they sit.", field="tracker", value="ground"
+            "the cameras are not calibrated; give their poses with a `rig`.", field="tracker", value="ground"
         )
     return _open_suitable(detector, rig, "ground")
 

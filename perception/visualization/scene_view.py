@@ -44,7 +44,7 @@ def draw_scene(
     One camera is drawn at the size of its image, enlarged to ``min_width_px`` when it is narrower. Several are tiled
     in a grid no wider than ``max_grid_width_px``. ``cameras`` fixes the order of the tiles and keeps a dark tile for
     a camera that is missing at this instant; without it the frames present are shown. ``history`` (already updated
-    with this scene) gives the past. The status line tells ``rate_fps`` (without it: what the stages' time allows),
+    with this scene) gives the past. The status line shows ``rate_fps`` (without it: what the stages' time allows),
     the milliseconds of all stages, the number of objects, the camera, the time and the ``remark``.
 
     With ``rig`` the picture has ``rig_size_px`` (width, height): the cameras stand in their places around the car,

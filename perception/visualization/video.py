@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import av
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perception.errors import PerceptionError
+from perception.files import ClosedAtExit, cannot_write, exists_already
 from perception.visualization.primitives.resizing import letterboxed
 
 _TICKS_PER_S = 90_000
@@ -21,7 +21,7 @@ _FRAGMENT_S = 1.0
 _LOOKAHEAD_FRAMES = "5"
 
 
-class VideoWriter:
+class VideoWriter(ClosedAtExit):
     """Writes pictures with their own time stamps into an H.264 mp4 (yuv420p), as a context manager.
 
     The file is fragmented: each second is complete in itself, so that what was written can be played when the
@@ -59,20 +59,7 @@ class VideoWriter:
         self._first_ns = 0
         self._last_ticks = -1
         if path.exists() and path.is_file() and path.stat().st_size:
-            raise PerceptionError(f"{path}: exists already and is not overwritten; choose another `output`.")
-
-    def __enter__(self) -> VideoWriter:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            self.close()
-        except PerceptionError:
-            # The error that ended the block says more than that the file could not be finished either.
-            if error is None:
-                raise
+            raise exists_already(path)
 
     def write(self, picture: NDArray[np.uint8], timestamp_ns: int) -> None:
         """Append ``picture`` (H, W, 3), uint8 RGB, shown from ``timestamp_ns`` on; the first one is time zero."""
@@ -91,7 +78,7 @@ class VideoWriter:
             frame.time_base = Fraction(1, _TICKS_PER_S)
             self._mux(self._container, self._stream.encode(frame))
         except (av.error.FFmpegError, OSError) as error:
-            self._failed = self._failure(error)
+            self._failed = cannot_write(self.path, error)
             raise self._failed from error
         self.written += 1
 
@@ -109,7 +96,7 @@ class VideoWriter:
             finally:
                 container.close()
         except (av.error.FFmpegError, OSError) as error:
-            raise self._failure(error) from error
+            raise cannot_write(self.path, error) from error
 
     def _open(self, picture: NDArray[np.uint8], timestamp_ns: int) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -142,7 +129,3 @@ class VideoWriter:
             # The file needs a length for the last picture of each fragment, when the next one is not known yet.
             packet.duration = self._step_ticks
             container.mux(packet)
-
-    def _failure(self, error: Exception) -> PerceptionError:
-        reason = getattr(error, "strerror", None) or str(error)
-        return PerceptionError(f"{self.path}: the video cannot be written ({reason}).")

@@ -11,7 +11,7 @@ from support.benchmark_files import ETHUCY_SCENES, change_columns, write_ethucy
 
 from perception.benchmarks import ETHUCY, Predicted, Split, constant_velocity
 from perception.errors import UsageError
-from perception.forecasting.features.ground_motion import AXIS, PLACE, VELOCITY
+from perception.forecasting.features.ground_motion import AXIS, VELOCITY, XY
 from perception.forecasting.track_dataset import windows_at
 from perception.taxonomy import CLASSES
 
@@ -23,8 +23,8 @@ def path(tmp_path: Path) -> Path:
 
 def _scenes(split: Split) -> set[int]:
     """Which scenes the targets are of: in each, 1 and 3 are 1 m further to the north."""
-    walks_east = split.tracks.observations[split.ends, PLACE][:, 0] >= 0
-    return {round(y) for y in split.tracks.observations[split.ends, PLACE][walks_east][:, 1]}
+    walks_east = split.tracks.observations[split.ends, XY][:, 0] >= 0
+    return {round(y) for y in split.tracks.observations[split.ends, XY][walks_east][:, 1]}
 
 
 def test_windows_have_all_twenty_instants(path):
@@ -33,7 +33,7 @@ def test_windows_have_all_twenty_instants(path):
     assert len(split) == (44 - 19) + (21 - 19)
     assert split.history == 8
     windows = windows_at(split.tracks, split.ends[:1], length=8, neighbours=8)
-    np.testing.assert_allclose(windows.observations[0, :, PLACE], [[0.4 * step, 0] for step in range(8)], atol=1e-6)
+    np.testing.assert_allclose(windows.observations[0, :, XY], [[0.4 * step, 0] for step in range(8)], atol=1e-6)
     np.testing.assert_allclose(windows.observations[0, 1:, VELOCITY], [[1, 0]] * 7, atol=1e-5)
     assert (windows.observations[0, :, AXIS] == 0).all()
     np.testing.assert_allclose(windows.dt_s[0, 1:], 0.4, rtol=1e-6)
@@ -57,7 +57,7 @@ def test_the_last_part_of_a_scene_is_for_choosing_and_no_window_crosses_the_cut(
     assert train.tracks.times_s.max() == pytest.approx(21 * 0.4)
     assert val.tracks.times_s.min() == pytest.approx(22 * 0.4)
     assert len(val) == 7 * (22 - 19)
-    # To learn from, two places and half of the future are enough: 22, 21, 10 and 11 instants.
+    # To learn from, two positions and half of the future are enough: 22, 21, 10 and 11 instants.
     assert len(train) == 7 * sum(n - 1 - 6 for n in (22, 21, 10, 11))
 
 
@@ -75,9 +75,9 @@ def test_targets_that_overlap_in_time_belong_together(path):
 def test_changing_the_future_leaves_every_input_unchanged(path):
     before = ETHUCY.read(path, "test", "eth")
     with np.load(path) as content:
-        places = content["biwi_eth_xy"].copy()
-        places[content["biwi_eth_frame"] > 70] += 9000
-    after = ETHUCY.read(change_columns(path, biwi_eth_xy=places), "test", "eth")
+        positions = content["biwi_eth_xy"].copy()
+        positions[content["biwi_eth_frame"] > 70] += 9000
+    after = ETHUCY.read(change_columns(path, biwi_eth_xy=positions), "test", "eth")
     ours, theirs = (windows_at(s.tracks, s.ends[:1], length=8, neighbours=8) for s in (before, after))
     for name in ("observations", "dt_s", "unseen_s", "labels", "lengths", "neighbours"):
         assert torch.equal(getattr(ours, name), getattr(theirs, name)), name

@@ -11,7 +11,7 @@ from support.benchmark_files import change_columns, write_kitti
 
 from perception.benchmarks import KITTI, Predicted, constant_velocity
 from perception.errors import UsageError
-from perception.forecasting.features.ground_motion import AXIS, CAR_IS_KNOWN, PLACE, VELOCITY
+from perception.forecasting.features.ground_motion import AXIS, CAR_IS_KNOWN, VELOCITY, XY
 from perception.forecasting.track_dataset import windows_at
 from perception.taxonomy import CLASSES
 
@@ -28,7 +28,7 @@ def test_windows_start_at_each_step_but_the_last_possible_one(path):
     assert set(split.groups) == {1}
     assert split.history == 20
     windows = windows_at(split.tracks, split.ends[:1], length=20)
-    np.testing.assert_allclose(windows.observations[0, :, PLACE], [[step, 0] for step in range(20)], atol=1e-5)
+    np.testing.assert_allclose(windows.observations[0, :, XY], [[step, 0] for step in range(20)], atol=1e-5)
     np.testing.assert_allclose(windows.observations[0, 1:, VELOCITY], [[10, 0]] * 19, atol=1e-4)
     assert (windows.observations[0, :, AXIS] == 0).all()
     assert (windows.observations[0, :, CAR_IS_KNOWN] == 0).all()
@@ -56,11 +56,11 @@ def test_objects_of_the_same_step_of_the_same_drive_see_one_another(path):
 def test_changing_the_future_leaves_every_input_unchanged(path):
     before = KITTI.read(path, "test", "")
     with np.load(path) as content:
-        places = content["xy_mm"].copy()
+        positions = content["xy_mm"].copy()
         lengths = np.diff(content["offset"])
     in_track = np.concatenate([np.arange(n) for n in lengths])
-    places[in_track > 19] += 9000
-    after = KITTI.read(change_columns(path, xy_mm=places), "test", "")
+    positions[in_track > 19] += 9000
+    after = KITTI.read(change_columns(path, xy_mm=positions), "test", "")
     ours, theirs = (windows_at(s.tracks, s.ends[:1], length=20, neighbours=8) for s in (before, after))
     for name in ("observations", "dt_s", "unseen_s", "labels", "lengths", "neighbours"):
         assert torch.equal(getattr(ours, name), getattr(theirs, name)), name

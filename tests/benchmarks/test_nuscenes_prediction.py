@@ -11,7 +11,7 @@ from support.benchmark_files import change_columns, write_nuscenes
 
 from perception.benchmarks import NUSCENES, Predicted, constant_velocity
 from perception.errors import UsageError
-from perception.forecasting.features.ground_motion import AXIS, CAR_IS_KNOWN, CAR_PLACE, CAR_YAW, PLACE, SIZE, VELOCITY
+from perception.forecasting.features.ground_motion import AXIS, CAR_IS_KNOWN, CAR_XY, CAR_YAW, SIZE, VELOCITY, XY
 from perception.forecasting.track_dataset import windows_at
 from perception.taxonomy import CLASSES
 
@@ -31,11 +31,11 @@ def test_targets_have_a_flag_and_are_not_the_recording_car(path):
     windows = windows_at(split.tracks, split.ends, length=split.history, neighbours=8)
     assert windows.lengths[:2].tolist() == [5, 1]
     drives, stands = windows.observations[0], windows.observations[1]
-    np.testing.assert_allclose(drives[:, PLACE], [[10, 3 * frame] for frame in range(5)], atol=1e-5)
+    np.testing.assert_allclose(drives[:, XY], [[10, 3 * frame] for frame in range(5)], atol=1e-5)
     np.testing.assert_allclose(drives[:, VELOCITY], [[0, 0]] + [[0, 6]] * 4, atol=1e-5)
     np.testing.assert_allclose(drives[:, AXIS], np.pi / 2, atol=1e-4)
     np.testing.assert_allclose(drives[:, SIZE], [[2, 5]] * 5)
-    np.testing.assert_allclose(drives[:, CAR_PLACE], [[2 * frame, 0] for frame in range(5)], atol=1e-5)
+    np.testing.assert_allclose(drives[:, CAR_XY], [[2 * frame, 0] for frame in range(5)], atol=1e-5)
     assert (drives[:, CAR_YAW] == 0).all()
     assert (drives[:, CAR_IS_KNOWN] == 1).all()
     np.testing.assert_allclose(stands[0, AXIS], np.pi, atol=1e-4)
@@ -53,7 +53,7 @@ def test_every_eighth_training_scene_is_for_choosing(path):
     assert len(train) == (20 - 6) * 2 + (17 - 6) * 2
 
 
-def test_an_instant_without_the_recording_car_says_so(path):
+def test_an_instant_without_the_recording_car_reports_it(path):
     with np.load(path) as content:
         table = dict(content)
     kept = ~((table["id"] == 99) & (table["frame"] == 2))
@@ -61,16 +61,16 @@ def test_an_instant_without_the_recording_car_says_so(path):
     split = NUSCENES.read(change_columns(path, **rows), "test", "")
     seen = windows_at(split.tracks, split.ends, length=5).observations[0]
     assert seen[:, CAR_IS_KNOWN].tolist() == [1, 1, 0, 1, 1]
-    assert torch.all(seen[2, CAR_PLACE] == 0)
+    assert torch.all(seen[2, CAR_XY] == 0)
 
 
 def test_changing_the_future_leaves_every_input_unchanged(path):
     before = NUSCENES.read(path, "test", "")
     with np.load(path) as content:
-        later, places, yaws = content["frame"] > 4, content["xy_mm"].copy(), content["yaw_mrad10"].copy()
-    places[later] += 4000
+        later, positions, yaws = content["frame"] > 4, content["xy_mm"].copy(), content["yaw_mrad10"].copy()
+    positions[later] += 4000
     yaws[later] += 3000
-    after = NUSCENES.read(change_columns(path, xy_mm=places, yaw_mrad10=yaws), "test", "")
+    after = NUSCENES.read(change_columns(path, xy_mm=positions, yaw_mrad10=yaws), "test", "")
     np.testing.assert_array_equal(after.ends, before.ends)
     ours, theirs = (windows_at(s.tracks, s.ends[:1], length=5, neighbours=8) for s in (before, after))
     for name in ("observations", "dt_s", "unseen_s", "labels", "lengths", "neighbours"):

@@ -21,8 +21,8 @@ from perception.forecasting.track_dataset import windows_at
 GROUND = GruConfig(hidden_size=8, input_size=6, feature_size=1, modes=3, reference_frame="ground", horizon_s=4.0)
 
 
-def _split(places: list[np.ndarray], ends: list[int], history: int, unit: float = 1.0) -> Split:
-    tracks = make_track_set(places, [0] * len(places))
+def _split(positions: list[np.ndarray], ends: list[int], history: int, unit: float = 1.0) -> Split:
+    tracks = make_track_set(positions, [0] * len(positions))
     return Split(tracks, np.array(ends), history, np.arange(len(ends)), np.full((len(ends), 2), unit))
 
 
@@ -40,13 +40,13 @@ def _plain_kalman(measured: np.ndarray, steps: int) -> np.ndarray:
 
 def test_kalman_equals_a_plain_filter_for_pasts_of_any_length():
     rng = np.random.default_rng(0)
-    places = [np.cumsum(rng.normal(size=(n, 2)), axis=0) for n in (12, 9, 5)]
-    ends = [9, 2, 0, 12 + 5, 21 + 1]  # 10, 3, 1, 6 and 2 places seen, of which 7 at most are read
-    found = kalman(_split(places, ends, history=7), 4)
+    positions = [np.cumsum(rng.normal(size=(n, 2)), axis=0) for n in (12, 9, 5)]
+    ends = [9, 2, 0, 12 + 5, 21 + 1]  # 10, 3, 1, 6 and 2 positions seen, of which 7 at most are read
+    found = kalman(_split(positions, ends, history=7), 4)
     assert found.probabilities.tolist() == [[1.0]] * 5
     assert found.means.shape == (5, 1, 4, 2)
     assert found.calibration_samples is None
-    every = np.concatenate(places)
+    every = np.concatenate(positions)
     for row, (end, start) in enumerate(zip(ends, [3, 0, 0, 12, 21], strict=True)):
         expected = np.stack([_plain_kalman(every[start : end + 1, axis], 4) for axis in (0, 1)], axis=1)
         np.testing.assert_allclose(found.means[row, 0], expected, atol=1e-9)
@@ -54,9 +54,9 @@ def test_kalman_equals_a_plain_filter_for_pasts_of_any_length():
 
 def test_kalman_filters_in_the_unit_of_the_errors():
     """Its noise is one unit, so that it makes a difference whether that is a pixel or the whole picture."""
-    places = np.cumsum(np.random.default_rng(1).normal(size=(9, 2)), axis=0)
-    large = kalman(_split([places], [8], 9, unit=100.0), 3).means[0, 0, :, 0]
-    np.testing.assert_allclose(large, _plain_kalman(100 * places[:, 0], 3))
+    positions = np.cumsum(np.random.default_rng(1).normal(size=(9, 2)), axis=0)
+    large = kalman(_split([positions], [8], 9, unit=100.0), 3).means[0, 0, :, 0]
+    np.testing.assert_allclose(large, _plain_kalman(100 * positions[:, 0], 3))
 
 
 def test_kalman_continues_a_straight_line():
@@ -66,8 +66,8 @@ def test_kalman_continues_a_straight_line():
 
 
 def test_constant_velocity_continues_the_last_displacement():
-    places = [np.array([[0.0, 0], [5, 5], [6, 5]]), np.array([[9.0, 9], [8, 8]])]
-    found = constant_velocity(_split(places, [2, 3, 4], 3, unit=10.0), 2)
+    positions = [np.array([[0.0, 0], [5, 5], [6, 5]]), np.array([[9.0, 9], [8, 8]])]
+    found = constant_velocity(_split(positions, [2, 3, 4], 3, unit=10.0), 2)
     assert found.means[:, 0].tolist() == [[[70, 50], [80, 50]], [[90, 90], [90, 90]], [[70, 70], [60, 60]]]
     assert found.probabilities.tolist() == [[1.0]] * 3
 
@@ -142,7 +142,7 @@ def test_batches_do_not_change_the_answers(kitti, monkeypatch):
                 np.testing.assert_allclose(getattr(after, name), column, atol=1e-4, err_msg=name)
 
 
-def test_what_is_predicted_is_what_the_network_says(kitti):
+def test_what_is_predicted_is_what_the_network_predicts(kitti):
     benchmark, split = kitti
     model = _model()
     found = predict(model, split, benchmark, neighbours=False)
@@ -158,7 +158,7 @@ def test_what_is_predicted_is_what_the_network_says(kitti):
     np.testing.assert_allclose(found.calibration_samples.log_densities, samples.log_densities, rtol=1e-3, atol=1e-3)
 
 
-def test_neighbours_are_heard_only_where_that_is_asked(kitti):
+def test_interactions_are_used_only_where_that_is_asked(kitti):
     benchmark, split = kitti
     for size, is_heard in ((4, True), (0, False)):
         model = _model(interaction_dim=size)

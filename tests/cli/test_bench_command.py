@@ -9,11 +9,14 @@ from types import SimpleNamespace
 import pytest
 import torch
 from support.commands import Command
+from support.onnx_graphs import maps, plain_frame, write_answers
 
 from perception.cpu import has_16_bit_arithmetic
-from perception.detection import OpenedDetector, RoadNetDetector
+from perception.detection import DetectionSettings, OpenedDetector, RoadNetDetector
 from perception.pipeline.config import BenchConfig
+from perception.profiling import Contender, measure_engines
 from perception.profiling import run as timing
+from perception.types import FrameSet
 
 
 def test_latencies_and_scaling_are_measured_and_written(command: Command) -> None:
@@ -63,7 +66,7 @@ def test_bad_options_are_named(command: Command, arguments: tuple[str, ...], wor
     assert not Path("measured").exists()
 
 
-def test_peers_of_one_name_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_peers_of_one_name_are_distinguished(monkeypatch: pytest.MonkeyPatch) -> None:
     class Peer:
         name = "roadnet"
 
@@ -86,6 +89,17 @@ def test_a_peer_gets_the_size_that_was_asked_for(monkeypatch: pytest.MonkeyPatch
     config = BenchConfig(peers=["roadnet-nano"], imgsz=128)
     _, peer = timing._contenders(config, None, assembly)  # type: ignore[arg-type]
     assert isinstance(peer.detector, RoadNetDetector) and peer.detector.settings.image_size_px == 128
+
+
+def test_a_peer_of_others_is_timed_by_its_file(tmp_path: Path) -> None:
+    answers = {f"cls{8 << i}": level for i, level in enumerate(maps(4, 80))}
+    answers |= {f"dis{8 << i}": level for i, level in enumerate(maps(4, 32))}
+    shapes = {name: ("n", answer.shape[1], "h", "w") for name, answer in answers.items()}
+    path = write_answers(tmp_path / "net.onnx", answers, shapes=shapes)
+    peer = timing._peer(str(path), DetectionSettings(image_size_px=128), torch.device("cpu"))
+    instant = FrameSet((plain_frame(camera="a"), plain_frame(camera="b")), timestamp_ns=0, index=0)
+    (timed,) = measure_engines([Contender(peer.name, peer)], [instant], instants=2)
+    assert (timed.title, timed.images) == ("net", 2) and timed.median_ms > 0
 
 
 def test_cameras_must_be_calibrated(command: Command, street: Path) -> None:

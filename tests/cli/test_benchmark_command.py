@@ -95,7 +95,7 @@ def test_each_fold_is_tested_with_what_has_not_seen_it(command: Command, tmp_pat
         (["--benchmark", "kitti", "--data", "{data}", "--forecaster", "constant-velocity"], "constant-velocity"),
         (["--benchmark", "kitti", "--data", "{data}", "--forecaster", "missing.safetensors"], "missing.safetensors"),
         (["--benchmark", "kitti", "--data", "{data}", "--forecaster", "{empty}"], "holds no .safetensors"),
-        (["--benchmark", "kitti", "--data", "{data}", "--forecaster", "{short}"], "looks 3 s ahead"),
+        (["--benchmark", "kitti", "--data", "{data}", "--forecaster", "{short}"], "forecasts 3 s ahead"),
         (["--benchmark", "kitti", "--data", "{data}", "--forecaster", "{image}"], "image frame"),
         (["--benchmark", "ethucy", "--data", "{data}", "--forecaster", "{fold}"], "'mars'"),
         (["--benchmark", "kitti", "--data", "{cut}", "--forecaster", "{weights}"], "do not fit together"),
@@ -168,7 +168,7 @@ def test_seeds_are_trained_one_by_one_and_not_again(
     assert twice.code == 2 and "duplicate" in twice.sentence
 
 
-def test_a_stopped_training_of_seeds_tells_what_to_resume(
+def test_a_stopped_training_of_seeds_prints_what_to_resume(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = _training(tmp_path, monkeypatch, seeds=2)
@@ -186,7 +186,7 @@ def test_a_stopped_training_of_seeds_tells_what_to_resume(
     assert names_in(Path("run")) == ["seed0", "seed1", "training.yaml"]
 
 
-def test_a_split_without_targets_is_said(command: Command, tmp_path: Path) -> None:
+def test_a_split_without_targets_is_reported(command: Command, tmp_path: Path) -> None:
     data, weights = write_kitti(tmp_path / "k.npz", drives=(1, 2)), _weights(tmp_path / "w.safetensors")
     asked = ("--benchmark", "kitti", "--data", data, "--forecaster", weights, "--split", "val")
     ran = command("evaluate", "forecaster", *asked)

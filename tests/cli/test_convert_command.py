@@ -27,7 +27,7 @@ def test_the_file_is_what_the_benchmark_reads(command: Command, tmp_path, scenes
     ran = command("convert", "ethucy", "--source", scenes, "--output", tmp_path / "new" / "e.npz")
     assert ran.code == 0, ran.err
     assert ran.out == f"{tmp_path / 'new' / 'e.npz'}\n"
-    assert "8 scenes, 320 places." in ran.err
+    assert "8 scenes, 320 positions." in ran.err
     assert len(ETHUCY.read(tmp_path / "new" / "e.npz", "test", "univ")) == 2 * 21
 
 
@@ -64,7 +64,7 @@ def test_an_empty_folder_is_named(command: Command, tmp_path, name):
         (["jaad", "--source", "."], "--output"),
     ],
 )
-def test_wrong_use_is_said(command: Command, arguments, named):
+def test_wrong_use_is_reported(command: Command, arguments, named):
     ran = command("convert", *arguments)
     assert ran.code == 2
     assert named in ran.sentence

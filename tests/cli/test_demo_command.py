@@ -146,7 +146,7 @@ def test_a_source_that_breaks_off_leaves_what_was_done(boxes_command: Command, t
     assert report_in(ran.folder)["run"]["ended"] == "failed"  # type: ignore[index]
 
 
-def test_what_the_source_left_out_is_said(boxes_command: Command, tmp_path: Path, street: Path) -> None:
+def test_what_the_source_left_out_is_reported(boxes_command: Command, tmp_path: Path, street: Path) -> None:
     (tmp_path / "frames_a.png").write_bytes(_png(0))
     (tmp_path / "frames_b.txt").write_text("x")
     ran = boxes_command("demo", "--source", str(tmp_path / "frames_*"))

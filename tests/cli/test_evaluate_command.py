@@ -6,11 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from support.commands import Command, names_in
 from support.media import write_image
-from support.moving_boxes import street_image, true_boxes_xyxy_px
+from support.moving_boxes import SIZE_PX, street_image, true_boxes_xyxy_px
+from support.onnx_graphs import write_answers
 
 
 def report_in(folder: Path) -> dict[str, Any]:
@@ -68,7 +70,7 @@ def test_a_part_of_a_recording_is_compared_with_that_part_of_the_truth(
 
 
 @pytest.mark.parametrize("use", ["evaluate", "demo"])
-def test_a_fault_in_what_is_known_of_objects_is_told_before_the_run(
+def test_a_fault_in_what_is_known_of_objects_is_reported_before_the_run(
     boxes_command: Command, street_recording: Path, use: str
 ) -> None:
     header = "timestamp_ns,id,class,x,y,z,length,width,height,yaw,speed_mps"
@@ -122,13 +124,29 @@ def test_coco_images_are_measured_and_gaps_in_the_labels_are_no_false_alarms(
     assert "1 kite" in " ".join(ran.out.split())
 
 
+def test_a_network_of_others_is_measured_on_images_by_its_file(command: Command, tmp_path: Path) -> None:
+    images = coco_file(tmp_path / "photos")
+    boxes = true_boxes_xyxy_px(0) / np.tile(SIZE_PX, 2) * 64
+    answers = {"labels": np.array([[2, 2]], np.int64), "boxes": boxes[None], "scores": np.array([[0.9, 0.8]])}
+    shapes = {"boxes": ("n", 2, 4), "labels": ("n", 2), "scores": ("n", 2)}
+    path = write_answers(
+        tmp_path / "net.onnx", answers, image=("images", ("n", 3, 64, 64)), sizes_input="sizes", shapes=shapes
+    )
+    ran = command("evaluate", "--images", images, "--detector", path, "--max-frames", "1", "--device", "cpu")
+    assert ran.code == 0, ran.err
+    assert "a DEIM, by ONNX Runtime on the CPU" in ran.err
+    vehicles = report_in(ran.folder)["detection"][0]
+    assert vehicles["overall"]["truth_count"] == 2 and vehicles["overall"]["ap50"] == pytest.approx(1.0)
+    assert list(yaml.safe_load((ran.folder / "run.yaml").read_text())["weights_sha256"]) == ["net.onnx"]
+
+
 def test_a_surround_view_is_one_batch_with_its_own_spellings(boxes_command: Command, tmp_path: Path) -> None:
     boxes = true_boxes_xyxy_px(0).tolist()
     cameras = {}
     for name, spelling in (("FRONT", "Car"), ("BACK", "Bus/RV/Caravan")):
         write_image(tmp_path / "rig" / "images" / f"{name}.png", street_image(0))
         objects = [{"class": spelling, "box_xyxy": boxes[0]}, {"class": "barrier", "box_xyxy": boxes[1]}]
-        cameras[name] = {"image": f"images/{name}.png", "objects": objects}
+        cameras[name] = {"image": f"images/{name}.png", "timestamp": 0, "objects": objects}
     path = tmp_path / "rig" / "frames.json"
     path.write_text(json.dumps({"frames": [{"cameras": cameras}]}))
     ran = boxes_command("evaluate", "--images", path, "--grouping", "vehicles", "--min-height", "10")
@@ -146,7 +164,7 @@ def test_a_surround_view_is_one_batch_with_its_own_spellings(boxes_command: Comm
     assert lowest["overall"]["ignored_truth_count"] == 2
 
 
-def test_a_true_box_that_is_none_is_said(boxes_command: Command, tmp_path: Path) -> None:
+def test_a_true_box_that_is_none_is_reported(boxes_command: Command, tmp_path: Path) -> None:
     content = json.loads((path := coco_file(tmp_path)).read_text())
     for wrong in (float("nan"), -5):
         content["annotations"][0]["bbox"][2] = wrong

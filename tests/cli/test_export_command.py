@@ -54,7 +54,7 @@ def test_the_bundled_detector_is_exported(command: Command, tmp_path):
 @pytest.mark.parametrize(
     "options", [["--detector", "missing.safetensors"], ["--output", "r.txt"]], ids=["missing", "suffix"]
 )
-def test_wrong_use_of_the_detectors_export_is_said(command: Command, options):
+def test_wrong_use_of_the_detectors_export_is_reported(command: Command, options):
     ran = command("export", "detector", *options)
     assert ran.code == 2
     assert options[1] in ran.sentence
@@ -69,7 +69,7 @@ def test_wrong_use_of_the_detectors_export_is_said(command: Command, options):
         (["--format", "engine"], "engine"),
     ],
 )
-def test_wrong_use_is_said(command: Command, options, named):
+def test_wrong_use_is_reported(command: Command, options, named):
     ran = command("export", "forecaster", *options)
     assert ran.code == 2
     assert named in ran.sentence

@@ -74,7 +74,7 @@ def test_help_works_and_loads_nothing_heavy(command_name: str) -> None:
     assert loaded == []
 
 
-def test_help_of_all_says_the_same_as_each_commands_own() -> None:
+def test_help_of_all_equals_each_commands_own() -> None:
     for name, entry in COMMANDS.items():
         if not entry.is_group:
             function = getattr(import_module(f"perception.cli.{name}"), name)
@@ -227,7 +227,7 @@ def test_an_interrupt_before_the_start_has_the_shells_exit_code(fail: Callable[.
     assert explain(KeyboardInterrupt())[1] == 130
 
 
-def test_every_error_of_the_package_tells_its_exit_code() -> None:
+def test_every_error_of_the_package_has_an_exit_code() -> None:
     assert explain(UsageError("x"))[1] == 2
     assert explain(PerceptionError("x"))[1] == 1
 

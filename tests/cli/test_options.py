@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from support.commands import BOXES_OPTIONS, Command, names_in
 from perception.cli.options import PANELS
 from perception.cli.options import command as as_command
 from perception.cli.terminal import Terminal
+from perception.cli.train import app as train_app
+from perception.cli.train.common import TrainingOptions
 from perception.pipeline.config import BenchConfig, EvaluateConfig, RunConfig, StreamConfig
 
 KINDS = (RunConfig, StreamConfig, EvaluateConfig, BenchConfig)
@@ -55,6 +58,16 @@ def test_a_field_that_no_heading_names_is_an_error() -> None:
 
 def test_some_fields_have_no_option() -> None:
     assert "show" not in parameters_of(EvaluateConfig, without=["show"])
+
+
+def test_both_trainings_share_their_options() -> None:
+    commands = typer.main.get_command(train_app).commands  # type: ignore[attr-defined]
+    detector, forecaster = ({p.name: p for p in commands[name].params} for name in ("detector", "forecaster"))
+    shared = {field.name for field in fields(TrainingOptions)}
+    assert set(detector) & set(forecaster) - {"help"} == shared
+    for name in shared:
+        assert detector[name].help and detector[name].help == forecaster[name].help
+        assert (detector[name].opts, detector[name].default) == (forecaster[name].opts, forecaster[name].default)
 
 
 def test_options_are_called_as_people_know_them() -> None:
@@ -103,7 +116,7 @@ def test_quiet_leaves_the_path_alone(command: Command, boxes_command: Command, s
     assert refused.err.startswith("Error: ")
 
 
-def test_verbose_tells_what_the_library_does(boxes_command: Command, street: Path) -> None:
+def test_verbose_logs_what_the_library_does(boxes_command: Command, street: Path) -> None:
     ran = boxes_command("demo", "--source", street, "--verbose")
     assert ran.code == 0
     assert re.search(r"^INFO perception\.pipeline\.inputs: opened street: cameras street, ", ran.err, re.M)

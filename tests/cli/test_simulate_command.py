@@ -107,7 +107,7 @@ def test_the_same_seed_gives_the_same_recording_with_and_without_masks(drives: t
 
 
 @needs_simulators
-def test_masks_tell_whose_each_pixel_is(drives: tuple[Path, Path]) -> None:
+def test_masks_state_whose_each_pixel_is(drives: tuple[Path, Path]) -> None:
     _, drive = drives
     truth = read_truth(drive)
     assert truth is not None and truth.visible_shares is not None

@@ -191,7 +191,7 @@ def test_what_is_learnt_may_not_judge(command: Command, data, forecaster_config,
     assert "drive: is among train and validation" in ran.sentence
 
 
-def test_nothing_to_learn_from_is_said(command: Command, data, forecaster_config):
+def test_nothing_to_learn_from_is_reported(command: Command, data, forecaster_config):
     forecaster_config.write_text(yaml.safe_dump({"data": {"kind": "image"}, "settings": SETTINGS}))
     ran = command("train", "forecaster", "--config", forecaster_config, "--data", data, "--output", "run")
     assert ran.code == 2
@@ -261,7 +261,7 @@ def test_several_seeds_have_folders_of_their_own_and_are_not_trained_twice(
     assert [path.read_bytes() for path in weights] == contents
 
 
-def test_unlabelled_videos_teach_and_the_gate_is_told(command: Command, data, tmp_path, monkeypatch):
+def test_unlabelled_videos_teach_and_the_gate_is_reported(command: Command, data, tmp_path, monkeypatch):
     write_street_recording(data / "watched" / "one", frames=60)
     (data / "watched" / "one" / "objects.csv").unlink()
     chosen = OpenedDetector(_BoxDetectorWithFeatures(), "Detector: red boxes.")
@@ -291,11 +291,11 @@ def test_the_study_of_overfitting_is_a_table_a_file_and_a_picture(command: Comma
     root.mkdir()
     rng = np.random.default_rng(0)
     lengths = np.full(12, 80)
-    places = np.cumsum(rng.normal([0.8, 0.0], 0.05, (12, 80, 2)), axis=1).reshape(-1, 2) * 1000
+    positions = np.cumsum(rng.normal([0.8, 0.0], 0.05, (12, 80, 2)), axis=1).reshape(-1, 2) * 1000
     np.savez(
         root / "kitti_mantra.npz",
         offset=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32),
-        xy_mm=places.astype(np.int32),
+        xy_mm=positions.astype(np.int32),
         drive=np.repeat([9, 11, 14, 5], 3).astype(np.int16),
         start=np.zeros(12, np.int16),
         cls=np.zeros(12, np.uint8),
@@ -325,7 +325,7 @@ def test_the_study_of_overfitting_is_a_table_a_file_and_a_picture(command: Comma
         (["--from-video", "nowhere"], "nowhere"),
     ],
 )
-def test_a_wrong_study_is_said(command: Command, data, forecaster_config, options, named):
+def test_a_wrong_study_is_reported(command: Command, data, forecaster_config, options, named):
     ran = command("train", "forecaster", "--config", forecaster_config, "--data", data, "--output", "run", *options)
     assert ran.code == 2
     assert named in ran.sentence

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from perception import files as files_module
 from perception.cli.weights import app
 from perception.detection import model_zoo as catalogue
+from perception.detection.backends.layouts.recognition import known_layouts
 from perception.errors import PerceptionError, UsageError
 from perception.weights import save_weights
 
@@ -58,6 +59,17 @@ def test_the_table_has_one_row_per_model_in_80_columns(arguments: list[str]) -> 
     for entry in catalogue.fetchable_detectors():
         (row,) = [line for line in lines if line.split()[:1] == [entry.name]]
         assert row.split()[1:] == [f"{entry.size_mb:.1f}", "6", "of", "80", "BSD-3-Clause", "to", "fetch"]
+
+
+def test_public_files_of_others_are_listed_with_their_layouts_and_documented() -> None:
+    result = CliRunner().invoke(app, [])
+    page = (Path(__file__).parents[2] / "docs" / "extend" / "detector.md").read_text(encoding="utf-8")
+    for file in catalogue.PUBLIC_FILES:
+        assert file.layout in known_layouts()
+        (row,) = [line for line in result.output.splitlines() if line.startswith(f"{file.name}  ")]
+        assert file.layout in row and file.licence[:10] in row
+        assert f"| {file.name} | {file.layout} | {file.box_map}" in page
+        assert f"| {file.origin} | {file.licence} |" in page
 
 
 def test_a_missing_and_a_damaged_file_are_listed_as_such(package: Path) -> None:

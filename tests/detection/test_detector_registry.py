@@ -81,7 +81,7 @@ def test_a_torchvision_model_from_the_cache_or_a_file(places: Path) -> None:
     assert str(moved) in sentence
 
 
-def test_auto_on_a_cpu_stays_with_roadnet_and_says_why() -> None:
+def test_auto_on_a_cpu_stays_with_roadnet_and_states_why() -> None:
     cache_small_model()
     detector, sentence, _ = open_detector("auto", SETTINGS, device=CPU)
     assert isinstance(detector, RoadNetDetector) and f"{SMALL} in the cache is too slow for video on a CPU" in sentence

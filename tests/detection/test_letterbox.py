@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perception.detection.letterbox import PADDING_GREY, canvas_size, letterbox
+from perception.detection.letterbox import PADDING_GREY, canvas_size, letterbox, stretch
 
 SIDES = st.integers(8, 400)
 
@@ -57,3 +57,16 @@ def test_extreme_shapes_keep_at_least_one_pixel(size: tuple[int, int]) -> None:
     width, height = canvas_size([size], long_side_px=64, multiple=32)
     batch = letterbox([np.full((size[1], size[0], 3), 7, np.uint8)], width=width, height=height)
     assert (batch.images == 7).any()
+
+
+def test_stretched_pictures_fill_the_canvas_and_boxes_go_back_by_axis() -> None:
+    halves = np.zeros((20, 40, 3), np.uint8)
+    halves[:, 20:] = 200
+    batch = stretch([halves, np.full((90, 30, 3), 7, np.uint8)], width=60, height=60)
+    assert batch.images.shape == (2, 60, 60, 3)
+    assert (
+        (batch.images[0, :, :28] == 0).all() and (batch.images[0, :, 32:] == 200).all() and (batch.images[1] == 7).all()
+    )
+    boxes = batch.boxes_to_images(np.array([[15, 30, 45, 60], [30, 0, 80, 60]]), np.array([0, 1]))
+    np.testing.assert_allclose(boxes, [[10, 10, 30, 20], [15, 0, 30, 90]])
+    assert batch.boxes_to_images(np.zeros((0, 4)), np.zeros(0, int)).shape == (0, 4)

@@ -15,17 +15,17 @@ from perception.taxonomy import CLASSES
 def reference(
     scores: FloatArray, boxes: FloatArray, *, threshold: float, iou: float, most: int
 ) -> list[tuple[int, int]]:
-    """(place, label) of what one image (A, C), (A, 4) keeps, best first."""
+    """(grid point, label) of what one image (A, C), (A, 4) keeps, best first."""
     labels, best = scores.argmax(axis=1), scores.max(axis=1)
     overlap = iou_matrix(boxes, boxes)
     kept: list[int] = []
-    for place in np.argsort(-best, kind="stable"):
-        if best[place] <= threshold:
+    for point in np.argsort(-best, kind="stable"):
+        if best[point] <= threshold:
             break
-        rivals = [k for k in kept if SUPPRESSION_GROUPS[labels[k]] == SUPPRESSION_GROUPS[labels[place]]]
-        if all(overlap[place, k] <= iou for k in rivals):
-            kept.append(int(place))
-    return [(place, int(labels[place])) for place in kept[:most]]
+        rivals = [k for k in kept if SUPPRESSION_GROUPS[labels[k]] == SUPPRESSION_GROUPS[labels[point]]]
+        if all(overlap[point, k] <= iou for k in rivals):
+            kept.append(int(point))
+    return [(point, int(labels[point])) for point in kept[:most]]
 
 
 def random_boxes(generator: np.random.Generator, *shape: int) -> FloatArray:
@@ -54,8 +54,8 @@ def test_equals_the_loop_in_each_image(seed: int) -> None:
 def test_a_van_is_one_object_and_a_pedestrian_on_it_stays() -> None:
     box = torch.tensor([[[10.0, 10, 50, 50]] * 4])
     scores = torch.zeros(1, 4, len(CLASSES))
-    for place, (name, score) in enumerate([("car", 0.8), ("truck", 0.7), ("bicycle", 0.6), ("pedestrian", 0.5)]):
-        scores[0, place, CLASSES.index(name)] = score
+    for point, (name, score) in enumerate([("car", 0.8), ("truck", 0.7), ("bicycle", 0.6), ("pedestrian", 0.5)]):
+        scores[0, point, CLASSES.index(name)] = score
     kept = nms(scores, box, score_threshold=0.1, iou_threshold=0.5)
     assert [CLASSES[label] for label in kept.labels.tolist()] == ["car", "pedestrian"]
 
@@ -106,11 +106,11 @@ def test_blended_boxes_are_the_means_of_those_that_overlap_enough(seed: int) -> 
         torch.testing.assert_close(getattr(kept, name), getattr(plain, name), rtol=0, atol=0)
     groups = np.array(SUPPRESSION_GROUPS)
     moved = 0
-    for image, place, label, box in zip(
+    for image, point, label, box in zip(
         kept.image_indices.tolist(), kept.point_indices.tolist(), kept.labels.tolist(), kept.boxes_xyxy, strict=True
     ):
         best, labels = scores[image].max(axis=1), scores[image].argmax(axis=1)
-        agrees = (iou_matrix(boxes[image, place][None], boxes[image])[0] > 0.4) & (best > 0.2)
+        agrees = (iou_matrix(boxes[image, point][None], boxes[image])[0] > 0.4) & (best > 0.2)
         agrees &= groups[labels] == groups[label]
         expected = np.average(boxes[image][agrees], axis=0, weights=best[agrees] ** 2)
         np.testing.assert_allclose(box.numpy(), expected, atol=1e-3)

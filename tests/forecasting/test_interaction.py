@@ -60,7 +60,7 @@ def test_nobody_near_is_zeros(pooling):
     assert torch.any(pooled[1] != 0)
 
 
-def test_places_that_nobody_fills_change_nothing(pooling):
+def test_neighbour_slots_that_nobody_fills_change_nothing(pooling):
     encoded, relations = torch.randn(3, 5), torch.randn(3, 2, 3)
     neighbours = torch.tensor([[1, 2], [0, -1], [1, 0]])
     pooled = pooling(encoded, relations, neighbours)
@@ -88,9 +88,9 @@ def test_permuted_neighbours_and_permuted_objects_have_the_same_futures(config):
     turned = replace(windows, neighbours=windows.neighbours[:, [2, 0, 1]])
     torch.testing.assert_close(predict_windows(model, turned, TIMES_S)[0].means, futures)
     order = torch.tensor([3, 1, 0, 2])
-    place_of = torch.cat([order.argsort(), torch.tensor([-1])])  # the last one is where -1 points
+    position_of = torch.cat([order.argsort(), torch.tensor([-1])])  # the last one is where -1 points
     moved = Windows(**{name: None if part is None else part[order] for name, part in vars(windows).items()})
-    moved = replace(moved, neighbours=place_of[moved.neighbours])
+    moved = replace(moved, neighbours=position_of[moved.neighbours])
     torch.testing.assert_close(predict_windows(model, moved, TIMES_S)[0].means, futures[order])
 
 
@@ -143,9 +143,9 @@ def test_gradients_reach_the_neighbours_and_the_interaction():
     assert all(weights.grad.abs().sum() > 0 for weights in model.interaction.parameters())
 
 
-def _brute_force(places: np.ndarray, groups: np.ndarray, count: int) -> np.ndarray:
+def _brute_force(positions: np.ndarray, groups: np.ndarray, count: int) -> np.ndarray:
     """(N, count): distances to the nearest others of the same group; infinite where there are no more."""
-    apart = np.linalg.norm(places[:, None] - places[None], axis=2)
+    apart = np.linalg.norm(positions[:, None] - positions[None], axis=2)
     apart[groups[:, None] != groups] = np.inf
     np.fill_diagonal(apart, np.inf)
     apart = np.sort(np.pad(apart, ((0, 0), (0, count)), constant_values=np.inf), axis=1)
@@ -153,13 +153,13 @@ def _brute_force(places: np.ndarray, groups: np.ndarray, count: int) -> np.ndarr
 
 
 @given(
-    places=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(0, 2)), max_size=30),
+    positions=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(0, 2)), max_size=30),
     count=st.integers(1, 9),
 )
 @settings(max_examples=150, deadline=None)
-def test_nearest_neighbours_against_brute_force_with_coinciding_places(places, count):
-    """Places lie on few points of a lattice, so that many coincide."""
-    columns = np.array(places, int).reshape(-1, 3)
+def test_nearest_neighbours_against_brute_force_with_coinciding_positions(positions, count):
+    """Positions lie on few points of a lattice, so that many coincide."""
+    columns = np.array(positions, int).reshape(-1, 3)
     xy, groups = columns[:, :2].astype(float), columns[:, 2]
     found = nearest_neighbours(xy, groups, count)
     assert found.shape == (len(xy), count)
@@ -173,7 +173,7 @@ def test_nearest_neighbours_against_brute_force_with_coinciding_places(places, c
     np.testing.assert_allclose(apart, _brute_force(xy, groups, count) if len(xy) else found)
 
 
-def test_twenty_objects_at_one_place_hear_others_and_not_themselves():
+def test_twenty_objects_at_one_position_interact_with_others_and_not_themselves():
     found = nearest_neighbours(np.zeros((20, 2)))
     assert found.shape == (20, 8)
     assert (found >= 0).all()

@@ -51,7 +51,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-def test_the_file_says_what_it_was_exported_from(exported, name):
+def test_the_file_states_what_it_was_exported_from(exported, name):
     model, path = exported[name]
     engine = OnnxEngine(path)
     assert engine.config == model.config
@@ -87,8 +87,8 @@ def _ground_tracks(index: int) -> Tracks:
     ids = np.array([1, 2, 3, 4] if index < 5 else [2, 3, 5])
     order = np.random.default_rng(index).permutation(len(ids))
     velocities = np.stack([ids - 2.5, 2.0 * (-1.0) ** ids], axis=1)
-    places = np.stack([5.0 * ids, -3.0 * ids], axis=1) + velocities * 0.1 * index
-    return make_ground_tracks(places, ids, velocities_mps=velocities, headings_rad=0.5 * ids)[order]
+    positions = np.stack([5.0 * ids, -3.0 * ids], axis=1) + velocities * 0.1 * index
+    return make_ground_tracks(positions, ids, velocities_mps=velocities, headings_rad=0.5 * ids)[order]
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -177,7 +177,7 @@ def test_a_foreign_network_is_refused(tmp_path):
         (json.dumps(asdict(IMAGE)), None),
     ],
 )
-def test_a_file_that_says_something_else_is_refused(exported, tmp_path, config, dt_s):
+def test_a_file_that_reports_itmething_else_is_refused(exported, tmp_path, config, dt_s):
     proto = onnx.load(exported["image"][1])
     del proto.metadata_props[:]
     described = {CONFIG_KEY: config} | ({} if dt_s is None else {STEP_KEY: dt_s})

@@ -126,7 +126,7 @@ def ground_model() -> TrajectoryGRU:
 def test_on_the_ground_too_feeding_instants_equals_the_whole_sequence(ground_model):
     """Irregular times, a pose that is missing once, features that come and go, tracks that change their order."""
     times, rng = np.array([0.0, 0.1, 0.35, 0.4, 0.6]), np.random.default_rng(0)
-    places = np.array([[10.0, 4], [-5, 20]])[:, None] + np.cumsum(rng.normal(size=(2, 5, 2)), axis=1)
+    positions = np.array([[10.0, 4], [-5, 20]])[:, None] + np.cumsum(rng.normal(size=(2, 5, 2)), axis=1)
     velocities, headings = 3 * rng.normal(size=(2, 5, 2)), rng.uniform(-3, 3, (2, 5))
     features = rng.normal(size=(2, 5, 5)).astype(np.float32)
     features[1, 2] = 0
@@ -134,7 +134,7 @@ def test_on_the_ground_too_feeding_instants_equals_the_whole_sequence(ground_mod
     for index, time in enumerate(times):
         order = np.array([0, 1]) if index % 2 else np.array([1, 0])
         tracks = make_ground_tracks(
-            places[order, index],
+            positions[order, index],
             order + 7,
             velocities_mps=velocities[order, index],
             headings_rad=headings[order, index],

@@ -13,7 +13,7 @@ from perception.forecasting.track_dataset import GROUND_GRID, IMAGE_GRID, Grid, 
 
 
 def _line(length: int, y: float = 0.0, start: float = 0.0) -> np.ndarray:
-    """Places that step by 1 along x."""
+    """Positions that step by 1 along x."""
     return np.stack([start + np.arange(length), np.full(length, y)], axis=1)
 
 
@@ -36,7 +36,7 @@ def test_grids_are_in_seconds():
 
 
 def test_a_window_holds_its_past_and_its_true_future(crowd):
-    windows = windows_at(crowd, np.array([16]), length=3, stride=2)  # the second track, its 7th place
+    windows = windows_at(crowd, np.array([16]), length=3, stride=2)  # the second track, its 7th position
     assert windows.observations[0].tolist() == [[2, 3], [4, 3], [6, 3]]
     torch.testing.assert_close(windows.dt_s, torch.tensor([[0.0, 0.2, 0.2]]))
     assert windows.lengths.tolist() == [3]
@@ -50,7 +50,7 @@ def test_a_window_holds_its_past_and_its_true_future(crowd):
 def test_what_lies_past_the_end_of_the_truth_is_unknown(crowd):
     windows = windows_at(crowd, np.array([7, 8, 9]), length=2)
     assert windows.known.tolist() == [[True, True], [True, False], [False, False]]
-    assert windows.futures[1, 1].tolist() == [9, 0]  # the last real place, which never counts
+    assert windows.futures[1, 1].tolist() == [9, 0]  # the last real position, which never counts
 
 
 def test_truth_that_is_not_real_or_missing_is_unknown(crowd):
@@ -104,11 +104,11 @@ def test_neighbours_against_brute_force(seed):
     windows = windows_at(tracks, rows, length=1, neighbours=count)
     for index in range(len(rows)):
         linked = windows.neighbours[index]
-        places = windows.observations[linked[linked >= 0], 0].numpy()
-        np.testing.assert_allclose(places, tracks.observations[expected[index][expected[index] >= 0]], rtol=1e-6)
+        positions = windows.observations[linked[linked >= 0], 0].numpy()
+        np.testing.assert_allclose(positions, tracks.observations[expected[index][expected[index] >= 0]], rtol=1e-6)
 
 
-def test_extra_windows_are_heard_but_know_no_future_and_hear_nobody(crowd):
+def test_extra_windows_are_neighbours_but_know_no_future_and_have_no_neighbours(crowd):
     alone, heard = (windows_at(crowd, np.array([3]), length=3, neighbours=count) for count in (0, 2))
     assert len(alone.labels) == 1
     assert heard.neighbours.tolist() == [[1, -1], [-1, -1]]
@@ -136,7 +136,7 @@ def test_no_ends_are_no_windows(crowd):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_changing_the_future_leaves_every_input_unchanged(seed):
-    """Places, features, truth of all that comes after an instant, also of the neighbours."""
+    """Positions, features, truth of all that comes after an instant, also of the neighbours."""
     tracks, now = _random_set(seed, tracks=30), 6
     is_later = tracks.instants > now
     ends = np.flatnonzero(tracks.instants == now)

@@ -18,7 +18,7 @@ def camera(name: str = "front", *, yaw_deg: float = 0, size_px: tuple[int, int] 
     return Camera(name, size_px, INTRINSICS, turned @ FORWARD)
 
 
-def test_a_point_ahead_is_seen_where_the_lens_says() -> None:
+def test_a_point_ahead_is_seen_where_the_lens_projects_it() -> None:
     # 10 m ahead of the camera, 1 m to the left and on the road, so 1.5 m below it.
     pixels, depth_m = camera().project(np.array([12.0, 1.0, 0.0]))
     assert depth_m == pytest.approx(10)

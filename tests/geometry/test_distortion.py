@@ -21,10 +21,10 @@ def camera(*distortion: float) -> Camera:
     return Camera("front", SIZE_PX, intrinsics, FORWARD, tuple(distortion))
 
 
-def dots(places_px: np.ndarray) -> np.ndarray:
+def dots(positions_px: np.ndarray) -> np.ndarray:
     """White dots, drawn to a sixteenth of a pixel."""
     image = np.zeros((SIZE_PX[1], SIZE_PX[0], 3), np.uint8)
-    for x, y in places_px:
+    for x, y in positions_px:
         cv2.circle(image, (round(16 * (x - 0.5)), round(16 * (y - 0.5))), 3 * 16, (255,) * 3, -1, cv2.LINE_AA, 4)
     return image
 

@@ -37,7 +37,7 @@ def test_a_containers_quota_limits_the_processors(content: str, expected: int | 
 
 
 @pytest.mark.shared
-def test_a_named_detector_and_forecaster_are_taken_and_their_weights_told(shared_dir: Path) -> None:
+def test_a_named_detector_and_forecaster_are_taken_and_their_weights_reported(shared_dir: Path) -> None:
     teacher = shared_dir / "teachers" / "yolox_nano_coco_416.onnx"
     assembly = build_pipeline(RunConfig(detector=str(teacher), forecaster="constant-velocity", device="cpu"))
     assert assembly.pipeline.detector.name == teacher.stem

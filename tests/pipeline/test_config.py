@@ -141,7 +141,7 @@ def test_an_error_about_a_source_has_no_password() -> None:
 @pytest.mark.parametrize(
     ("name", "kind"), [("demo", RunConfig), ("stream", StreamConfig), ("evaluate", EvaluateConfig)]
 )
-def test_the_shipped_files_say_what_the_defaults_say(name: str, kind: type[RunConfig]) -> None:
+def test_the_shipped_files_state_the_defaults(name: str, kind: type[RunConfig]) -> None:
     config = load_config(kind, path=CONFIGS / f"{name}.yaml", options={})
     changed = {key for key, value in config if value != getattr(kind(), key)}
     assert changed == ({"imgsz", "show"} if name == "stream" else set())

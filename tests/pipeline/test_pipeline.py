@@ -70,7 +70,7 @@ def test_all_cameras_of_an_instant_go_to_the_detector_at_once() -> None:
     assert sorted(scene.tracks.cameras.tolist()) == ["left", "left", "right", "right"]
 
 
-def test_a_detector_that_does_not_answer_for_each_frame_is_told() -> None:
+def test_a_detector_that_does_not_answer_for_each_frame_is_reported() -> None:
     class Forgetful(BoxDetector):
         def detect(self, frames):  # type: ignore[no-untyped-def]
             return super().detect(frames[:1])

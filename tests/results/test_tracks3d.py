@@ -120,7 +120,7 @@ def test_forecasts_in_metres_come_back(run):
             np.testing.assert_allclose(record.forecasts.axes_rad, scene.forecasts.axes_rad, atol=1e-4)
 
 
-def test_a_line_of_forecasts_tells_place_heading_and_axis(run):
+def test_a_line_of_forecasts_states_position_heading_and_axis(run):
     folder, _ = run
     first, second, _ = map(json.loads, (folder / "forecasts.jsonl").read_text().splitlines())
     assert (first["reference_frame"], second["reference_frame"], second["tracks"]) == ("ground", "ground", [])

@@ -42,12 +42,12 @@ def test_truth_may_lie_elsewhere(tmp_path: Path) -> None:
     assert known is not None and len(known.boxes) == 48
 
 
-def test_a_recording_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_recording_that_is_not_there_is_reported(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="none"):
         perception.evaluate_pipeline(box_pipeline(), tmp_path / "none")
 
 
-def test_images_without_labels_are_told(tmp_path: Path) -> None:
+def test_images_without_labels_are_reported(tmp_path: Path) -> None:
     path = tmp_path / "val.json"
     path.write_text('{"images": [], "annotations": [], "categories": []}')
     with pytest.raises(UsageError):

@@ -44,7 +44,7 @@ def test_a_terminal_has_a_live_line_and_a_pipe_a_last_one() -> None:
         assert "2/2 frames" in written.getvalue()
 
 
-def test_a_run_that_never_began_says_nothing() -> None:
+def test_a_run_that_never_began_prints_nothing() -> None:
     written = io.StringIO()
     with RunProgress(Console(file=written), total=2):
         pass

@@ -257,7 +257,7 @@ def test_an_error_that_is_no_fault_of_the_run_is_raised_and_closes_the_files(tmp
     assert frames_in(tmp_path / "out" / "scene.mp4") == 2
 
 
-def test_the_log_tells_where_the_results_are(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_log_states_where_the_results_are(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, logger="perception"):
         run_pipeline(box_pipeline(), OwnSource(), folder=tmp_path / "out")
     assert [record.name for record in caplog.records] == ["perception.runtime.runner"] * 2

@@ -20,7 +20,7 @@ CPU = torch.device("cpu")
 
 
 def random_frame(camera: str = "front", *, width: int = 96, height: int = 64, seed: int = 0) -> Frame:
-    """Smooth random colours, so that a network answers differently from place to place."""
+    """Smooth random colours, so that a network answers differently at each grid point."""
     coarse = np.random.default_rng(seed).integers(0, 256, (height // 8 + 1, width // 8 + 1, 3), dtype=np.uint8)
     return Frame(np.ascontiguousarray(coarse.repeat(8, 0).repeat(8, 1)[:height, :width]), camera, 0, 0)
 
@@ -58,7 +58,7 @@ def _lively_roadnet() -> RoadNet:
 
 
 def _scale_to_unit_spread(module: torch.nn.Module, _: object, output: torch.Tensor) -> torch.Tensor:
-    """With plain random weights the image fades from layer to layer, and all places answer alike."""
+    """With plain random weights the image fades from layer to layer, and all grid points answer alike."""
     spread = output.std()
     module.weight.div_(spread)
     return output / spread

@@ -22,7 +22,7 @@ SIX_YAWS_DEG = {"front": 0, "front_left": 55, "back_left": 110, "back": 180, "ba
 def camera_towards(
     name: str, yaw_deg: float, *, size_px: tuple[int, int] = (640, 360), pitch_deg: float = 0.0, view_deg: float = 70.0
 ) -> Camera:
-    """A camera 1.5 m above the road that looks ``yaw_deg`` to the left and ``pitch_deg`` down."""
+    """A camera 1.5 m above the road that appearance_seeds ``yaw_deg`` to the left and ``pitch_deg`` down."""
     yaw, pitch = np.radians(yaw_deg), np.radians(pitch_deg)
     forward = np.array([np.cos(yaw) * np.cos(pitch), np.sin(yaw) * np.cos(pitch), -np.sin(pitch)])
     right = np.array([np.sin(yaw), -np.cos(yaw), 0.0])

@@ -91,8 +91,8 @@ class Drive:
         rows = [
             (instant, identity, camera, box)
             for identity, path in self.paths.items()
-            for instant, place in enumerate(path(self.times_s) - self.car(self.times_s))
-            for camera, box in views(place).items()
+            for instant, position in enumerate(path(self.times_s) - self.car(self.times_s))
+            for camera, box in views(position).items()
         ]
         return BoxTable(
             frame_indices=np.array([row[0] for row in rows], np.int64),
@@ -129,18 +129,18 @@ class Drive:
     ) -> list[Scene]:
         """Scenes of a run that finds what the cameras see, but names it ``identity(instant, id)`` and places it
         ``error_m(offsets from the car)`` off; ``found(instant, id)`` says what it finds at all."""
-        places = {key: path(self.times_s) for key, path in self.paths.items()}
-        speeds = {key: np.gradient(place, FRAME_NS * 1e-9, axis=0) for key, place in places.items()}
+        positions = {key: path(self.times_s) for key, path in self.paths.items()}
+        speeds = {key: np.gradient(position, FRAME_NS * 1e-9, axis=0) for key, position in positions.items()}
         car = self.car(self.times_s)
         scenes = []
         for instant in range(self.instants):
             seen = [
-                (key, views(place[instant] - car[instant]))
-                for key, place in places.items()
-                if found(instant, key) and views(place[instant] - car[instant])
+                (key, views(position[instant] - car[instant]))
+                for key, position in positions.items()
+                if found(instant, key) and views(position[instant] - car[instant])
             ]
             names = np.array([identity(instant, key) for key, _ in seen], np.int64)
-            true = np.array([places[key][instant] for key, _ in seen]).reshape(-1, 2)
+            true = np.array([positions[key][instant] for key, _ in seen]).reshape(-1, 2)
             centres = true + error_m(true - car[instant])
             velocities = np.array([speeds[key][instant] for key, _ in seen]).reshape(-1, 2)
             labels = np.array([self.label(key) for key, _ in seen], np.int64)

@@ -13,7 +13,7 @@ ObservedInstants = list[tuple[int, Tracks, np.ndarray]]
 
 
 def make_ground_tracks(
-    places_m: np.ndarray,
+    positions_m: np.ndarray,
     ids: Sequence[int] | np.ndarray,
     *,
     velocities_mps: np.ndarray | None = None,
@@ -23,7 +23,7 @@ def make_ground_tracks(
     features: np.ndarray | None = None,
     space: str = "",
 ) -> Tracks:
-    """Tracks at places (N, 2) in the world, seen now by one camera; the box in the image means nothing."""
+    """Tracks at positions (N, 2) in the world, seen now by one camera; the box in the image means nothing."""
     count = len(ids)
     velocities_mps = np.zeros((count, 2)) if velocities_mps is None else velocities_mps
     sides_m = np.tile([2.0, 1.6], (count, 1))
@@ -31,7 +31,7 @@ def make_ground_tracks(
         ids=np.asarray(ids, np.int64),
         labels=np.zeros(count, np.int64) if labels is None else labels,
         scores=np.ones(count),
-        means=np.concatenate([places_m, sides_m, velocities_mps, np.zeros((count, 2))], axis=1).astype(float),
+        means=np.concatenate([positions_m, sides_m, velocities_mps, np.zeros((count, 2))], axis=1).astype(float),
         covariances=np.tile(np.eye(8) * 0.04, (count, 1, 1)) if covariances is None else covariances,
         boxes_xyxy_px=np.tile([10.0, 10, 50, 40], (count, 1)),
         cameras=np.full(count, "front"),
@@ -77,7 +77,7 @@ def synthetic_drive(
     steps = round(duration_s / dt_s)
     labels = np.where(np.arange(objects) % 3 == 2, 5, 0)
     is_walker = labels == 5
-    places_m = rng.uniform(-30, 30, (objects, 2))
+    positions_m = rng.uniform(-30, 30, (objects, 2))
     yaws_rad = rng.uniform(-np.pi, np.pi, objects)
     speeds_mps = np.where(is_walker, 1.3, rng.uniform(0, 12, objects))
     tracker = _Filter(labels)
@@ -92,15 +92,15 @@ def synthetic_drive(
         speeds_mps = speeds_mps + np.clip(wanted_mps - speeds_mps, -3 * dt_s, 2 * dt_s)
         yaws_rad = yaws_rad + turn_rates * np.minimum(speeds_mps / 5, 1) * dt_s
         fronts = np.stack([np.cos(yaws_rad), np.sin(yaws_rad)], axis=1)
-        places_m = places_m + speeds_mps[:, None] * fronts * dt_s
+        positions_m = positions_m + speeds_mps[:, None] * fronts * dt_s
         timestamp_ns, car = round(step * dt_s * 1e9), pose(5.0 * step * dt_s)
-        truth.append((timestamp_ns, places_m, yaws_rad, speeds_mps))
-        observed.append((timestamp_ns, tracker.observe(places_m, yaws_rad, car, dt_s, rng), car))
+        truth.append((timestamp_ns, positions_m, yaws_rad, speeds_mps))
+        observed.append((timestamp_ns, tracker.observe(positions_m, yaws_rad, car, dt_s, rng), car))
     return _table(truth, labels), observed
 
 
 class _Filter:
-    """A tracker that never takes one object for another: a Kalman filter of constant velocity over noisy places."""
+    """A tracker that never takes one object for another: a Kalman filter of constant velocity over noisy positions."""
 
     def __init__(self, labels: np.ndarray) -> None:
         self._labels = labels
@@ -108,10 +108,10 @@ class _Filter:
         self._covariance = np.tile(np.diag([100.0, 100, 25, 25]), (len(labels), 1, 1))
 
     def observe(
-        self, places_m: np.ndarray, yaws_rad: np.ndarray, car: np.ndarray, dt_s: float, rng: np.random.Generator
+        self, positions_m: np.ndarray, yaws_rad: np.ndarray, car: np.ndarray, dt_s: float, rng: np.random.Generator
     ) -> Tracks:
-        std_m = 0.05 + 0.015 * np.linalg.norm(places_m - car[:2, 3], axis=1)
-        evaluated = places_m + std_m[:, None] * rng.normal(size=places_m.shape)
+        std_m = 0.05 + 0.015 * np.linalg.norm(positions_m - car[:2, 3], axis=1)
+        evaluated = positions_m + std_m[:, None] * rng.normal(size=positions_m.shape)
         move = np.eye(4)
         move[:2, 2:] = np.eye(2) * dt_s
         self._means = self._means @ move.T
@@ -121,13 +121,13 @@ class _Filter:
         )
         self._means = self._means + np.einsum("nij,nj->ni", gain, evaluated - self._means[:, :2])
         self._covariance = self._covariance - gain @ self._covariance[:, :2]
-        seen = rng.random(len(places_m)) < 0.97
-        covariances = np.tile(np.eye(8) * 0.01, (len(places_m), 1, 1))
+        seen = rng.random(len(positions_m)) < 0.97
+        covariances = np.tile(np.eye(8) * 0.01, (len(positions_m), 1, 1))
         index = np.array([0, 1, 4, 5])
         covariances[:, index[:, None], index] = self._covariance
         tracks = make_ground_tracks(
             self._means[:, :2],
-            np.arange(len(places_m)),
+            np.arange(len(positions_m)),
             velocities_mps=self._means[:, 2:],
             headings_rad=yaws_rad,
             labels=self._labels,

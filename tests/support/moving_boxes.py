@@ -7,15 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 from support.media import write_video
 
 from perception.forecasting.baselines import ConstantVelocityForecaster
-from perception.geometry.cameras import Rig
-from perception.pipeline.build import BuiltPipeline
-from perception.pipeline.config import RunConfig
 from perception.pipeline.pipeline import Pipeline
 from perception.plugins import DetectorRequest
 from perception.tracking import ImageTracker
@@ -92,8 +88,3 @@ def open_box_detector(request: DetectorRequest) -> BoxDetector:
 
 def box_pipeline() -> Pipeline:
     return Pipeline(detector=BoxDetector(), tracker=ImageTracker(), forecaster=ConstantVelocityForecaster())
-
-
-def build_boxes(config: RunConfig, *, rig: Rig | None = None) -> BuiltPipeline:
-    """Stands in for ``perception.pipeline.build.build_pipeline`` where a test is about the plumbing."""
-    return BuiltPipeline(box_pipeline(), torch.device("cpu"), ["Detector: red boxes.", "Forecaster: straight on."])

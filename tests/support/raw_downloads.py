@@ -92,9 +92,9 @@ def write_ethucy_download(folder: Path, columns: Columns, *, in_parts: bool) -> 
     (folder / "raw" / "all_data").mkdir(parents=True)
     for scene in sorted({name.rpartition("_")[0] for name in columns if name.endswith("_id")}):
         frames, ids = columns[f"{scene}_frame"], columns[f"{scene}_id"]
-        places_m = columns[f"{scene}_xy"] * 1e-4
+        positions_m = columns[f"{scene}_xy"] * 1e-4
         lines = [
-            f"{f:.1f}\t{i:.1f}\t{x!r}\t{y!r}\n" for f, i, (x, y) in zip(frames, ids, places_m.tolist(), strict=True)
+            f"{f:.1f}\t{i:.1f}\t{x!r}\t{y!r}\n" for f, i, (x, y) in zip(frames, ids, positions_m.tolist(), strict=True)
         ]
         if not in_parts:
             (folder / "raw" / "all_data" / f"{scene}.txt").write_text("".join(lines))
@@ -214,9 +214,9 @@ def write_kitti_download(folder: Path, columns: Columns) -> Path:
     for drive in np.unique(columns["drive"]):
         tracks = np.flatnonzero(columns["drive"] == drive)
         offsets = columns["offset"]
-        places_m = [columns["xy_mm"][offsets[i] : offsets[i + 1]] * 1e-3 for i in tracks]
+        positions_m = [columns["xy_mm"][offsets[i] : offsets[i + 1]] * 1e-3 for i in tracks]
         # From x ahead, y to the right, anywhere, to the axes of the laser at the start.
-        moved_m = [(one - places_m[0][0]) * [1, -1] + VELO_FROM_IMU_M[:2] for one in places_m]
+        moved_m = [(one - positions_m[0][0]) * [1, -1] + VELO_FROM_IMU_M[:2] for one in positions_m]
         steps = np.arange(len(moved_m[0]))
         imu_poses = np.tile(velo_from_imu, (len(steps), 1, 1))
         imu_poses[:, :2, 3] = moved_m[0]

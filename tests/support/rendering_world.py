@@ -53,7 +53,7 @@ def users(*placed: tuple[str, float, float, float]) -> RoadUsers:
         ids=np.arange(10, 10 + count),
         labels=np.array([LABELS.get(body, 0) for body, *_ in placed], int),
         bodies=np.array([BODIES.index(body) for body, *_ in placed], int),
-        looks=np.arange(count, dtype=np.uint32) + 7,
+        appearance_seeds=np.arange(count, dtype=np.uint32) + 7,
         positions_m=np.array([(x, y, 0.0) for _, x, y, _ in placed], float).reshape(count, 3),
         yaws_rad=np.radians([heading for *_, heading in placed]).reshape(count),
         sizes_lwh_m=np.array([SIZES.get(body, SIZES["sedan"]) for body, *_ in placed], float).reshape(count, 3),

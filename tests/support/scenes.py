@@ -80,7 +80,7 @@ def make_scene(
 
 
 def make_camera(name: str, yaw_deg: float, *, size_px: tuple[int, int] = (640, 360), fov_deg: float = 70.0) -> Camera:
-    """A level camera 1.5 m above the vehicle's origin that looks ``yaw_deg`` to the left of ahead."""
+    """A level camera 1.5 m above the vehicle's origin that appearance_seeds ``yaw_deg`` to the left of ahead."""
     yaw = np.radians(yaw_deg)
     forward, right = np.array([np.cos(yaw), np.sin(yaw), 0]), np.array([np.sin(yaw), -np.cos(yaw), 0])
     pose = np.eye(4)
@@ -96,7 +96,7 @@ def make_rig(yaws_deg: dict[str, float], *, road_height_m: float = 0.0, **option
 
 
 def make_ground_tracks(
-    places_m: Sequence[Sequence[float]],
+    positions_m: Sequence[Sequence[float]],
     ids: Sequence[int] | None = None,
     *,
     labels: Sequence[int] | None = None,
@@ -105,10 +105,10 @@ def make_ground_tracks(
     unseen_s: Sequence[float] | None = None,
     sightings: Sequence[tuple[int, str, Sequence[float]]] = (),
 ) -> Tracks:
-    """Tracks at places (x, y) in the world; ``sightings`` are (id, camera, box)."""
-    count = len(places_m)
+    """Tracks at positions (x, y) in the world; ``sightings`` are (id, camera, box)."""
+    count = len(positions_m)
     means = np.zeros((count, 8))
-    means[:, :2] = np.array(places_m, np.float64).reshape(count, 2)
+    means[:, :2] = np.array(positions_m, np.float64).reshape(count, 2)
     means[:, 2:4] = 1.6
     if velocities_mps is not None:
         means[:, 4:6] = velocities_mps

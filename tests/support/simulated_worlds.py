@@ -35,7 +35,7 @@ def car_and_walker(time_s: float) -> WorldState:
             ids=np.array([7, 3, 9]),
             labels=np.array([0, 5, 2]),
             bodies=np.array([0, 12, 8]),
-            looks=np.array([1, 2, 3], np.uint32),
+            appearance_seeds=np.array([1, 2, 3], np.uint32),
             positions_m=np.array([[100.0, 70, 0], [105, 60, 0], [100, 900, 0]]),
             yaws_rad=np.array([np.pi / 2, 0.0, 0.0]),
             sizes_lwh_m=np.array([[4.0, 1.8, 1.5], [0.6, 0.6, 1.8], [12, 2.5, 3]]),

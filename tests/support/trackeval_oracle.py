@@ -11,7 +11,7 @@ import pytest
 from perception.evaluation.tracking.mot_metrics import TrackingScores
 
 Side = tuple[np.ndarray, np.ndarray, np.ndarray]
-"""Instants (M,), ids (M,), and boxes (M, 4) or places (M, 2)."""
+"""Instants (M,), ids (M,), and boxes (M, 4) or positions (M, 2)."""
 
 
 def box_similarity(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
@@ -19,7 +19,7 @@ def box_similarity(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
     return _dataset()._calculate_box_ious(ours, theirs, box_format="x0y0x1y1")
 
 
-def place_similarity(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+def position_similarity(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
     """TrackEval's similarity of positions, zero from 4 m on."""
     return _dataset()._calculate_euclidean_similarity(ours, theirs, zero_distance=4.0)
 

@@ -41,21 +41,21 @@ def make_windows(
 
 
 def make_track_set(
-    places: list[np.ndarray], first_instants: list[int], *, steps: tuple[int, ...] = (1, 2), rate_fps: float = 10.0
+    positions: list[np.ndarray], first_instants: list[int], *, steps: tuple[int, ...] = (1, 2), rate_fps: float = 10.0
 ) -> TrackSet:
-    """Tracks of places (L_i, 2), each its own truth, one row per instant from the i-th of ``first_instants`` on."""
-    lengths = [len(track) for track in places]
+    """Tracks of positions (L_i, 2), each its own truth, one row per instant from the i-th of ``first_instants`` on."""
+    lengths = [len(track) for track in positions]
     instants = np.concatenate([first + np.arange(n) for first, n in zip(first_instants, lengths, strict=True)])
     starts = np.concatenate([[0], np.cumsum(lengths)])
     count = int(starts[-1])
-    every = np.concatenate(places).astype(float)
+    every = np.concatenate(positions).astype(float)
     return TrackSet(
         observations=every,
         times_s=instants / rate_fps,
         unseen_s=np.zeros(count),
         features=np.zeros((count, 0), np.float32),
         starts=starts,
-        labels=np.arange(len(places)) % 6,
+        labels=np.arange(len(positions)) % 6,
         instants=instants,
         truth=every,
         known=np.ones(count, bool),

@@ -70,7 +70,7 @@ class YoloxTeacher:
 
 
 def _grid() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The output places' cells (P, 2) and strides (P, 1)."""
+    """The grid points' cells (P, 2) and strides (P, 1)."""
     cells, strides = [], []
     for stride in STRIDES_PX:
         side = INPUT_SIZE_PX // stride

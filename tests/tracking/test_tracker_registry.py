@@ -35,7 +35,7 @@ def test_what_contradicts_itself_is_refused() -> None:
         open_tracker("grund", detector=DETECTOR)
 
 
-def test_a_tracker_of_others_is_told_what_it_will_follow(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tracker_of_others_learns_what_it_will_follow(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[TrackerRequest] = []
 
     def factory(request: TrackerRequest) -> Tracker:

@@ -106,7 +106,7 @@ def test_a_full_disk_is_one_sentence_and_the_rest_still_plays(tmp_path, file_siz
     path = tmp_path / "scene.mp4"
     with (
         file_size_limit(400_000),
-        pytest.raises(PerceptionError, match=r"scene\.mp4: the video cannot be written \(.*\)\.$"),
+        pytest.raises(PerceptionError, match=r"scene\.mp4: cannot be written \(.*\)\.$"),
         VideoWriter(path, rate_fps=10) as video,
     ):
         for number in range(200):
@@ -128,7 +128,7 @@ def test_a_disk_that_is_full_from_the_start(tmp_path):
 
 def test_what_cannot_be_made_names_the_file(tmp_path):
     (tmp_path / "file").write_text("x")
-    with pytest.raises(PerceptionError, match=r"file/scene\.mp4: the video cannot be written"):
+    with pytest.raises(PerceptionError, match=r"file/scene\.mp4: cannot be written"):
         VideoWriter(tmp_path / "file" / "scene.mp4", rate_fps=10).write(picture(1), 0)
     with pytest.raises(PerceptionError, match="not overwritten"):
         VideoWriter(tmp_path / "file", rate_fps=10)

@@ -26,7 +26,7 @@ __all__ = ["CONVERTERS", "Advance", "Converted", "convert"]
 
 
 def convert(name: str, source: Path, output: Path, advance: Advance) -> tuple[str, ...]:
-    """Write the ``.npz`` of benchmark ``name`` from the download in ``source``; returns what to tell the user.
+    """Write the ``.npz`` of benchmark ``name`` from the download in ``source``; returns what to report to the user.
 
     ``output`` is written whole or not at all. Raises ``UsageError`` when something in ``source`` is missing or broken.
     """

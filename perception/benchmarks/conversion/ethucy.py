@@ -47,7 +47,7 @@ def convert_ethucy(source: Path, advance: Advance) -> Converted:
         columns[f"{scene}_val_from"] = instants[int(_TRAINING_SHARE * len(instants))]
         rows += len(table)
         advance(number + 1, len(SCENES))
-    return Converted(columns, (f"{len(SCENES)} scenes, {rows:,} places.",))
+    return Converted(columns, (f"{len(SCENES)} scenes, {rows:,} positions.",))
 
 
 def _scene(folder: Path, found: dict[str, Path], scene: str) -> FloatArray:

@@ -27,20 +27,23 @@ from perception.errors import UsageError
 
 _SPLITS = {"split_default": "default", "split_high_visibility": "high_visibility", "split_all": "all_videos"}
 _SPLIT_NAMES = ("train", "val", "test")
-_UNSAID = 255
+_UNLABELLED = 255
 _KINDS = {"pedestrian": 0, "ped": 1, "people": 2}
 _OCCLUSION = {"none": 0, "part": 1, "full": 2}
 _BEHAVIOUR: Mapping[str, tuple[str, Mapping[str, int]]] = {
     "walking": ("action", {"standing": 0, "walking": 1}),
     "looking": ("look", {"not-looking": 0, "looking": 1}),
-    "crossing": ("cross", {"not-crossing": 0, "crossing": 1, "irrelevant": _UNSAID, "crossing-irrelevant": _UNSAID}),
+    "crossing": (
+        "cross",
+        {"not-crossing": 0, "crossing": 1, "irrelevant": _UNLABELLED, "crossing-irrelevant": _UNLABELLED},
+    ),
 }
 _VEHICLE = {"stopped": 0, "moving_slow": 1, "moving_fast": 2, "decelerating": 3, "accelerating": 4}
 _CORNERS = ("xtl", "ytl", "xbr", "ybr")
 
 
 @dataclass
-class _Tracks:
+class _VideoTracks:
     """Tracks of all videos so far; a box is a row (x1, y1, x2, y2, frame, occlusion, walking, looking, crossing)."""
 
     pids: list[str] = field(default_factory=list)
@@ -61,7 +64,7 @@ def convert_jaad(source: Path, advance: Advance) -> Converted:
         raise UsageError(f"{folder / 'annotations'}: holds no video_*.xml; complete the download.")
     videos = [path.stem for path in paths]
     splits = {column: _split(folder, name, videos) for column, name in _SPLITS.items()}
-    tracks, actions, sizes = _Tracks(), [], []
+    tracks, actions, sizes = _VideoTracks(), [], []
     for number, path in enumerate(paths):
         root = read_xml(path)
         sizes.append(_size(root, path))
@@ -83,7 +86,7 @@ def convert_jaad(source: Path, advance: Advance) -> Converted:
     return Converted(columns, (note,))
 
 
-def _track_columns(tracks: _Tracks, folder: Path) -> dict[str, NDArray[np.generic]]:
+def _track_columns(tracks: _VideoTracks, folder: Path) -> dict[str, NDArray[np.generic]]:
     rows = np.array(tracks.rows, np.int64).reshape(-1, len(_CORNERS) + 2 + len(_BEHAVIOUR))
     return {
         "track_pid": np.array(tracks.pids, str),
@@ -103,7 +106,7 @@ def _offsets(lengths: Sequence[int]) -> NDArray[np.int32]:
 
 def _split(folder: Path, name: str, videos: Sequence[str]) -> NDArray[np.uint8]:
     """(videos,): 0 train, 1 val, 2 test, 255 in none of them."""
-    split = np.full(len(videos), _UNSAID, np.uint8)
+    split = np.full(len(videos), _UNLABELLED, np.uint8)
     numbers = {video: number for number, video in enumerate(videos)}
     for value, part in enumerate(_SPLIT_NAMES):
         path = folder / "split_ids" / name / f"{part}.txt"
@@ -126,7 +129,7 @@ def _size(root: ElementTree.Element, path: Path) -> tuple[int, int, int]:
     return width, height, frames
 
 
-def _add_tracks(tracks: _Tracks, root: ElementTree.Element, path: Path, video: int) -> None:
+def _add_tracks(tracks: _VideoTracks, root: ElementTree.Element, path: Path, video: int) -> None:
     for number, track in enumerate(root.findall("./track"), start=1):
         kind = _KINDS.get(track.get("label", ""))
         boxes = track.findall("./box")
@@ -138,9 +141,9 @@ def _add_tracks(tracks: _Tracks, root: ElementTree.Element, path: Path, video: i
         pid = ""
         for box in boxes:
             try:
-                said = {one.get("name", ""): (one.text or "").strip() for one in box.iter("attribute")}
-                pid = pid or said["id"]
-                tracks.rows.append(_row(box, said, has_behaviour=kind == 0))
+                attributes = {one.get("name", ""): (one.text or "").strip() for one in box.iter("attribute")}
+                pid = pid or attributes["id"]
+                tracks.rows.append(_row(box, attributes, has_behaviour=kind == 0))
             except (KeyError, ValueError) as error:
                 raise UsageError(
                     f"{path}, track {number}, frame {box.get('frame')}: {error} is missing or unknown; "
@@ -152,16 +155,16 @@ def _add_tracks(tracks: _Tracks, root: ElementTree.Element, path: Path, video: i
         tracks.lengths.append(len(boxes))
 
 
-def _row(box: ElementTree.Element, said: Mapping[str, str], *, has_behaviour: bool) -> list[int]:
-    # As in the official loader, boxes count whatever "outside" and "occluded" of the labelling tool say.
+def _row(box: ElementTree.Element, attributes: Mapping[str, str], *, has_behaviour: bool) -> list[int]:
+    # As in the official loader, boxes count whatever "outside" and "occluded" of the labelling tool hold.
     corners = [round(float(box.attrib[name])) for name in _CORNERS]
-    behaviour = [values[said[name]] if has_behaviour else _UNSAID for name, values in _BEHAVIOUR.values()]
-    return [*corners, int(box.attrib["frame"]), _OCCLUSION[said["occlusion"]], *behaviour]
+    behaviour = [values[attributes[name]] if has_behaviour else _UNLABELLED for name, values in _BEHAVIOUR.values()]
+    return [*corners, int(box.attrib["frame"]), _OCCLUSION[attributes["occlusion"]], *behaviour]
 
 
 def _actions(path: Path, frame_count: int) -> NDArray[np.uint8]:
-    """(frame_count,): what the recording car does in each frame, 255 where the file does not say."""
-    actions = np.full(frame_count, _UNSAID, np.uint8)
+    """(frame_count,): what the recording car does in each frame, 255 where the file does not state it."""
+    actions = np.full(frame_count, _UNLABELLED, np.uint8)
     for frame in read_xml(path).findall("./frame"):
         try:
             number, action = int(frame.attrib["id"]), _VEHICLE[frame.attrib["action"]]

@@ -5,8 +5,8 @@ and laser points are not needed. Geiger et al., "Vision meets robotics: The KITT
 al., "MANTRA: Memory augmented networks for multiple trajectory prediction", CVPR 2020.
 
 The axes are those of the published benchmark: x ahead and y to the right of the laser when the drive begins. Its origin
-is the laser's first place. MANTRA moved it to the corner of a map made of the laser's points, by another constant for
-each drive; no error of the benchmark depends on it.
+is the laser's first position. MANTRA moved it to the corner of a map made of the laser's points, by another constant
+for each drive; no error of the benchmark depends on it.
 """
 
 from __future__ import annotations
@@ -41,23 +41,23 @@ _OXTS_COLUMNS = ("latitude", "longitude", "altitude", "roll", "pitch", "yaw")
 
 
 @dataclass
-class _Tracks:
-    """Tracks of all drives so far: places (n, 2) in metres, and of each its drive, first step and class."""
+class _DriveTracks:
+    """Tracks of all drives so far: positions (n, 2) in metres, and of each its drive, first step and class."""
 
-    places_m: list[FloatArray] = field(default_factory=list)
+    positions_m: list[FloatArray] = field(default_factory=list)
     drives: list[int] = field(default_factory=list)
     starts: list[int] = field(default_factory=list)
     classes: list[int] = field(default_factory=list)
 
-    def add(self, places_m: FloatArray, *, drive: int, start: int, label: int) -> None:
-        self.places_m.append(places_m)
+    def add(self, positions_m: FloatArray, *, drive: int, start: int, label: int) -> None:
+        self.positions_m.append(positions_m)
         self.drives.append(drive)
         self.starts.append(start)
         self.classes.append(label)
 
 
 def convert_kitti(source: Path, advance: Advance) -> Converted:
-    """Of each drive the recording car, then the labelled objects in the file's order, ten places per second.
+    """Of each drive the recording car, then the labelled objects in the file's order, ten positions per second.
 
     Drives that are not there are named in the notes. Raises ``UsageError`` when none is, or naming the broken file.
     """
@@ -70,13 +70,13 @@ def convert_kitti(source: Path, advance: Advance) -> Converted:
             "tracklets of this day."
         )
     velo_from_imu = _calibration(day / _CALIBRATION)
-    tracks = _Tracks()
+    tracks = _DriveTracks()
     for number, (drive, path) in enumerate(found.items()):
         _add_drive(tracks, path, drive, velo_from_imu)
         advance(number + 1, len(found))
     columns = {
-        "offset": np.concatenate([[0], np.cumsum([len(places) for places in tracks.places_m])]).astype(np.int32),
-        "xy_mm": whole_numbers(np.concatenate(tracks.places_m) * 1000, np.int32, day),
+        "offset": np.concatenate([[0], np.cumsum([len(track) for track in tracks.positions_m])]).astype(np.int32),
+        "xy_mm": whole_numbers(np.concatenate(tracks.positions_m) * 1000, np.int32, day),
         "drive": np.array(tracks.drives, np.int16),
         "start": np.array(tracks.starts, np.int16),
         "cls": np.array(tracks.classes, np.uint8),
@@ -91,26 +91,26 @@ def convert_kitti(source: Path, advance: Advance) -> Converted:
     return Converted(columns, tuple(notes))
 
 
-def _add_drive(tracks: _Tracks, path: Path, drive: int, velo_from_imu: FloatArray) -> None:
+def _add_drive(tracks: _DriveTracks, path: Path, drive: int, velo_from_imu: FloatArray) -> None:
     imu_poses = _poses(path / "oxts" / "data", velo_from_imu)
     velo_poses = imu_poses @ inverse_rigid(velo_from_imu)
     tracks.add(_from_above(imu_poses[:, :3, 3]), drive=drive, start=0, label=CLASSES.index("Car"))
     labels = path / "tracklet_labels.xml"
     for number, item in enumerate(read_xml(labels).findall("./tracklets/item"), start=1):
-        label, start, places_m = _tracklet(item, labels, number)
-        if start < 0 or start + len(places_m) > len(velo_poses):
+        label, start, positions_m = _tracklet(item, labels, number)
+        if start < 0 or start + len(positions_m) > len(velo_poses):
             raise UsageError(
-                f"{labels}, tracklet {number}: has frames {start} to {start + len(places_m) - 1}, but {path / 'oxts'} "
-                f"has {len(velo_poses)} poses; download the drive again."
+                f"{labels}, tracklet {number}: has frames {start} to {start + len(positions_m) - 1}, but "
+                f"{path / 'oxts'} has {len(velo_poses)} poses; download the drive again."
             )
-        poses = velo_poses[start : start + len(places_m)]
-        moved = np.einsum("nij,nj->ni", poses[:, :3, :3], places_m) + poses[:, :3, 3]
+        poses = velo_poses[start : start + len(positions_m)]
+        moved = np.einsum("nij,nj->ni", poses[:, :3, :3], positions_m) + poses[:, :3, 3]
         tracks.add(_from_above(moved), drive=drive, start=start, label=label)
 
 
-def _from_above(places_m: FloatArray) -> FloatArray:
+def _from_above(positions_m: FloatArray) -> FloatArray:
     """(n, 3) with y to the left: (n, 2) with y to the right."""
-    return places_m[:, :2] * [1.0, -1.0]
+    return positions_m[:, :2] * [1.0, -1.0]
 
 
 def _calibration(path: Path) -> FloatArray:
@@ -145,11 +145,11 @@ def _poses(folder: Path, velo_from_imu: FloatArray) -> FloatArray:
 
 
 def _tracklet(item: ElementTree.Element, path: Path, number: int) -> tuple[int, int, FloatArray]:
-    """Class, first step and places (n, 3) in the laser's axes of each step, in metres."""
+    """Class, first step and positions (n, 3) in the laser's axes of each step, in metres."""
     try:
         label = CLASSES.index(item.findtext("objectType", "").strip())
         start = int(item.findtext("first_frame", ""))
-        places_m = np.array(
+        positions_m = np.array(
             [[float(pose.findtext(name, "")) for name in ("tx", "ty", "tz")] for pose in item.findall("./poses/item")]
         ).reshape(-1, 3)
     except ValueError as error:
@@ -157,4 +157,4 @@ def _tracklet(item: ElementTree.Element, path: Path, number: int) -> tuple[int, 
             f"{path}, tracklet {number}: objectType, first_frame or a pose's tx, ty, tz is missing or wrong ({error}); "
             "download the tracklets again."
         ) from error
-    return label, start, places_m
+    return label, start, positions_m

@@ -41,11 +41,11 @@ Target = tuple[str, str]
 """Tokens of an instance and a sample."""
 
 Pose = tuple[list[float], list[float]]
-"""A place in metres and a quaternion w, x, y, z."""
+"""A position in metres and a quaternion w, x, y, z."""
 
 
 class _Annotation(NamedTuple):
-    """A row of ``sample_annotation``; ``order`` is its place in the table, the size is width, length, height."""
+    """A row of ``sample_annotation``; ``order`` is its position in the table, the size is width, length, height."""
 
     order: int
     token: str
@@ -53,7 +53,7 @@ class _Annotation(NamedTuple):
     sample: str
     before: str
     after: str
-    place_m: list[float]
+    position_m: list[float]
     rotation_wxyz: list[float]
     size_m: list[float]
 
@@ -66,7 +66,7 @@ class _Row(NamedTuple):
     frame: int
     id: int
     label: int
-    place_m: list[float]
+    position_m: list[float]
     rotation_wxyz: list[float]
     size_m: Sequence[float]
     is_target: bool
@@ -75,7 +75,7 @@ class _Row(NamedTuple):
 def convert_nuscenes(source: Path, advance: Advance) -> Converted:
     """Rows by scene and frame: the recording car (id 99) where the laser's key frame is, then the annotations.
 
-    Ids are the order of the instances' tokens in a scene; places in mm, yaws in 0.1 mrad, width and length in mm.
+    Ids are the order of the instances' tokens in a scene; positions in mm, yaws in 0.1 mrad, width and length in mm.
     Raises ``UsageError`` naming what is missing or broken.
     """
     folder = checked_folder(source, "nuScenes", _VERSION, _TARGETS)
@@ -248,7 +248,7 @@ def _scene_rows(
                 frame,
                 ids[one.instance],
                 labels[one.instance],
-                one.place_m,
+                one.position_m,
                 one.rotation_wxyz,
                 one.size_m,
                 (one.instance, sample) in targets,
@@ -257,7 +257,7 @@ def _scene_rows(
 
 def _columns(rows: list[_Row], scenes: list[str], folder: Path) -> dict[str, NDArray[np.generic]]:
     try:
-        places_m = np.array([row.place_m[:2] for row in rows], float).reshape(-1, 2)
+        positions_m = np.array([row.position_m[:2] for row in rows], float).reshape(-1, 2)
         yaws_rad = _yaws_rad(np.array([row.rotation_wxyz for row in rows], float).reshape(-1, 4))
         sizes_m = np.array([row.size_m[:2] for row in rows], float).reshape(-1, 2)
     except (TypeError, ValueError) as error:
@@ -272,7 +272,7 @@ def _columns(rows: list[_Row], scenes: list[str], folder: Path) -> dict[str, NDA
         "frame": np.array([row.frame for row in rows], np.uint8),
         "id": np.array([row.id for row in rows], np.uint8),
         "cls": np.array([row.label for row in rows], np.uint8),
-        "xy_mm": whole_numbers(places_m * 1e3, np.int32, folder),
+        "xy_mm": whole_numbers(positions_m * 1e3, np.int32, folder),
         "yaw_mrad10": whole_numbers(yaws_rad * 1e4, np.int16, folder),
         "size_mm": whole_numbers(sizes_m * 1e3, np.int16, folder),
         "flag": np.array([row.is_target for row in rows], np.uint8),

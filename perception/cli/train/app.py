@@ -8,23 +8,7 @@ from typing import Annotated
 import typer
 
 from perception.cli.terminal import Terminal, terminal_of
-from perception.cli.train.common import (
-    ConfigFile,
-    ConsoleReporter,
-    Data,
-    Device,
-    Dropout,
-    Output,
-    Patience,
-    Resume,
-    Seed,
-    Steps,
-    WeightDecay,
-    data_folder,
-    read_configuration,
-    resume_hint,
-    training_folder,
-)
+from perception.cli.train.common import ConsoleReporter, TrainingOptions, resume_hint, training_command
 from perception.cli.train.forecaster import forecaster
 from perception.errors import UsageError
 
@@ -32,28 +16,20 @@ app = typer.Typer(help="Train the detector or the forecaster, average weights.",
 
 
 @app.command()
+@training_command
 def detector(
     context: typer.Context,
-    config: ConfigFile = None,
-    data: Data = None,
-    output: Output = None,
-    resume: Resume = None,
-    device: Device = "auto",
-    seed: Seed = None,
-    steps: Steps = None,
-    dropout: Dropout = None,
-    weight_decay: WeightDecay = None,
-    patience: Patience = None,
+    options: TrainingOptions,
     teachers: Annotated[
         list[Path] | None,
         typer.Option(
             "--teacher",
-            help="A detector's file (ONNX, ncnn, RoadNet): labels what people did not, is distilled where a data set "
-            "distils all; repeatable.",
+            help="A detector's file (ONNX, ncnn, RoadNet): gives pseudo-labels of what is unlabelled, and is distilled "
+            "where a data set asks for it; repeatable.",
         ),
     ] = None,
 ) -> None:
-    """Train RoadNet on labelled images, recordings, and what teachers say about unlabelled ones.
+    """Train RoadNet on labelled images, recordings, and a teacher's pseudo-labels of unlabelled ones.
 
     On several GPUs: torchrun --nproc-per-node 4 --no-python perception train detector ...
     """
@@ -64,12 +40,10 @@ def detector(
     from perception.training.engine.distributed import device_of_this_process, process_group
 
     prepare_processor()
-    root, chosen = data_folder(data), device_of_this_process(choose_device(device))
-    settings = {"seed": seed, "steps": steps, "weight_decay": weight_decay, "patience": patience}
+    root, chosen = options.root, device_of_this_process(choose_device(options.device))
 
     def read() -> DetectorTraining:
-        training = read_configuration(DetectorTraining, config, output, resume, settings, dropout=dropout)
-        return training.with_teachers([_named(teacher) for teacher in teachers or ()])
+        return options.read(DetectorTraining).with_teachers([_named(teacher) for teacher in teachers or ()])
 
     with process_group(chosen) as processes:
         training = processes.broadcast_from_first(read)
@@ -78,7 +52,7 @@ def detector(
         data_set = prepare_detector_data(training, root, device=chosen, reporter=reporter)
         where = f"{chosen}" if processes.count == 1 else f"{processes.count} processes"
         reporter.message(f"{data_set.description}, on {where}.")
-        folder = processes.broadcast_from_first(lambda: training_folder(training, output, resume, "detector"))
+        folder = processes.broadcast_from_first(lambda: options.folder_for(training, "detector"))
         with resume_hint([folder], root, terminal):
             train_detector(training, data_set, root, folder, device=chosen, reporter=reporter, processes=processes)
         if processes.is_first:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from perception.cli.options import as_command_function, own_parameters
 from perception.errors import UsageError
 
 if TYPE_CHECKING:
@@ -37,6 +40,57 @@ Patience = Annotated[
     int | None,
     typer.Option("--patience", help="Early stopping: stop after this many validations without improvement."),
 ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingOptions:
+    """What both trainings take from the command line."""
+
+    config: ConfigFile = None
+    data: Data = None
+    output: Output = None
+    resume: Resume = None
+    device: Device = "auto"
+    seed: Seed = None
+    steps: Steps = None
+    dropout: Dropout = None
+    weight_decay: WeightDecay = None
+    patience: Patience = None
+
+    @property
+    def root(self) -> Path:
+        """As ``data_folder`` has it. Raises ``UsageError``."""
+        return data_folder(self.data)
+
+    def read(self, kind: type[TrainingT], **further: Any) -> TrainingT:
+        """As ``read_configuration`` has it; ``further`` are options of one training only. Raises ``UsageError``."""
+        settings = {name: getattr(self, name) for name in ("seed", "steps", "weight_decay", "patience")}
+        return read_configuration(
+            kind, self.config, self.output, self.resume, settings, dropout=self.dropout, **further
+        )
+
+    def folder_for(self, training: BaseModel, name: str) -> Path:
+        """As ``training_folder`` has it. Raises ``UsageError``."""
+        return training_folder(training, self.output, self.resume, name)
+
+
+def training_command(function: Callable[..., None]) -> Callable[..., None]:
+    """Make a command of a function that takes the ``context``, the ``options`` of both trainings, and its own."""
+    context = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+    hints = get_type_hints(TrainingOptions, include_extras=True)
+    shared = [
+        inspect.Parameter(
+            field.name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=field.default, annotation=hints[field.name]
+        )
+        for field in fields(TrainingOptions)
+    ]
+    own = own_parameters(function, without=("context", "options"))
+
+    def run(context: typer.Context, **given: Any) -> None:
+        options = TrainingOptions(**{parameter.name: given.pop(parameter.name) for parameter in shared})
+        function(context, options, **given)
+
+    return as_command_function(run, function, [context, *shared, *own])
 
 
 def data_folder(data: Path | None) -> Path:
@@ -94,7 +148,7 @@ def training_folder(training: BaseModel, output: Path | None, resume: Path | Non
 
 
 class ConsoleReporter:
-    """Tells a training's progress on a console: rules, lines, and one bar at a time."""
+    """Prints a training's progress on a console: rules, lines, and one bar at a time."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -123,7 +177,7 @@ class ConsoleReporter:
 
 @contextmanager
 def resume_hint(options: Sequence[object], root: Path, terminal: Terminal) -> Iterator[None]:
-    """Ctrl-C inside says how to go on; ``options`` stand behind --resume, ``root`` is what --data named."""
+    """Ctrl-C inside prints how to resume; ``options`` stand behind --resume, ``root`` is what --data named."""
     try:
         yield
     except KeyboardInterrupt:

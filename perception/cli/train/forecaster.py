@@ -8,39 +8,19 @@ from typing import Annotated
 import typer
 
 from perception.cli.terminal import terminal_of
-from perception.cli.train.common import (
-    ConfigFile,
-    ConsoleReporter,
-    Data,
-    Device,
-    Dropout,
-    Output,
-    Patience,
-    Resume,
-    Seed,
-    Steps,
-    WeightDecay,
-    data_folder,
-    read_configuration,
-    resume_hint,
-    training_folder,
-)
+from perception.cli.train.common import ConsoleReporter, TrainingOptions, resume_hint, training_command
 from perception.errors import UsageError
 
 _STUDIES = ("overfitting", "features")
 
 
+@training_command
 def forecaster(
     context: typer.Context,
-    config: ConfigFile = None,
-    data: Data = None,
-    output: Output = None,
-    resume: Resume = None,
+    options: TrainingOptions,
     detector: Annotated[
         str, typer.Option("--detector", help="RoadNet weights that track the recordings and give the CNN features.")
     ] = "roadnet",
-    device: Device = "auto",
-    seed: Seed = None,
     seeds: Annotated[
         int | None,
         typer.Option("--seeds", min=1, help="Train so many times, from --seed on, each into a folder of its own."),
@@ -57,10 +37,6 @@ def forecaster(
         list[Path] | None,
         typer.Option("--from-video", help="Study of data scaling: pseudo-labels from this unlabelled video or folder."),
     ] = None,
-    steps: Steps = None,
-    dropout: Dropout = None,
-    weight_decay: WeightDecay = None,
-    patience: Patience = None,
 ) -> None:
     """Train TrajectoryGRU on JAAD's tracks, on recordings tracked by our own detector, or on a public benchmark."""
     from perception.cpu import prepare_processor
@@ -76,15 +52,14 @@ def forecaster(
     if was_started_by_torchrun():
         raise UsageError("torchrun: only perception train detector shares its work; start this one without it.")
     prepare_processor()
-    terminal, root = terminal_of(context), data_folder(data)
-    settings = {"seed": seed, "steps": steps, "weight_decay": weight_decay, "patience": patience}
-    training = read_configuration(ForecasterTraining, config, output, resume, settings, dropout=dropout, seeds=seeds)
+    terminal, root = terminal_of(context), options.root
+    training = options.read(ForecasterTraining, seeds=seeds)
     if sum((study is not None, bool(from_video), training.seeds > 1 and study != "features")) > 1:
         raise UsageError(
             "`study`, `from_video` and `seeds`: give only one of them; the study of features takes `seeds`, too."
         )
-    chosen, reporter = choose_device(device), ConsoleReporter(terminal.out)
-    folder = training_folder(training, output, resume, "forecaster")
+    chosen, reporter = choose_device(options.device), ConsoleReporter(terminal.out)
+    folder = options.folder_for(training, "forecaster")
     again = [folder, *(["--study", study] if study else [])]
     again += [word for path in from_video or () for word in ("--from-video", path)]
     if study == "features":

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from perception.arrays import FloatArray
+from perception.detection.backends.layouts.distributions import BINS, STRIDES_PX, expected_distances
 from perception.detection.letterbox import canvas_size, letterbox
 from perception.detection.nms import nms
 from perception.detection.settings import USUAL_IMAGE_SIZE_PX, DetectionSettings
@@ -22,8 +23,6 @@ from perception.errors import UsageError
 from perception.taxonomy import COCO80_COLUMNS
 from perception.types import NO_FEATURE_SPACE, Detections, Frame
 
-_STRIDES = (8, 16, 32, 64)
-_BINS = 8
 _MEAN_BGR = np.array([103.53, 116.28, 123.675], np.float32)
 _SCALE_BGR = np.array([0.017429, 0.017507, 0.017125], np.float32)
 
@@ -55,7 +54,7 @@ class NcnnDetector:
         self._net = ncnn.Net()
         if self._net.load_param(str(param_path)) or self._net.load_model(str(weights_path)):
             raise UsageError(f"{param_path}: not a readable ncnn network; copy FILE.param and FILE.bin again.")
-        expected = {f"{part}{stride}" for part in ("cls", "dis") for stride in _STRIDES}
+        expected = {f"{part}{stride}" for part in ("cls", "dis") for stride in STRIDES_PX}
         if not expected <= set(self._net.output_names()):
             raise UsageError(f"{param_path}: lacks the outputs cls8 to dis64; give a NanoDet-Plus network.")
         self._input = self._net.input_names()[0]
@@ -65,7 +64,7 @@ class NcnnDetector:
 
     def _detect_one(self, frame: Frame) -> Detections:
         width, height = canvas_size(
-            [frame.size_px], long_side_px=self.settings.image_size_px or USUAL_IMAGE_SIZE_PX, multiple=_STRIDES[-1]
+            [frame.size_px], long_side_px=self.settings.image_size_px or USUAL_IMAGE_SIZE_PX, multiple=STRIDES_PX[-1]
         )
         batch = letterbox([frame.image], width=width, height=height)
         scores, boxes = self._run(batch.images[0])
@@ -103,7 +102,7 @@ class NcnnDetector:
         extractor.input(self._input, mat)
         levels = [
             decode_level(*(self._extract(extractor, f"{part}{stride}") for part in ("cls", "dis")), stride=stride)
-            for stride in _STRIDES
+            for stride in STRIDES_PX
         ]
         scores, boxes = zip(*levels, strict=True)
         return np.concatenate(scores), np.concatenate(boxes)
@@ -123,10 +122,7 @@ def decode_level(class_scores: FloatArray, ltrb_logits: FloatArray, *, stride: i
     height, width = class_scores.shape[1:]
     ys, xs = np.mgrid[:height, :width]
     points = np.stack([xs, ys], axis=-1).reshape(-1, 2).astype(np.float32) * stride
-    logits = ltrb_logits.reshape(height * width, 4, _BINS)
-    weights = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    weights /= weights.sum(axis=-1, keepdims=True)
-    ltrb = (weights @ np.arange(_BINS, dtype=np.float32)) * stride
+    ltrb = expected_distances(ltrb_logits.reshape(height * width, 4, BINS)) * stride
     boxes = np.concatenate([points - ltrb[:, :2], points + ltrb[:, 2:]], axis=-1)
     scores = class_scores.reshape(len(class_scores), -1).T[:, list(COCO80_COLUMNS)]
     return scores.astype(np.float32), boxes.astype(np.float32)

@@ -1,35 +1,37 @@
-"""Any exported ONNX detector of the YOLOX kind (Ge et al. 2021), run by ONNX Runtime.
-
-Such a network takes BGR values 0..255, letterboxed with grey 114. For each grid point of strides 8, 16, 32 it returns a
-row (centre offset x, y, log width, height, objectness, class scores) that still has to be decoded.
-"""
+"""Other people's detectors as ONNX files, run by ONNX Runtime; ``layouts`` knows what their outputs mean."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import torch
 from numpy.typing import NDArray
 
 from perception.arrays import FloatArray
-from perception.detection.letterbox import letterbox
+from perception.detection.backends.layouts.class_columns import CLASSES_KEY
+from perception.detection.backends.layouts.layout import Decoded, Graph, Layout, Port
+from perception.detection.backends.layouts.recognition import recognize
+from perception.detection.letterbox import PADDING_GREY, Letterbox, canvas_size, letterbox, stretch
 from perception.detection.nms import nms
 from perception.detection.settings import DetectionSettings
 from perception.errors import UsageError
-from perception.taxonomy import CLASSES, COCO80_COLUMNS
 from perception.types import NO_FEATURE_SPACE, Detections, Frame
 
-_STRIDES = (8, 16, 32)
+_GRAPH_NAME_OF_FREE = ("batch", None, "height", "width")
 
 
 class OnnxDetector:
-    """A YOLOX-type file with COCO's 80 classes or with exactly our ``CLASSES``, at the input size it was exported with.
+    """A file of a known layout. Its classes are COCO's 80, exactly our ``CLASSES``, or those that its metadata
+    names.
 
-    It gives no features. ``device`` is the CPU when None. Raises ``UsageError`` when the file is missing, not readable,
-    or of another kind.
+    It runs at ``image_size_px`` where its graph takes any size, else at the size it was exported with. It gives no
+    features. ``device`` is the CPU when None. Raises ``UsageError`` when the file is missing, not readable, or of
+    another kind.
     """
 
     feature_space = NO_FEATURE_SPACE
@@ -39,60 +41,51 @@ class OnnxDetector:
     def __init__(self, path: Path, settings: DetectionSettings, *, device: torch.device | None = None) -> None:
         self.name = path.stem
         self.settings = settings
+        self._path = path
         if not path.is_file():
             raise UsageError(f"{path}: there is no such file; check the path.")
-        try:
-            self._session = onnxruntime.InferenceSession(str(path), providers=_providers(device))
-        except Exception as error:  # ONNX Runtime raises many types of its own; each means an unreadable file
-            raise UsageError(f"{path}: not a readable ONNX file; export it again.") from error
-        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
-        shape = inputs[0].shape
-        fixed_size = len(shape) == 4 and shape[1] == 3 and all(isinstance(s, int) for s in shape[2:])
-        one_by_one_or_any = fixed_size and (shape[0] == 1 or not isinstance(shape[0], int))
-        if len(inputs) != 1 or not one_by_one_or_any or inputs[0].type != "tensor(float)":
-            got = ", ".join(f"{i.type} {i.shape}" for i in inputs)
-            raise UsageError(
-                f"{path}: expected one float input 1x3xHxW, got {got}; export it as YOLOX does, with a fixed size."
-            )
-        self._input_name = inputs[0].name
-        self._height, self._width = shape[2], shape[3]
-        self._batched = not isinstance(shape[0], int)
-        rows = sum((self._height // s) * (self._width // s) for s in _STRIDES)
-        out = outputs[0].shape
-        self._columns = _columns(out[2]) if len(out) == 3 and out[1] == rows else None
-        if self._columns is None:
-            raise UsageError(
-                f"{path}: expected an output 1x{rows}x85 (YOLOX with COCO's classes), got {out}; export it undecoded."
-            )
-        self._grid, self._strides = _grid(self._width, self._height)
+        providers = _providers(device)
+        self._session = _session(path, str(path), providers)
+        self._graph = _graph_of(path, self._session)
+        self.layout: Layout = recognize(self._graph)
+        asked_px, own = settings.image_size_px, self._graph.fixed_size_px
+        if self.layout.is_convolutional and asked_px is not None and own is not None and asked_px != max(own):
+            self._session = _session(path, _with_free_size(path, self._graph), providers)
+            self._graph = _graph_of(path, self._session)
+        self._check_runs()
 
     @property
     def runs_on_gpu(self) -> bool:
         return "CUDAExecutionProvider" in self._session.get_providers()
 
     @property
-    def input_size_px(self) -> tuple[int, int]:
-        """(width, height)."""
-        return self._width, self._height
+    def input_size_px(self) -> tuple[int, int] | None:
+        """(width, height); None where any size will do."""
+        return self._graph.fixed_size_px
+
+    @property
+    def long_side_px(self) -> int | None:
+        """Of the input; None where the file fixes its size."""
+        return None if self.input_size_px else self.settings.image_size_px or self.layout.usual_size_px
+
+    @property
+    def known_labels(self) -> NDArray[np.bool_]:
+        """(C,): the classes that it can find."""
+        return self.layout.columns.known_labels
 
     def dense(self, images: NDArray[np.uint8]) -> tuple[FloatArray, FloatArray]:
         """The dense outputs, before suppression: scores (B, A, C) and boxes (B, A, 4) in pixels.
 
-        ``images`` (B, H, W, 3) uint8 RGB of the network's input size. Grid points are ordered as RoadNet's.
+        ``images`` (B, H, W, 3) uint8 RGB of the network's input size. Where the layout has grid points, they are
+        ordered as RoadNet's.
         """
-        blob = np.ascontiguousarray(images[..., ::-1].transpose(0, 3, 1, 2), dtype=np.float32)
-        blobs = [blob] if self._batched else [blob[i : i + 1] for i in range(len(blob))]
-        raw = np.concatenate([self._session.run(None, {self._input_name: part})[0] for part in blobs])
-        centres = (raw[..., :2] + self._grid) * self._strides
-        sizes = np.exp(np.clip(raw[..., 2:4], -10, 10)) * self._strides
-        boxes = np.concatenate([centres - sizes / 2, centres + sizes / 2], axis=-1)
-        return raw[..., 4:5] * raw[..., 5:][..., list(self._columns or ())], boxes
+        return self._run(images)
 
     def detect(self, frames: Sequence[Frame]) -> list[Detections]:
         if not frames:
             return []
-        batch = letterbox([frame.image for frame in frames], width=self._width, height=self._height)
-        scores, boxes = self.dense(batch.images)
+        batch = self._prepare(frames)
+        scores, boxes = self._run(batch.images)
         kept = nms(
             torch.from_numpy(scores),
             torch.from_numpy(boxes),
@@ -114,26 +107,81 @@ class OnnxDetector:
             for index, frame in enumerate(frames)
         ]
 
+    def _prepare(self, frames: Sequence[Frame]) -> Letterbox[NDArray[np.uint8]]:
+        images = [frame.image for frame in frames]
+        width, height = self._canvas_size([frame.size_px for frame in frames])
+        return (letterbox if self.layout.keeps_aspect else stretch)(images, width=width, height=height)
+
+    def _canvas_size(self, sizes_px: Sequence[tuple[int, int]]) -> tuple[int, int]:
+        if self.input_size_px is not None:
+            return self.input_size_px
+        assert self.long_side_px is not None
+        shapes = sizes_px if self.layout.keeps_aspect else [(1, 1)]
+        return canvas_size(shapes, long_side_px=self.long_side_px, multiple=self.layout.multiple_px)
+
+    def _run(self, images: NDArray[np.uint8]) -> Decoded:
+        image_port, size_px = self._graph.image, (images.shape[2], images.shape[1])
+        assert image_port is not None
+        takes_batches = not isinstance(image_port.shape[0], int)
+        blob = self.layout.pixels.blob(images)
+        parts = [blob] if takes_batches else [blob[i : i + 1] for i in range(len(blob))]
+        decoded = []
+        for part in parts:
+            inputs: dict[str, NDArray[Any]] = {image_port.name: part}
+            if self.layout.size_input is not None:
+                inputs[self.layout.size_input] = np.tile(np.array(size_px, np.int64), (len(part), 1))
+            decoded.append(self.layout.decode(self._session.run(None, inputs), size_px))
+        if len(decoded) == 1:
+            return decoded[0]
+        return Decoded(*(np.concatenate(values) for values in zip(*decoded, strict=True)))
+
+    def _check_runs(self) -> None:
+        """A grey picture shows whether the graph computes what it states. Raises ``UsageError``."""
+        width, height = self._canvas_size([(1, 1)])
+        try:
+            self._run(np.full((1, height, width, 3), PADDING_GREY, np.uint8))
+        except UsageError:
+            raise
+        except Exception as error:  # ONNX Runtime raises many types of its own, and numpy's where shapes do not fit
+            reason = " ".join(str(error).split())
+            raise UsageError(
+                f"{self._path}: looks like {self.layout.title} and cannot be run at {width}x{height} pixels ({reason});"
+                " export it again, or ask for another `image_size_px`."
+            ) from error
+
+
+def _session(path: Path, model: str | bytes, providers: list[str]) -> onnxruntime.InferenceSession:
+    try:
+        return onnxruntime.InferenceSession(model, providers=providers)
+    except Exception as error:  # ONNX Runtime raises many types of its own; each means an unreadable file
+        raise UsageError(f"{path}: not a readable ONNX file; export it again.") from error
+
+
+def _graph_of(path: Path, session: onnxruntime.InferenceSession) -> Graph:
+    inputs, outputs = (
+        tuple(Port(port.name, tuple(port.shape), port.type) for port in ports)
+        for ports in (session.get_inputs(), session.get_outputs())
+    )
+    names = session.get_modelmeta().custom_metadata_map.get(CLASSES_KEY)
+    return Graph(path, inputs, outputs, None if names is None else tuple(name.strip() for name in names.split(",")))
+
+
+def _with_free_size(path: Path, graph: Graph) -> bytes:
+    """The file with a graph whose pictures may have any number and size; shapes of what it computes are left out."""
+    model = onnx.load(str(path))
+    for port in (*model.graph.input, *model.graph.output):
+        is_image = graph.image is not None and port.name == graph.image.name
+        for index, dimension in enumerate(port.type.tensor_type.shape.dim):
+            free = _GRAPH_NAME_OF_FREE[index] if is_image else f"{port.name}_{index}"
+            if free is not None and (is_image or index < 3):
+                dimension.dim_param = free
+    del model.graph.value_info[:]
+    content: bytes = model.SerializeToString()
+    return content
+
 
 def _providers(device: torch.device | None) -> list[str]:
     """ONNX Runtime's back ends, best first. A package without CUDA has only the CPU, whatever the device."""
     wants_gpu = device is not None and device.type == "cuda"
     on_gpu = wants_gpu and "CUDAExecutionProvider" in onnxruntime.get_available_providers()
     return ["CUDAExecutionProvider", "CPUExecutionProvider"] if on_gpu else ["CPUExecutionProvider"]
-
-
-def _columns(row_size: int) -> tuple[int, ...] | None:
-    """For each of ``CLASSES`` its column among the class scores of a row, None when the row is of other classes."""
-    if row_size == 5 + 80:
-        return COCO80_COLUMNS
-    return tuple(range(len(CLASSES))) if row_size == 5 + len(CLASSES) else None
-
-
-def _grid(width: int, height: int) -> tuple[FloatArray, FloatArray]:
-    """(A, 2) cell indices x, y and (A, 1) strides, in the order of YOLOX's rows."""
-    cells, strides = [], []
-    for stride in _STRIDES:
-        ys, xs = np.mgrid[: height // stride, : width // stride]
-        cells.append(np.stack([xs, ys], axis=-1).reshape(-1, 2))
-        strides.append(np.full((cells[-1].shape[0], 1), stride))
-    return np.concatenate(cells).astype(np.float32), np.concatenate(strides).astype(np.float32)

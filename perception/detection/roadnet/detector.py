@@ -52,7 +52,7 @@ class RoadNetDetector:
         """Any size whose sides are multiples of 32 will do."""
 
     def dense(self, images: NDArray[np.uint8]) -> tuple[FloatArray, FloatArray]:
-        """What the network says at every grid point: scores (B, A, C) and boxes (B, A, 4) in pixels of ``images``.
+        """The network's outputs at every grid point: scores (B, A, C) and boxes (B, A, 4) in pixels of ``images``.
 
         ``images`` (B, H, W, 3) uint8 RGB, H and W multiples of 32.
         """

@@ -58,7 +58,7 @@ class RoadNetOutput(NamedTuple):
 
     ``class_logits`` (B, A, C); ``boxes_xyxy`` (B, A, 4) in pixels of the input; ``embeddings`` (B, A, F) of length 1;
     ``points_xy`` (A, 2) and ``strides`` (A,) of the grid points in pixels. ``ltrb_logits`` (B, A, 4, D) weigh the
-    distances of the sides, 0 to D - 1 strides, where the network says them so.
+    distances of the sides, 0 to D - 1 strides, where the network predicts distributions.
     """
 
     class_logits: Tensor
@@ -207,32 +207,59 @@ class RoadNet(nn.Module):
             features = self.backbone[start:end](features)  # type: ignore[index]
             levels.append(features)
             start = end
-        maps = self.pyramid(levels)
-
-        logits, boxes, embeddings, points, strides = [], [], [], [], []
-        for stride, head, level in zip(STRIDES, self.level_heads, maps, strict=True):
-            class_map, ltrb_map, embedding_map = head(level)
-            height, width = class_map.shape[-2:]
-            centres = grid_points(height, width, stride, device=images.device)
-            distances = ltrb_map.flatten(2).transpose(1, 2).float().clamp(max=LARGEST_LOG_LTRB).exp() * stride
-            boxes.append(torch.cat([centres - distances[..., :2], centres + distances[..., 2:]], dim=-1))
-            logits.append(class_map.flatten(2).transpose(1, 2))
-            embeddings.append(embedding_map.flatten(2).transpose(1, 2))
-            points.append(centres)
-            strides.append(torch.full((height * width,), float(stride), device=images.device))
-        return RoadNetOutput(
-            torch.cat(logits, 1).float(),
-            torch.cat(boxes, 1),
-            nn.functional.normalize(torch.cat(embeddings, 1).float(), dim=-1),
-            torch.cat(points),
-            torch.cat(strides),
-        )
+        outputs = []
+        for head, features in zip(self.level_heads, self.pyramid(levels), strict=True):
+            class_map, ltrb_map, embedding_map = head(features)
+            ltrb = as_rows(ltrb_map).float().clamp(max=LARGEST_LOG_LTRB).exp()
+            outputs.append(LevelOutput(class_map, embedding_map, ltrb))
+        return dense_output(outputs, offset=0.5)
 
 
-def grid_points(height: int, width: int, stride: int, *, device: torch.device) -> Tensor:
-    """(height * width, 2): the centres x, y of the cells of one level, in pixels, row by row."""
-    ys = (torch.arange(height, device=device) + 0.5) * stride
-    xs = (torch.arange(width, device=device) + 0.5) * stride
+class LevelOutput(NamedTuple):
+    """Of one level: class logits (B, C, h, w), embeddings (B, F, h, w), distances (B, h * w, 4) in strides and, where
+    these are distributions, their logits (B, h * w, 4, D)."""
+
+    class_map: Tensor
+    embedding_map: Tensor
+    ltrb: Tensor
+    ltrb_logits: Tensor | None = None
+
+
+def dense_output(levels: Sequence[LevelOutput], *, offset: float) -> RoadNetOutput:
+    """The outputs of all levels, strides as in ``STRIDES``, one behind the other; ``offset`` as in ``grid_points``."""
+    boxes, points, strides = [], [], []
+    for stride, level in zip(STRIDES, levels, strict=True):
+        height, width = level.class_map.shape[-2:]
+        device = level.class_map.device
+        xy = grid_points(height, width, stride, device=device, offset=offset)
+        distances = level.ltrb * stride
+        boxes.append(torch.cat([xy - distances[..., :2], xy + distances[..., 2:]], dim=-1))
+        points.append(xy)
+        strides.append(torch.full((height * width,), float(stride), device=device))
+    embeddings = torch.cat([as_rows(level.embedding_map) for level in levels], 1)
+    ltrb_logits = [level.ltrb_logits for level in levels if level.ltrb_logits is not None]
+    return RoadNetOutput(
+        class_logits=torch.cat([as_rows(level.class_map) for level in levels], 1).float(),
+        boxes_xyxy=torch.cat(boxes, 1),
+        embeddings=nn.functional.normalize(embeddings.float(), dim=-1),
+        points_xy=torch.cat(points),
+        strides=torch.cat(strides),
+        ltrb_logits=torch.cat(ltrb_logits, 1) if ltrb_logits else None,
+    )
+
+
+def as_rows(level_map: Tensor) -> Tensor:
+    """(B, C, h, w) to (B, h * w, C), row by row."""
+    return level_map.flatten(2).transpose(1, 2)
+
+
+def grid_points(height: int, width: int, stride: int, *, device: torch.device, offset: float = 0.5) -> Tensor:
+    """(height * width, 2): x, y of the grid points of one level, in pixels, row by row.
+
+    ``offset`` 0.5 is the centre of each cell, 0 its left upper corner.
+    """
+    ys = (torch.arange(height, device=device) + offset) * stride
+    xs = (torch.arange(width, device=device) + offset) * stride
     grid_y, grid_x = torch.meshgrid(ys, xs, indexing="ij")
     return torch.stack([grid_x, grid_y], dim=-1).reshape(-1, 2)
 

@@ -221,7 +221,7 @@ class _Graph:
                 for part in module:
                     value = self.layers(part, value)
                 return value
-        raise TypeError(f"RoadNet has a layer that the graph cannot say: {type(module).__name__}")
+        raise TypeError(f"RoadNet has a layer that the graph cannot express: {type(module).__name__}")
 
     def _convolution(self, module: nn.Conv2d, value: str, output: str | None = None) -> str:
         weights = [self.weights(module.weight.detach().numpy())]

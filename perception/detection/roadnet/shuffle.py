@@ -17,7 +17,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from perception.detection.roadnet.network import STRIDES, LevelHead, RoadNet, RoadNetOutput
+from perception.detection.roadnet.network import (
+    STRIDES,
+    LevelHead,
+    LevelOutput,
+    RoadNet,
+    RoadNetOutput,
+    as_rows,
+    dense_output,
+)
 from perception.taxonomy import CLASSES
 
 DISTANCES = 8
@@ -92,7 +100,7 @@ class ShuffleUnit(nn.Module):
 
 
 class ShuffleDown(nn.Module):
-    """(B, inputs, H, W) to (B, outputs, H / 2, W / 2): two ways to half the size, shuffled."""
+    """(B, inputs, H, W) to (B, outputs, H / 2, W / 2): two branches that halve the size, shuffled."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -221,36 +229,15 @@ class ShuffleRoadNet(nn.Module):
             maps.append(features)  # strides 8, 16, 32
         levels = self.neck(maps)  # strides 8, 16, 32, 64
 
-        logits, sides, boxes, embeddings, points, strides = [], [], [], [], [], []
+        outputs = []
         steps = torch.arange(DISTANCES, dtype=torch.float32, device=images.device)
-        for stride, head, level in zip(STRIDES, self.heads, levels, strict=True):
+        for head, level in zip(self.heads, levels, strict=True):
             class_map, ltrb_map, embedding_map = head(level)
-            height, width = class_map.shape[-2:]
-            corners = grid_corners(height, width, stride, device=images.device)
-            ltrb_logits = ltrb_map.flatten(2).transpose(1, 2).float().unflatten(2, (4, DISTANCES))
-            distances = ltrb_logits.softmax(dim=-1) @ steps * stride  # (B, h * w, 4): left, top, right, bottom
-            boxes.append(torch.cat([corners - distances[..., :2], corners + distances[..., 2:]], dim=-1))
-            logits.append(class_map.flatten(2).transpose(1, 2))
-            sides.append(ltrb_logits)
-            embeddings.append(embedding_map.flatten(2).transpose(1, 2))
-            points.append(corners)
-            strides.append(torch.full((height * width,), float(stride), device=images.device))
-        return RoadNetOutput(
-            torch.cat(logits, 1).float(),
-            torch.cat(boxes, 1),
-            nn.functional.normalize(torch.cat(embeddings, 1).float(), dim=-1),
-            torch.cat(points),
-            torch.cat(strides),
-            torch.cat(sides, 1),
-        )
-
-
-def grid_corners(height: int, width: int, stride: int, *, device: torch.device) -> Tensor:
-    """(height * width, 2): x, y of the left upper corners of the cells of one level, in pixels, as NanoDet has them."""
-    ys = torch.arange(height, device=device) * float(stride)
-    xs = torch.arange(width, device=device) * float(stride)
-    grid_y, grid_x = torch.meshgrid(ys, xs, indexing="ij")
-    return torch.stack([grid_x, grid_y], dim=-1).reshape(-1, 2)
+            ltrb_logits = as_rows(ltrb_map).float()
+            ltrb_logits = ltrb_logits.reshape(*ltrb_logits.shape[:2], 4, DISTANCES)
+            # NanoDet measures from the left upper corners of the cells.
+            outputs.append(LevelOutput(class_map, embedding_map, ltrb_logits.softmax(dim=-1) @ steps, ltrb_logits))
+        return dense_output(outputs, offset=0.0)
 
 
 AnyRoadNet = RoadNet | ShuffleRoadNet

@@ -81,7 +81,7 @@ def load_roadnet(
 
 
 def is_exported_roadnet(path: Path) -> bool:
-    """Whether the file says that ``export_roadnet`` wrote it."""
+    """Whether the file states that ``export_roadnet`` wrote it."""
     try:
         return bool(CONFIG_KEY.encode() in path.read_bytes())
     except OSError:

@@ -15,7 +15,7 @@ from perception.arrays import FloatArray, IntArray
 INTERVAL_PERCENT = (2.5, 97.5)
 
 NO_ERROR = 1e-6
-"""A mean error up to this is that of arithmetic: dividing by it says nothing."""
+"""A mean error up to this is that of arithmetic: dividing by it means nothing."""
 
 _DRAWS_AT_ONCE = 100
 

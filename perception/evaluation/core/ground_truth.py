@@ -70,8 +70,8 @@ class GroundTable(StructOfArrays):
         if not len(self):
             return np.full(len(ids), -1, np.int64)
         order, keys, wanted = _joined_keys(self.instants, self.ids, instants, ids)
-        place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-        return np.where(keys[place] == wanted, order[place], -1)
+        index = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+        return np.where(keys[index] == wanted, order[index], -1)
 
 
 def vehicle_positions_m(timeline: Timeline) -> Float64:

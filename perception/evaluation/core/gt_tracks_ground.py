@@ -14,7 +14,7 @@ from perception.state_layout import SIZE_RATE
 from perception.types import ObjectTable, Tracks
 
 POSITION_STD_M = 0.03
-"""How well simulations and people say where an object is; from it follow the spreads of states and rates."""
+"""How well simulations and people locate an object; from it follow the spreads of states and rates."""
 
 _UNKNOWN_RATE_STD_MPS = 5.0
 

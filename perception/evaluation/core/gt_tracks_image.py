@@ -87,10 +87,10 @@ def differenced_states(
     cross = np.zeros_like(measured)
     cross[known] = variances[known] / elapsed_s
     covariances = np.zeros((len(measured), 8, 8))
-    place, rate = np.arange(4), np.arange(4, 8)
-    covariances[:, place, place] = variances
+    position, rate = np.arange(4), np.arange(4, 8)
+    covariances[:, position, position] = variances
     covariances[:, rate, rate] = rate_variances
-    covariances[:, place, rate] = covariances[:, rate, place] = cross
+    covariances[:, position, rate] = covariances[:, rate, position] = cross
     _, objects = np.unique(ids, return_inverse=True)
     first_ns = np.full(len(measured), np.iinfo(np.int64).max)
     np.minimum.at(first_ns, objects, times_ns)

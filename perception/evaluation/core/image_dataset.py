@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +15,8 @@ from perception.errors import UsageError
 from perception.evaluation.core.table_boxes import ImageKey, rows_by_image
 from perception.files import read_json
 from perception.geometry.boxes import box_areas, intersections_and_unions, pairwise_iou
-from perception.sources.datasets.coco import CocoFile, find_image, read_coco_file
+from perception.sources.datasets.coco import CocoFile, read_coco_file
+from perception.sources.datasets.frames_json import LabelledShot, read_labelled_shots
 from perception.taxonomy import CLASSES, label_of
 from perception.types import BoxTable
 
@@ -35,7 +35,7 @@ class DatasetImage:
 @dataclass(frozen=True)
 class ImageDataset:
     """``batches`` are images that a car's cameras took at one instant, or single ones. ``exhaustive_labels`` names for
-    images that are labelled in part the classes that are complete. ``notes`` tell what was left out. In
+    images that are labelled in part the classes that are complete. ``notes`` state what was left out. In
     ``ignored_xyxy_px`` (m, 4) of an image the content is unknown."""
 
     batches: tuple[tuple[DatasetImage, ...], ...]
@@ -73,9 +73,6 @@ class _BoxRows:
     unlabelled: int = 0
 
     def add(self, key: ImageKey, name: str, box_xyxy_px: Sequence[float]) -> None:
-        x1, y1, x2, y2 = box_xyxy_px
-        if not (math.isfinite(x1 + y1 + x2 + y2) and x1 <= x2 and y1 <= y2):
-            raise ValueError(f"box {[x1, y1, x2, y2]}")
         label = label_of(name)
         if label is None:
             self.other_classes[name] += 1
@@ -100,12 +97,12 @@ class _BoxRows:
 
     def notes(self) -> tuple[str, ...]:
         others = ", ".join(f"{count} {name}" for name, count in self.other_classes.most_common())
-        said = (
+        counted = (
             (len(self.other_classes), f"True boxes of classes that are no road users here were left out: {others}."),
             (self.crowds, f"{self.crowds} boxes around crowds were left out; their class is incomplete there."),
             (self.unlabelled, f"{self.unlabelled} images without labels were left out."),
         )
-        return tuple(text for count, text in said if count)
+        return tuple(text for count, text in counted if count)
 
 
 def read_image_dataset(paths: Iterable[Path], *, riders: Literal["labelled", "joined"] = "labelled") -> ImageDataset:
@@ -114,40 +111,36 @@ def read_image_dataset(paths: Iterable[Path], *, riders: Literal["labelled", "jo
     ``riders``: boxes as they are labelled, or those of rider and machine joined (``geometry.riders``) where a COCO file
     has them apart.
 
-    A COCO file is read by ``read_coco_file``. A ``frames.json`` has ``frames``, each with ``cameras`` by name:
-    ``image``, and ``objects`` with ``class`` and ``box_xyxy`` in pixels.
+    COCO files are read by ``read_coco_file``, those with ``frames`` by ``frames_json.read_labelled_shots``.
 
-    Raises ``UsageError`` naming the file when it is missing, of neither kind, or names an image that is not there.
+    Raises ``UsageError`` naming the file when it is missing, of neither kind, has a wrong entry, or names an image
+    that is not there.
     """
     rows = _BoxRows([], [], [], Counter())
     batches: list[tuple[DatasetImage, ...]] = []
     exhaustive: dict[ImageKey, frozenset[int]] = {}
     ignored: dict[ImageKey, FloatArray] = {}
     for number, path in enumerate(paths):
-        mapping = _read_mapping(path)
-        try:
-            if "frames" in mapping:
-                batches += _read_frames(path, mapping, rows, scope=f"{number}/{path.parent.name}")
-            else:
-                content = read_coco_file(path, riders="separate" if riders == "joined" else None)
-                batches += _of_coco(content, rows, exhaustive, ignored, scope=f"{number}/{path.stem}")
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-            raise UsageError(f"{path}: {error!r} is missing or wrong; give a COCO file or a frames.json.") from error
+        if "frames" in _read_mapping(path):
+            batches += _of_frames(read_labelled_shots(path), rows, scope=f"{number}/{path.parent.name}")
+        else:
+            content = read_coco_file(path, riders="separate" if riders == "joined" else None)
+            batches += _of_coco(content, rows, exhaustive, ignored, scope=f"{number}/{path.stem}")
     if not batches:
         raise UsageError("no image in them is labelled; give a COCO file or a frames.json.", field="images")
     return ImageDataset(tuple(batches), rows.table(), exhaustive, rows.notes(), ignored)
 
 
-def _read_frames(path: Path, content: Any, rows: _BoxRows, *, scope: str) -> list[tuple[DatasetImage, ...]]:
+def _of_frames(
+    instants: Sequence[Sequence[LabelledShot]], rows: _BoxRows, *, scope: str
+) -> list[tuple[DatasetImage, ...]]:
     batches = []
-    for index, frame in enumerate(content["frames"]):
-        batch = []
-        for camera, entry in frame["cameras"].items():
-            key = (f"{scope}/{camera}", index)
-            batch.append(DatasetImage(find_image(path, entry["image"]), key))
-            for item in entry.get("objects", ()):
-                rows.add(key, item["class"], [float(value) for value in item["box_xyxy"]])
-        batches.append(tuple(batch))
+    for index, shots in enumerate(instants):
+        images = [DatasetImage(shot.path, (f"{scope}/{shot.camera}", index)) for shot in shots]
+        for image, shot in zip(images, shots, strict=True):
+            for entry in shot.objects:
+                rows.add(image.key, entry.name, entry.box_xyxy)
+        batches.append(tuple(images))
     return batches
 
 

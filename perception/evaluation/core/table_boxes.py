@@ -122,7 +122,7 @@ def prepare(
     ``images`` are those that the truth speaks of; by default every image in which either has a box. What ``grouping``
     does not count is left out.
 
-    Raises ``UsageError`` when the truth is empty and ``images`` does not say where it looked, when the results have
+    Raises ``UsageError`` when the truth is empty and ``images`` does not state where it looked, when the results have
     a camera that the truth does not know, and for labels or boxes that cannot be.
     """
     check_table(truth, name="ground truth")

@@ -99,7 +99,7 @@ def evaluate_detection(
 ) -> DetectionReport:
     """Compare ``detections`` (ids are not looked at) with ``truth``.
 
-    ``grouping="vehicles"`` makes car, truck and bus one class and leaves everything else out. Objects lower than
+    ``grouping="vehicles"`` makes car, truck and bus one class and leaves everything else out. Objects shorter than
     ``min_height_px`` are ignored as COCO ignores those outside a size range: missing one is no miss, and neither a
     detection that fits one nor one that is itself too low is a false positive. Objects of which less than
     ``min_visible_share`` can be seen are ignored too, where the truth knows it. ``exhaustive_labels`` names for images

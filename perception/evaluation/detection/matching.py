@@ -73,7 +73,7 @@ def match_class(
             ranked = rows[np.argsort(-results.scores[rows], kind="stable")]
             iou = pairwise_iou(results.boxes_xyxy_px[ranked], truth.boxes_xyxy_px[objects])
             taken[ranked] = np.r_[objects, -1][_match_image(iou, left_out[objects])]
-    # The last place is that of the detections that took none.
+    # The last entry is for the detections that took none.
     fits_ignored = np.r_[left_out, False][taken]
     is_hit = (taken >= 0) & ~fits_ignored
     found_scores = np.full(len(truth), -np.inf)

@@ -27,18 +27,18 @@ MISSES_SHEET, FALSE_ALARMS_SHEET = f"{FOLDER}/misses.jpg", f"{FOLDER}/false-alar
 MAX_TILES = 12
 
 NEARBY_IOU = 0.1
-"""From this overlap on another box is worth telling of."""
+"""From this overlap on another box is worth reporting."""
 
 
 @dataclass(frozen=True)
-class Place:
+class ImageLocation:
     """Which picture it is: for file names, and in words."""
 
     name: str
     words: str
 
     @classmethod
-    def of(cls, key: ImageKey, file_names: Mapping[ImageKey, str]) -> Place:
+    def of(cls, key: ImageKey, file_names: Mapping[ImageKey, str]) -> ImageLocation:
         """An image by the name of its file where it has one, else a frame of a camera."""
         camera, frame = key
         if key in file_names:
@@ -62,8 +62,8 @@ class FailureEntry:
 
 @dataclass(frozen=True)
 class Gallery:
-    """``files`` are the contents of the pictures by their paths in the run's folder, ``entries`` tell of those that are
-    no contact sheets; ``brightness`` (0..1) is the mean of each frame, ``sizes_px`` its width and height."""
+    """``files`` are the contents of the pictures by their paths in the run's folder, ``entries`` describe those that
+    are no contact sheets; ``brightness`` (0..1) is the mean of each frame, ``sizes_px`` its width and height."""
 
     entries: tuple[FailureEntry, ...]
     files: dict[str, bytes]
@@ -130,7 +130,7 @@ def make_gallery(
         for pages in both:
             for rank in pages.ranks_in(key):
                 view, closest = _view(frame, pages, rank, truth, detections, score_threshold)
-                words = Place.of(key, names).words
+                words = ImageLocation.of(key, names).words
                 caption = (f"{_headline(pages, rank)}  |  {words}", closest)
                 files[pages.entries[rank].file] = jpeg_bytes(draw_failure(view, caption))
                 if rank < MAX_TILES:
@@ -162,7 +162,7 @@ def _pages(subjects: BoxTable, is_miss: bool, total: int, names: Mapping[ImageKe
         parts += [] if score is None else [f"{score:.2f}"]
         entries.append(
             FailureEntry(
-                file=f"{FOLDER}/{'-'.join(parts)}-{_safe(Place.of(key, names).name)}.jpg",
+                file=f"{FOLDER}/{'-'.join(parts)}-{_safe(ImageLocation.of(key, names).name)}.jpg",
                 kind="miss" if is_miss else "false positive",
                 class_name=class_name,
                 score=score,
@@ -184,12 +184,12 @@ def _view(
     counts = found_here.scores >= score_threshold
     if pages.is_miss:
         closest, iou = _closest(subject, found_here)
-        said = "Nothing was detected there."
+        sentence = "Nothing was detected there."
         if closest is not None:
             name = _short(found_here[closest], False, has_height=False)
             weak = "" if counts[closest] else f", below the score of {score_threshold:g} from which it counts"
-            said = f"Closest detection: {name}, overlap (IoU) {iou:.2f}{weak}."
-        # One that is too weak to count tells how near the detector was.
+            sentence = f"Closest detection: {name}, overlap (IoU) {iou:.2f}{weak}."
+        # One that is too weak to count shows how near the detector was.
         shown = found_here[counts | (np.arange(len(found_here)) == closest)]
         return FailureView(
             image=frame.image,
@@ -198,11 +198,11 @@ def _view(
             truth=_without(true_here, subject),
             detections=shown,
             score_threshold=score_threshold,
-        ), said
+        ), sentence
     closest, iou = _closest(subject, true_here)
-    said = "No true object is there."
+    sentence = "No true object is there."
     if closest is not None:
-        said = f"Closest true object: {_short(true_here[closest], True)}, overlap (IoU) {iou:.2f}."
+        sentence = f"Closest true object: {_short(true_here[closest], True)}, overlap (IoU) {iou:.2f}."
     shown = _without(found_here[counts], subject)
     return FailureView(
         image=frame.image,
@@ -211,7 +211,7 @@ def _view(
         truth=true_here,
         detections=shown,
         score_threshold=score_threshold,
-    ), said
+    ), sentence
 
 
 def _closest(subject: BoxTable, others: BoxTable) -> tuple[int | None, float]:

@@ -1,4 +1,4 @@
-"""How far true objects are from the recording car, where the truth or the calibration tells."""
+"""How far true objects are from the recording car, where the truth or the calibration gives it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def object_distances_m(
     """(M,) from the vehicle's origin to each object of ``truth`` at ``instants``, NaN where unknown.
 
     From ``objects`` it is the distance of the centre. Of those that are not among them it is, with a ``rig``, that of
-    the place where the middle of the box's lower edge meets a flat road. None without both.
+    the position where the middle of the box's lower edge meets a flat road. None without both.
     """
     if objects is None and rig is None:
         return None

@@ -16,7 +16,7 @@ from perception.evaluation.failures.classify import MatchedDetections
 from perception.geometry.boxes import box_areas, paired_iou
 from perception.types import BoxTable
 
-SAME_PLACE_IOU = 0.3
+SAME_LOCATION_IOU = 0.3
 """False positives in nearby frames that overlap by so much are one thing, shown once."""
 
 NEARBY_FRAMES = 30
@@ -40,7 +40,7 @@ def worst_failures(
     ids_span_cameras: bool = False,
     sites: Mapping[ImageKey, str | None] | None = None,
 ) -> Failures:
-    """At most ``count`` misses, each object once, and ``count`` false positives, each place once.
+    """At most ``count`` misses, each object once, and ``count`` false positives, each location once.
 
     ``ids_span_cameras``: an id means the same object in all cameras, else it belongs to one. ``sites`` is given for
     single images, which do not follow one another in time: those of one site show the same view, None is a view of its
@@ -67,12 +67,12 @@ def worst_misses(misses: BoxTable, *, ids_span_cameras: bool) -> BoxTable:
 def worst_false_alarms(false_alarms: BoxTable, *, sites: Mapping[ImageKey, str | None] | None = None) -> BoxTable:
     """False positives by their score; of each position the highest-scoring.
 
-    A place is a chain of false positives of one camera, each of which overlaps the next one and is at most
+    A location is a chain of false positives of one camera, each of which overlaps the next one and is at most
     ``NEARBY_FRAMES`` away from it: so it may wander with what it is on. In single images of the same of ``sites`` it
     is a chain of those that overlap.
     """
-    places = _chains(false_alarms if sites is None else _as_one_frame(false_alarms, sites))
-    return _best_of_each(false_alarms, false_alarms.scores.astype(np.float64), places[:, None])
+    locations = _chains(false_alarms if sites is None else _as_one_frame(false_alarms, sites))
+    return _best_of_each(false_alarms, false_alarms.scores.astype(np.float64), locations[:, None])
 
 
 def _as_one_frame(table: BoxTable, sites: Mapping[ImageKey, str | None]) -> BoxTable:
@@ -97,7 +97,7 @@ def _chains(table: BoxTable) -> NDArray[np.int64]:
         return np.zeros(0, np.int64)
     pairs = _nearby_pairs(table)
     iou = paired_iou(table.boxes_xyxy_px[pairs[:, 0]], table.boxes_xyxy_px[pairs[:, 1]])
-    linked = pairs[iou >= SAME_PLACE_IOU]
+    linked = pairs[iou >= SAME_LOCATION_IOU]
     graph = coo_array((np.ones(len(linked), bool), (linked[:, 0], linked[:, 1])), shape=(len(table), len(table)))
     chains: NDArray[np.int64] = connected_components(graph, directed=False)[1].astype(np.int64)
     return chains

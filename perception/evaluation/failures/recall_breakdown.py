@@ -106,7 +106,7 @@ class RecallBin:
 @dataclass(frozen=True)
 class RecallBreakdown:
     """``factors`` has the bins that hold objects, for each factor that is known of any: class, height, distance,
-    visible, border, light. ``grouping`` says whether a vehicle may be found as any vehicle."""
+    visible, border, light. ``grouping`` states whether a vehicle may be found as any vehicle."""
 
     grouping: GroupingChoice
     score_threshold: float
@@ -122,16 +122,16 @@ def break_down_recall(conditions: Conditions, *, grouping: GroupingChoice, score
         values = np.asarray(getattr(conditions, name), np.float64)
         if not np.isnan(values).all():
             # NaN sorts behind infinity: it falls into the bin after the last one.
-            places = np.searchsorted(np.array(factor.edges), values, side="right") - 1
-            factors[name] = _bins(places, (*factor.names, _UNKNOWN), is_found)
+            bins = np.searchsorted(np.array(factor.edges), values, side="right") - 1
+            factors[name] = _bins(bins, (*factor.names, _UNKNOWN), is_found)
     count, found = len(is_found), int(is_found.sum())
     return RecallBreakdown(grouping, score_threshold, RecallBin("all", count, found, ratio(found, count)), factors)
 
 
-def _bins(places: IntArray, names: Sequence[str], is_found: NDArray[np.bool_]) -> tuple[RecallBin, ...]:
-    """Objects in the bins that ``places`` (M,) number, without the empty ones."""
-    counts = np.bincount(places, minlength=len(names)).tolist()
-    found = np.bincount(places[is_found], minlength=len(names)).tolist()
+def _bins(bins: IntArray, names: Sequence[str], is_found: NDArray[np.bool_]) -> tuple[RecallBin, ...]:
+    """Objects in the bins that ``bins`` (M,) number, without the empty ones."""
+    counts = np.bincount(bins, minlength=len(names)).tolist()
+    found = np.bincount(bins[is_found], minlength=len(names)).tolist()
     return tuple(
         RecallBin(name, count, hits, ratio(hits, count))
         for name, count, hits in zip(names, counts, found, strict=True)

@@ -87,7 +87,7 @@ def score_ground_record(
     )
 
 
-def _turned(places_m: Float64, axes_rad: FloatArray) -> Float64:
-    """Places (N, K, H, 2) in the world, seen along and across directions (N,)."""
-    turned_m: Float64 = np.einsum("nkhd,nad->nkha", places_m, rotation_2d(-axes_rad))
+def _turned(positions_m: Float64, axes_rad: FloatArray) -> Float64:
+    """Positions (N, K, H, 2) in the world, seen along and across directions (N,)."""
+    turned_m: Float64 = np.einsum("nkhd,nad->nkha", positions_m, rotation_2d(-axes_rad))
     return turned_m

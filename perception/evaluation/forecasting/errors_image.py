@@ -119,11 +119,11 @@ def plan_comparison(*, forecasts: Sequence[Forecasts], horizons_s: Sequence[floa
     own_s = own_s[own_s <= max(reached, default=0.0) + _TOLERANCE_S]
     between_s = [horizon for horizon in reached if np.abs(own_s - horizon).min() > _TOLERANCE_S]
     times_s = np.sort(np.r_[own_s, between_s])
-    place = np.clip(times_s / dt_s - 1.0, 0.0, steps - 1.0)
+    step = np.clip(times_s / dt_s - 1.0, 0.0, steps - 1.0)
     return Plan(
         horizons_s=reached,
         times_s=times_s,
-        weights=np.maximum(0.0, 1.0 - np.abs(place[:, None] - np.arange(steps)[None, :])),
+        weights=np.maximum(0.0, 1.0 - np.abs(step[:, None] - np.arange(steps)[None, :])),
         until=times_s[None, :] <= np.array(reached)[:, None] + _TOLERANCE_S,
         at=np.array([np.abs(times_s - horizon).argmin() for horizon in reached], np.int64),
     )
@@ -179,8 +179,8 @@ def score_record(
 def forecasts_of(record: InstantForecasts, rows: IntArray) -> Forecasts:
     """The forecasts of the record's tracks ``rows``, in that order; each must have one."""
     order = np.argsort(record.forecasts.track_ids)
-    place = np.searchsorted(record.forecasts.track_ids, record.track_ids[rows], sorter=order)
-    return record.forecasts[order[place]]
+    index = np.searchsorted(record.forecasts.track_ids, record.track_ids[rows], sorter=order)
+    return record.forecasts[order[index]]
 
 
 def _constant_velocities_px(

@@ -32,7 +32,7 @@ _CV_NOTE = (
 
 
 def print_forecasting(report: ForecastingReport, console: Console, *, has_legend: bool) -> None:
-    """Displacement errors in pixels beside constant velocity; the legend says what the columns are."""
+    """Displacement errors in pixels beside constant velocity; the legend explains the columns."""
     what = "on tracked boxes" if report.setting == "tracked" else "on ground-truth tracks"
     print_heading(console, "Forecasting", f"{what}, {report.instant_count:,} instants")
     table = make_table(
@@ -96,15 +96,15 @@ def _add_horizon(table: Table, scores: HorizonScores) -> None:
 def _headline_note(scores: HorizonScores) -> str:
     if scores.expected is None:
         return ""
-    said = (
+    start = (
         f"At {scores.horizon_s:g} s: {scores.object_count:,} objects; FDE {scores.expected.fde_per_width:.1%} of the "
         "image's width."
     )
     spread = scores.coverage
     if spread is None or scores.calibration is None:
-        return said
+        return start
     return (
-        f"{said} Inside the forecast's 50% region lie {spread.x_50:.0%} (x) and {spread.y_50:.0%} (y) of the targets, "
+        f"{start} Inside the forecast's 50% region lie {spread.x_50:.0%} (x) and {spread.y_50:.0%} (y) of the targets, "
         f"inside its 90% region {spread.x_90:.0%} and {spread.y_90:.0%}. "
         + calibration_note(scores.calibration, ("x", "y"), "pixel")
     )

@@ -162,17 +162,17 @@ def _metres(value: float | None, *, style: str = "") -> Text:
 
 
 def _headline_note(scores: GroundHorizonScores) -> str:
-    said = f"At {scores.horizon_s:g} s: {scores.target_count:,} targets, {scores.object_count:,} objects."
+    sentences = f"At {scores.horizon_s:g} s: {scores.target_count:,} targets, {scores.object_count:,} objects."
     if scores.miss_rate is not None and scores.constant_velocity_miss_rate is not None:
-        said += (
+        sentences += (
             f" Miss rate at {MISS_M:g} m: {scores.miss_rate:.0%} (best of K), "
             f"{scores.constant_velocity_miss_rate:.0%} (constant velocity)."
         )
     spread = scores.coverage
     if spread is None or scores.calibration is None:
-        return said
+        return sentences
     return (
-        f"{said} Inside the forecast's 50% region lie {spread.along_50:.0%} (along) and {spread.across_50:.0%} "
+        f"{sentences} Inside the forecast's 50% region lie {spread.along_50:.0%} (along) and {spread.across_50:.0%} "
         f"(across) of the targets, inside its 90% region {spread.along_90:.0%} and {spread.across_90:.0%}. "
         + calibration_note(scores.calibration, ("along", "across"), "metre")
     )

@@ -78,20 +78,20 @@ def short_ratio(ratio: float) -> str:
 
 def counted(*counts: tuple[int, str]) -> str:
     """A sentence of those counts that are not zero."""
-    said = [f"{count:,} {what}" for count, what in counts if count]
-    return f"{'; '.join(said)}." if said else ""
+    parts = [f"{count:,} {what}" for count, what in counts if count]
+    return f"{'; '.join(parts)}." if parts else ""
 
 
 def left_out(min_height_px: float, min_visible_share: float) -> str:
     """Which true objects are ignored, to follow their number."""
     limits = [
-        *([f"lower than {min_height_px:g} px"] if min_height_px or not min_visible_share else []),
+        *([f"less than {min_height_px:g} px high"] if min_height_px or not min_visible_share else []),
         *([f"less than {min_visible_share:.0%} visible"] if min_visible_share else []),
     ]
     return f"objects {' or '.join(limits)} ignored"
 
 
 def print_unreached(console: Console, horizons_s: Sequence[float]) -> None:
-    """Say which horizons lie beyond the forecasts; nothing when none does."""
+    """Print which horizons lie beyond the forecasts; nothing when none does."""
     reached = ", ".join(f"{horizon_s:g} s" for horizon_s in horizons_s)
     print_note(console, reached and f"The forecasts do not reach {reached}.")

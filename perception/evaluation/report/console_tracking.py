@@ -26,7 +26,7 @@ _LEGEND = (
 
 
 def print_tracking(report: TrackingReport, console: Console, *, has_legend: bool) -> None:
-    """Scores in the images; the legend says what the columns are."""
+    """Scores in the images; the legend explains the columns."""
     cameras = f"{report.camera_count} camera{'s' if report.camera_count != 1 else ''}"
     print_heading(console, "Tracking in the image", f"{_classes(report)}, {cameras}, {report.image_count:,} images")
     _print_scores(report.per_class, report.overall, console)

@@ -24,14 +24,14 @@ GROUND_VISIBLE_SHARE = 0.5
 """On the ground objects count that some camera sees at least by half, where nothing else is asked for."""
 
 
-_NO_OBJECTS = "Nothing is evaluated on the ground: the recording does not say where its objects are in the world."
+_NO_OBJECTS = "Nothing is evaluated on the ground: the recording does not state where its objects are in the world."
 
 
 @dataclass(frozen=True)
 class EvalConfig:
     """What to measure, and of what.
 
-    ``score_threshold`` is that of precision and recall. Objects lower than ``min_height_px``, or less visible than
+    ``score_threshold`` is that of precision and recall. Objects shorter than ``min_height_px``, or less visible than
     ``min_visible_share``, are ignored; None is 0 in the images and 0.5 on the ground, where objects farther than
     ``max_distance_m`` are ignored too.
     """

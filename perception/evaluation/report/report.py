@@ -1,4 +1,4 @@
-"""The quality of a run in one place: for a file, and for people."""
+"""The quality of a run: for a file, and for people."""
 
 from __future__ import annotations
 
@@ -85,10 +85,10 @@ class Report:
         parts += [_forecasting_part(report) for report in self.forecasting[:1]]
         if self.latency is not None and self.latency.total is not None and self.latency.total.p50_ms > 0:
             parts.append(f"takes {self.latency.total.p50_ms:.0f} ms per instant")
-        said = [part for part in parts if part]
-        if not said:
+        clauses = [part for part in parts if part]
+        if not clauses:
             return "Nothing could be evaluated."
-        listed = "; ".join(said)
+        listed = "; ".join(clauses)
         return f"{listed[0].upper()}{listed[1:]}."
 
 
@@ -109,7 +109,7 @@ def ground_headline_horizon(horizons: Sequence[GroundHorizonScores]) -> GroundHo
 
 
 def headline_figures(report: Report) -> RecordingFigures:
-    """What one line can say of a recording, from the first report of each kind."""
+    """What one line reports of a recording, from the first report of each kind."""
     ground = report.ground
     tracking = (report.tracking if ground is None else ground.tracking)[:1]
     if ground is not None:
@@ -163,7 +163,7 @@ def _position_part(report: LocalizationReport) -> str:
     if near.median_m is None or near.median_share is None:
         return ""
     return (
-        f"places what is nearer than {near.farthest_m:g} m to {near.median_m:.2f} m, {near.median_share:.1%} of the "
+        f"locates what is nearer than {near.farthest_m:g} m to {near.median_m:.2f} m, {near.median_share:.1%} of the "
         "distance (median)"
     )
 
@@ -185,14 +185,14 @@ def _ground_forecasting_part(report: GroundForecastingReport) -> str:
 def _prediction(horizon_s: float, error: str, comparison: PairedComparison | None) -> str:
     if comparison is None:
         return ""
-    said = f"predicts positions {horizon_s:g} s ahead to {error}"
+    clause = f"predicts positions {horizon_s:g} s ahead to {error}"
     if comparison.is_worse and comparison.ratio is None:
-        return f"{said}, where constant velocity is exact"
+        return f"{clause}, where constant velocity is exact"
     if comparison.ratio is not None and comparison.is_better:
-        return f"{said}, {1 - comparison.ratio:.0%} closer than constant velocity"
+        return f"{clause}, {1 - comparison.ratio:.0%} closer than constant velocity"
     if comparison.ratio is not None and comparison.is_worse:
-        return f"{said}, {comparison.ratio - 1:.0%} farther off than constant velocity"
-    return f"{said}, no clear difference from constant velocity"
+        return f"{clause}, {comparison.ratio - 1:.0%} farther off than constant velocity"
+    return f"{clause}, no clear difference from constant velocity"
 
 
 def _plain(value: object) -> Any:

@@ -104,17 +104,17 @@ def _visits(objects: Int64, lanes: Int64, instants: Int64, times_ns: Int64, wind
 
 def _last_until(groups: Int64, instants: Int64, of_groups: Int64, until: Int64) -> Int64:
     """For each of ``of_groups`` the last row of that group at or before ``until``, -1 without one."""
-    order, place = _places(groups, instants, of_groups, until)
-    return _if_same(order, place - 1, groups, of_groups)
+    order, position = _insertion_points(groups, instants, of_groups, until)
+    return _if_same(order, position - 1, groups, of_groups)
 
 
 def _first_after(groups: Int64, instants: Int64, of_groups: Int64, after: Int64) -> Int64:
     """For each of ``of_groups`` the first row of that group later than ``after``, -1 without one."""
-    order, place = _places(groups, instants, of_groups, after)
-    return _if_same(order, place, groups, of_groups)
+    order, position = _insertion_points(groups, instants, of_groups, after)
+    return _if_same(order, position, groups, of_groups)
 
 
-def _places(groups: Int64, instants: Int64, of_groups: Int64, at: Int64) -> tuple[Int64, Int64]:
+def _insertion_points(groups: Int64, instants: Int64, of_groups: Int64, at: Int64) -> tuple[Int64, Int64]:
     """The order by group and instant, and how many rows come up to (group, instant) in it."""
     span = int(max(instants.max(initial=0), at.max(initial=0))) + 1
     keys = groups * span + instants
@@ -122,18 +122,18 @@ def _places(groups: Int64, instants: Int64, of_groups: Int64, at: Int64) -> tupl
     return order, np.searchsorted(keys[order], of_groups * span + at, side="right")
 
 
-def _if_same(order: Int64, place: Int64, groups: Int64, of_groups: Int64) -> Int64:
-    """The rows at ``place`` in ``order`` where there is one and it is of the wanted group, else -1."""
+def _if_same(order: Int64, position: Int64, groups: Int64, of_groups: Int64) -> Int64:
+    """The rows at ``position`` in ``order`` where there is one and it is of the wanted group, else -1."""
     if not len(order):
-        return np.full(len(place), -1, np.int64)
-    rows = order[np.clip(place, 0, len(order) - 1)]
-    is_there = (place >= 0) & (place < len(order))
+        return np.full(len(position), -1, np.int64)
+    rows = order[np.clip(position, 0, len(order) - 1)]
+    is_there = (position >= 0) & (position < len(order))
     return np.where(is_there & (groups[rows] == of_groups), rows, -1)
 
 
-def _at(rows: Int64, place: Int64) -> Int64:
-    """``rows[place]``, but -1 where ``place`` is."""
-    return np.where(place >= 0, rows[place], -1) if len(rows) else place
+def _at(rows: Int64, position: Int64) -> Int64:
+    """``rows[position]``, but -1 where ``position`` is."""
+    return np.where(position >= 0, rows[position], -1) if len(rows) else position
 
 
 def _shared(objects: Int64, instants: Int64, track_ids: IntArray) -> tuple[int, int]:

@@ -33,7 +33,7 @@ ZERO_DISTANCE_M = 4.0
 
 @dataclass(frozen=True)
 class GroundTrackingReport:
-    """As ``TrackingReport``, but each class is one sequence over all cameras; ``scope`` says which objects count.
+    """As ``TrackingReport``, but each class is one sequence over all cameras; ``scope`` states which objects count.
 
     ``ignored_truth_count`` true objects (one count per instant) are outside the scope, ``ignored_result_count`` tracks
     followed one of those, or nothing beyond the greatest distance. ``instant_without_pose_count`` instants are left

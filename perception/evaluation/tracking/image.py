@@ -68,7 +68,7 @@ def evaluate_tracking(
     """Compare ``tracks`` with ``truth``, within each camera and class.
 
     ``grouping="vehicles"`` makes car, truck and bus one class and leaves everything else out. ``images`` are the
-    (camera, frame index) that have ground truth; by default all in which either table has a box. Objects lower than
+    (camera, frame index) that have ground truth; by default all in which either table has a box. Objects shorter than
     ``min_height_px``, or less visible than ``min_visible_share`` where the truth knows it, are ignored, as
     TrackEval does it for KITTI: a tracked box that is given one of them is left out, and so is one that is given
     none and is too low itself.

@@ -60,7 +60,7 @@ class LocalizationReport:
 
 
 def evaluate_localization(*, matches: GtTrackMatches, truth: GroundTable, tracks: GroundTable) -> LocalizationReport:
-    """The errors of ``tracks`` that are seen now, each at the true object that ``matches`` says it is.
+    """The errors of ``tracks`` that are seen now, each at its true object according to ``matches``.
 
     Of a track that is different objects in different cameras the larger box decides.
     """

@@ -17,11 +17,11 @@ from perception.geometry.rotation import rotate, unit_vectors, wrap_angle_rad
 from perception.state_layout import POSITION
 from perception.types import Tracks
 
-PLACE, VELOCITY, SIZE, AXIS = slice(0, 2), slice(2, 4), slice(4, 6), 6
+XY, VELOCITY, SIZE, AXIS = slice(0, 2), slice(2, 4), slice(4, 6), 6
 """Columns of an observation: x, y in the world, the tracker's velocity, apparent width and height, direction."""
 VARIANCE, COVARIANCE = slice(7, 9), 9
 """Of the position: of x and y, and between the two, in square metres."""
-CAR_PLACE, CAR_YAW, CAR_IS_KNOWN = slice(10, 12), 12, 13
+CAR_XY, CAR_YAW, CAR_IS_KNOWN = slice(10, 12), 12, 13
 """The recording car's pose, zeros where it is unknown."""
 OBSERVATION_SIZE = 14
 
@@ -50,28 +50,28 @@ class GroundMotion:
 
     def observe(self, tracks: Tracks, world_from_vehicle: FloatArray | None) -> FloatArray:
         observations = np.zeros((len(tracks), OBSERVATION_SIZE))
-        observations[:, PLACE] = tracks.positions
+        observations[:, XY] = tracks.positions
         observations[:, VELOCITY] = tracks.velocities
         observations[:, SIZE] = tracks.sizes
         observations[:, AXIS] = motion_axes_rad(tracks)
         observations[:, VARIANCE] = tracks.variances[:, POSITION]
         observations[:, COVARIANCE] = tracks.position_covariances[:, 0, 1]
         if world_from_vehicle is not None:
-            observations[:, CAR_PLACE] = world_from_vehicle[:2, 3]
+            observations[:, CAR_XY] = world_from_vehicle[:2, 3]
             observations[:, CAR_YAW] = yaw_rad(world_from_vehicle)
             observations[:, CAR_IS_KNOWN] = 1
         return observations
 
     def example(self, count: int, generator: torch.Generator | None = None) -> Tensor:
         observations = torch.rand(count, OBSERVATION_SIZE, generator=generator) + 0.1
-        observations[:, PLACE] *= 50
+        observations[:, XY] *= 50
         observations[:, VELOCITY] *= 5
         observations[:, COVARIANCE] = 0
         observations[:, CAR_IS_KNOWN] = 1
         return observations
 
     def start(self, observations: Tensor) -> MotionState:
-        """Place and direction are what is followed (P = 3)."""
+        """Position and direction are what is followed (P = 3)."""
         return MotionState.start(observations, coordinates=3)
 
     def advance(
@@ -80,7 +80,7 @@ class GroundMotion:
         last, axes_rad = state.observations, observations[..., AXIS]
         is_first = (dt_s <= 0)[..., None]
         turned = wrap_angle_rad(axes_rad - last[..., AXIS])[..., None]
-        moved = torch.cat([observations[..., PLACE] - last[..., PLACE], turned], dim=-1)
+        moved = torch.cat([observations[..., XY] - last[..., XY], turned], dim=-1)
         moved = torch.where(is_first, torch.zeros_like(moved), moved)
         new = state.after(observations, moved, dt_s)
         rates = new.mean_rates()
@@ -109,15 +109,15 @@ class GroundMotion:
         speed_mps = state.observations[..., VELOCITY].norm(dim=-1)
         return torch.stack([4 + speed_mps, 2 + 0.5 * speed_mps], dim=-1)
 
-    def place(self, state: MotionState, moved: Tensor) -> Tensor:
+    def position(self, state: MotionState, moved: Tensor) -> Tensor:
         now = state.observations[:, None, None, :]
-        return now[..., PLACE] + rotate(moved, now[..., AXIS])
+        return now[..., XY] + rotate(moved, now[..., AXIS])
 
     def relate(self, state: MotionState, neighbours: Tensor) -> Tensor:
         """Where a neighbour is, how far, how it moves and where it points, along and across the object's direction."""
         now, others = state.observations, state.observations[neighbours.clamp(min=0)]
         axes_rad = now[:, None, AXIS]
-        away = others[..., PLACE] - now[:, None, PLACE]
+        away = others[..., XY] - now[:, None, XY]
         drift = others[..., VELOCITY] - now[:, None, VELOCITY]
         direction = others[..., AXIS] - axes_rad
         return torch.cat(
@@ -140,8 +140,8 @@ def _car_inputs(last: Tensor, now: Tensor, dt_s: Tensor) -> Tensor:
     axes_rad, is_known = now[..., AXIS], now[..., CAR_IS_KNOWN]
     seconds = dt_s.clamp(min=1e-3)
     was_known = is_known * last[..., CAR_IS_KNOWN] * (dt_s > 0)
-    away = now[..., CAR_PLACE] - now[..., PLACE]
-    velocity = (now[..., CAR_PLACE] - last[..., CAR_PLACE]) / seconds[..., None] * was_known[..., None]
+    away = now[..., CAR_XY] - now[..., XY]
+    velocity = (now[..., CAR_XY] - last[..., CAR_XY]) / seconds[..., None] * was_known[..., None]
     turn_rate = wrap_angle_rad(now[..., CAR_YAW] - last[..., CAR_YAW]) / seconds * was_known
     direction = now[..., CAR_YAW] - axes_rad
     inputs = torch.cat(

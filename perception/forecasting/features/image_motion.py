@@ -66,14 +66,14 @@ class ImageMotion:
         sides = state.observations[..., 2:4].clamp(min=_MIN_SIDE)
         return torch.cat([sides, sides], dim=-1)
 
-    def place(self, state: MotionState, moved: Tensor) -> Tensor:
+    def position(self, state: MotionState, moved: Tensor) -> Tensor:
         """A box never shrinks below a tenth of its present size."""
         means = state.observations[:, None, None, BOX] + moved
         sides = torch.maximum(means[..., 2:], 0.1 * self.scale(state)[:, None, None, 2:])
         return torch.cat([means[..., :2], sides], dim=-1)
 
     def relate(self, state: MotionState, neighbours: Tensor) -> Tensor:
-        """Place, size and velocity (of the middle time constant), counted in the object's own size."""
+        """Position, size and velocity (of the middle time constant), counted in the object's own size."""
         boxes, scale, rates = state.observations[..., BOX], self.scale(state)[:, None], state.mean_rates()[:, 1]
         others = neighbours.clamp(min=0)
         away = (boxes[others] - boxes[:, None])[..., :2] / scale[..., :2]

@@ -62,8 +62,8 @@ class MotionState(NamedTuple):
 class Motion(Protocol):
     """One reference frame: O numbers observed of a track, what of them the network reads, D coordinates of a future.
 
-    ``input_size`` counts what ``advance`` tells the network, ``dimensions`` is D, ``candidates`` C counts the past
-    velocities that a future may continue, ``relation_size`` R what ``relate`` tells of a neighbour.
+    ``input_size`` counts what ``advance`` gives the network, ``dimensions`` is D, ``candidates`` C counts the past
+    velocities that a future may continue, ``relation_size`` R what ``relate`` gives of a neighbour.
     """
 
     @property
@@ -104,7 +104,7 @@ class Motion(Protocol):
         """(N, D): the units in which curves bend and spread."""
         ...
 
-    def place(self, state: MotionState, moved: Tensor) -> Tensor:
+    def position(self, state: MotionState, moved: Tensor) -> Tensor:
         """Displacements (N, K, T, D) from now, in the curves' axes, to positions (N, K, T, D)."""
         ...
 

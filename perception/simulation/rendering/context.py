@@ -1,4 +1,4 @@
-"""An OpenGL context without a window, or one sentence that says what is missing."""
+"""An OpenGL context without a window, or one sentence on what is missing."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from perception.arrays import FloatArray
-from perception.simulation.rendering.look import Look
+from perception.simulation.rendering.conditions import Conditions
 from perception.simulation.rendering.shapes.materials import LEAFY_BIT, PAINTED_BIT, Slot, lamp_bit
 from perception.simulation.rendering.shapes.models import PLANTS, ModelLibrary, empty_instances, speed_sign_name
 from perception.simulation.rendering.shapes.palettes import (
@@ -36,24 +36,24 @@ _WHEEL_RADII_M = np.array([0.33, 0.31, 0.33, 0.37, 0.35, 0.40, 0.45, 0.50, 0.48,
 _GEAR = 2.6
 
 
-def hashed(looks: np.ndarray, what: int) -> FloatArray:
+def hashed(appearance_seeds: np.ndarray, what: int) -> FloatArray:
     """(N,) numbers in 0..1 that depend on each seed and on ``what`` they are for."""
-    x = (looks.astype(np.uint64) * 2654435761 + np.uint64(what) * 40503 + 12345) & 0xFFFFFFFF
+    x = (appearance_seeds.astype(np.uint64) * 2654435761 + np.uint64(what) * 40503 + 12345) & 0xFFFFFFFF
     for shift in (16, 13, 16):
         x = ((x ^ (x >> np.uint64(shift))) * np.uint64(0x45D9F3B)) & 0xFFFFFFFF
     share: FloatArray = x.astype(np.float64) / 2**32
     return share
 
 
-def _picked(colours: FloatArray, looks: np.ndarray, what: int) -> FloatArray:
+def _picked(colours: FloatArray, appearance_seeds: np.ndarray, what: int) -> FloatArray:
     """(N, 3) one of the colours for each seed, a little lighter or darker."""
-    rows = (hashed(looks, what) * len(colours)).astype(int)
-    shade = 0.9 + 0.2 * hashed(looks, what + 100)[:, None]
+    rows = (hashed(appearance_seeds, what) * len(colours)).astype(int)
+    shade = 0.9 + 0.2 * hashed(appearance_seeds, what + 100)[:, None]
     picked: FloatArray = np.clip(colours[rows] * shade, 0, 1)
     return picked
 
 
-def road_user_rows(state: WorldState, library: ModelLibrary, look: Look) -> tuple[np.ndarray, np.ndarray]:
+def road_user_rows(state: WorldState, library: ModelLibrary, conditions: Conditions) -> tuple[np.ndarray, np.ndarray]:
     """``INSTANCE`` rows (N,) of the road users, and the model (N,) of each, an index into ``library.names``."""
     users = state.road_users
     rows = empty_instances(len(users))
@@ -61,16 +61,18 @@ def road_user_rows(state: WorldState, library: ModelLibrary, look: Look) -> tupl
     sizes = np.stack([library.models[body].size_m for body in BODIES])[users.bodies]
     ratio = users.sizes_lwh_m / sizes
     rows["scale"] = np.where(_STRETCHED[users.bodies][:, None], ratio, ratio[:, 2:])
-    rows["flags"] = _flags(users, state.time_s, look)
+    rows["flags"] = _flags(users, state.time_s, conditions)
     rows["angles"] = _angles(users)
     rows["colours"] = _colours(users)
     rows["code"] = np.arange(len(users)) + 1
     return rows, _BODY_MODELS[users.bodies]
 
 
-def _flags(users: RoadUsers, time_s: float, look: Look) -> np.ndarray:
-    blink = (time_s * BLINKS_PER_S + hashed(users.looks, 50)) % 1.0 < 0.55
-    has_head = (look.lamps > 0.3) & ((users.speeds_mps > 0.05) | users.is_braking | (hashed(users.looks, 51) < 0.1))
+def _flags(users: RoadUsers, time_s: float, conditions: Conditions) -> np.ndarray:
+    blink = (time_s * BLINKS_PER_S + hashed(users.appearance_seeds, 50)) % 1.0 < 0.55
+    has_head = (conditions.lamps > 0.3) & (
+        (users.speeds_mps > 0.05) | users.is_braking | (hashed(users.appearance_seeds, 51) < 0.1)
+    )
     flags = users.is_braking * lamp_bit(Slot.BRAKE)
     flags = flags + (np.isin(users.indicators, (1, 2)) & blink) * lamp_bit(Slot.LEFT)
     flags = flags + (np.isin(users.indicators, (-1, 2)) & blink) * lamp_bit(Slot.RIGHT)
@@ -84,7 +86,7 @@ def _angles(users: RoadUsers) -> FloatArray:
     angles[:, 7] = (users.travelled_m / _WHEEL_RADII_M[users.bodies]) % (2 * np.pi)
     walks = np.isin(users.bodies, _WALKERS)
     stride_m = 0.82 * users.sizes_lwh_m[:, 2]
-    phase = 2 * np.pi * users.travelled_m / np.maximum(stride_m, 0.3) + 2 * np.pi * hashed(users.looks, 60)
+    phase = 2 * np.pi * users.travelled_m / np.maximum(stride_m, 0.3) + 2 * np.pi * hashed(users.appearance_seeds, 60)
     swing = np.clip(users.speeds_mps / 1.1, 0.0, 1.25)
     for side, turn in ((0, 0.0), (1, np.pi)):
         thigh, knee, arm = walking(phase + turn, swing)
@@ -120,21 +122,24 @@ def pedalling(crank_rad: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 def _colours(users: RoadUsers) -> np.ndarray:
     """(N, 4, 4) uint8: the four colours of each road user."""
-    looks, bodies = users.looks, users.bodies
+    appearance_seeds, bodies = users.appearance_seeds, users.bodies
     table = np.zeros((len(users), 4, 4))
-    table[:, 0, :3] = _picked(PAINTS, looks, 1)
-    table[:, 1, :3] = _picked(CARGO, looks, 2)
+    table[:, 0, :3] = _picked(PAINTS, appearance_seeds, 1)
+    table[:, 1, :3] = _picked(CARGO, appearance_seeds, 2)
     bus = bodies == BODIES.index("bus")
-    table[bus, 0, :3], table[bus, 1, :3] = _picked(BUSES, looks, 3)[bus], _picked(BUSES, looks, 4)[bus]
+    table[bus, 0, :3], table[bus, 1, :3] = (
+        _picked(BUSES, appearance_seeds, 3)[bus],
+        _picked(BUSES, appearance_seeds, 4)[bus],
+    )
     on_machine = np.isin(bodies, [BODIES.index("motorcycle"), BODIES.index("scooter")])
-    table[on_machine, 1, :3] = _picked(TOPS, looks, 5)[on_machine]
-    table[on_machine, 2, :3] = _picked(TROUSERS, looks, 6)[on_machine]
-    table[on_machine, 3, :3] = _picked(HELMETS, looks, 7)[on_machine]
+    table[on_machine, 1, :3] = _picked(TOPS, appearance_seeds, 5)[on_machine]
+    table[on_machine, 2, :3] = _picked(TROUSERS, appearance_seeds, 6)[on_machine]
+    table[on_machine, 3, :3] = _picked(HELMETS, appearance_seeds, 7)[on_machine]
     human = np.isin(bodies, [*_WALKERS, _PEDALS])
     for place, (colours, what) in enumerate(((TOPS, 8), (TROUSERS, 9), (SKINS, 10), (HAIRS, 11))):
-        table[human, place, :3] = _picked(colours, looks, what)[human]
+        table[human, place, :3] = _picked(colours, appearance_seeds, what)[human]
     cyclist = bodies == _PEDALS
-    table[cyclist, 3, :3] = _picked(HELMETS, looks, 12)[cyclist]
+    table[cyclist, 3, :3] = _picked(HELMETS, appearance_seeds, 12)[cyclist]
     return np.round(255 * table).astype(np.uint8)
 
 
@@ -149,7 +154,7 @@ class StaticRows:
     light_signals: np.ndarray
 
 
-def static_rows(town: Town, scenery: Scenery, library: ModelLibrary, look: Look) -> StaticRows:
+def static_rows(town: Town, scenery: Scenery, library: ModelLibrary, conditions: Conditions) -> StaticRows:
     """Rows for all that stands in the town, the lights still dark."""
     names = library.names
     entries: list[tuple[str, FloatArray, float, float, int]] = [
@@ -169,7 +174,7 @@ def static_rows(town: Town, scenery: Scenery, library: ModelLibrary, look: Look)
             row["flags"] = LEAFY_BIT
         elif model == "bin":
             row["colours"][0, :3] = (60, 95, 70) if seed % 2 else (200, 110, 40)
-        elif model == "lamp" and look.lamps > 0.3:
+        elif model == "lamp" and conditions.lamps > 0.3:
             row["flags"] = lamp_bit(Slot.STREET)
     models = np.array([names.index(entry[0]) for entry in entries], int)
     lights = np.arange(first_light, len(entries))

@@ -15,7 +15,7 @@ from multiprocessing import get_context
 
 from perception.cpu import available_processors
 from perception.geometry.cameras import Rig
-from perception.simulation.rendering.look import Look
+from perception.simulation.rendering.conditions import Conditions
 from perception.simulation.rendering.renderer import Renderer
 from perception.simulation.world import CameraView, Town, WorldState
 
@@ -39,11 +39,13 @@ class ParallelRenderer:
     where OpenGL or moderngl are missing.
     """
 
-    def __init__(self, town: Town, rig: Rig, *, seed: int, look: Look, processes: int, masks: bool = False) -> None:
+    def __init__(
+        self, town: Town, rig: Rig, *, seed: int, conditions: Conditions, processes: int, masks: bool = False
+    ) -> None:
         self._ahead = processes + 1
         # Forked, a process would share the parent's threads and graphics context.
         self._pool = ProcessPoolExecutor(
-            processes, mp_context=get_context("spawn"), initializer=_open, initargs=(town, rig, seed, look, masks)
+            processes, mp_context=get_context("spawn"), initializer=_open, initargs=(town, rig, seed, conditions, masks)
         )
         try:
             for started in [self._pool.submit(_check_opened) for _ in range(processes)]:
@@ -77,13 +79,13 @@ _opened: Renderer | BaseException | None = None
 """The renderer of this process, or why there is none."""
 
 
-def _open(town: Town, rig: Rig, seed: int, look: Look, masks: bool) -> None:
+def _open(town: Town, rig: Rig, seed: int, conditions: Conditions, masks: bool) -> None:
     global _opened
     # Ctrl-C reaches all processes of a terminal; the parent decides when to stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.setdefault("LP_NUM_THREADS", "1")
     try:
-        _opened = Renderer(town, rig, seed=seed, look=look, masks=masks)
+        _opened = Renderer(town, rig, seed=seed, conditions=conditions, masks=masks)
     except Exception as error:  # raised here, it would reach the parent without its sentence
         _opened = error
 

@@ -11,13 +11,13 @@ import numpy as np
 from perception.errors import UsageError
 from perception.geometry.cameras import Rig
 from perception.geometry.distortion import distort
+from perception.simulation.rendering.conditions import Conditions
 from perception.simulation.rendering.context import open_context
 from perception.simulation.rendering.culling.occlusion import Walls
 from perception.simulation.rendering.culling.outlines import OutlineTable
 from perception.simulation.rendering.culling.selection import DrawTables, InstanceTable, Range, Selector, VisibleSet
 from perception.simulation.rendering.culling.viewing import PinholeView, in_picture, view_of
 from perception.simulation.rendering.instances import road_user_rows, signal_flags, static_rows
-from perception.simulation.rendering.look import Look
 from perception.simulation.rendering.measuring import ShareMeter, outlined_users, seen_users
 from perception.simulation.rendering.shapes.models import model_library
 from perception.simulation.rendering.sprites import sprites
@@ -38,16 +38,18 @@ _MAX_USERS = 65_000
 class Renderer:
     """``render`` gives what each camera of ``rig`` sees of ``town`` at an instant.
 
-    ``seed`` chooses houses, trees and the grain of surfaces and sensors, ``look`` light and weather (without it, the
-    seed chooses). ``masks`` adds the masks of the road users. The same arguments and states give the same pictures on
-    one machine. ``close`` lets go of the graphics card; the renderer is also a context manager. Raises ``UsageError``
-    where OpenGL or moderngl are missing.
+    ``seed`` chooses houses, trees and the grain of surfaces and sensors, ``conditions`` light and weather
+    (without it, the seed chooses). ``masks`` adds the masks of the road users. The same arguments and states give the
+    same pictures on one machine. ``close`` lets go of the graphics card; the renderer is also a context manager. Raises
+    ``UsageError`` where OpenGL or moderngl are missing.
     """
 
-    def __init__(self, town: Town, rig: Rig, *, seed: int, look: Look | None = None, masks: bool = False) -> None:
+    def __init__(
+        self, town: Town, rig: Rig, *, seed: int, conditions: Conditions | None = None, masks: bool = False
+    ) -> None:
         self.rig = rig
         self._masks = masks
-        self.look = look or Look.sample(seed)
+        self.conditions = conditions or Conditions.sample(seed)
         self._seed = seed
         self._context: Any = open_context()
         try:
@@ -69,9 +71,9 @@ class Renderer:
         }
         self._library = model_library({limit for _, _, limit in town.speed_limits})
         self._outlines = OutlineTable(list(self._library.models.values()))
-        self._still = static_rows(town, scenery, self._library, self.look)
-        self._stage = Stage(self._context, self._library, self.look, fixed, self._seed)
-        self._lens = Lens(self._context, self._stage.corners, self.look)
+        self._still = static_rows(town, scenery, self._library, self.conditions)
+        self._stage = Stage(self._context, self._library, self.conditions, fixed, self._seed)
+        self._lens = Lens(self._context, self._stage.corners, self.conditions)
         cameras = self.rig.cameras
         samples = {size: Samples(self._context, size) for size in {camera.size_px for camera in cameras.values()}}
         self._targets = {name: CameraTarget(self._context, samples[cameras[name].size_px]) for name in cameras}
@@ -107,7 +109,7 @@ class Renderer:
         views = {name: view_of(camera, state.town_from_vehicle) for name, camera in self.rig.cameras.items()}
         self._draw_shadows(instances, np.round(state.town_from_vehicle[:2, 3] / _SHADOW_GRID_M) * _SHADOW_GRID_M)
         sprite_count = self._stage.upload_sprites(
-            sprites(instances, self._library, self.look, state.town_from_vehicle, self._plan)
+            sprites(instances, self._library, self.conditions, state.town_from_vehicle, self._plan)
         )
         # Camera by camera, so that one is chosen for while the one before is still being drawn.
         chosen = {}
@@ -139,7 +141,7 @@ class Renderer:
         }
 
     def _instance_table(self, state: WorldState) -> InstanceTable:
-        users, models = road_user_rows(state, self._library, self.look)
+        users, models = road_user_rows(state, self._library, self.conditions)
         if len(users) > _MAX_USERS:
             raise ValueError(f"road_users: expected at most {_MAX_USERS} at once, got {len(users)}")
         if self._masks and state.road_users.ids.max(initial=0) > MAX_MASK_ID:

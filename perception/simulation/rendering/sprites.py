@@ -6,8 +6,8 @@ import numpy as np
 
 from perception.arrays import FloatArray
 from perception.geometry.rotation import rotation_about_z
+from perception.simulation.rendering.conditions import Conditions
 from perception.simulation.rendering.culling.selection import InstanceTable
-from perception.simulation.rendering.look import Look
 from perception.simulation.rendering.shapes.materials import Slot, lamp_bit, palette
 from perception.simulation.rendering.shapes.models import ModelLibrary
 from perception.simulation.rendering.town.ground import SurfaceMap
@@ -24,21 +24,25 @@ _SHADOW_HEIGHT_M = 0.065
 
 
 def sprites(
-    instances: InstanceTable, library: ModelLibrary, look: Look, town_from_vehicle: FloatArray, plan: SurfaceMap
+    instances: InstanceTable,
+    library: ModelLibrary,
+    conditions: Conditions,
+    town_from_vehicle: FloatArray,
+    plan: SurfaceMap,
 ) -> np.ndarray:
-    """(S,) of ``SPRITE`` near the car; ``plan`` tells where the road can mirror."""
+    """(S,) of ``SPRITE`` near the car; ``plan`` states where the road can mirror."""
     distances_m = np.linalg.norm(instances.rows["position"][:, :2] - town_from_vehicle[:2, 3], axis=1)
     near = np.flatnonzero(distances_m < _NEAR_M)
     rows, models = instances.rows[near], instances.models[near]
     is_user = near < instances.user_count
     parts = [_shadows(rows[is_user], models[is_user], library)]
-    if look.lamps > 0.3:
-        parts.append(_lamp_pools(rows[models == library.names.index("lamp")], look))
-        parts.append(_head_pools(rows[is_user], look, town_from_vehicle))
-    glows = [_glows(rows[models == model], library, int(model), look) for model in np.unique(models)]
+    if conditions.lamps > 0.3:
+        parts.append(_lamp_pools(rows[models == library.names.index("lamp")], conditions))
+        parts.append(_head_pools(rows[is_user], conditions, town_from_vehicle))
+    glows = [_glows(rows[models == model], library, int(model), conditions) for model in np.unique(models)]
     parts += glows
-    if look.wetness > 0.3:
-        parts += [_streaks(part, look, town_from_vehicle, plan) for part in glows]
+    if conditions.wetness > 0.3:
+        parts += [_streaks(part, conditions, town_from_vehicle, plan) for part in glows]
     return np.concatenate(parts)
 
 
@@ -66,22 +70,22 @@ def _shadows(rows: np.ndarray, models: np.ndarray, library: ModelLibrary) -> np.
     return found
 
 
-def _lamp_pools(rows: np.ndarray, look: Look) -> np.ndarray:
+def _lamp_pools(rows: np.ndarray, conditions: Conditions) -> np.ndarray:
     forward, left = _axes(rows)
     found = _table(len(rows))
     found["middle"] = rows["position"] + forward * 1.6 + np.array([0, 0, 0.02])
     found["kind"] = 1
     found["first"], found["second"][:, :3] = forward * 7.5, left * 9.5
-    found["tint"][:, :3] = np.array([0.34, 0.23, 0.10]) * _darkness(look)
+    found["tint"][:, :3] = np.array([0.34, 0.23, 0.10]) * _darkness(conditions)
     return found
 
 
-def _darkness(look: Look) -> float:
+def _darkness(conditions: Conditions) -> float:
     """0 by day, 1 at night: how much a lamp's light shows on the ground."""
-    return float(np.clip(1.15 - 1.6 * np.mean(look.sky_light), 0.0, 1.0)) * look.lamps
+    return float(np.clip(1.15 - 1.6 * np.mean(conditions.sky_light), 0.0, 1.0)) * conditions.lamps
 
 
-def _head_pools(rows: np.ndarray, look: Look, town_from_vehicle: FloatArray) -> np.ndarray:
+def _head_pools(rows: np.ndarray, conditions: Conditions, town_from_vehicle: FloatArray) -> np.ndarray:
     """Light of head lamps on the road, the recording car's own among them."""
     lit = rows[(rows["flags"].astype(int) & lamp_bit(Slot.HEAD)) != 0]
     forward, left = _axes(lit)
@@ -94,16 +98,16 @@ def _head_pools(rows: np.ndarray, look: Look, town_from_vehicle: FloatArray) -> 
     found["middle"][-1] = town_from_vehicle[:3, 3] + own[0] * 14.0
     found["first"][-1], found["second"][-1, :3] = own[0] * 11.0, own[1] * 4.5
     found["middle"][:, 2] = 0.012
-    found["tint"][:, :3] = np.array([0.20, 0.19, 0.16]) * _darkness(look)
+    found["tint"][:, :3] = np.array([0.20, 0.19, 0.16]) * _darkness(conditions)
     return found
 
 
-def _glows(rows: np.ndarray, library: ModelLibrary, model: int, look: Look) -> np.ndarray:
+def _glows(rows: np.ndarray, library: ModelLibrary, model: int, conditions: Conditions) -> np.ndarray:
     """Halos of the lamps that are lit."""
     flags = rows["flags"].astype(int)
     forward, left = _axes(rows)
     colours = palette()
-    dark = 0.35 + 0.65 * _darkness(look)
+    dark = 0.35 + 0.65 * _darkness(conditions)
     parts = []
     for slot, place in library.models[library.names[model]].lamps:
         lit = (flags & lamp_bit(Slot(slot))) != 0
@@ -126,14 +130,14 @@ def _glows(rows: np.ndarray, library: ModelLibrary, model: int, look: Look) -> n
     return np.concatenate(parts) if parts else _table(0)
 
 
-def _streaks(glows: np.ndarray, look: Look, town_from_vehicle: FloatArray, plan: SurfaceMap) -> np.ndarray:
+def _streaks(glows: np.ndarray, conditions: Conditions, town_from_vehicle: FloatArray, plan: SurfaceMap) -> np.ndarray:
     """The glows mirrored in the wet road, where there is road or pavement between lamp and car."""
     found = glows.copy()
     found["kind"] = 3
     found["first"][:, 2] = glows["middle"][:, 2]
     found["middle"][:, 2] = _SHADOW_HEIGHT_M
     found["size"] = 0.14 + 0.20 * glows["size"]
-    found["tint"] *= 0.34 * look.wetness
+    found["tint"] *= 0.34 * conditions.wetness
     toward = town_from_vehicle[:2, 3] - glows["middle"][:, :2]
     height = glows["middle"][:, 2:]
     mirrored = plan.at(glows["middle"][:, :2] + toward * height / (height + 1.5))

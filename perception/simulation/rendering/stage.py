@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from perception.simulation.rendering.conditions import Conditions
 from perception.simulation.rendering.culling.viewing import shadow_matrix
-from perception.simulation.rendering.look import Look
 from perception.simulation.rendering.shaders import objects as shaders
 from perception.simulation.rendering.shaders import screen as screen_shaders
 from perception.simulation.rendering.shapes.materials import palette
@@ -59,9 +59,9 @@ class Stage:
     "house", "ground" and "detail" programs."""
 
     def __init__(
-        self, context: Any, library: ModelLibrary, look: Look, fixed: dict[str, np.ndarray], seed: int
+        self, context: Any, library: ModelLibrary, conditions: Conditions, fixed: dict[str, np.ndarray], seed: int
     ) -> None:
-        self.context, self.library, self.look = context, library, look
+        self.context, self.library, self.conditions = context, library, conditions
         self.corners = context.buffer(np.array([-1, -1, 1, -1, -1, 1, 1, 1], np.float32).tobytes())
         self.fixed = {
             name: FixedGeometry(
@@ -83,7 +83,7 @@ class Stage:
 
     def _make_textures(self, seed: int) -> None:
         context = self.context
-        sky = sky_picture(self.look, seed)
+        sky = sky_picture(self.conditions, seed)
         self._sky = context.texture(sky.shape[:2], 4, sky.tobytes())
         self._sky.build_mipmaps()
         self._sky.repeat_x = self._sky.repeat_y = False
@@ -119,8 +119,8 @@ class Stage:
             "copy": (screen_shaders.SCREEN_VERTEX, screen_shaders.COPY_DEPTH_FRAGMENT),
             "silhouette": (screen_shaders.SILHOUETTE_VERTEX, screen_shaders.SILHOUETTE_FRAGMENT),
         }
-        # What a look does not need is left out: in software every line of a shader costs.
-        flags = {"WET": self.look.wetness > 0, "LAMPS": self.look.lamps > 0}
+        # What the conditions do not need is left out: in software every line of a shader costs.
+        flags = {"WET": self.conditions.wetness > 0, "LAMPS": self.conditions.lamps > 0}
         header = "#version 330" + "".join(f"\n#define {name}" for name, is_set in flags.items() if is_set)
         self._programs = {
             name: self.context.program(*(source.replace("#version 330", header) for source in sources))
@@ -186,17 +186,17 @@ class Stage:
 
     def light(self, centre_m: np.ndarray) -> np.ndarray:
         """Set the light of the scene around a place (2,); returns the sun's ``clip_from_town`` (4, 4)."""
-        look = self.look
-        clip = shadow_matrix(look.sun_direction, centre_m, SHADOW_REACH_M)
+        conditions = self.conditions
+        clip = shadow_matrix(conditions.sun_direction, centre_m, SHADOW_REACH_M)
         to_unit = np.array([[0.5, 0, 0, 0.5], [0, 0.5, 0, 0.5], [0, 0, 0.5, 0.5 - 0.0006], [0, 0, 0, 1]])
         block = np.zeros((10, 4), np.float32)
         block[:4] = (to_unit @ clip).T
-        block[4] = (*look.sun_direction, 1.0)
-        block[5] = (*look.sun, look.exposure)
-        block[6] = (*look.sky_light, look.wetness)
-        block[7] = (*look.ground_light, look.lamps)
-        block[8] = (*look.horizon, look.fog_per_m)
-        block[9] = (*look.glow, SKY_EDGE)
+        block[4] = (*conditions.sun_direction, 1.0)
+        block[5] = (*conditions.sun, conditions.exposure)
+        block[6] = (*conditions.sky_light, conditions.wetness)
+        block[7] = (*conditions.ground_light, conditions.lamps)
+        block[8] = (*conditions.horizon, conditions.fog_per_m)
+        block[9] = (*conditions.glow, SKY_EDGE)
         self._scene.write(block.tobytes())
         self._scene.bind_to_uniform_block(0)
         return clip

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from perception.arrays import FloatArray
+from perception.simulation.rendering.conditions import Conditions
 from perception.simulation.rendering.culling.visibility import ATLAS_PX, TILE_PX
-from perception.simulation.rendering.look import Look
 from perception.simulation.rendering.shaders import screen as shaders
 
 SAMPLES = 4
@@ -76,9 +76,9 @@ class CameraTarget:
 class Lens:
     """The passes over the whole screen: from samples to pixels, and the faults of the lens and the sensor."""
 
-    def __init__(self, context: Any, corners: Any, look: Look) -> None:
-        self.has_blur = look.blur_px > 0
-        flags = {"SHARP": not self.has_blur, "RAIN": look.rain > 0}
+    def __init__(self, context: Any, corners: Any, conditions: Conditions) -> None:
+        self.has_blur = conditions.blur_px > 0
+        flags = {"SHARP": not self.has_blur, "RAIN": conditions.rain > 0}
         header = "#version 330" + "".join(f"\n#define {name}" for name, is_set in flags.items() if is_set)
         self._programs = [
             context.program(shaders.SCREEN_VERTEX, fragment.replace("#version 330", header))
@@ -87,8 +87,8 @@ class Lens:
         values = {
             "samples": 0,
             "picture": 0,
-            "faults": (look.noise, look.blur_px, look.vignette, look.rain),
-            "tint": look.tint,
+            "faults": (conditions.noise, conditions.blur_px, conditions.vignette, conditions.rain),
+            "tint": conditions.tint,
         }
         for program in self._programs:
             for name in values.keys() & set(program):

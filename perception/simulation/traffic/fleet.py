@@ -53,7 +53,7 @@ class Fleet:
 
     labels: IntArray
     bodies: IntArray
-    looks: NDArray[np.uint32]
+    appearance_seeds: NDArray[np.uint32]
     sizes_lwh_m: FloatArray
 
     def __len__(self) -> int:
@@ -70,8 +70,8 @@ def draw_fleet(counts: dict[str, int], random: np.random.Generator) -> Fleet:
     # Long cars tend to be wide: the width follows the length, the height is its own.
     share[:, 1] = 0.6 * share[:, 0] + 0.4 * share[:, 1]
     sizes = ranges[:, :, 0] + share * (ranges[:, :, 1] - ranges[:, :, 0])
-    looks = random.integers(0, 2**32, len(bodies), dtype=np.uint32)
-    return Fleet(labels, bodies, looks, np.round(sizes, 2))
+    appearance_seeds = random.integers(0, 2**32, len(bodies), dtype=np.uint32)
+    return Fleet(labels, bodies, appearance_seeds, np.round(sizes, 2))
 
 
 def _bodies_of(label: str, count: int, random: np.random.Generator) -> IntArray:

@@ -29,8 +29,9 @@ _SHUFFLE_MPS = 0.4
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What SUMO tells after one step: ``rows`` (M,) of the fleet, sorted; ``fronts_m`` (M, 2) the middles of the front
-    bumpers; ``yaws_rad`` (M,); ``speeds_mps`` (M,); ``is_braking`` (M,); ``indicators`` (M,) as in ``RoadUsers``."""
+    """What SUMO reports after one step: ``rows`` (M,) of the fleet, sorted; ``fronts_m`` (M, 2) the middles of the
+    front bumpers; ``yaws_rad`` (M,); ``speeds_mps`` (M,); ``is_braking`` (M,); ``indicators`` (M,) as in
+    ``RoadUsers``."""
 
     rows: IntArray
     fronts_m: FloatArray
@@ -142,8 +143,8 @@ class Bodies:
     def _calmed(self, rows: IntArray, moves_m: FloatArray, speeds_mps: FloatArray) -> FloatArray:
         """Shorten steps in ``moves_m`` (M, 2) that nobody makes, for SUMO now and then shifts someone at once.
 
-        Everyone comes after SUMO's point hardly faster than SUMO says, and walkers softly. Returns the speeds (M,), for
-        walkers those of their shortened steps.
+        Everyone comes after SUMO's point hardly faster than SUMO's speed, and walkers softly. Returns the speeds (M,),
+        for walkers those of their shortened steps.
         """
         is_walker = self._is_walker[rows]
         moves_m[is_walker] *= 1 - np.exp(-self._step_s / _WALKER_DELAY_S)

@@ -45,7 +45,7 @@ def park(lanes: Sequence[Lane], random: np.random.Generator) -> ParkedCars:
                 following += 1
             at_m += car_length_m + random.uniform(0.7, 1.4)
     rows = np.array(kept, dtype=np.int64)
-    parked = Fleet(cars.labels[rows], cars.bodies[rows], cars.looks[rows], cars.sizes_lwh_m[rows])
+    parked = Fleet(cars.labels[rows], cars.bodies[rows], cars.appearance_seeds[rows], cars.sizes_lwh_m[rows])
     centres_m, yaws_rad = _poses(strips, places)
     aside_m = random.uniform(-0.05, 0.05, len(rows))
     centres_m += aside_m[:, None] * left_normals(unit_vectors(yaws_rad))

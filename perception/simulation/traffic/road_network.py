@@ -35,7 +35,7 @@ _CROSSING_WIDTH_M = 3.6
 
 
 def sumo_module(name: str) -> ModuleType:
-    """SUMO's Python module ``name``; raises ``UsageError`` saying what to install where it is missing."""
+    """SUMO's Python module ``name``; raises ``UsageError`` naming what to install where it is missing."""
     try:
         return importlib.import_module(name)
     except ImportError as error:

@@ -164,7 +164,7 @@ class TrafficDrive:
             ids=np.concatenate([others, len(fleet) + np.arange(count)]),
             labels=np.concatenate([fleet.labels[others], parked.cars.labels]),
             bodies=np.concatenate([fleet.bodies[others], parked.cars.bodies]),
-            looks=np.concatenate([fleet.looks[others], parked.cars.looks]),
+            appearance_seeds=np.concatenate([fleet.appearance_seeds[others], parked.cars.appearance_seeds]),
             positions_m=np.concatenate([centres_m, np.zeros((len(centres_m), 1))], axis=1),
             yaws_rad=np.concatenate([poses.yaws_rad[is_other], parked.yaws_rad]),
             sizes_lwh_m=np.concatenate([fleet.sizes_lwh_m[others], parked.cars.sizes_lwh_m]),

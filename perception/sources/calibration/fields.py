@@ -73,22 +73,22 @@ def make_camera(
         raise UsageError(f"{path}: cameras.{name}.{error}; correct this entry.") from error
 
 
-def rigid(rows: list[list[float]] | None, place: str) -> FloatArray | None:
-    """(4, 4) a rotation and translation, None for None. Raises ``UsageError`` naming ``place`` for anything else."""
+def rigid(rows: list[list[float]] | None, entry: str) -> FloatArray | None:
+    """(4, 4) a rotation and translation, None for None. Raises ``UsageError`` naming ``entry`` for anything else."""
     if rows is None:
         return None
     matrix = np.array(rows, float)
     try:
         check_rigid("the matrix", matrix)
     except ValueError as error:
-        raise UsageError(f"{place}: {error}; correct this entry.") from error
+        raise UsageError(f"{entry}: {error}; correct this entry.") from error
     return matrix
 
 
-def nanoseconds(timestamp: float | str, place: str) -> int:
-    """Seconds since 1970, or a date and time in ISO 8601 (UTC unless it says otherwise), as whole nanoseconds.
+def nanoseconds(timestamp: float | str, entry: str) -> int:
+    """Seconds since 1970, or a date and time in ISO 8601 (UTC unless it has a zone), as whole nanoseconds.
 
-    Raises ``UsageError`` naming ``place`` for another text.
+    Raises ``UsageError`` naming ``entry`` for another text.
     """
     if isinstance(timestamp, int):
         return timestamp * 1_000_000_000
@@ -99,7 +99,7 @@ def nanoseconds(timestamp: float | str, place: str) -> int:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
-        raise UsageError(f"{place}: {timestamp!r} is no time; give seconds or a date and time in ISO 8601.") from error
+        raise UsageError(f"{entry}: {timestamp!r} is no time; give seconds or a date and time in ISO 8601.") from error
     since = (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)) - _START
     return (since // timedelta(microseconds=1)) * 1000
 

@@ -30,7 +30,7 @@ RIG_SUFFIX = ".yaml"
 
 
 class RigCamera(BaseModel):
-    """One camera of a rig file: the size of its images, ``intrinsics`` in pixels, its place on the car, and what its
+    """One camera of a rig file: the size of its images, ``intrinsics`` in pixels, its pose on the car, and what its
     lens bends."""
 
     model_config = ConfigDict(extra="forbid")

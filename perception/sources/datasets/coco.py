@@ -1,4 +1,4 @@
-"""Annotation files in COCO's format (Lin et al., 2014), with the fields that tell how far an image is labelled."""
+"""Annotation files in COCO's format (Lin et al., 2014), with the fields that state how far an image is labelled."""
 
 from __future__ import annotations
 
@@ -65,10 +65,10 @@ def read_coco_file(path: Path, *, riders: Riders | None = None) -> CocoFile:
 
     Optional fields of an image: ``exhaustive_for`` names the classes that are labelled completely in it; without it
     ``annotated_for``, the classes that have boxes at all; without both every class is complete. ``labelled`` false
-    leaves the image out. ``site`` names the fixed camera that took it, ``riders`` says how riders are boxed (see
+    leaves the image out. ``site`` names the fixed camera that took it, ``riders`` states how riders are boxed (see
     ``geometry.riders``).
 
-    With ``riders`` given, boxes of riders and machines are joined; it counts where the file itself does not say how
+    With ``riders`` given, boxes of riders and machines are joined; it counts where the file itself does not state how
     they are boxed. Without, boxes stay as they are labelled.
 
     Raises ``UsageError`` naming the file when it is no COCO file, a box is no box, or an image is not there.
@@ -81,7 +81,7 @@ def read_coco_file(path: Path, *, riders: Riders | None = None) -> CocoFile:
 
 
 def find_image(annotations_path: Path, name: str) -> Path:
-    """The image ``name`` of an annotation file; raises ``UsageError`` when it is at neither usual place."""
+    """The image ``name`` of an annotation file; raises ``UsageError`` when it is in neither usual folder."""
     for folder in (annotations_path.parent / "images", annotations_path.parent):
         if (folder / name).is_file():
             return folder / name

@@ -49,15 +49,11 @@ def recording_of(
     Raises ``UsageError`` naming the file ``listed_in`` for a missing image or a time that is not later than the one
     before.
     """
+    check_images(shots, listed_in=listed_in)
     starts_ns = start_times_ns(shots)
     _reject_backwards(listed_in, "the earliest image", sorted(starts_ns), [starts_ns[key] for key in sorted(starts_ns)])
     by_camera: dict[str, list[Shot]] = {}
     for shot in sorted(shots, key=lambda shot: shot.instant):
-        if not shot.path.is_file():
-            raise UsageError(
-                f"{listed_in}: instant {shot.instant}, camera {shot.camera}: no such image {shot.path}; "
-                "correct the entry or copy the image."
-            )
         by_camera.setdefault(shot.camera, []).append(shot)
     cameras = []
     for camera, own in by_camera.items():
@@ -77,8 +73,18 @@ def recording_of(
     )
 
 
+def check_images(shots: Sequence[Shot], *, listed_in: Path) -> None:
+    """Raises ``UsageError`` naming the file ``listed_in`` and the first image that is not there."""
+    for shot in sorted(shots, key=lambda shot: shot.instant):
+        if not shot.path.is_file():
+            raise UsageError(
+                f"{listed_in}: instant {shot.instant}, camera {shot.camera}: no such image {shot.path}; "
+                "correct the entry or copy the image."
+            )
+
+
 def _unposed(shots: Sequence[Shot], listed_in: Path) -> list[str]:
-    """What to say of instants without a pose, where others have one."""
+    """The note on instants without a pose, where others have one."""
     posed = {shot.instant for shot in shots if shot.world_from_vehicle is not None}
     lacking = sorted({shot.instant for shot in shots} - posed)
     if not posed or not lacking:

@@ -2,7 +2,7 @@
 
 Single frames of any data set are easily written so. An instant has ``cameras`` by name and, where known,
 ``world_from_vehicle`` (4x4). A camera has ``image`` (a path from the folder), ``timestamp`` (seconds, or a date in
-ISO 8601), ``width``, ``height``, ``intrinsics`` (3x3), ``vehicle_from_camera`` (4x4) and, in place of the vehicle's
+ISO 8601), ``width``, ``height``, ``intrinsics`` (3x3), ``vehicle_from_camera`` (4x4) and, in entry of the vehicle's
 pose, ``world_from_camera`` (4x4); and ``objects`` with ``class``, ``box_xyxy`` and, where known,
 ``center_in_vehicle_m``, ``size_lwh_m``, ``yaw_in_vehicle_rad``, ``instance`` (the same for an object in all cameras and
 instants). ``road_height_m`` stands at the top. Further keys are left alone.
@@ -37,6 +37,7 @@ from perception.sources.calibration.fields import (
 )
 from perception.sources.datasets.frame_sync import (
     Shot,
+    check_images,
     from_start,
     note_of_left_out,
     numbered,
@@ -102,7 +103,7 @@ class FramesFile(BaseModel):
 
 @dataclass(frozen=True)
 class _FramesJson:
-    """The file with its images' times from the first image on, and poses from the vehicle's place at that time."""
+    """The file with its images' times from the first image on, and poses relative to the vehicle's at that time."""
 
     path: Path
     content: FramesFile
@@ -112,6 +113,15 @@ class _FramesJson:
     def images(self) -> list[ImageEntry]:
         """The entry of each shot."""
         return [image for instant in self.content.frames for image in instant.cameras.values()]
+
+
+@dataclass(frozen=True)
+class LabelledShot:
+    """One image of a file, by its path, and all objects that the file lists in it, of any class."""
+
+    camera: str
+    path: Path
+    objects: tuple[ObjectEntry, ...]
 
 
 @dataclass(frozen=True)
@@ -125,7 +135,7 @@ class _Seen:
 
 def open_frames(folder: Path) -> Recording:
     """The images as a recording. Raises ``UsageError`` naming the entry that is wrong."""
-    drive = _read(folder)
+    drive = _read(folder / FRAMES_FILE)
     calibration, notes = _calibration(drive)
     objects = [entry for image in drive.images for entry in image.objects]
     if any(entry.instance is None for entry in objects):
@@ -139,9 +149,22 @@ def open_frames(folder: Path) -> Recording:
     )
 
 
+def read_labelled_shots(path: Path) -> list[tuple[LabelledShot, ...]]:
+    """The images of each instant of the file ``path``, whatever its name, for those who need no recording.
+
+    Raises ``UsageError`` naming the entry that is wrong, or an image that is not there.
+    """
+    drive = _read(path)
+    check_images(drive.shots, listed_in=path)
+    instants: list[list[LabelledShot]] = [[] for _ in drive.content.frames]
+    for shot, image in zip(drive.shots, drive.images, strict=True):
+        instants[shot.instant].append(LabelledShot(shot.camera, shot.path, tuple(image.objects)))
+    return [tuple(shots) for shots in instants]
+
+
 def read_boxes(folder: Path) -> BoxTable | None:
     """The boxes of all cameras, None where there are none. Raises ``UsageError`` naming the entry that is wrong."""
-    seen = _seen(_read(folder))
+    seen = _seen(_read(folder / FRAMES_FILE))
     if not seen:
         return None
     return BoxTable(
@@ -160,7 +183,7 @@ def read_objects(folder: Path) -> ObjectTable | None:
     An object without yaw counts as looking along the vehicle, one without size as usual for its class.
     Raises ``UsageError`` naming the entry that is wrong.
     """
-    drive = _read(folder)
+    drive = _read(folder / FRAMES_FILE)
     seen = _seen(drive)
     starts_ns = start_times_ns(drive.shots)
     rows: dict[tuple[int, int], tuple[_Seen, FloatArray]] = {}
@@ -188,27 +211,26 @@ def _direction(yaw_rad: float) -> tuple[float, float, float]:
     return float(np.cos(yaw_rad)), float(np.sin(yaw_rad)), 0.0
 
 
-def _read(folder: Path) -> _FramesJson:
-    path = folder / FRAMES_FILE
+def _read(path: Path) -> _FramesJson:
     content = checked(FramesFile, read_json(path), path)
     shots = []
     for number, instant in enumerate(content.frames):
-        place = f"{path}: frames.{number}"
-        pose = rigid(instant.world_from_vehicle, f"{place}.world_from_vehicle")
+        entry = f"{path}: frames.{number}"
+        pose = rigid(instant.world_from_vehicle, f"{entry}.world_from_vehicle")
         for name, image in instant.cameras.items():
-            time_ns = nanoseconds(image.timestamp, f"{place}.cameras.{name}.timestamp")
-            own_pose = pose if pose is not None else _pose_by_camera(image, f"{place}.cameras.{name}")
-            shots.append(Shot(name, folder / image.image, time_ns, number, own_pose))
+            time_ns = nanoseconds(image.timestamp, f"{entry}.cameras.{name}.timestamp")
+            own_pose = pose if pose is not None else _pose_by_camera(image, f"{entry}.cameras.{name}")
+            shots.append(Shot(name, path.parent / image.image, time_ns, number, own_pose))
     if len(content.frames) == 1 and all(shot.world_from_vehicle is None for shot in shots):
         # Of a single instant the vehicle's motion is unknown: it stands at the world's origin.
         shots = [replace(shot, world_from_vehicle=np.eye(4)) for shot in shots]
     return _FramesJson(path, content, from_start(shots)[0])
 
 
-def _pose_by_camera(image: ImageEntry, place: str) -> FloatArray | None:
+def _pose_by_camera(image: ImageEntry, entry: str) -> FloatArray | None:
     """``world_from_vehicle`` (4, 4) from where the camera is, in the world and on the vehicle."""
-    world_from_camera = rigid(image.world_from_camera, f"{place}.world_from_camera")
-    vehicle_from_camera = rigid(image.vehicle_from_camera, f"{place}.vehicle_from_camera")
+    world_from_camera = rigid(image.world_from_camera, f"{entry}.world_from_camera")
+    vehicle_from_camera = rigid(image.vehicle_from_camera, f"{entry}.vehicle_from_camera")
     if world_from_camera is None or vehicle_from_camera is None:
         return None
     pose: FloatArray = world_from_camera @ inverse_rigid(vehicle_from_camera)
@@ -260,7 +282,7 @@ def _labels(seen: list[_Seen]) -> IntArray:
 
 
 def _ids(seen: list[_Seen]) -> IntArray:
-    """(M,) the given instances; without them, what two cameras see at one place is one object, in one instant only."""
+    """(M,) the given instances; without them, what two cameras see at one position of an instant is one object."""
     instances = [one.entry.instance for one in seen]
     if all(isinstance(instance, int) and abs(instance) < 2**63 for instance in instances):
         return np.array(instances, np.int64)
@@ -271,11 +293,11 @@ def _ids(seen: list[_Seen]) -> IntArray:
 
 
 def _first_alike(seen: list[_Seen]) -> list[int]:
-    """For each row the first row of its instant and class that another camera sees at the same place; else itself."""
+    """For each row the first row of its instant and class that another camera sees at its position; else itself."""
     labels = _labels(seen)
     instants = np.array([one.shot.instant for one in seen])
     cameras = np.array([one.shot.camera for one in seen])
-    # Unknown places are far from each other: their differences are NaN, which is never near.
+    # Unknown positions are far from each other: their differences are NaN, which is never near.
     centres_m = np.array([one.entry.center_in_vehicle_m or (np.nan,) * 3 for one in seen], float)
     first = np.arange(len(seen))
     for instant in np.unique(instants):

@@ -1,6 +1,6 @@
 """Folders in the layout of KITTI's multi-object tracking: calib/, image_02/, label_02/, oxts/, an entry for each drive.
 
-Geiger et al., "Are we ready for autonomous driving? The KITTI vision benchmark suite", CVPR 2012. The cameras' place on
+Geiger et al., "Are we ready for autonomous driving? The KITTI vision benchmark suite", CVPR 2012. The cameras' pose on
 the car is taken as in the odometry layout.
 """
 
@@ -180,7 +180,7 @@ def _imu_from_vehicle(path: Path) -> FloatArray:
     for names in (("Tr_imu_velo", "Tr_imu_to_velo"), ("Tr_velo_cam", "Tr_velo_to_cam"), ("R_rect", "R0_rect")):
         row = next((rows[name] for name in names if name in rows), None)
         if row is None:
-            raise UsageError(f"{path}: has no {names[0]}, without which the poses in oxts/ say nothing; add it.")
+            raise UsageError(f"{path}: has no {names[0]}, without which the poses in oxts/ cannot be used; add it.")
         step = np.eye(4)
         step[:3, : row.shape[1]] = row
         left_from_imu = step @ left_from_imu

@@ -162,7 +162,7 @@ def _transform(row: Row) -> FloatArray:
 class _Scene:
     """One scene. ``annotations`` are those of our classes, ``labels`` (M,) theirs; ``left_out`` names the others.
 
-    Places in the rows are in the data's own world; ``world_from_data`` (4, 4) takes them to the vehicle's first pose.
+    Positions in the rows are in the data's own world; ``world_from_data`` (4, 4) leads to the vehicle's first pose.
     """
 
     tables: Path

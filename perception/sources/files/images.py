@@ -25,7 +25,7 @@ def rgb_from_bytes(data: bytes) -> RgbImage | None:
     """Decode an image file's content to uint8 RGB (H, W, 3), or None when it is damaged or no image.
 
     Grey and palette images become colour, 16 bits become 8 (the high byte), transparency is left out, and a
-    photograph is turned upright as its EXIF data says.
+    photograph is turned upright by its EXIF data.
     """
     # The decoders would hand out a cut-off file half grey, or write to stderr by themselves.
     if data.startswith(_JPEG_START) and data.rfind(_JPEG_END) < data.rfind(_JPEG_SCAN):

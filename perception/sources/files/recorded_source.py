@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from perception.arrays import IntArray
 from perception.geometry.cameras import Rig
-from perception.sources.calibration.rigs import seen_by_pinhole
+from perception.sources.base import SourceBase
 from perception.sources.files.lazy_frame import LazyFrame, RecordedCamera
 from perception.sources.files.poses import Poses
-from perception.types import Frame, FrameSet
+from perception.types import FrameSet
 
 
-class RecordedSource:
+class RecordedSource(SourceBase):
     """The ``Source`` of files: one camera, or several merged by time.
 
     Frames within half a period of the fastest camera belong to one instant, whose time is that of its earliest
@@ -37,15 +37,13 @@ class RecordedSource:
         instants: Mapping[str, IntArray] | None = None,
         notes: Sequence[str] = (),
     ) -> None:
-        self._cameras = tuple(cameras)
-        self._name = name
-        self._stride = stride
+        names = [camera.name for camera in cameras]
+        super().__init__(name=name, cameras=names, stride=stride, rig=rig, notes=notes)
+        self._recorded = tuple(cameras)
         self._poses = poses
-        self._rig = rig
-        self._notes = list(notes)
         self._instant_numbers = instants
         self._unposed: list[int] = []
-        self._lacking = {camera.name: 0 for camera in cameras}
+        self._lacking = dict.fromkeys(names, 0)
         self._passed = 0
         self._closed = False
         self._instants: int | None = None
@@ -53,21 +51,9 @@ class RecordedSource:
         self._reach = half_period_ns if instants is None else 0
 
     @property
-    def cameras(self) -> tuple[str, ...]:
-        return tuple(camera.name for camera in self._cameras)
-
-    @property
-    def rig(self) -> Rig | None:
-        return self._rig
-
-    @property
-    def name(self) -> str:
-        return self._name
-
-    @property
     def rate_fps(self) -> float:
         """Instants handed out per second: the fastest camera's rate over the stride."""
-        return max(camera.rate_fps for camera in self._cameras) / self._stride
+        return max(camera.rate_fps for camera in self._recorded) / self._stride
 
     @property
     def is_live(self) -> bool:
@@ -83,7 +69,7 @@ class RecordedSource:
     @property
     def frame_counts(self) -> dict[str, int]:
         """According to the files' own indices."""
-        return {camera.name: camera.length for camera in self._cameras}
+        return {camera.name: camera.length for camera in self._recorded}
 
     @property
     def dropped(self) -> int:
@@ -102,7 +88,7 @@ class RecordedSource:
         if self._unposed:
             first = f"the first is number {self._unposed[0]}"
             unposed = [f"{self._name}: {len(self._unposed)} instants have no pose of the vehicle, {first}."]
-        return self._notes + [text for camera in self._cameras for text in camera.warnings] + lacking + unposed
+        return self._notes + [text for camera in self._recorded for text in camera.warnings] + lacking + unposed
 
     def __iter__(self) -> Iterator[FrameSet]:
         """Stops after ``close``.
@@ -121,7 +107,7 @@ class RecordedSource:
             if self._poses is not None and world_from_vehicle is None:
                 self._unposed.append(index)
             yield FrameSet(
-                frames=tuple(self._frame(camera, frame) for camera, frame in lazy.items()),
+                frames=tuple(self._calibrated(frame.frame(camera)) for camera, frame in lazy.items()),
                 timestamp_ns=timestamp_ns,
                 index=index,
                 world_from_vehicle=world_from_vehicle,
@@ -130,27 +116,23 @@ class RecordedSource:
     def close(self) -> None:
         self._closed = True
 
-    def _frame(self, camera: str, lazy: LazyFrame) -> Frame:
-        frame = lazy.frame(camera)
-        return frame if self._rig is None else seen_by_pinhole(frame, self._rig)
-
     def _merged(self) -> Iterator[dict[str, LazyFrame]]:
         """Frames of each instant by camera name, holding one frame ahead for each camera."""
-        streams = {camera.name: camera.frames() for camera in self._cameras}
+        streams = {camera.name: camera.frames() for camera in self._recorded}
         heads = {name: next(stream, None) for name, stream in streams.items()}
         while any(head is not None for head in heads.values()):
-            places = {name: self._place(name, head) for name, head in heads.items() if head is not None}
-            limit = min(places.values()) + self._reach
-            instant = {name: head for name, head in heads.items() if head is not None and places[name] <= limit}
+            keys = {name: self._order_key(name, head) for name, head in heads.items() if head is not None}
+            limit = min(keys.values()) + self._reach
+            instant = {name: head for name, head in heads.items() if head is not None and keys[name] <= limit}
             self._passed += 1
             for name, head in heads.items():
-                # A slower camera is not expected at each instant, unless the layout says which images belong together.
+                # A slower camera is not expected at each instant, unless the layout lists which images belong together.
                 is_expected = head is None or self._instant_numbers is not None
                 self._lacking[name] += is_expected and name not in instant
             yield instant
             heads.update({name: next(streams[name], None) for name in instant})
 
-    def _place(self, camera: str, frame: LazyFrame) -> int:
+    def _order_key(self, camera: str, frame: LazyFrame) -> int:
         """What puts the frames of several cameras in order: the number of its instant where known, else its time."""
         if self._instant_numbers is None:
             return frame.timestamp_ns
@@ -159,9 +141,9 @@ class RecordedSource:
     def _count_instants(self) -> int:
         if self._instant_numbers is not None:
             return len(np.unique(np.concatenate(list(self._instant_numbers.values()))))
-        if len(self._cameras) == 1:
-            return self._cameras[0].length
-        times: list[NDArray[np.int64]] = [camera.timestamps_ns() for camera in self._cameras]
+        if len(self._recorded) == 1:
+            return self._recorded[0].length
+        times: list[NDArray[np.int64]] = [camera.timestamps_ns() for camera in self._recorded]
         positions = [0] * len(times)
         count = 0
         while any(position < len(stamps) for position, stamps in zip(positions, times, strict=True)):

@@ -38,8 +38,8 @@ MOT_FILE = "seqinfo.ini"
 class CameraEntry(BaseModel):
     """One camera of ``recording.yaml``; paths are relative to its folder.
 
-    Exactly one of ``video`` (a file) and ``images`` (a glob) says where the frames are. ``fps`` or ``timestamps`` (a
-    CSV file with the column timestamp_ns, one row for each frame) say when they were taken; without them a video's
+    Exactly one of ``video`` (a file) and ``images`` (a glob) gives the frames. ``fps`` or ``timestamps`` (a
+    CSV file with the column timestamp_ns, one row for each frame) give their times; without them a video's
     own time stamps count. ``intrinsics`` is the 3x3 camera matrix in pixels, ``vehicle_from_camera`` 4x4; they hold for
     images of ``width`` and ``height``, without them for the images as they are. ``distortion`` are
     OpenCV's coefficients; ground-truth boxes are those of undistorted images.
@@ -95,10 +95,10 @@ class RecordingFile(BaseModel):
 
 @dataclass(frozen=True)
 class Recording:
-    """Cameras that share one clock, and what else their folder tells.
+    """Cameras that share one clock, and what else their folder holds.
 
     ``poses`` of the vehicle where known; ``calibration`` of those cameras that have one, by name, and the height of the
-    road; ``instants``, where the layout says which frames belong together: for each camera the number of the instant
+    road; ``instants``, where the layout lists which frames belong together: for each camera the number of the instant
     of each of its frames, (length,) increasing; ``notes`` on what does not fit; ``name`` if not the folder's.
     """
 
@@ -179,7 +179,7 @@ def _open_entry(folder: Path, name: str, entry: CameraEntry) -> RecordedCamera:
 def open_mot(folder: Path, *, rate_fps: float | None = None) -> Recording:
     """Open a MOTChallenge folder: ``seqinfo.ini`` with img1/ (``imDir``) or a video file.
 
-    ``frameRate`` fixes the times, whatever the video says; ``rate_fps`` replaces it. Raises ``UsageError`` naming
+    ``frameRate`` fixes the times, whatever the video states; ``rate_fps`` replaces it. Raises ``UsageError`` naming
     the file or key that is wrong.
     """
     path = folder / MOT_FILE
@@ -205,7 +205,7 @@ def open_mot(folder: Path, *, rate_fps: float | None = None) -> Recording:
     if "seqLength" in sequence:
         declared = round(_positive(path, "seqLength", sequence["seqLength"]))
         if declared != camera.length:
-            notes.append(f"{path}: seqLength says {declared} frames, but there are {camera.length}.")
+            notes.append(f"{path}: seqLength states {declared} frames, but there are {camera.length}.")
     return Recording([camera], notes=notes)
 
 

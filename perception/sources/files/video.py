@@ -19,14 +19,14 @@ FALLBACK_RATE_FPS = 25.0
 
 
 def rgb_of(frame: av.VideoFrame) -> RgbImage:
-    """Pixels of a decoded frame, turned upright as the file's display matrix says; uint8 (H, W, 3)."""
+    """Pixels of a decoded frame, turned upright by the file's display matrix; uint8 (H, W, 3)."""
     image = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
     quarter_turns = round(frame.rotation / 90) % 4
     return np.ascontiguousarray(np.rot90(image, k=quarter_turns)) if quarter_turns else image
 
 
 def nominal_rate_fps(stream: VideoStream) -> float:
-    """The stream's average rate, or the best guess where the container does not say."""
+    """The stream's average rate, or the best guess where the container does not state it."""
     rate = stream.average_rate or stream.guessed_rate
     return float(rate) if rate else FALLBACK_RATE_FPS
 
@@ -86,7 +86,7 @@ class VideoFile:
     def size_px(self) -> tuple[int, int]:
         """(width, height) of the first frame, turned upright. Raises what ``frames`` raises."""
         if self._size_px is None:
-            # The stream's own size says nothing of the display matrix that a frame carries.
+            # The stream's own size does not include the display matrix that a frame carries.
             height, width = next(iter(self.frames())).to_rgb().shape[:2]
             self._size_px = (width, height)
         return self._size_px

@@ -148,7 +148,7 @@ class Backlog:
     """Tells the pictures that a network reader had buffered while opening: they come faster than real time.
 
     The first picture always counts as buffered. The backlog ends with the first picture that takes at least half as
-    long to come as its presentation time says, or after ``BACKLOG_LIMIT_S``.
+    long to come as its presentation time predicts, or after ``BACKLOG_LIMIT_S``.
     """
 
     def __init__(self, *, started_s: float) -> None:

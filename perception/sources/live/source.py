@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from perception.errors import PerceptionError
 from perception.geometry.cameras import Rig
-from perception.sources.calibration.rigs import fit_rig, seen_by_pinhole
+from perception.sources.base import SourceBase
+from perception.sources.calibration.rigs import fit_rig
 from perception.sources.files.lazy_frame import RgbImage
 from perception.sources.live.readers import Reader
 from perception.types import Frame, FrameSet
@@ -124,12 +125,13 @@ class LiveCamera:
                 self._arrived.notify_all()
 
 
-class LiveSource:
+class LiveSource(SourceBase):
     """The ``Source`` of live cameras: time stamps are wall-clock times of capture.
 
     Of several cameras, and with ``newest_only``, each instant has the newest frame of each camera; a single camera
     without ``newest_only`` is read frame by frame from a short queue. ``dropped`` counts what was captured (or came
     damaged or late) and not handed out; ``FrameSet.index`` counts instants handed out, ``Frame.index`` captured ones.
+    ``rig`` is the one that was given; from ``fit_to_pictures`` on it is for images of the size that the cameras send.
     """
 
     def __init__(
@@ -143,38 +145,22 @@ class LiveSource:
         rig: Rig | None = None,
         notes: Sequence[str] = (),
     ) -> None:
-        self._name = name
-        self._rig = rig
-        self._notes = list(notes)
-        self._stride = stride
+        super().__init__(name=name, cameras=[camera for camera, _ in readers], stride=stride, rig=rig, notes=notes)
         self._read_timeout_s = read_timeout_s
         self._arrived = threading.Condition()
         self._closed = False
         self._undecoded: dict[str, int] = {camera: 0 for camera, _ in readers}
         capacity = 1 if newest_only or len(readers) > 1 else QUEUE_FRAMES
         clock = CaptureClock()
-        self._cameras = tuple(
+        self._live = tuple(
             LiveCamera(reader, name=camera, stride=stride, capacity=capacity, clock=clock, arrived=self._arrived)
             for camera, reader in readers
         )
 
     @property
-    def cameras(self) -> tuple[str, ...]:
-        return tuple(camera.name for camera in self._cameras)
-
-    @property
-    def rig(self) -> Rig | None:
-        """The one that was given; from ``fit_to_pictures`` on it is for images of the size that the cameras send."""
-        return self._rig
-
-    @property
-    def name(self) -> str:
-        return self._name
-
-    @property
     def rate_fps(self) -> float:
         with self._arrived:
-            return max(camera.rate_fps for camera in self._cameras) / self._stride
+            return max(camera.rate_fps for camera in self._live) / self._stride
 
     @property
     def is_live(self) -> bool:
@@ -191,13 +177,13 @@ class LiveSource:
     @property
     def dropped(self) -> int:
         with self._arrived:
-            waiting = sum(len(camera.queue) for camera in self._cameras) if self._closed else 0
-            return sum(camera.dropped for camera in self._cameras) + sum(self._undecoded.values()) + waiting
+            waiting = sum(len(camera.queue) for camera in self._live) if self._closed else 0
+            return sum(camera.dropped for camera in self._live) + sum(self._undecoded.values()) + waiting
 
     @property
     def warnings(self) -> list[str]:
         """What was noted at the opening, and a sentence for each camera that sent damaged frames."""
-        counts = {camera.name: camera.reader.unreadable + self._undecoded[camera.name] for camera in self._cameras}
+        counts = {camera.name: camera.reader.unreadable + self._undecoded[camera.name] for camera in self._live}
         damaged = [f"{name}: {count} damaged frames were left out." for name, count in counts.items() if count]
         return self._notes + damaged
 
@@ -226,15 +212,15 @@ class LiveSource:
         where none comes in time.
         """
         if self._rig is not None:
-            self._rig = fit_rig(self._rig, {camera.name: self._first_size_px(camera) for camera in self._cameras})
+            self._rig = fit_rig(self._rig, {camera.name: self._first_size_px(camera) for camera in self._live})
 
     def close(self) -> None:
         with self._arrived:
             self._closed = True
-            for camera in self._cameras:
+            for camera in self._live:
                 camera.stop()
             self._arrived.notify_all()
-        for camera in self._cameras:
+        for camera in self._live:
             camera.join(JOIN_S)
 
     def _first_size_px(self, camera: LiveCamera) -> tuple[int, int]:
@@ -259,32 +245,31 @@ class LiveSource:
         if image is None:
             self._undecoded[name] += 1
             return None
-        frame = Frame(image=image, camera=name, timestamp_ns=picture.timestamp_ns, index=picture.index)
-        return frame if self._rig is None else seen_by_pinhole(frame, self._rig)
+        return self._calibrated(Frame(image=image, camera=name, timestamp_ns=picture.timestamp_ns, index=picture.index))
 
     def _next_instant(self) -> dict[str, LivePicture] | None:
         """Wait for a frame, give the other cameras one period, take what is there; None at the end."""
         with self._arrived:
-            while not any(camera.queue for camera in self._cameras):
+            while not any(camera.queue for camera in self._live):
                 self._raise_failure()
-                if self._closed or all(camera.has_ended for camera in self._cameras):
+                if self._closed or all(camera.has_ended for camera in self._live):
                     return None
                 self._arrived.wait(self._patience_s())
-            period_s = 1 / max(camera.rate_fps for camera in self._cameras)
+            period_s = 1 / max(camera.rate_fps for camera in self._live)
             self._arrived.wait_for(
-                lambda: self._closed or all(camera.queue or camera.has_ended for camera in self._cameras), period_s
+                lambda: self._closed or all(camera.queue or camera.has_ended for camera in self._live), period_s
             )
             if self._closed:
                 return None
             self._raise_failure()
-            return {camera.name: camera.queue.popleft() for camera in self._cameras if camera.queue}
+            return {camera.name: camera.queue.popleft() for camera in self._live if camera.queue}
 
     def _raise_failure(self) -> None:
         """Raise for a camera that broke off or fell silent, once its own queue is empty."""
-        for camera in self._cameras:
+        for camera in self._live:
             if camera.failure is not None and not camera.queue:
                 raise camera.failure
-        running = [camera for camera in self._cameras if not camera.has_ended]
+        running = [camera for camera in self._live if not camera.has_ended]
         if running and not self._closed and self._patience_s() <= 0:
             quietest = min(running, key=lambda camera: camera.last_arrival_s)
             raise PerceptionError(
@@ -293,5 +278,5 @@ class LiveSource:
 
     def _patience_s(self) -> float:
         """Seconds until the most silent of the running cameras counts as dead."""
-        arrivals_s = [camera.last_arrival_s for camera in self._cameras if not camera.has_ended]
+        arrivals_s = [camera.last_arrival_s for camera in self._live if not camera.has_ended]
         return min(arrivals_s, default=time.monotonic()) + self._read_timeout_s - time.monotonic()

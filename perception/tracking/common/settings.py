@@ -27,7 +27,7 @@ class LifeSettings(BaseModel):
     @classmethod
     def for_detector(cls: type[SettingsT], detector: Detector) -> SettingsT:
         """The scores to rely on. Where they are probabilities of being right (``is_calibrated``), as RoadNet's are, a
-        low one means what it says."""
+        low one is a true probability."""
         return cls.model_validate(cls.for_calibrated_scores if detector.is_calibrated else {})
 
     strong_score: float = Field(default=0.25, ge=0, le=1, description="detections from here on are matched first")

@@ -68,12 +68,12 @@ def associate(
 
 
 def ground_distances(
-    places_m: FloatArray, covariances: FloatArray, other_places_m: FloatArray, other_covariances: FloatArray
+    positions_m: FloatArray, covariances: FloatArray, other_positions_m: FloatArray, other_covariances: FloatArray
 ) -> FloatArray:
     """(N, M): squared Mahalanobis distances between positions (N, 2) and (M, 2) with covariances (N, 2, 2), (M, 2,
     2)."""
     xx, xy, yy = (np.add.outer(covariances[:, i, j], other_covariances[:, i, j]) for i, j in ((0, 0), (0, 1), (1, 1)))
-    x, y = (np.subtract.outer(places_m[:, k], other_places_m[:, k]) for k in (0, 1))
+    x, y = (np.subtract.outer(positions_m[:, k], other_positions_m[:, k]) for k in (0, 1))
     distances: FloatArray = (yy * x * x - 2 * xy * x * y + xx * y * y) / (xx * yy - xy * xy)
     return distances
 
@@ -163,7 +163,7 @@ def duplicate_pairs(
     moving = np.r_[POSITION, VELOCITY]
     residuals = (tracks.means[first] - tracks.means[second])[:, moving]
     total = (tracks.covariances[first] + tracks.covariances[second])[:, moving][:, :, moving]
-    total[:, [0, 1], [0, 1]] += np.square(_SAME_PLACE_STD_M[tracks.groups[first]])[:, None]
+    total[:, [0, 1], [0, 1]] += np.square(_SAME_POSITION_STD_M[tracks.groups[first]])[:, None]
     distances = (residuals[:, None] @ np.linalg.solve(total, residuals[..., None]))[:, 0, 0]
     first, second = first[distances <= settings.gate], second[distances <= settings.gate]
     overlap = _best_overlap(projections, first, second)
@@ -202,7 +202,7 @@ def merged_pairs(tracks: GroundTrackState, kept: IntArray, copies: IntArray) -> 
     return merged, sources
 
 
-_SAME_PLACE_STD_M: FloatArray = np.array([0.5, 0.3, 0.15])
+_SAME_POSITION_STD_M: FloatArray = np.array([0.5, 0.3, 0.15])
 """Per group: how far apart the boxes of two cameras put one object besides what the filter knows."""
 
 _MAX_COPY_DISTANCE_M = 8.0

@@ -16,7 +16,7 @@ from perception.tracking.ground.settings import PoseSettings
 PoseStatus = Literal["fine", "missing", "wrong", "elsewhere"]
 
 _MIN_RATE_INTERVAL_S = 0.02
-"""Poses that lie nearer in time tell little of the motion between them."""
+"""Poses that lie nearer in time measure little of the motion between them."""
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
 """From boxes in images to road users on the road.
 
-A box tells how far its object stands in two ways: the ray through its foot meets the road, and an object of usual
+A box shows how far its object stands in two ways: the ray through its foot meets the road, and an object of usual
 height looks small when it is far. Both give the distance of the near edge; they are averaged by their variances in
 the logarithm of the distance. From the near edge to the centre it is half of what the object measures along the
-line of sight, which the width that it shows tells (a car seen from behind is narrow and deep).
+line of sight, which follows from the width that it shows (a car seen from behind is narrow and deep).
 
 Distances are depths: horizontal, along the camera's optical axis. All functions take boxes of any cameras, one row of
 ``Views`` for each; positions are in the vehicle's axes.
@@ -123,11 +123,11 @@ class Lifted(StructOfArrays):
 
 
 class _Sight(NamedTuple):
-    """What N boxes say before the road is known. Slopes are metres per metre of depth.
+    """What N boxes measure before the road is known. Slopes are metres per metre of depth.
 
     ``left`` and ``up`` (N,) are the slopes of the ray through the foot's centre, ``extent`` (N, 2) is width and
-    height, ``edge_stds`` (N, 2) spread of one edge in x and in y, ``depths_m`` (N,) what the usual height says of the
-    near edge, ``depth_stds`` and ``depth_jitters`` (N,) the spread of its logarithm, ``is_cut`` (N, 4) the sides
+    height, ``edge_stds`` (N, 2) spread of one edge in x and in y, ``depths_m`` (N,) what the usual height measures of
+    the near edge, ``depth_stds`` and ``depth_jitters`` (N,) the spread of its logarithm, ``is_cut`` (N, 4) the sides
     (left, top, right, bottom) at the image's border.
     """
 
@@ -144,8 +144,8 @@ class _Sight(NamedTuple):
 def lift(boxes_xyxy_px: FloatArray, labels: IntArray, views: Views, road: RoadPlane, noise: LiftingNoise) -> Lifted:
     """Where the objects in boxes (N, 4) with labels (N,) stand; box n was seen by row n of ``views``.
 
-    Sides at the image's border say little: a foot below the border is nearer than it seems, and of an object that is
-    cut at the left or the right the centre is guessed by its usual width.
+    Sides at the image's border measure little: a foot below the border is nearer than it seems, and of an object that
+    is cut at the left or the right the centre is guessed by its usual width.
     """
     sight = _look(boxes_xyxy_px, labels, views, noise)
     foot_depths_m, foot_stds, foot_jitters = _foot_depths(sight, views, road)
@@ -161,7 +161,7 @@ def lift(boxes_xyxy_px: FloatArray, labels: IntArray, views: Views, road: RoadPl
 
 
 def road_samples(boxes_xyxy_px: FloatArray, labels: IntArray, views: Views, noise: LiftingNoise) -> RoadSamples:
-    """What boxes (N, 4) tell of the road; those cut at the top or the bottom, or far away, are left out."""
+    """What boxes (N, 4) measure of the road; those cut at the top or the bottom, or far away, are left out."""
     sight = _look(boxes_xyxy_px, labels, views, noise)
     is_good = ~sight.is_cut[:, [1, 3]].any(axis=1) & (sight.depths_m <= _MAX_SAMPLE_DEPTH_M)
     samples = RoadSamples(
@@ -182,7 +182,7 @@ def cut_sides(boxes_xyxy_px: FloatArray, views: Views, noise: LiftingNoise) -> N
 
 
 def usual_lwh_m(labels: IntArray, road: RoadPlane) -> FloatArray:
-    """(..., 3): length, width and height of the usual objects of this place, for labels (...)."""
+    """(..., 3): length, width and height of the usual objects of this region, for labels (...)."""
     scales = np.where(np.isin(labels, VEHICLE_LABELS), road.vehicle_scale, 1.0)
     sizes: FloatArray = USUAL_LWH_M[labels] * scales[..., None]
     return sizes

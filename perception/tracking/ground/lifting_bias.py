@@ -24,7 +24,7 @@ def remove_lifting_bias(
     road: RoadPlane,
     settings: GroundSettings,
 ) -> GroundObservations:
-    """Observations (K,) of the tracks (K,), moved to the centres that shapes and headings say.
+    """Observations (K,) of the tracks (K,), moved to the centres that shapes and headings imply.
 
     Their noise becomes that of the expected boxes: by the boxes that were found, those that look too near would seem
     the more certain ones. Where a box is cut at other sides than expected the observation stays as it is.

@@ -89,7 +89,7 @@ def expected_lifting(
     """Where lifting puts objects of usual height that are at ``states`` (K, 4), in the vehicle's axes.
 
     ``seen_xyxy_px`` (K, 4) are the boxes that were found. Where other sides of them are cut than of the expected ones
-    the comparison says nothing, which the second array (K,) tells by False.
+    the comparison means nothing, which the second array (K,) marks by False.
     """
     usual_m = usual_lwh_m(labels, road)
     states = np.column_stack([states[:, :3], usual_m[:, 2]])

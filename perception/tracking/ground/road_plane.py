@@ -1,7 +1,7 @@
 """Where the road lies: a plane under the car, which what is seen corrects.
 
 A rig states the height of the road; the car pitches, roads rise and fall, calibrations err. A road user of usual
-height stands at a distance that its box's height tells; the ray through its foot is on the road there, so each one
+height stands at a distance that its box's height gives; the ray through its foot is on the road there, so each one
 is a measurement of the road's height at one position. Many of them, weighed against outliers, give the plane.
 
 Most roads have no slope against the car, and what is seen errs together: always a little to one side, which reads as
@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
 from perception.arrays import FloatArray, StructOfArrays
 
 MIN_DEPTH_M, MAX_DEPTH_M = 0.5, 200.0
-"""Nearer than this a camera sees no whole object; farther away a box says nothing of the distance."""
+"""Nearer than this a camera sees no whole object; farther away a box measures no distance."""
 
 MIN_DROP_M = 0.3
 """A camera is taken to be at least this high above the road where something is divided by its height."""
@@ -55,7 +55,7 @@ class RoadSettings(BaseModel):
     flat_slope_std_deg: PositiveFloat = Field(default=0.03, description="spread of its slope in that case")
     flat_unevenness_deg: PositiveFloat = Field(default=0.05, description="its unevenness in that case")
     vehicle_scale_std: PositiveFloat = Field(
-        default=0.1, description="spread of how much larger than usual the vehicles of a place are, as a share"
+        default=0.1, description="spread of how much larger than usual the vehicles of a region are, as a share"
     )
     settle_s: PositiveFloat = Field(
         default=2.0,
@@ -72,7 +72,7 @@ class RoadPlane:
     """The road in the vehicle's axes: ``z = height + slope_x * x + slope_y * y``.
 
     ``coefficients`` (3,) are these three, metres and metres per metre, ``covariance`` (3, 3) their uncertainty,
-    ``unevenness`` how far a position strays from the plane, in metres per metre of distance. ``vehicle_scale`` tells
+    ``unevenness`` how far a position strays from the plane, in metres per metre of distance. ``vehicle_scale`` states
     how much larger than usual the cars, trucks and buses on it are.
     """
 
@@ -81,16 +81,16 @@ class RoadPlane:
     unevenness: float
     vehicle_scale: float = 1.0
 
-    def heights_m(self, places_m: FloatArray) -> FloatArray:
+    def heights_m(self, positions_m: FloatArray) -> FloatArray:
         """(...,): the road's z at positions (..., 2)."""
-        heights: FloatArray = self.coefficients[0] + places_m @ self.coefficients[1:]
+        heights: FloatArray = self.coefficients[0] + positions_m @ self.coefficients[1:]
         return heights
 
-    def height_stds_m(self, places_m: FloatArray) -> FloatArray:
+    def height_stds_m(self, positions_m: FloatArray) -> FloatArray:
         """(...,): how uncertain that height is."""
-        design = _design(places_m)
+        design = _design(positions_m)
         variances = ((design @ self.covariance) * design).sum(axis=-1)
-        stds: FloatArray = np.sqrt(variances + self.unevenness**2 * np.square(places_m).sum(axis=-1))
+        stds: FloatArray = np.sqrt(variances + self.unevenness**2 * np.square(positions_m).sum(axis=-1))
         return stds
 
     def meet(self, origins_m: FloatArray, rays: FloatArray) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
@@ -109,8 +109,8 @@ class RoadPlane:
 class RoadSamples(StructOfArrays):
     """Feet of road users: rays ``rays`` (N, 3), per metre of depth, from ``origins_m`` (N, 3) reach the road.
 
-    At ``depths_m`` (N,), says the usual height, with a spread of the logarithm of ``depth_stds`` (N,); the ray's own
-    height errs by ``ray_stds`` (N,) per metre of depth. ``is_vehicle`` (N,) tells whose sizes stray together.
+    At ``depths_m`` (N,), by the usual height, with a spread of the logarithm of ``depth_stds`` (N,); the ray's own
+    height errs by ``ray_stds`` (N,) per metre of depth. ``is_vehicle`` (N,) marks whose sizes stray together.
     """
 
     origins_m: FloatArray
@@ -202,18 +202,18 @@ class RoadEstimator:
         met_share = np.where(meets, 1 / (1 + met_variances / np.square(samples.depth_stds)), 0.0)
         scales = np.where(samples.is_vehicle, plane.vehicle_scale, 1.0)
         depths_m = np.exp(met_share * np.log(met_m) + (1 - met_share) * np.log(scales * samples.depths_m))
-        places_m = origins_m[:, :2] + depths_m[:, None] * rays[:, :2]
+        positions_m = origins_m[:, :2] + depths_m[:, None] * rays[:, :2]
         by_size_m = origins_m + samples.depths_m[:, None] * rays
         misses_m = by_size_m[:, 2] - plane.heights_m(by_size_m[:, :2])
-        above_m = np.maximum(origins_m[:, 2] - plane.heights_m(places_m), MIN_DROP_M)
+        above_m = np.maximum(origins_m[:, 2] - plane.heights_m(positions_m), MIN_DROP_M)
         variances = (
             np.square(above_m * samples.depth_stds)
             + np.square(samples.depths_m * samples.ray_stds)
-            + plane.unevenness**2 * np.square(places_m).sum(axis=1)
+            + plane.unevenness**2 * np.square(positions_m).sum(axis=1)
         )
-        design = np.column_stack([_design(places_m), np.where(samples.is_vehicle, above_m, 0.0)])
-        return design, plane.heights_m(places_m) + misses_m, variances
+        design = np.column_stack([_design(positions_m), np.where(samples.is_vehicle, above_m, 0.0)])
+        return design, plane.heights_m(positions_m) + misses_m, variances
 
 
-def _design(places_m: FloatArray) -> FloatArray:
-    return np.concatenate([np.ones((*places_m.shape[:-1], 1)), places_m], axis=-1)
+def _design(positions_m: FloatArray) -> FloatArray:
+    return np.concatenate([np.ones((*positions_m.shape[:-1], 1)), positions_m], axis=-1)

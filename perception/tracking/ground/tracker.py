@@ -59,7 +59,7 @@ class GroundTracker(TrackerBase[GroundSettings, GroundTrackState]):
     for all cameras that see the same thing. Ids count from 1 and belong to this instance.
 
     Without any pose the world is the vehicle's frame, as if the car stood still. Where poses stop, its last motion is
-    carried on for a short time; where they go on at a place that it cannot have reached, all tracks end.
+    carried on for a short time; where they go on at a position that it cannot have reached, all tracks end.
     """
 
     reference_frame: ReferenceFrame = "ground"
@@ -203,7 +203,7 @@ class GroundTracker(TrackerBase[GroundSettings, GroundTrackState]):
         return owners
 
     def _spawned(self, observed: GroundObservations, now: _GroundInstant) -> GroundTrackState:
-        """Tentative tracks at the observations; their guessed headings first tell where the centres are."""
+        """Tentative tracks at the observations; their guessed headings first give the centres."""
         motion = self._settings.motion
         spawned = GroundTrackState.spawned(
             observed,

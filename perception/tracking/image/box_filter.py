@@ -26,7 +26,7 @@ class MotionNoise(BaseModel):
     next, not the part that stays (how a human draws the box): the values are that change over the root of two,
     3,815 pairs of frames, as 1.4826 times the median of its absolute value, since the tails are wrong matches. In
     plain standard deviations the whole error is twice as large: 0.057, 0.103, 0.120, 0.207. Scores above 0.5 stray
-    about 0.8 as far as all, scores below 0.3 about 1.2 times as far; the line ``1.2 - 0.6 * score`` says so.
+    about 0.8 as far as all, scores below 0.3 about 1.2 times as far; the line ``1.2 - 0.6 * score`` fits this.
 
     The acceleration's densities and the initial rates were chosen by HOTA and IDF1 on those recordings and
     ``val_morning`` (1.25, 5 and 10 frames per second).

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -34,10 +33,11 @@ _MIN_NEAR_PX = 14.0
 _DARK_SHARE = 0.12
 
 
-class View(NamedTuple):
+@dataclass(frozen=True, kw_only=True)
+class View:
     """One augmented picture (H, W, 3) and its labels in its own pixels; see ``LabelledImage``.
 
-    In the boxes ``pasted_xyxy`` (k, 4) something was pasted: what dense teachers say there does not count.
+    In the boxes ``pasted_xyxy`` (k, 4) something was pasted: the outputs of dense teachers there do not count.
     """
 
     image: NDArray[np.uint8]
@@ -48,18 +48,18 @@ class View(NamedTuple):
     ignore_labels: IntArray
     exhaustive: NDArray[np.bool_]
     distill: NDArray[np.bool_]
-    pasted_xyxy: FloatArray = np.zeros((0, 4), np.float32)
+    pasted_xyxy: FloatArray = field(default_factory=lambda: np.zeros((0, 4), np.float32))
 
 
 @dataclass(frozen=True)
 class Batch:
-    """B views as tensors; labels padded to the most objects M, ``valid`` (B, M) says which rows are real.
+    """B views as tensors; labels padded to the most objects M, ``valid`` (B, M) marks the rows that are real.
 
     ``known`` (B, C, H / 8, W / 8) is False where it is unknown whether an object of the class is there, ``original``
     (B, 1, H / 8, W / 8) where something was pasted.
     ``initial_scores`` (B, A, C) are those of the network before this training, where they are to be kept.
-    ``distill`` (B, T, C) says where which dense teacher counts for which class. ``teacher_scores`` (B, A, C) and
-    ``teacher_boxes`` (B, A, 4) are what they say together; ``teacher_mask`` (B, A, C) says where they did.
+    ``distill`` (B, T, C) states which dense teacher counts for which class. ``teacher_scores`` (B, A, C) and
+    ``teacher_boxes`` (B, A, 4) are their outputs together; ``teacher_mask`` (B, A, C) marks where there are any.
     """
 
     images: Tensor
@@ -127,7 +127,7 @@ def random_view(
     image: LabelledImage, rng: np.random.Generator, width: int, height: int, cutouts: Cutouts | None = None
 ) -> View:
     """A random crop or shrink of ``image``, mirrored at times, in random light, on a ``width`` x ``height`` canvas;
-    with ``cutouts`` pasted in as many views as ``image.paste`` says."""
+    with ``cutouts`` pasted in the share ``image.paste`` of the views."""
     image_height, image_width = image.image.shape[:2]
     fit = min(width / image_width, height / image_height)
     stretch = np.exp(rng.uniform(-0.12, 0.12))
@@ -165,20 +165,20 @@ def random_view(
     cut &= ~keep
     ignored_seen = ignored_shares > 0
     view = View(
-        np.asarray(picture, np.uint8),
-        boxes[keep],
-        image.labels[keep],
-        image.object_ids[keep],
-        np.concatenate([ignored[ignored_seen], boxes[cut]]),
-        np.concatenate([image.ignore_labels[ignored_seen], image.labels[cut]]),
-        image.exhaustive,
-        image.distill,
+        image=np.asarray(picture, np.uint8),
+        boxes_xyxy=boxes[keep],
+        labels=image.labels[keep],
+        object_ids=image.object_ids[keep],
+        ignore_xyxy=np.concatenate([ignored[ignored_seen], boxes[cut]]),
+        ignore_labels=np.concatenate([image.ignore_labels[ignored_seen], image.labels[cut]]),
+        exhaustive=image.exhaustive,
+        distill=image.distill,
     )
     if cutouts is not None and rng.random() < image.paste:
         whole_picture = np.array([[0, 0, image_width, image_height]], np.float32)
         region, _ = _move_boxes(whole_picture, matrix, width, height)
         view = _with_pasted(view, shares[keep], region[0].round().astype(int), cutouts, rng)
-    return view._replace(image=_light(view.image, rng))
+    return replace(view, image=_light(view.image, rng))
 
 
 def _cutting_offsets(
@@ -221,7 +221,8 @@ def _with_pasted(
     view_px = view.image.shape[0] * view.image.shape[1]
     keep = _are_objects(boxes, np.concatenate([left, pasted.shown_shares[is_there]]), view_px=view_px)
     ridden = added[np.isin(added_labels, TWO_WHEELED_LABELS)]
-    return view._replace(
+    return replace(
+        view,
         image=picture,
         boxes_xyxy=boxes[keep],
         labels=labels[keep],
@@ -296,7 +297,8 @@ def _mosaic(
         cell = np.array([[left, top, right, bottom]], np.float32)
         gaps = np.flatnonzero(~view.exhaustive)
         views.append(
-            view._replace(
+            replace(
+                view,
                 boxes_xyxy=view.boxes_xyxy + shift,
                 ignore_xyxy=np.concatenate([view.ignore_xyxy + shift, np.repeat(cell, len(gaps), axis=0)]),
                 ignore_labels=np.concatenate([view.ignore_labels, gaps]),

@@ -38,7 +38,7 @@ def blend(model: AnyRoadNet, path: Path, share: float) -> None:
 def _is_roadnet(path: Path) -> bool:
     try:
         return path.suffix == WEIGHTS_SUFFIX and weights_kind(path) == "detector"
-    except UsageError:  # tensors of others; whoever reads them says what is wrong
+    except UsageError:  # tensors of others; whoever reads them reports what is wrong
         return False
 
 

@@ -64,7 +64,7 @@ class DetectorTraining(BaseModel):
     teachers: tuple[Path, ...] = Field((), description="detectors that pseudo-label the unlabelled classes")
     distill: tuple[Path, ...] = Field(
         (),
-        description="dense teachers: YOLOX-type ONNX, NanoDet ncnn or RoadNet; the first of the batch's size counts",
+        description="dense teachers: ONNX with grid points, NanoDet ncnn, RoadNet; the first of a batch's size counts",
     )
     frozen_layers: int = Field(0, ge=0, le=18, description="first N layers of the backbone that stay frozen")
     trainable: Literal["all", "boxes"] = Field(

@@ -1,7 +1,7 @@
 """Road users cut out of recordings with masks and pasted into other pictures (Dwibedi et al. 2017).
 
 Simulated drives show what real pictures lack, but only among simulated houses. Pasted, a simulated bicycle stands in a
-real street, and what is around it does not tell that it is none.
+real street, and what is around it does not show that it is none.
 """
 
 from __future__ import annotations

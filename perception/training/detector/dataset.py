@@ -31,7 +31,7 @@ class LabelledImage:
     images show the same object; ``exhaustive`` (C,) bool; ``ignore_xyxy_px`` (m, 4) of ``ignore_labels`` (m,).
 
     ``neighbours`` are indices of images of the same scene. ``scale`` is the range of magnifications that makes
-    sense for this image, where 1 fits it to the network's input. ``distill`` (T, C) says which of T dense
+    sense for this image, where 1 fits it to the network's input. ``distill`` (T, C) states which of T dense
     detectors are distilled here, class by class: none where the truth is complete and the picture unlike those
     that they know. ``paste`` is the share of its views in which cutouts are pasted, ``near`` the share of those that
     show a road user close by and cut off. ``site`` names where it was taken. ``riders_are_joined`` is False where

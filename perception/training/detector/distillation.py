@@ -17,6 +17,7 @@ from perception.detection.backends.onnx import OnnxDetector
 from perception.detection.nms import SUPPRESSION_GROUPS
 from perception.detection.roadnet.weights import is_exported_roadnet, load_roadnet, open_exported
 from perception.detection.settings import DetectionSettings
+from perception.errors import UsageError
 from perception.geometry.boxes import box_areas, intersections_and_unions
 from perception.geometry.riders import join_riders, joined_labels
 from perception.protocols import Detector
@@ -103,7 +104,15 @@ def open_dense_teacher(path: Path) -> DenseTeacher:
         return load_roadnet(path, DetectionSettings(), device=torch.device("cpu"))
     if is_exported_roadnet(path):
         return open_exported(path, DetectionSettings())
-    return (NcnnDetector if path.suffix == ".param" else OnnxDetector)(path, DetectionSettings())
+    if path.suffix == ".param":
+        return NcnnDetector(path, DetectionSettings())
+    detector = OnnxDetector(path, DetectionSettings())
+    if not (detector.layout.has_grid and detector.known_labels.all()):
+        raise UsageError(
+            f"{path}: a {detector.layout.title} without an answer for every class at every grid point cannot be "
+            "distilled; name it as a teacher only."
+        )
+    return detector
 
 
 def complete_labels(images: Iterable[LabelledImage], teachers: Sequence[Detector]) -> Iterator[LabelledImage]:

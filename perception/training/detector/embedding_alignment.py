@@ -37,7 +37,7 @@ class AlignmentResult(NamedTuple):
 
 
 class _Objects(NamedTuple):
-    """What ``new`` and ``old`` say of the same N objects: ``inputs`` (N, channels) of the new network's last layer,
+    """``new`` and ``old`` on the same N objects: ``inputs`` (N, channels) of the new network's last layer,
     ``heads`` (N,), ``wanted`` (N, F) embeddings of the old one."""
 
     inputs: Tensor
@@ -85,14 +85,14 @@ def _seen_by_both(new: AnyRoadNet, old: AnyRoadNet, image: LabelledImage, device
         return
     after, last_inputs = _with_last_inputs(new, inputs)
     view = View(
-        pixels[0],
-        found.boxes_xyxy.cpu().numpy(),
-        found.labels.cpu().numpy(),
-        np.arange(len(found.labels)),
-        np.zeros((0, 4), np.float32),
-        np.zeros(0, np.int64),
-        np.ones(len(CLASSES), bool),
-        np.zeros(0, bool),
+        image=pixels[0],
+        boxes_xyxy=found.boxes_xyxy.cpu().numpy(),
+        labels=found.labels.cpu().numpy(),
+        object_ids=np.arange(len(found.labels)),
+        ignore_xyxy=np.zeros((0, 4), np.float32),
+        ignore_labels=np.zeros(0, np.int64),
+        exhaustive=np.ones(len(CLASSES), bool),
+        distill=np.zeros(0, bool),
     )
     points = assign(after, collate([view], *size).to(device)).best_points[0]
     levels = torch.searchsorted(torch.tensor(STRIDES, device=device), after.strides[points].long())

@@ -291,14 +291,14 @@ def _validation_losses(model: AnyRoadNet, images: Sequence[LabelledImage], devic
         box = letterbox([image.image], width=448, height=448)
         scale = np.float32(box.scales[0])
         view = View(
-            box.images[0],
-            image.boxes_xyxy_px * scale,
-            image.labels,
-            image.object_ids,
-            image.ignore_xyxy_px * scale,
-            image.ignore_labels,
-            image.exhaustive,
-            image.distill,
+            image=box.images[0],
+            boxes_xyxy=image.boxes_xyxy_px * scale,
+            labels=image.labels,
+            object_ids=image.object_ids,
+            ignore_xyxy=image.ignore_xyxy_px * scale,
+            ignore_labels=image.ignore_labels,
+            exhaustive=image.exhaustive,
+            distill=image.distill,
         )
         batch = collate([view], 448, 448).to(device)
         losses.append(float(detection_loss(model(to_input(batch.images)), batch).total))

@@ -17,7 +17,7 @@ CONFIG_NAME = "training.yaml"
 
 
 def read_training_config(kind: type[ConfigT], path: Path, settings: Mapping[str, Any], **options: Any) -> ConfigT:
-    """Read ``path``; what is given in ``settings`` and ``options`` and not None replaces what the file says there.
+    """Read ``path``; what is given in ``settings`` and ``options`` and not None replaces the file's value there.
 
     Raises ``UsageError`` for an unreadable file, an unknown key or a bad value.
     """

@@ -97,7 +97,7 @@ def train(
     on_step: Callable[[int, History], None] = lambda step, history: None,
     processes: Processes = SINGLE_PROCESS,
 ) -> tuple[nn.Module, History]:
-    """Train until the steps are done or early stopping says so; returns the best averaged model and the history.
+    """Train until the steps are done or early stopping ends it; returns the best averaged model and the history.
 
     ``folder`` holds the checkpoint; where one is found there, training goes on from it. Ctrl-C saves one and is
     raised on. Of several processes the first alone validates, writes, and returns what was best.

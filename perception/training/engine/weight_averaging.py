@@ -18,7 +18,7 @@ from perception.files import sha256
 from perception.weights import WeightsFile, read_weights, save_weights, weights_kind
 
 ORIGIN_KEY = "averaged_from"
-"""The metadata that tell the share and the start of the sha256 of each file."""
+"""The metadata that record the share and the start of the sha256 of each file."""
 
 _SUM_TOLERANCE = 1e-6
 
@@ -82,5 +82,5 @@ def _average(tensors: Sequence[Tensor], shares: Sequence[float]) -> Tensor:
 
 
 def _shared(extras: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """What all files say alike; the average of two feature spaces, for one, is another."""
+    """What all files state alike; the average of two feature spaces, for one, is another."""
     return {key: value for key, value in extras[0].items() if all(other.get(key) == value for other in extras)}

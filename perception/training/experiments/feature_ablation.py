@@ -1,8 +1,8 @@
 """Feature ablation: the forecaster without a CNN's feature, with RoadNet's, and with one trained jointly with it.
 
 In the last case the loss of the forecast flows back through time, through the GRU, into the convolutions that make the
-embedding: the network may say what the future depends on, instead of what tells one object from another. How far that
-could lead at best is measured, too: with oracle features, the lamps and the heading that the simulator knows.
+embedding: the network may encode what the future depends on, instead of what distinguishes one object from another. How
+far that could lead at best is measured, too: with oracle features, the lamps and the heading that the simulator knows.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from perception.arrays import FloatArray, IntArray
 from perception.detection.roadnet.shuffle import AnyRoadNet
 from perception.forecasting.batch_prediction import encode_windows
-from perception.forecasting.features.ground_motion import CAR_PLACE, PLACE, VELOCITY
+from perception.forecasting.features.ground_motion import CAR_XY, VELOCITY, XY
 from perception.forecasting.track_dataset import GROUND_GRID, TrackSet, Windows, windows_at
 from perception.forecasting.trajectory_gru import HORIZONS_S, GruConfig, TrajectoryGRU
 from perception.training.engine.trainer import Task, Validation
@@ -137,7 +137,7 @@ def evaluation_rows(tracks: TrackSet) -> EvaluationRows:
     now = tracks.observations[ends]
     labels = tracks.labels[np.searchsorted(tracks.starts, ends, side="right") - 1]
     moving = (labels < _VEHICLES) & (np.linalg.norm(now[:, VELOCITY], axis=1) > _MOVING_MPS)
-    near = np.linalg.norm(now[:, PLACE] - now[:, CAR_PLACE], axis=1) < _NEAR_M
+    near = np.linalg.norm(now[:, XY] - now[:, CAR_XY], axis=1) < _NEAR_M
     groups = {
         "all": np.ones(len(ends), bool),
         "moving vehicles": moving,

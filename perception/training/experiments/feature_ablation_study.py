@@ -169,15 +169,15 @@ def plot_ablation(found: Sequence[AblationResult], path: Path) -> None:
     groups = list(dict.fromkeys(result.group for result in found))
     for result in found:
         none = next(w for w in found if w.group == result.group and w.feature == "none")
-        place = groups.index(result.group) + 0.2 * (FEATURES.index(result.feature) - 1.5)
+        x = groups.index(result.group) + 0.2 * (FEATURES.index(result.feature) - 1.5)
         colour = _COLOURS[result.feature]
         label = result.feature if result.group == groups[0] else None
         ratio, interval = result.against_none.ratio or 1.0, result.against_none.ratio_interval
         if interval is not None and result.feature != "none":
-            axis.plot([place, place], interval, color=colour, linewidth=2)
-        axis.plot(place, ratio, "o", color=colour, markersize=9, label=label)
+            axis.plot([x, x], interval, color=colour, linewidth=2)
+        axis.plot(x, ratio, "o", color=colour, markersize=9, label=label)
         axis.plot(
-            np.full(len(result.by_seed_m), place + 0.05), np.array(result.by_seed_m) / none.min_fde_m, ".", color=colour
+            np.full(len(result.by_seed_m), x + 0.05), np.array(result.by_seed_m) / none.min_fde_m, ".", color=colour
         )
     axis.axhline(1.0, color="0.6", linestyle=":")
     axis.set_xticks(range(len(groups)), groups)

@@ -1,6 +1,6 @@
 """Oracle features: what the simulator knows of an object that a picture shows and a track does not, lamps and heading.
 
-In place of a CNN's features they say how much any feature could help at most.
+In place of a CNN's features they show how much any feature could help at most.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 
 from perception.arrays import FloatArray
 from perception.errors import UsageError
-from perception.forecasting.features.ground_motion import CAR_PLACE, PLACE
+from perception.forecasting.features.ground_motion import CAR_XY, XY
 from perception.forecasting.track_dataset import TrackSet
 from perception.geometry.rotation import unit_vectors
 from perception.sources.files.csv_tables import read_csv
@@ -29,7 +29,7 @@ _SAME_M = 0.3
 def oracle_features(tracks: TrackSet, drive: Path) -> FloatArray:
     """(M, 5): ``ORACLE_FEATURES`` of the true object of each row of ``tracks``, zeros where there is none.
 
-    Raises ``UsageError`` where the drive does not say what lamps are lit.
+    Raises ``UsageError`` where the drive does not record what lamps are lit.
     """
     table = read_csv(drive / "objects3d.csv", required=_NEEDED)
     nanoseconds = table.integers("timestamp_ns")
@@ -46,7 +46,7 @@ def oracle_features(tracks: TrackSet, drive: Path) -> FloatArray:
     same = away_m < _SAME_M
     matched, rows = matched[same], rows[same]
     now = tracks.observations[matched]
-    sight = now[:, PLACE] - now[:, CAR_PLACE]
+    sight = now[:, XY] - now[:, CAR_XY]
     facing_rad = table.numbers("yaw")[rows] - np.arctan2(sight[:, 1], sight[:, 0])
     indicators = np.array(table.columns["indicator"])[rows]
     lamps = [table.numbers("brake")[rows], indicators == "left", indicators == "right"]

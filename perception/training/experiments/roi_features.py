@@ -73,11 +73,11 @@ class _RoiFeatureEngine:
         start, last = 0, len(self._model.heads) - 1
         for level, cells in enumerate(self._maps):
             width, count = cells.shape[-1], cells.shape[-1] * cells.shape[-2]
-            pictures, places = torch.nonzero(matters[:, start : start + count], as_tuple=True)
-            rows_here = roi_features[pictures, start + places]
-            rows_here[:, : -last - 1] = self._squares(cells, pictures, places // width, places % width)
+            pictures, points = torch.nonzero(matters[:, start : start + count], as_tuple=True)
+            rows_here = roi_features[pictures, start + points]
+            rows_here[:, : -last - 1] = self._squares(cells, pictures, points // width, points % width)
             rows_here[:, min(level, last) - last - 1] = 1  # the two coarsest levels share their head
-            roi_features[pictures, start + places] = rows_here
+            roi_features[pictures, start + points] = rows_here
             start += count
         return DenseOutputs(scores, output.boxes_xyxy, roi_features)
 

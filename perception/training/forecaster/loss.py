@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from perception.benchmarks.jaad import PREDICTED
-from perception.forecasting.features.ground_motion import AXIS, PLACE, VELOCITY
+from perception.forecasting.features.ground_motion import AXIS, VELOCITY, XY
 from perception.forecasting.features.image_motion import ImageMotion
 from perception.forecasting.features.motion import MotionState
 from perception.forecasting.track_dataset import GROUND_GRID, IMAGE_GRID, Windows
@@ -89,7 +89,7 @@ def ground_loss(futures: Futures, windows: Windows, state: MotionState, *, weigh
         displacements = (futures.means - futures.means[:, :, :1]) - (true - true[:, :1])[:, None]
         selection_errors = masked_mean(lengths_of(displacements), known[:, None])
     importance = 1 / (1 + now[:, VELOCITY].norm(dim=-1) / _FULL_SPEED_MPS)
-    target = _blended(now[:, None, PLACE], true)
+    target = _blended(now[:, None, XY], true)
     differences = target[:, None] - futures.means
     likelihoods = mixture_log_likelihoods(
         turned_along(differences, now[:, AXIS]), futures.stds, futures.log_probabilities

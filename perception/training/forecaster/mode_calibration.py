@@ -1,8 +1,8 @@
 """Calibrated mode probabilities: a mode of probability 0.3 is the lowest-error mode in 30 of 100 cases.
 
 The loss trains the first mode alone, too, which draws it to the middle of the others: it is the lowest-error mode more
-often than its probability says. Two numbers, fitted after the training on validation data, correct that: a temperature
-(Guo et al. 2017) and a first-mode bias. Both become part of the weights; the order stays.
+often than its probability predicts. Two numbers, fitted after the training on validation data, correct that: a
+temperature (Guo et al. 2017) and a first-mode bias. Both become part of the weights; the order stays.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from scipy.optimize import minimize
 from torch import Tensor
 
 from perception.forecasting.batch_prediction import predict_windows
-from perception.forecasting.track_dataset import PLACE, Grid, Windows
+from perception.forecasting.track_dataset import XY, Grid, Windows
 from perception.forecasting.trajectory_gru import TrajectoryGRU
 from perception.training.forecaster.loss import masked_mean
 
@@ -80,7 +80,7 @@ def _best_modes(model: TrajectoryGRU, windows: Sequence[Windows], times_s: Tenso
         known = batch.known.float()
         is_known = known.sum(dim=1) > 0
         futures, _ = predict_windows(model, batch, times_s)
-        errors = (futures.means - batch.futures[:, None])[..., PLACE].norm(dim=-1)
+        errors = (futures.means - batch.futures[:, None])[..., XY].norm(dim=-1)
         logs = futures.log_probabilities[is_known].double()
         logit_gaps.append(logs[:, :1] - logs[:, 1:])
         best_modes.append(masked_mean(errors, known[:, None])[is_known].argmin(dim=1))

@@ -18,7 +18,7 @@ from perception.weights import WEIGHTS_SUFFIX
 
 
 class ForecasterTrainer:
-    """Trains what a configuration says, with data below ``root`` and recordings tracked with ``detector``.
+    """Trains what a configuration describes, with data below ``root`` and recordings tracked with ``detector``.
 
     Data that were read last are kept for the next training.
     """

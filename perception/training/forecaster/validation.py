@@ -10,7 +10,7 @@ import torch
 
 from perception.arrays import FloatArray, IntArray
 from perception.forecasting.batch_prediction import predict_windows
-from perception.forecasting.features.ground_motion import PLACE, VELOCITY
+from perception.forecasting.features.ground_motion import VELOCITY, XY
 from perception.forecasting.features.motion import MotionState
 from perception.forecasting.interaction import NEIGHBOURS
 from perception.forecasting.track_dataset import GROUND_GRID, IMAGE_GRID, TrackSet, Windows, windows_at
@@ -135,7 +135,7 @@ def _errors_m(futures: Futures, windows: Windows) -> FloatArray:
     true = windows.futures[:, steps]
     now = windows.observations[:, -1]
     ahead_s = torch.tensor(ERRORS_AT_S, dtype=now.dtype)
-    straight = now[:, None, PLACE] + now[:, None, VELOCITY] * ahead_s[:, None]
+    straight = now[:, None, XY] + now[:, None, VELOCITY] * ahead_s[:, None]
     best = (futures.means[:, :, steps] - true[:, None]).norm(dim=-1).min(dim=1).values
     errors = torch.stack([best, (futures.expected[:, steps] - true).norm(dim=-1), (straight - true).norm(dim=-1)])
     known: FloatArray = torch.where(windows.known[:, steps], errors, torch.nan).numpy()

@@ -54,12 +54,12 @@ class TrackHistory:
             self.first_timestamp_ns = now_ns
         self._now_ns = now_ns
         tracks = scene.tracks
-        points, places = _points_now(tracks)
+        points, keys = _points_now(tracks)
         kept: dict[tuple[int, str], _Points] = {}
-        for track_id, place, (x, y) in zip(tracks.ids.tolist(), places, points.tolist(), strict=True):
-            known = self._points.get((track_id, place)) or self._no_points()
+        for track_id, key, (x, y) in zip(tracks.ids.tolist(), keys, points.tolist(), strict=True):
+            known = self._points.get((track_id, key)) or self._no_points()
             self._remember(known, (x, y))
-            kept[track_id, place] = known
+            kept[track_id, key] = known
         self._points = kept
         pose = scene.frame_set.world_from_vehicle
         if pose is not None:

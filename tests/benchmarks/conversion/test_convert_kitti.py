@@ -116,7 +116,7 @@ def test_real_tracks_come_back_as_they_were_but_for_the_origin(shared_dir, tmp_p
 
 @pytest.mark.shared
 @pytest.mark.parametrize(("sequence", "drive"), [("0000", 5), ("0004", 14), ("0011", 59), ("0012", 60)])
-def test_real_poses_and_labels_give_the_published_places(shared_dir, tmp_path, sequence, drive):
+def test_real_poses_and_labels_give_the_published_positions(shared_dir, tmp_path, sequence, drive):
     """KITTI's tracking labels are the same drives' tracklets in another camera's axes."""
     folder = shared_dir / "real" / "kitti_tracking"
     lines = (folder / "calib" / f"{sequence}.txt").read_text().splitlines()
@@ -133,9 +133,9 @@ def test_real_poses_and_labels_give_the_published_places(shared_dir, tmp_path, s
     for number in sorted({int(line[1]) for line in labels if line[1] != "-1"}):
         own = [line for line in labels if line[1] == str(number)]
         frames = np.array([int(line[0]) for line in own])
-        places = np.array([[float(word) for word in line[13:16]] + [1] for line in own]) @ velo_from_rectified.T
+        positions = np.array([[float(word) for word in line[13:16]] + [1] for line in own]) @ velo_from_rectified.T
         every = np.arange(frames[0], frames[-1] + 1)
-        filled = np.stack([np.interp(every, frames, places[:, axis]) for axis in range(3)], axis=1)
+        filled = np.stack([np.interp(every, frames, positions[:, axis]) for axis in range(3)], axis=1)
         tracklets.append(({"Person": "Person (sitting)"}.get(own[0][2], own[0][2]), int(frames[0]), filled))
         seen.append(frames)
     write_tracklets(drive_folder(day, drive), tracklets)
@@ -157,12 +157,13 @@ def _compare(ours, theirs) -> None:
     origin = tracks[1][0][2][0] - tracks[0][0][2][0]
     assert np.abs(tracks[0][0][2] + origin - tracks[1][0][2]).max() <= 2
     distances = []
-    for start, name, places in tracks[0][1:]:
+    for start, name, positions in tracks[0][1:]:
         candidates = []
         for other_start, other_name, other in tracks[1][1:]:
-            first, last = max(start, other_start), min(start + len(places), other_start + len(other))
+            first, last = max(start, other_start), min(start + len(positions), other_start + len(other))
             if last > first and name == other_name:
-                apart = places[first - start : last - start] + origin - other[first - other_start : last - other_start]
+                own = positions[first - start : last - start] + origin
+                apart = own - other[first - other_start : last - other_start]
                 candidates.append(np.linalg.norm(apart, axis=1).mean())
         distances.append(min(candidates, default=np.inf))
     assert np.median(distances) < 60

@@ -12,6 +12,7 @@ from support.detection_cases import matched_share, random_frame, write_onnx
 from support.yolox_teacher import YoloxTeacher
 
 from perception.detection import DetectionSettings
+from perception.detection.backends.layouts.layout import grid_points
 from perception.detection.backends.onnx import OnnxDetector
 from perception.errors import UsageError
 from perception.protocols import Detector
@@ -65,12 +66,12 @@ def test_a_network_of_our_own_classes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("shapes", "sentence"),
     [
-        ({"input_shape": (1, 1, 64, 96)}, "expected one float input"),
-        ({"input_shape": (1, 3, "height", 96)}, "fixed size"),
-        ({"input_shape": (2, 3, 64, 96)}, "expected one float input"),
-        ({"output_shape": (1, 126, 84)}, "expected an output 1x126x85"),
-        ({"output_shape": (1, 100, 85)}, "undecoded"),
-        ({"output_shape": (126, 85)}, "expected an output"),
+        ({"input_shape": (1, 1, 64, 96)}, "inputs .images 1x1x64x96. .* no known layout"),
+        ({"input_shape": (1, 3, "height", 96)}, "inputs .images 1x3x.x96. .* no known layout"),
+        ({"input_shape": (2, 3, 64, 96)}, "no known layout"),
+        ({"output_shape": (1, 126, 84)}, "has 79 classes and does not name them"),
+        ({"output_shape": (1, 100, 85)}, "outputs .output 1x100x85. are of no known layout"),
+        ({"output_shape": (126, 85)}, "no known layout"),
     ],
 )
 def test_networks_of_another_kind(tmp_path: Path, shapes: dict[str, Any], sentence: str) -> None:
@@ -79,13 +80,26 @@ def test_networks_of_another_kind(tmp_path: Path, shapes: dict[str, Any], senten
         OnnxDetector(path, DetectionSettings())
 
 
+def test_rows_that_are_decoded_already_are_read_as_they_are(tmp_path: Path) -> None:
+    points = grid_points((96, 64), (8, 16, 32))
+    raw = np.zeros((1, 126, 85), np.float32)
+    raw[0, :, :2], raw[0, :, 2:4] = points.cells * points.strides, points.strides
+    car = 8 * 12 + 1 * 6 + 3  # stride 16, row 1, column 3
+    raw[0, car, :4], raw[0, car, 4], raw[0, car, CAR] = [50, 20, 40, 24], 0.9, 0.8
+    (found,) = OnnxDetector(write_onnx(tmp_path / "net.onnx", raw=raw), DetectionSettings()).detect([random_frame()])
+    np.testing.assert_allclose(found.boxes_xyxy_px, [[30, 8, 70, 32]], atol=1e-4)
+    raw[..., 4] = 1  # as YOLOv6 has it, whose rows look the same
+    with pytest.raises(UsageError, match=r"net\.onnx: states no objectness as YOLOX does"):
+        OnnxDetector(write_onnx(tmp_path / "net.onnx", raw=raw), DetectionSettings())
+
+
 def test_files_that_are_no_network(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"none\.onnx: there is no such file"):
         OnnxDetector(tmp_path / "none.onnx", DetectionSettings())
     whole = write_onnx(tmp_path / "net.onnx").read_bytes()
     for name, content in [("empty.onnx", b""), ("text.onnx", b"not a network"), ("cut.onnx", whole[: len(whole) // 2])]:
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(UsageError, match=rf"{name}: .*not a readable ONNX file|{name}: expected"):
+        with pytest.raises(UsageError, match=rf"{name}: .*not a readable ONNX file|{name}: .*no known layout"):
             OnnxDetector(tmp_path / name, DetectionSettings())
 
 

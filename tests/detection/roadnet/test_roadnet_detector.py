@@ -48,15 +48,15 @@ def test_images_of_several_sizes_get_boxes_in_their_own_pixels() -> None:
         assert found.boxes_xyxy_px[:, 2].max() > 0.5 * width and found.boxes_xyxy_px[:, 3].max() > 0.5 * height
 
 
-def test_a_feature_is_the_embedding_at_the_objects_place() -> None:
+def test_a_feature_is_the_embedding_at_the_objects_grid_point() -> None:
     model = lively_roadnet()
     found = detector_of(copy.deepcopy(model)).detect(FRAMES[:1])[0]
     with torch.no_grad():
         inputs = torch.from_numpy(FRAMES[0].image[None]).permute(0, 3, 1, 2).float() / 127.5 - 1
         output = model(inputs)
     scores = output.class_logits[0].sigmoid().max(dim=1).values
-    place = int((scores - float(found.scores[0])).abs().argmin())
-    np.testing.assert_allclose(found.features[0], output.embeddings[0, place].numpy(), atol=1e-3)
+    position = int((scores - float(found.scores[0])).abs().argmin())
+    np.testing.assert_allclose(found.features[0], output.embeddings[0, position].numpy(), atol=1e-3)
     np.testing.assert_allclose(np.linalg.norm(found.features, axis=1), 1, atol=1e-4)
 
 

@@ -20,6 +20,7 @@ def test_one_row_per_grid_point_of_each_level() -> None:
     assert output.class_logits.shape == (2, count, 6)
     assert output.boxes_xyxy.shape == (2, count, 4)
     assert output.embeddings.shape == (2, count, 8)
+    assert output.ltrb_logits is None
     assert output.strides.tolist() == [8.0] * 96 + [16.0] * 24 + [32.0] * 6 + [64.0] * 2
     torch.testing.assert_close(output.embeddings.norm(dim=-1), torch.ones(2, count))
 
@@ -31,6 +32,7 @@ def test_grid_points_are_the_centres_of_cells_row_by_row() -> None:
 def test_a_box_contains_its_grid_point() -> None:
     output = lively_roadnet()(torch.randn(1, 3, 64, 64))
     boxes, points = output.boxes_xyxy[0], output.points_xy
+    assert points[:2].tolist() == [[4, 4], [12, 4]] and points[-1].tolist() == [32, 32]
     assert (boxes[:, :2] < points).all() and (boxes[:, 2:] > points).all()
 
 

@@ -1,4 +1,4 @@
-"""RoadNet as an ONNX graph: the same answers at every place, at any size, from the file and from the weights."""
+"""RoadNet as an ONNX graph: the same outputs at every grid point, at any size, from the file and from the weights."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def pictures(count: int = 2, height: int = 64, width: int = 96) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("count", "height", "width"), [(1, 32, 32), (3, 64, 96), (2, 96, 64)])
-def test_both_engines_answer_alike_at_every_place(count: int, height: int, width: int) -> None:
+def test_both_engines_answer_alike_at_every_grid_point(count: int, height: int, width: int) -> None:
     model = lively_roadnet()
     images = pictures(count, height, width)
     found = RoadNetOnnxEngine(roadnet_graph(model, feature_space="s"))(images)
     expected = RoadNetTorchEngine(model, device=CPU)(images)
     places = sum(-(-height // stride) * -(-width // stride) for stride in (8, 16, 32, 64))
     assert found.scores.shape == (count, places, 6)
-    assert found.scores.std() > 0.05  # the scores differ from place to place, so that places cannot be confused
+    assert found.scores.std() > 0.05  # the scores differ between grid points, so that these cannot be confused
     for ours, theirs, tolerance in zip(found, expected, (1e-4, 0.02, 1e-3), strict=True):
         torch.testing.assert_close(ours, theirs, atol=tolerance, rtol=1e-3)
 

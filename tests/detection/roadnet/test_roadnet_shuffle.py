@@ -15,14 +15,13 @@ from support.detection_cases import CPU, random_frame
 from perception.detection import DetectionSettings, load_roadnet, read_roadnet, save_roadnet
 from perception.detection.roadnet.engines import RoadNetOnnxEngine, RoadNetTorchEngine
 from perception.detection.roadnet.nanodet_weights import COCO_ROWS, load_nanodet
-from perception.detection.roadnet.network import to_input
+from perception.detection.roadnet.network import grid_points, to_input
 from perception.detection.roadnet.onnx_graph import export_roadnet, roadnet_graph
 from perception.detection.roadnet.quantization import quantise
 from perception.detection.roadnet.shuffle import (
     SHUFFLE_SIZES,
     ShuffleRoadNet,
     ShuffleRoadNetConfig,
-    grid_corners,
     shuffled,
 )
 from perception.errors import UsageError
@@ -32,7 +31,7 @@ TINY = ShuffleRoadNetConfig(stage_channels=(16, 24, 32), stage_depths=(2, 2, 1),
 MEAN_RGB, STD_RGB = np.array([123.675, 116.28, 103.53]), np.array([58.395, 57.12, 57.375])
 
 # What the published ONNX graph of NanoDet-Plus-m-1.5x answers with the weights of ``drawn`` to standard normal pixels:
-# for each stride the scores of our classes at the first place, and the first six distances' logits at the last one.
+# for each stride the scores of our classes at the first grid point, and the first six distances' logits at the last.
 EXPECTED = {
     8: ([0.48113, 0.49328, 0.35954, 0.46564, 0.48879, 0.54617], [0.056, 0.124, -0.092, 0.007, 0.22, 0.038]),
     16: ([0.51239, 0.4962, 0.52674, 0.46015, 0.45118, 0.44416], [0.219, 0.059, -0.078, -0.211, -0.211, 0.077]),
@@ -42,7 +41,7 @@ EXPECTED = {
 
 
 def lively() -> ShuffleRoadNet:
-    """Random weights whose scores differ from place to place."""
+    """Random weights whose scores differ between grid points."""
     torch.manual_seed(0)
     model = ShuffleRoadNet(TINY)
     for head in model.heads:
@@ -115,16 +114,17 @@ def test_channels_are_taken_in_turn() -> None:
     assert shuffled(first, second)[0, :, 0, 0].tolist() == [0, 1, 0, 1, 0, 1]
 
 
-def test_places_are_the_corners_of_cells() -> None:
-    assert grid_corners(2, 3, 8, device=CPU).tolist() == [[0, 0], [8, 0], [16, 0], [0, 8], [8, 8], [16, 8]]
+def test_grid_points_are_the_corners_of_cells() -> None:
+    assert grid_points(2, 3, 8, device=CPU, offset=0.0).tolist() == [[0, 0], [8, 0], [16, 0], [0, 8], [8, 8], [16, 8]]
 
 
-def test_one_row_per_place_and_boxes_around_them() -> None:
+def test_one_row_per_grid_point_and_boxes_around_them() -> None:
     output = lively()(to_input(torch.from_numpy(pictures(2, 96, 64))))
     count = 12 * 8 + 6 * 4 + 3 * 2 + 2 * 1
     assert output.class_logits.shape == (2, count, 6) and output.embeddings.shape == (2, count, 8)
     assert output.ltrb_logits is not None and output.ltrb_logits.shape == (2, count, 4, 8)
     torch.testing.assert_close(output.embeddings.norm(dim=-1), torch.ones(2, count))
+    assert output.points_xy[:2].tolist() == [[0, 0], [8, 0]] and output.points_xy[-1].tolist() == [0, 64]
     before, after = output.points_xy - output.boxes_xyxy[..., :2], output.boxes_xyxy[..., 2:] - output.points_xy
     distances = torch.cat([before, after], dim=2) / output.strides[:, None]
     assert (distances >= -1e-3).all() and (distances <= 7 + 1e-3).all()
@@ -133,7 +133,7 @@ def test_one_row_per_place_and_boxes_around_them() -> None:
 
 
 @pytest.mark.parametrize(("count", "height", "width"), [(1, 32, 32), (3, 64, 96), (2, 96, 64)])
-def test_both_engines_answer_alike_at_every_place(count: int, height: int, width: int) -> None:
+def test_both_engines_answer_alike_at_every_grid_point(count: int, height: int, width: int) -> None:
     images = pictures(count, height, width)
     found = RoadNetOnnxEngine(roadnet_graph(lively(), feature_space="s"))(images)
     expected = RoadNetTorchEngine(lively(), device=CPU)(images)

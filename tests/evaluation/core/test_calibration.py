@@ -25,7 +25,7 @@ def drawn(count: int, *, stds: tuple[float, float], claimed: tuple[float, float]
     return probabilities, means, np.broadcast_to(claimed, means.shape), future
 
 
-def test_spreads_that_are_right_hold_what_they_say() -> None:
+def test_spreads_that_are_right_cover_what_they_predict() -> None:
     found = calibration_of(sample_calibration(*drawn(20_000, stds=(1.0, 2.0), claimed=(1.0, 2.0))), 0)
     assert found is not None
     for axis in found.coverage:
@@ -60,7 +60,7 @@ def test_the_first_future_is_the_most_probable_one_wherever_it_stands() -> None:
     assert found.mode_confidence == pytest.approx(0.7) and found.mode_accuracy == pytest.approx(0.7, abs=0.02)
 
 
-def test_the_note_tells_the_curve() -> None:
+def test_the_note_describes_the_curve() -> None:
     found = calibration_of(sample_calibration(*drawn(2000, stds=(1, 2), claimed=(1, 2))), 0)
     assert found is not None
     note = calibration_note(found, ("along", "across"), "metre")

@@ -10,6 +10,7 @@ from support.media import numbered_image, write_image
 
 from perception.errors import UsageError
 from perception.evaluation.core.image_dataset import read_image_dataset
+from perception.sources import open_source
 from perception.taxonomy import CLASSES
 from perception.types import BoxTable
 
@@ -59,14 +60,25 @@ def test_images_of_a_fixed_camera_name_their_site(tmp_path: Path) -> None:
     assert second.site is None
 
 
+def surround_view(folder: Path, **changes: Any) -> Path:
+    """Two instants of two cameras; ``changes`` replace entries of the second one's camera BACK."""
+    frames = []
+    for second in (0, 1):
+        cameras: dict[str, Any] = {}
+        for name in ("FRONT", "BACK"):
+            write_image(folder / f"{name}.png", numbered_image(3))
+            names = ("Car", "Bus/RV/Caravan", "barrier")
+            objects = [{"class": class_name, "box_xyxy": [1, 2, 3, 4.5]} for class_name in names]
+            cameras[name] = {"image": f"{name}.png", "timestamp": second, "objects": objects}
+        frames.append({"cameras": cameras})
+    frames[1]["cameras"]["BACK"] |= changes
+    path = folder / "frames.json"
+    path.write_text(json.dumps({"frames": frames}))
+    return path
+
+
 def test_a_surround_view_is_a_batch(tmp_path: Path) -> None:
-    cameras = {}
-    for name in ("FRONT", "BACK"):
-        write_image(tmp_path / f"{name}.png", numbered_image(3))
-        objects = [{"class": name_of, "box_xyxy": [1, 2, 3, 4.5]} for name_of in ("Car", "Bus/RV/Caravan", "barrier")]
-        cameras[name] = {"image": f"{name}.png", "objects": objects}
-    path = tmp_path / "frames.json"
-    path.write_text(json.dumps({"frames": [{"cameras": cameras}, {"cameras": cameras}]}))
+    path = surround_view(tmp_path)
     labelled = read_image_dataset([path, path])
     assert [len(batch) for batch in labelled.batches] == [2, 2, 2, 2]
     keys = [image.key for batch in labelled.batches for image in batch]
@@ -91,6 +103,27 @@ def test_a_wrong_file_is_named(changes: dict[str, Any], words: str, tmp_path: Pa
     with pytest.raises(UsageError) as caught:
         read_image_dataset([coco(tmp_path, **changes)])
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"image": "gone.png"}, "instant 1, camera BACK: no such image"),
+        ({"timestamp": "noon"}, "frames.1.cameras.BACK.timestamp: 'noon' is no time"),
+        ({"world_from_camera": [[0] * 4] * 4}, "frames.1.cameras.BACK.world_from_camera: the matrix"),
+        ({"objects": [{"class": "car", "box_xyxy": [3, 0, 3, 1]}]}, "objects.0: box_xyxy: expected x1 < x2"),
+        ({"objects": [{"class": "car", "box_xyxy": ["1", None, 3, 4]}]}, "BACK.objects.0.box_xyxy.1: "),
+        ({"objects": [{"class": "car"}]}, "frames.1.cameras.BACK.objects.0.box_xyxy: is missing"),
+    ],
+)
+def test_a_surround_view_is_checked_as_a_recording_is(changes: dict[str, Any], words: str, tmp_path: Path) -> None:
+    path = surround_view(tmp_path, **changes)
+    with pytest.raises(UsageError) as of_images:
+        read_image_dataset([path])
+    with pytest.raises(UsageError) as of_recording:
+        open_source([str(tmp_path)])
+    assert words in str(of_images.value)
+    assert str(of_images.value) == str(of_recording.value)
 
 
 @pytest.mark.parametrize("content", ["", "[1]", "{"])

@@ -43,7 +43,7 @@ def album_of(
     return make_gallery(frames(("front", 123)), failures, truth=truth, detections=detections, score_threshold=0.25)
 
 
-def test_names_tell_severity_class_score_and_place() -> None:
+def test_names_state_severity_class_score_and_location() -> None:
     truth = table([(123, 7, BOX)])
     alarm = table([(123, -1, (90, 20, 120, 60))], labels=2, scores=0.87)
     gallery = album_of(truth, alarm, truth=truth, detections=alarm)
@@ -89,7 +89,7 @@ def test_single_images_go_by_the_names_of_their_files() -> None:
         ([(45.0, 20.0, 80.0, 50.0)], [0.9], "Closest detection: car 0.90, overlap (IoU) 0.25."),
     ],
 )
-def test_a_miss_tells_what_was_detected_there(
+def test_a_miss_reports_what_was_detected_there(
     captions: list[tuple[str, ...]], rows: list[tuple[float, float, float, float]], scores: list[float], said: str
 ) -> None:
     truth = table([(123, 7, BOX)])
@@ -106,7 +106,7 @@ def test_a_miss_tells_what_was_detected_there(
         ([BESIDE], "Closest true object: car, 30 px high, overlap (IoU) 0.60."),
     ],
 )
-def test_a_false_alarm_tells_what_is_really_there(
+def test_a_false_alarm_reports_what_is_really_there(
     captions: list[tuple[str, ...]], rows: list[tuple[float, float, float, float]], said: str
 ) -> None:
     alarm = table([(123, -1, BOX)], labels=2, scores=0.87)

@@ -23,9 +23,9 @@ def standing_at(*depths_m: float) -> BoxTable:
     return table([(0, number, (310, foot - 20, 330, foot)) for number, foot in enumerate(feet_px.tolist(), start=1)])
 
 
-def objects(*places: tuple[int, float, float]) -> ObjectTable:
+def objects(*positions: tuple[int, float, float]) -> ObjectTable:
     """Cars at the first instant: id, x, y."""
-    rows = np.array(places)
+    rows = np.array(positions)
     count = len(rows)
     return ObjectTable(
         timestamps_ns=np.zeros(count, np.int64),

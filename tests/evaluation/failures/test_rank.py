@@ -49,7 +49,7 @@ def test_a_false_alarm_that_stays_or_wanders_is_shown_once() -> None:
     assert worst.scores.tolist() == [scores[-1], scores[len(stays) - 1]]
 
 
-def test_another_time_or_camera_is_another_place() -> None:
+def test_another_time_or_camera_is_another_location() -> None:
     late = NEARBY_FRAMES + 1
     alarms = table([(0, -1, square(20)), (late, -1, square(20))], scores=[0.5, 0.6])
     assert worst_false_alarms(alarms).frame_indices.tolist() == [late, 0]
@@ -63,7 +63,7 @@ def test_the_last_frames_of_one_camera_are_not_next_to_the_first_of_another() ->
     assert len(worst_false_alarms(alarms)) == 2
 
 
-def test_single_images_share_a_place_only_at_the_same_site() -> None:
+def test_single_images_share_a_location_only_at_the_same_site() -> None:
     alarms = table([(number, -1, square(20)) for number in range(4)], scores=[0.4, 0.5, 0.6, 0.7], cameras="0/val")
     sites = {("0/val", 0): "crossing", ("0/val", 1): None, ("0/val", 2): "crossing", ("0/val", 3): None}
     assert worst_false_alarms(alarms, sites=sites).frame_indices.tolist() == [3, 2, 1]

@@ -98,7 +98,7 @@ def test_without_objects() -> None:
     assert breakdown.factors == {"class": ()}
 
 
-def test_the_printed_table_fits_into_80_columns_and_says_how_many_objects() -> None:
+def test_the_printed_table_fits_into_80_columns_and_states_how_many_objects() -> None:
     stream = io.StringIO()
     print_breakdown(broken_down(Conditions.of(matched())), Console(file=stream, width=80))
     lines = stream.getvalue().splitlines()

@@ -79,7 +79,7 @@ def test_the_best_future_counts_beside_the_expected_one() -> None:
     assert (score.expected, score.best) == pytest.approx((2.0, 0.0), abs=1e-9)
 
 
-def test_between_two_instants_the_object_was_between_two_places() -> None:
+def test_between_two_instants_the_object_was_between_two_positions() -> None:
     scenes = (scene(t, {1: (2.0 * t, 0.0)}, futures=((2.0, 0.0),)) for t in np.arange(0, 1.4, 0.3))
     (score,) = run(*scenes).scores()
     assert score.count == 1 and score.expected == pytest.approx(0.0, abs=1e-9)
@@ -117,5 +117,5 @@ def test_memory_does_not_grow_with_the_run() -> None:
     assert len(online_error._dues) <= 31
 
 
-def test_an_empty_run_says_nothing() -> None:
+def test_an_empty_run_prints_nothing() -> None:
     assert OnlineError().line() == "" and OnlineError().to_json() == {"unit": "", "horizons": []}

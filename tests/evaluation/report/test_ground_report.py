@@ -68,7 +68,7 @@ def test_nothing_is_cut_off(report: Report, width: int) -> None:
         "Each recording",
         "drives/test-2",
         "Tracking in the image",
-        "objects lower than 6 px ignored",
+        "objects less than 6 px high ignored",
     ):
         assert wanted in words, wanted
     assert report.ground is not None

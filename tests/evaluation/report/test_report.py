@@ -107,7 +107,7 @@ def test_nothing_is_cut_off(full_report: Report, width: int) -> None:
         "1,234.5",
         "do not reach 4 s",
         "Scores are against linked boxes.",
-        "objects lower than 25 px ignored",
+        "objects less than 25 px high ignored",
     ):
         assert wanted in " ".join(text.split()), wanted
     # A number stays in one piece: each ratio with its interval is on one line.
@@ -157,7 +157,7 @@ def test_large_numbers_fit_in_80_columns(full_report: Report) -> None:
         assert number in text
 
 
-def test_colour_tells_better_from_worse(full_report: Report) -> None:
+def test_colour_separates_better_from_worse(full_report: Report) -> None:
     console = Console(width=100, file=io.StringIO(), force_terminal=True, color_system="standard")
     print_report(full_report, console)
     coloured = console.file.getvalue()  # type: ignore[attr-defined]

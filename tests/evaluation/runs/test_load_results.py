@@ -61,5 +61,5 @@ def test_what_is_not_seen_goes_on_as_the_tracker_carries_it(tmp_path: Path) -> N
             writer.write(scene)
     states = [record.state_means for record in saved_tables(read_results(tmp_path)).records]
     velocities = np.array([state[0, 4:6] for state in states if state is not None])
-    # Seen at first, with a heading along x; then by its places.
+    # Seen at first, with a heading along x; then by its positions.
     assert velocities == pytest.approx(np.array([[5.0, 0.0], [3.0, 4.0], [3.0, 4.0], [3.0, 4.0]]), abs=0.02)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from support.forecast_runs import go_on, records_of, truth_of, turning
 from support.ground_runs import Drive, line, straight_on, turn
-from support.trackeval_oracle import assert_equal_to_trackeval, place_similarity, scores_of, sequence
+from support.trackeval_oracle import assert_equal_to_trackeval, position_similarity, scores_of, sequence
 
 from perception.errors import UsageError
 from perception.evaluation.core.records import InstantForecasts
@@ -27,8 +27,8 @@ def drive(seed: int, *, instants: int = 50) -> EvaluatedRun:
     """Cars around a moving car, tracked with errors, under ids that other drives use too."""
     rng = np.random.default_rng(seed)
     paths = {
-        key: [line, turn][key % 2](*[(tuple(rng.normal(0, 1, 2)), place), (rng.uniform(1, 2), place)][key % 2])
-        for key, place in enumerate(map(tuple, rng.uniform(12, 30, (8, 2)) * rng.choice([-1, 1], (8, 2))))
+        key: [line, turn][key % 2](*[(tuple(rng.normal(0, 1, 2)), position), (rng.uniform(1, 2), position)][key % 2])
+        for key, position in enumerate(map(tuple, rng.uniform(12, 30, (8, 2)) * rng.choice([-1, 1], (8, 2))))
     }
     made = Drive(paths, instants=instants, car=line((0.5, 0.0), (0.0, 0.0)))
     scenes = made.scenes(
@@ -57,7 +57,7 @@ def test_pooled_tracking_is_what_trackeval_makes_of_the_sequences() -> None:
             (truth.instants, truth.ids, truth.positions_m),
             (instants, tracks.ids, tracks.centres_m[:, :2]),
         )
-        sequences[run.title] = sequence(*sides, place_similarity)
+        sequences[run.title] = sequence(*sides, position_similarity)
     report = evaluate(runs)
     assert report.ground is not None
     assert report.ground.tracking[0].ignored_truth_count == 0
@@ -143,16 +143,16 @@ def test_nothing_of_one_recording_touches_another() -> None:
     assert sorted(pooled.timeline.vehicle_poses) == list(range(100))
 
 
-def test_a_run_on_the_ground_without_truth_there_is_measured_in_the_images_and_says_so() -> None:
+def test_a_run_on_the_ground_without_truth_there_is_measured_in_the_images_and_reports_it() -> None:
     run = drive(1)
     report = evaluate([replace(run, objects=None)])
     assert report.ground is None
     assert report.forecasting == ()
     assert report.tracking[0].overall.hota is not None
-    assert any("does not say where its objects are" in note for note in report.notes)
+    assert any("does not state where its objects are" in note for note in report.notes)
 
 
-def test_min_visible_is_half_on_the_ground_and_nothing_in_the_image_unless_said() -> None:
+def test_min_visible_is_half_on_the_ground_and_nothing_in_the_image_unless_asked() -> None:
     made = Drive({1: line((0.0, 0.0), (20.0, 0.0)), 2: line((0.0, 0.0), (-20.0, 0.0))}, instants=4)
     truth = made.boxes(visible=lambda instant, identity, camera: 1.0 if identity == 1 else 0.3)
     run = made.evaluated(made.scenes(forecast=straight_on), truth=truth)
@@ -190,7 +190,7 @@ def test_visible_shares_are_kept_when_tables_are_joined() -> None:
     assert join_tables([shared, unknown]).visible_shares is None
 
 
-def test_the_recorder_keeps_every_sighting_and_the_places_of_what_is_seen() -> None:
+def test_the_recorder_keeps_every_sighting_and_the_positions_of_what_is_seen() -> None:
     made = Drive({1: line((0.0, 0.0), (20.0, 0.0)), 2: line((1.0, 0.0), (0.0, 15.0))}, instants=3)
     scenes = made.scenes(forecast=straight_on)
     hidden = [replace(scene, tracks=replace(scene.tracks, unseen_s=np.array([0.0, 0.4]))) for scene in scenes]

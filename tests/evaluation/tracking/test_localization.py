@@ -15,7 +15,7 @@ from perception.evaluation.tracking.localization import LocalizationReport, eval
 
 SCOPE = GroundScope()
 STANDING = (0.0, 0.0)
-PLACES = {1: (10.0, 0.0), 2: (0.0, 30.0), 3: (-50.0, 0.0)}
+POSITIONS = {1: (10.0, 0.0), 2: (0.0, 30.0), 3: (-50.0, 0.0)}
 
 
 def positions(evaluated: EvaluatedRun, scope: GroundScope = SCOPE) -> LocalizationReport:
@@ -29,7 +29,7 @@ def positions(evaluated: EvaluatedRun, scope: GroundScope = SCOPE) -> Localizati
 
 def test_errors_by_hand() -> None:
     """Tracks lie a tenth of the distance too far, and half a metre to the left as seen from the car."""
-    drive = Drive({identity: line(STANDING, place) for identity, place in PLACES.items()}, instants=5)
+    drive = Drive({identity: line(STANDING, position) for identity, position in POSITIONS.items()}, instants=5)
 
     def error_m(offsets: np.ndarray) -> np.ndarray:
         away = np.linalg.norm(offsets, axis=1, keepdims=True)
@@ -67,7 +67,7 @@ def test_the_motion_of_the_car_does_not_matter() -> None:
 
 
 def test_hidden_objects_and_what_is_not_tracked_are_left_out() -> None:
-    drive = Drive({identity: line(STANDING, place) for identity, place in PLACES.items()}, instants=5)
+    drive = Drive({identity: line(STANDING, position) for identity, position in POSITIONS.items()}, instants=5)
     truth = drive.boxes(visible=lambda instant, identity, camera: float(identity != 2))
     report = positions(drive.evaluated(drive.scenes(), truth=truth))
     assert [errors.count for errors in report.bins] == [5, 0, 5]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.ground_runs import FRAME_NS, Drive, line, turn
-from support.trackeval_oracle import assert_equal_to_trackeval, place_similarity, scores_of, sequence
+from support.trackeval_oracle import assert_equal_to_trackeval, position_similarity, scores_of, sequence
 
 from perception.errors import UsageError
 from perception.evaluation.core.ground_truth import (
@@ -65,7 +65,7 @@ def evaluate(truth: GroundTable, tracks: GroundTable, *, grouping: Grouping = "e
 def test_equals_trackeval(seed: int) -> None:
     truth, tracks = random_tables(np.random.default_rng(seed))
     sides = [(table.instants, table.ids, table.positions_m) for table in (truth, tracks)]
-    theirs = scores_of({"drive": sequence(*sides, place_similarity)})
+    theirs = scores_of({"drive": sequence(*sides, position_similarity)})
     assert_equal_to_trackeval(evaluate(truth, tracks).overall, theirs)
 
 
@@ -106,7 +106,7 @@ def test_one_identity_across_cameras_is_what_counts() -> None:
 
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 10_000))
-def test_names_order_and_the_place_of_the_world_do_not_matter(seed: int) -> None:
+def test_names_order_and_the_origin_of_the_world_do_not_matter(seed: int) -> None:
     rng = np.random.default_rng(seed)
     truth, tracks = random_tables(rng, instants=6, objects=4)
     expected = evaluate(truth, tracks).overall

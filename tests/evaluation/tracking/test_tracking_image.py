@@ -119,7 +119,7 @@ def test_classes_and_cameras_never_match_each_other() -> None:
     assert only_front.overall.false_negative_count == 1
 
 
-def test_vehicles_as_one_leaves_pedestrians_out_and_says_so() -> None:
+def test_vehicles_as_one_leaves_pedestrians_out_and_reports_it() -> None:
     truth = table([(0, 1, LEFT), (0, 2, RIGHT)], labels=[0, 5])
     report = evaluate_tracking(truth=truth, tracks=truth, grouping="vehicles")
     assert (report.other_class_truth_count, report.other_class_result_count) == (1, 1)

@@ -59,13 +59,13 @@ def _straight(times_s: np.ndarray, heading_rad: float, speed_mps: float, car: np
 
 def _random_drive(seed: int, count: int = 3) -> list[tuple[float, Tracks, np.ndarray]]:
     rng = np.random.default_rng(seed)
-    places, times = rng.uniform(-20, 20, (count, 2)), np.cumsum(rng.uniform(0.05, 0.5, 5))
+    positions, times = rng.uniform(-20, 20, (count, 2)), np.cumsum(rng.uniform(0.05, 0.5, 5))
     root = rng.normal(size=(count, 8, 8)) * 0.1
     instants = []
     for index, time in enumerate(times):
-        places = places + rng.normal(size=(count, 2))
+        positions = positions + rng.normal(size=(count, 2))
         tracks = make_ground_tracks(
-            places,
+            positions,
             np.arange(count),
             velocities_mps=4 * rng.normal(size=(count, 2)),
             headings_rad=rng.uniform(-3, 3, count),
@@ -89,9 +89,9 @@ def test_braking_looks_the_same_at_any_speed():
         times_s = np.arange(20) / 10
         instants = []
         for time in times_s:
-            place = np.array([[speed_mps * time - 0.5 * braking_mps2 * time**2, 0.0]])
+            position = np.array([[speed_mps * time - 0.5 * braking_mps2 * time**2, 0.0]])
             velocity = np.array([[speed_mps - braking_mps2 * time, 0.0]])
-            tracks = make_ground_tracks(place, [1], velocities_mps=velocity, headings_rad=np.zeros(1))
+            tracks = make_ground_tracks(position, [1], velocities_mps=velocity, headings_rad=np.zeros(1))
             instants.append((time, tracks, None))
         _, inputs = _run(instants)
         return inputs[-1][0, CHANGES].sinh().view(-1, 2)
@@ -105,8 +105,8 @@ def test_braking_looks_the_same_at_any_speed():
 
 def test_a_future_goes_along_the_heading():
     state, _ = _run(_straight(np.array([0.0, 0.1]), heading_rad=np.pi / 2, speed_mps=8.0))
-    place = MOTION.place(state, torch.tensor([2.0, -1.0]).view(1, 1, 1, 2))
-    torch.testing.assert_close(place.flatten(), torch.tensor([5.0 + 1.0, -3.0 + 0.8 + 2.0]), atol=1e-5, rtol=1e-5)
+    position = MOTION.position(state, torch.tensor([2.0, -1.0]).view(1, 1, 1, 2))
+    torch.testing.assert_close(position.flatten(), torch.tensor([5.0 + 1.0, -3.0 + 0.8 + 2.0]), atol=1e-5, rtol=1e-5)
 
 
 def test_the_first_observation_has_no_motion_but_the_trackers_own():
@@ -129,7 +129,7 @@ def test_the_direction_is_that_of_motion_and_at_a_stand_the_front():
     assert np.abs(np.diff(slow)).max() < 0.1
 
 
-def test_the_network_is_told_where_the_car_is_and_how_it_moves():
+def test_the_network_knows_where_the_car_is_and_how_it_moves():
     """The object stands and faces north; the car drives east at 10 m/s, 20 m before it."""
     instants = [
         (time, make_ground_tracks(np.zeros((1, 2)), [1], headings_rad=np.array([np.pi / 2])), pose(10 * time, 20.0))

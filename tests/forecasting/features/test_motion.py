@@ -44,7 +44,7 @@ def test_the_short_time_constant_reacts_first():
     assert speeds[0] < 0.01
 
 
-def test_the_first_box_has_no_motion_and_says_that_it_is_the_first():
+def test_the_first_box_has_no_motion_and_states_that_it_is_the_first():
     _, (first, second) = _run(_line(np.array([0.0, 0.1])), np.array([0.0, 0.1]))
     assert first.shape == (1, MOTION.input_size)
     moved = slice(4, 8 + 4 * len(TIME_CONSTANTS_S))
@@ -84,7 +84,7 @@ def test_rows_of_one_state_are_put_into_another():
     assert torch.equal(mixed.observations, expected)
 
 
-def test_the_trackers_doubt_about_a_box_is_told_in_the_objects_own_size():
+def test_the_trackers_uncertainty_about_a_box_is_given_in_the_objects_own_size():
     boxes = torch.tensor([[0.5, 0.5, 0.2, 0.1], [0.5, 0.5, 0.02, 0.01]])
     observations = torch.cat([boxes, boxes[:, 2:].repeat(1, 2) * 0.1], dim=-1)
     _, inputs = MOTION.advance(MOTION.start(observations), observations, torch.zeros(2), torch.zeros(2))

@@ -9,7 +9,7 @@ from support.rendering_world import camera, small_town, users, world
 from perception.arrays import FloatArray
 from perception.errors import UsageError
 from perception.geometry.cameras import Rig
-from perception.simulation.rendering import Look, Renderer
+from perception.simulation.rendering import Conditions, Renderer
 from perception.simulation.rendering.culling.occlusion import Skyline, Walls
 from perception.simulation.rendering.town.scenery import House
 
@@ -87,7 +87,7 @@ def test_leaving_out_what_is_hidden_changes_no_pixel(monkeypatch: pytest.MonkeyP
     rig = Rig({"front": camera(), "left": camera("left", yaw_deg=90, size_px=(320, 240), focal_px=200.0)})
     crowd = users(*[("sedan", float(x), float(y), 0.0) for x in range(-90, 91, 30) for y in (-40, -1.6, 1.6, 40)])
     try:
-        renderer = Renderer(small_town(), rig, seed=3, look=Look.named("clear-afternoon"))
+        renderer = Renderer(small_town(), rig, seed=3, conditions=Conditions.named("clear-afternoon"))
     except UsageError as error:
         pytest.skip(f"no OpenGL without a screen: {error}")
     with renderer:

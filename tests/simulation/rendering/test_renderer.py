@@ -14,10 +14,10 @@ from support.simulators import needs_simulators
 from perception.errors import UsageError
 from perception.geometry.cameras import Rig
 from perception.geometry.distortion import undistort
-from perception.simulation.rendering import Look, Renderer
+from perception.simulation.rendering import Conditions, Renderer
 from perception.simulation.world import CameraView, RoadUsers
 
-CLEAN = replace(Look.named("clear-afternoon"), noise=0.0)
+CLEAN = replace(Conditions.named("clear-afternoon"), noise=0.0)
 
 
 def rig() -> Rig:
@@ -28,7 +28,7 @@ def rig() -> Rig:
 def renderer() -> Iterator[Renderer]:
     pytest.importorskip("moderngl")
     try:
-        renderer = Renderer(small_town(), rig(), seed=3, look=CLEAN)
+        renderer = Renderer(small_town(), rig(), seed=3, conditions=CLEAN)
     except UsageError as error:
         pytest.skip(f"no OpenGL without a screen: {error}")
     with renderer:
@@ -62,7 +62,7 @@ def test_a_lens_bends_the_picture_and_nothing_else() -> None:
     bending = replace(camera(), distortion=(-0.2, 0.03, 0.0, 0.0))
     views = []
     for one in (camera(), bending):
-        with Renderer(small_town(), Rig({"front": one}), seed=3, look=CLEAN) as other:
+        with Renderer(small_town(), Rig({"front": one}), seed=3, conditions=CLEAN) as other:
             views.append(other.render(state)["front"])
     view, bent_view = views
     np.testing.assert_array_equal(bent_view.full_xyxy_px, view.full_xyxy_px)
@@ -75,7 +75,7 @@ def test_a_lens_bends_the_picture_and_nothing_else() -> None:
 def test_masks_are_made_where_they_are_asked_for(renderer: Renderer) -> None:
     crossing = world(users(("sedan", 18.0, -1.0, 30.0), ("adult", 12.0, 0.5, 0.0)))
     assert all(view.mask is None for view in renderer.render(crossing).values())
-    with Renderer(small_town(), rig(), seed=3, look=CLEAN, masks=True) as masking:
+    with Renderer(small_town(), rig(), seed=3, conditions=CLEAN, masks=True) as masking:
         views = masking.render(crossing)
         view = views["front"]
         assert views["left"].mask is not None and not views["left"].mask.any()
@@ -167,11 +167,11 @@ def test_walking_moves_the_limbs_and_turning_wheels_move_the_spokes(renderer: Re
 def test_the_same_input_gives_the_same_pixels_and_the_noise_depends_on_the_frame() -> None:
     pytest.importorskip("moderngl")
     state = world(users(("sedan", 15.0, -1.6, 0.0), ("adult", 10.0, 4.0, 90.0)), time_s=0.1)
-    look = replace(CLEAN, noise=0.02, blur_px=0.6)
+    conditions = replace(CLEAN, noise=0.02, blur_px=0.6)
     pictures = []
     for _ in range(2):
         try:
-            with Renderer(small_town(), rig().only(["left"]), seed=5, look=look) as renderer:
+            with Renderer(small_town(), rig().only(["left"]), seed=5, conditions=conditions) as renderer:
                 pictures.append(renderer.render(state)["left"])
                 other = renderer.render(replace(state, time_s=0.2))["left"].image
         except UsageError as error:

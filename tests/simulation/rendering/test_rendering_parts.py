@@ -1,4 +1,4 @@
-"""The renderer's parts that need no graphics: meshes, plane figures, projection, places of houses, looks."""
+"""The renderer's parts that need no graphics: meshes, plane figures, projection, places of houses, appearance_seeds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from support.rendering_world import camera, small_town
 
 from perception.errors import UsageError
 from perception.geometry.cameras import Camera
-from perception.simulation.rendering import Look
+from perception.simulation.rendering import Conditions
 from perception.simulation.rendering.culling.outlines import OutlineTable
 from perception.simulation.rendering.culling.viewing import (
     clip_from_camera,
@@ -211,11 +211,11 @@ def test_legs_swing_against_each_other_and_rest_when_standing() -> None:
 
 
 def test_seeds_are_spread_evenly_and_repeat() -> None:
-    looks = np.arange(4000, dtype=np.uint32)
-    shares = hashed(looks, 5)
+    appearance_seeds = np.arange(4000, dtype=np.uint32)
+    shares = hashed(appearance_seeds, 5)
     assert np.histogram(shares, 8, (0, 1))[0] == pytest.approx(np.full(8, 500), abs=90)
-    np.testing.assert_array_equal(shares, hashed(looks, 5))
-    assert abs(np.corrcoef(shares, hashed(looks, 6))[0, 1]) < 0.06
+    np.testing.assert_array_equal(shares, hashed(appearance_seeds, 5))
+    assert abs(np.corrcoef(shares, hashed(appearance_seeds, 6))[0, 1]) < 0.06
 
 
 def test_houses_and_trees_stand_beside_the_road_and_not_in_one_another() -> None:
@@ -262,27 +262,27 @@ def test_pictures_for_surfaces_repeat_without_a_seam() -> None:
 
 
 def test_the_sky_is_brightest_at_the_sun() -> None:
-    look = Look.named("clear-afternoon")
+    conditions = Conditions.named("clear-afternoon")
     size = 256
-    sky = sky_picture(look, 2, size).astype(float).sum(axis=-1)
-    sun = look.sun_direction
+    sky = sky_picture(conditions, 2, size).astype(float).sum(axis=-1)
+    sun = conditions.sun_direction
     column, row = (0.5 + SKY_EDGE * sun[:2] / (1 + sun[2])) * size
     found = np.unravel_index(np.argmax(sky), sky.shape)
     assert np.hypot(found[0] - row, found[1] - column) < 8
 
 
 def test_looks_are_drawn_from_the_seed() -> None:
-    assert Look.sample(4) == Look.sample(4)
-    assert len({Look.sample(seed).name for seed in range(60)}) >= 6
-    assert all(Look.named(name).name == name for name in Look.names())
+    assert Conditions.sample(4) == Conditions.sample(4)
+    assert len({Conditions.sample(seed).name for seed in range(60)}) >= 6
+    assert all(Conditions.named(name).name == name for name in Conditions.names())
     for seed in range(40):
-        look = Look.sample(seed)
-        assert 0 <= look.cloud_cover <= 1 and look.blur_px >= 0 and look.noise > 0
+        conditions = Conditions.sample(seed)
+        assert 0 <= conditions.cloud_cover <= 1 and conditions.blur_px >= 0 and conditions.noise > 0
 
 
 def test_an_unknown_look_is_refused_with_the_known_ones() -> None:
     with pytest.raises(UsageError, match=r"^look sunny: .*clear-noon.*wet-dusk"):
-        Look.named("sunny")
+        Conditions.named("sunny")
 
 
 def test_boxes_around_silhouettes_hold_the_whole_mesh_and_little_more(library: ModelLibrary) -> None:

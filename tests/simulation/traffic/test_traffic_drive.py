@@ -85,13 +85,13 @@ def test_nobody_appears_or_vanishes_and_all_classes_are_there(states: list[World
     users = states[0].road_users
     assert len(np.unique(users.ids)) == len(users)
     assert set(users.labels) == set(range(len(CLASSES)))
-    assert users.looks.dtype == np.uint32
+    assert users.appearance_seeds.dtype == np.uint32
     for state in states:
-        for name in ("ids", "labels", "bodies", "looks", "sizes_lwh_m"):
+        for name in ("ids", "labels", "bodies", "appearance_seeds", "sizes_lwh_m"):
             np.testing.assert_array_equal(getattr(state.road_users, name), getattr(users, name))
 
 
-def test_columns_have_the_shapes_that_the_contract_says(states: list[WorldState], town: Town) -> None:
+def test_columns_have_the_shapes_of_the_contract(states: list[WorldState], town: Town) -> None:
     for state in states[::10]:
         users = state.road_users
         count = len(users)
@@ -138,13 +138,13 @@ def test_nobody_stands_inside_the_recording_car(states: list[WorldState]) -> Non
 
 def test_vehicles_are_on_the_road_and_people_beside_it(states: list[WorldState], town: Town) -> None:
     users = states[-1].road_users
-    places_m = users.positions_m[:, :2]
+    positions_m = users.positions_m[:, :2]
     roads = [lane for lane in town.lanes if lane.use in ("drive", "cycle", "park")]
     pavements = [lane for lane in town.lanes if lane.use == "walk"]
     is_vehicle = users.labels < VEHICLES
-    is_on_road = is_on(places_m[is_vehicle], roads, 0.3) | is_inside(places_m[is_vehicle], list(town.junctions_m))
+    is_on_road = is_on(positions_m[is_vehicle], roads, 0.3) | is_inside(positions_m[is_vehicle], list(town.junctions_m))
     assert is_on_road.mean() > 0.98
-    people_m = places_m[users.labels == CLASSES.index("pedestrian")]
+    people_m = positions_m[users.labels == CLASSES.index("pedestrian")]
     beside = [*town.pavements_m, *town.crossings_m]
     assert (is_on(people_m, pavements, 0.3) | is_inside(people_m, beside)).mean() > 0.9
     assert is_on(people_m, pavements, 0.3).mean() > 0.5
@@ -153,12 +153,12 @@ def test_vehicles_are_on_the_road_and_people_beside_it(states: list[WorldState],
 def test_vehicles_point_along_the_lane_on_which_they_drive(states: list[WorldState], town: Town) -> None:
     users = states[-1].road_users
     moves = (users.speeds_mps > 3) & (users.labels < VEHICLES)
-    places_m, yaws_rad = users.positions_m[moves, :2], users.yaws_rad[moves]
+    positions_m, yaws_rad = users.positions_m[moves, :2], users.yaws_rad[moves]
     lanes = [lane for lane in town.lanes if lane.use == "drive"]
     starts = np.concatenate([lane.centre_line_m[:-1] for lane in lanes])
     along = np.concatenate([np.diff(lane.centre_line_m, axis=0) for lane in lanes])
-    share = np.clip(((places_m[:, None] - starts) * along).sum(-1) / (along**2).sum(-1), 0, 1)
-    distances_m = np.linalg.norm(places_m[:, None] - starts - share[..., None] * along, axis=2)
+    share = np.clip(((positions_m[:, None] - starts) * along).sum(-1) / (along**2).sum(-1), 0, 1)
+    distances_m = np.linalg.norm(positions_m[:, None] - starts - share[..., None] * along, axis=2)
     nearest = distances_m.argmin(axis=1)
     angle_rad = np.arctan2(along[nearest, 1], along[nearest, 0]) - yaws_rad
     is_clear = distances_m.min(axis=1) < 0.8
@@ -199,7 +199,7 @@ def test_another_seed_is_another_town_and_its_states_are_read_once(states: list[
         with pytest.raises(UsageError, match="read once"):
             next(other.states())
     assert len(first.road_users) != len(states[0].road_users) or not np.array_equal(
-        first.road_users.looks, states[0].road_users.looks
+        first.road_users.appearance_seeds, states[0].road_users.appearance_seeds
     )
 
 

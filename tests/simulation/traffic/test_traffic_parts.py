@@ -60,7 +60,7 @@ def test_a_fleet_keeps_to_the_sizes_of_its_bodies() -> None:
         kind = BODY_KINDS[BODIES[body]]
         for value, (low, high) in zip(size, (kind.length_m, kind.width_m, kind.height_m), strict=True):
             assert low - 0.01 <= value <= high + 0.01
-    assert len(np.unique(fleet.looks)) > 290
+    assert len(np.unique(fleet.appearance_seeds)) > 290
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -127,7 +127,7 @@ def test_a_shift_aside_becomes_a_way_that_can_be_walked() -> None:
     assert abs(ways_m[-1][1] - 1.0) < 0.02
 
 
-def test_who_is_set_to_another_place_has_not_travelled_there() -> None:
+def test_who_is_set_to_another_position_has_not_travelled_there() -> None:
     bodies = Bodies(np.array([CAR]), np.array([4.0]), STEP_S)
     bodies.advance(snapshot([[0.0, 0.0]], [0.0], 5.0))
     moved = bodies.advance(snapshot([[100.0, 50.0]], [np.pi], 5.0))
@@ -241,6 +241,6 @@ def test_no_car_to_choose_is_an_error() -> None:
         choose_recording_car(history(120), ALL_CARS, np.zeros(63, dtype=bool), 100, STEP_S, np.random.default_rng(0))
 
 
-def test_a_missing_sumo_is_told_with_the_remedy() -> None:
+def test_a_missing_sumo_is_reported_with_the_remedy() -> None:
     with pytest.raises(UsageError, match=r"pip install 'perception\[simulation\]'"):
         road_network.sumo_module("sumo_that_is_not_there")

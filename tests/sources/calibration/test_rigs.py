@@ -36,7 +36,7 @@ def test_a_rig_file_is_read(tmp_path: Path) -> None:
     assert camera.intrinsics.tolist() == [[100, 0, 48], [0, 100, 32], [0, 0, 1]]
 
 
-def test_the_bundled_rigs_are_what_they_say() -> None:
+def test_the_bundled_rigs_are_what_they_state() -> None:
     six = read_rig("surround-six")
     assert set(bundled_rigs()) >= {"surround-six", "front", "dashboard"}
     assert list(six.cameras) == [

@@ -105,7 +105,7 @@ def test_boxes_and_objects(tmp_path: Path) -> None:
     assert objects.sizes_lwh_m.tolist() == [[4, 2, 1.5]] * 2
 
 
-def test_without_instances_what_two_cameras_see_at_one_place_is_one(tmp_path: Path) -> None:
+def test_without_instances_what_two_cameras_see_at_one_position_is_one(tmp_path: Path) -> None:
     value = content()
     for frame in value["frames"]:
         for camera in frame["cameras"].values():
@@ -239,7 +239,7 @@ def test_a_camera_twice_in_an_instant_is_refused(tmp_path: Path) -> None:
         open_source([folder])
 
 
-def test_an_instant_without_a_pose_is_told(tmp_path: Path) -> None:
+def test_an_instant_without_a_pose_is_reported(tmp_path: Path) -> None:
     value = content()
     for frame in value["frames"]:
         frame["world_from_vehicle"] = np.eye(4).tolist()
@@ -264,11 +264,11 @@ def test_real_surround_drives(
     for frame_set in source:
         assert len(frame_set) == cameras and frame_set.world_from_vehicle is not None
         now = world[world.timestamps_ns == frame_set.timestamp_ns]
-        places_m = transform_points(inverse_rigid(frame_set.world_from_vehicle), now.centres_m)
+        positions_m = transform_points(inverse_rigid(frame_set.world_from_vehicle), now.centres_m)
         for frame in frame_set:
             own = truth[(truth.cameras == frame.camera) & (truth.frame_indices == frame.index)]
             rows = [int(np.flatnonzero(now.ids == object_id)[0]) for object_id in own.ids]
-            pixels, _ = source.rig.cameras[frame.camera].project(places_m[rows])
+            pixels, _ = source.rig.cameras[frame.camera].project(positions_m[rows])
             corners = own.boxes_xyxy_px
             shares.append((pixels - corners[:, :2]) / (corners[:, 2:] - corners[:, :2]))
     # The centre of the true object lies in the middle of its true box: calibration, poses and ids fit together.

@@ -137,7 +137,7 @@ def test_tracking_with_its_labels(tmp_path: Path) -> None:
     assert boxes is not None and boxes.frame_indices.tolist() == [0, 1, 2] and boxes.ids.tolist() == [5] * 3
     assert boxes.boxes_xyxy_px.tolist() == [[10, 20, 30, 40]] * 3 and CLASSES[boxes.labels[0]] == "car"
     assert objects is not None and objects.timestamps_ns.tolist() == [0, 100_000_000, 200_000_000]
-    # The same place in the world three times, but for the camera's small angle.
+    # The same position in the world three times, but for the camera's small angle.
     np.testing.assert_allclose(objects.centres_m, [[21.03, 3, 0.75]] * 3, atol=0.2)
     np.testing.assert_allclose(objects.yaws_rad, 0, atol=1e-6)
     np.testing.assert_allclose(objects.sizes_lwh_m, [[4.5, 1.8, 1.5]] * 3)

@@ -58,16 +58,16 @@ def tables() -> dict[str, list[dict[str, Any]]]:
                     row |= {"timestamp": time_us - 40_000 + 15_000 * delay_us, "calibrated_sensor_token": f"c-{name}"}
                     row |= {"width": 96, "height": 64, "filename": f"samples/{name}/{token}.jpg"}
                     rows["sample_data"].append(row)
-                    place = START_M + np.array([0, 5.0 * number, 0])
-                    rows["ego_pose"].append({"token": key, "translation": place.tolist(), "rotation": wxyz(NORTH)})
+                    position = START_M + np.array([0, 5.0 * number, 0])
+                    rows["ego_pose"].append({"token": key, "translation": position.tolist(), "rotation": wxyz(NORTH)})
             for category, (ahead_m, left_m) in enumerate(((20 + 4 * number, 2), (-15, 0), (30, 0))):
-                place = START_M + NORTH.apply([ahead_m, left_m, 0.75])
+                position = START_M + NORTH.apply([ahead_m, left_m, 0.75])
                 rows["sample_annotation"].append(
                     {
                         "sample_token": token,
                         "instance_token": f"i-{category}",
                         "visibility_token": "2",
-                        "translation": place.tolist(),
+                        "translation": position.tolist(),
                         "size": [1.8, 4.5, 1.5],
                         "rotation": wxyz(NORTH * Rotation.from_euler("z", 0.3)),
                     }

@@ -52,7 +52,7 @@ def test_length_is_what_the_iteration_gives(tmp_path: Path, stride: int) -> None
         assert all(number_of(frame.image) == frame.index for frame in frame_set)
 
 
-def test_cameras_of_one_name_are_told_apart(tmp_path: Path) -> None:
+def test_cameras_of_one_name_are_distinguished(tmp_path: Path) -> None:
     specs = [video(tmp_path / folder / "front.mp4", [0, 100]) for folder in ("a", "b", "c")]
     assert open_source(specs).cameras == ("front", "front-2", "front-3")
     assert instants(specs)[1] == {"front": 1, "front-2": 1, "front-3": 1}

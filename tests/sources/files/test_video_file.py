@@ -180,7 +180,7 @@ def test_real_dash_cam_clips(shared_dir: Path, clip: str, count: int, size_px: t
     assert source.warnings == []
 
 
-def test_a_clock_that_was_set_back_is_told_and_nothing_is_lost(tmp_path: Path) -> None:
+def test_a_clock_that_was_set_back_is_reported_and_nothing_is_lost(tmp_path: Path) -> None:
     parts = [write_video(tmp_path / f"{n}.ts", [numbered_image(n + m) for m in range(6)]) for n in (0, 6)]
     (tmp_path / "both.ts").write_bytes(b"".join(part.read_bytes() for part in parts))
     source = open_source([str(tmp_path / "both.ts")])

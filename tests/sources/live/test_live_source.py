@@ -343,7 +343,7 @@ def test_a_missing_webcam_is_one_sentence_and_prints_nothing(capfd: pytest.Captu
     assert printed.err == "" and printed.out == ""
 
 
-def test_a_webcam_gives_rgb_and_tells_when_it_is_unplugged(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_webcam_gives_rgb_and_reports_when_it_is_unplugged(monkeypatch: pytest.MonkeyPatch) -> None:
     class FakeCapture:
         def __init__(self, index: int) -> None:
             self.left = 3

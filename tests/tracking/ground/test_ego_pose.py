@@ -52,9 +52,9 @@ def test_a_gap_is_bridged_along_the_curve() -> None:
 
 def test_after_a_long_gap_it_stands_still() -> None:
     car = driven(2.0, PoseSettings(max_gap_s=1.0))
-    places = [car.update(None, ns(2 + k / 10))[0].position_m for k in range(1, 30)]
-    assert np.linalg.norm(places[8] - places[0]) > 5
-    np.testing.assert_array_equal(places[-1], places[15])
+    positions = [car.update(None, ns(2 + k / 10))[0].position_m for k in range(1, 30)]
+    assert np.linalg.norm(positions[8] - positions[0]) > 5
+    np.testing.assert_array_equal(positions[-1], positions[15])
 
 
 def test_one_impossible_pose_is_ignored() -> None:
@@ -101,7 +101,7 @@ def test_reset_forgets() -> None:
     np.testing.assert_array_equal(pose.position_m, 0.0)
 
 
-def test_places_survive_the_round_trip() -> None:
+def test_positions_survive_the_round_trip() -> None:
     pose, rng = PlanarPose.of(pose_at(10, -4, 0.7)), np.random.default_rng(0)
     measured = rng.normal(size=(5, 4))
     world, covariances = pose.to_world(measured, np.tile(np.diag([4.0, 1, 1, 1]), (5, 1, 1)))

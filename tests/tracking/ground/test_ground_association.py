@@ -28,14 +28,14 @@ ORIGIN = PlanarPose(np.zeros(2), 0.0)
 
 def test_distances_are_in_standard_deviations() -> None:
     rng = np.random.default_rng(0)
-    places, others = rng.normal(size=(4, 2)), rng.normal(size=(3, 2))
+    positions, others = rng.normal(size=(4, 2)), rng.normal(size=(3, 2))
     roots, other_roots = rng.normal(size=(4, 2, 2)), rng.normal(size=(3, 2, 2))
     covariances = roots @ roots.transpose(0, 2, 1) + np.eye(2)
     other_covariances = other_roots @ other_roots.transpose(0, 2, 1) + np.eye(2)
-    distances = ground_distances(places, covariances, others, other_covariances)
+    distances = ground_distances(positions, covariances, others, other_covariances)
     for i in range(4):
         for j in range(3):
-            residual = places[i] - others[j]
+            residual = positions[i] - others[j]
             expected = residual @ np.linalg.inv(covariances[i] + other_covariances[j]) @ residual
             assert distances[i, j] == pytest.approx(expected)
 
@@ -82,7 +82,7 @@ def test_two_tracks_of_one_object_become_the_older_one() -> None:
     np.testing.assert_allclose(merged.label_votes, tracks.label_votes.sum(axis=0, keepdims=True))
 
 
-@pytest.mark.parametrize("reason", ["one camera sees both", "they move apart", "another class", "another place"])
+@pytest.mark.parametrize("reason", ["one camera sees both", "they move apart", "another class", "another position"])
 def test_two_objects_stay_two(reason: str) -> None:
     tracks, projections = tracks_of([(PEDESTRIAN, *AT_THE_SEAM, 0, 0)])
     seen = seen_by_its_own_camera(tracks)

@@ -50,17 +50,17 @@ def drive(
     return out
 
 
-def row_near(tracks: Tracks, place: Array) -> int:
-    return int(np.linalg.norm(tracks.means[:, :2] - place, axis=1).argmin())
+def row_near(tracks: Tracks, position: Array) -> int:
+    return int(np.linalg.norm(tracks.means[:, :2] - position, axis=1).argmin())
 
 
 def ids_of(run: list[tuple[float, Tracks]], traffic: Traffic, row: int, *, within_m: float = 3.0) -> list[int]:
     """The ids that stood near a road user, in order of time, each once."""
     ids: list[int] = []
     for time_s, tracks in run:
-        place = traffic.at(time_s)[0][row]
-        if len(tracks) and np.linalg.norm(tracks.means[row_near(tracks, place), :2] - place) < within_m:
-            ids.append(int(tracks.ids[row_near(tracks, place)]))
+        position = traffic.at(time_s)[0][row]
+        if len(tracks) and np.linalg.norm(tracks.means[row_near(tracks, position), :2] - position) < within_m:
+            ids.append(int(tracks.ids[row_near(tracks, position)]))
     return list(dict.fromkeys(ids))
 
 
@@ -78,15 +78,15 @@ def test_objects_stand_where_they_are_and_ids_count_from_one() -> None:
     traffic = Traffic.of([(CAR, 20, 3, 0, 0), (PEDESTRIAN, 12, -4, 0, 0), (CAR, -15, 2, 0, 0)])
     ((_, tracks),) = drive(traffic, seconds=0)
     assert sorted(tracks.ids) == [1, 2, 3]
-    for place, label in zip(traffic.at(0)[0], traffic.labels, strict=True):
-        row = row_near(tracks, place)
-        assert np.linalg.norm(tracks.means[row, :2] - place) < 0.06 * np.linalg.norm(place)
+    for position, label in zip(traffic.at(0)[0], traffic.labels, strict=True):
+        row = row_near(tracks, position)
+        assert np.linalg.norm(tracks.means[row, :2] - position) < 0.06 * np.linalg.norm(position)
         assert tracks.labels[row] == label
     assert (tracks.unseen_s == 0).all()
     np.testing.assert_array_equal(tracks.image_sizes_px, [[640, 360]] * 3)
 
 
-def test_an_object_that_two_cameras_see_is_one_and_both_sightings_are_told() -> None:
+def test_an_object_that_two_cameras_see_is_one_and_both_sightings_are_reported() -> None:
     angle = np.radians(27.5)
     traffic = Traffic.of([(PEDESTRIAN, 1.5 + 14 * np.cos(angle), 14 * np.sin(angle), 0, 0)])
     run = drive(traffic, seconds=1.0)
@@ -146,8 +146,8 @@ def test_the_motion_of_the_car_is_removed() -> None:
         speeds_mps = np.linalg.norm(tracks.means[:, 4:6], axis=1)
         assert speeds_mps.max() < 0.8
         assert np.median(speeds_mps) < 0.4
-        for place in traffic.starts_m:
-            distance_m = np.linalg.norm(tracks.means[row_near(tracks, place), :2] - place)
+        for position in traffic.starts_m:
+            distance_m = np.linalg.norm(tracks.means[row_near(tracks, position), :2] - position)
             assert distance_m < 1.0
 
 
@@ -294,8 +294,8 @@ def test_the_order_of_the_cameras_does_not_matter() -> None:
         found, _ = Eye().look(rig, STILL, traffic, k / 10, rng)
         tracks, mirrored = one.update(found, ns(k / 10)), other.update(found[::-1], ns(k / 10))
         assert sorted(tracks.ids) == sorted(mirrored.ids)
-    for place in tracks.means[:, :2]:
-        assert np.linalg.norm(mirrored.means[row_near(mirrored, place), :2] - place) < 1e-6
+    for position in tracks.means[:, :2]:
+        assert np.linalg.norm(mirrored.means[row_near(mirrored, position), :2] - position) < 1e-6
 
 
 def test_images_of_another_size_are_the_same_world() -> None:

@@ -46,7 +46,7 @@ def pedestrian_box(depth_m: float, left_m: float = 0.0, height_m: float = 1.72) 
 
 @pytest.mark.parametrize("road", [KNOWN_ROAD, UNKNOWN_ROAD], ids=["by the foot", "by the size"])
 @pytest.mark.parametrize("depth_m", [8.0, 20.0, 35.0])
-def test_a_pedestrian_ahead_stands_where_both_sources_say(depth_m: float, road: RoadPlane) -> None:
+def test_a_pedestrian_ahead_stands_where_both_sources_measure(depth_m: float, road: RoadPlane) -> None:
     lifted = lift(pedestrian_box(depth_m, left_m=1.0), np.array([PEDESTRIAN]), one_view(level_camera()), road, NOISE)
     # The board is the near edge; the centre lies half of 0.6 m behind it, on the same ray.
     centre_m = depth_m + 0.3

@@ -47,37 +47,37 @@ def test_a_box_holds_the_projected_outline(
     camera = camera_towards("any", camera_yaw_deg, pitch_deg=pitch_deg, size_px=(6000, 6000), view_deg=140)
     views = Views.of([camera])
     ahead_m += USUAL_SIZES_LWH_M[label][0]
-    place = views.ground_points(np.array([ahead_m]), np.array([left_share]))[0]
-    sight = np.arctan2(*(place - camera.position_m[:2])[::-1])
+    position = views.ground_points(np.array([ahead_m]), np.array([left_share]))[0]
+    sight = np.arctan2(*(position - camera.position_m[:2])[::-1])
     yaw = np.radians(yaw_deg)
-    state = np.array([*place, shown_width_m(label, yaw, sight), USUAL_SIZES_LWH_M[label][2]])
+    state = np.array([*position, shown_width_m(label, yaw, sight), USUAL_SIZES_LWH_M[label][2]])
     boxes, is_in_front = image_boxes(state[None], np.array([yaw]), np.array([label]), views, ROAD)
-    traffic = Traffic.of([(label, *place, yaw_deg, 0.0)])
+    traffic = Traffic.of([(label, *position, yaw_deg, 0.0)])
     seen, _ = Eye().look(Rig({"any": camera}), np.eye(4), traffic, 0.0, np.random.default_rng(0))
     assert is_in_front.all()
     np.testing.assert_allclose(boxes, seen[0].boxes_xyxy_px, atol=1e-6)
 
 
 @pytest.mark.parametrize(
-    ("place", "yaw_deg"), [((8.0, 3.5), 0), ((9.0, -4.0), 30), ((3.0, 6.0), 180), ((20.0, 0.0), 90)]
+    ("position", "yaw_deg"), [((8.0, 3.5), 0), ((9.0, -4.0), 30), ((3.0, 6.0), 180), ((20.0, 0.0), 90)]
 )
-def test_lifting_is_right_once_the_heading_is_known(place: tuple[float, float], yaw_deg: float) -> None:
-    camera = camera_towards("any", float(np.degrees(np.arctan2(place[1], place[0] - 1.0))))
+def test_lifting_is_right_once_the_heading_is_known(position: tuple[float, float], yaw_deg: float) -> None:
+    camera = camera_towards("any", float(np.degrees(np.arctan2(position[1], position[0] - 1.0))))
     views, labels = Views.of([camera]), np.array([CAR])
     seen, _ = Eye().look(
-        Rig({"any": camera}), np.eye(4), Traffic.of([(CAR, *place, yaw_deg, 0.0)]), 0.0, np.random.default_rng(0)
+        Rig({"any": camera}), np.eye(4), Traffic.of([(CAR, *position, yaw_deg, 0.0)]), 0.0, np.random.default_rng(0)
     )
     lifted = lift(seen[0].boxes_xyxy_px, labels, views, ROAD, NOISE)
-    sight = np.arctan2(*(np.array(place) - camera.position_m[:2])[::-1])
+    sight = np.arctan2(*(np.array(position) - camera.position_m[:2])[::-1])
     yaw = np.radians(yaw_deg)
     # The track is half a metre off: what lifting does wrong hardly changes over that.
-    state = np.array([[place[0] + 0.4, place[1] - 0.3, shown_width_m(CAR, yaw, float(sight)), 1.6]])
+    state = np.array([[position[0] + 0.4, position[1] - 0.3, shown_width_m(CAR, yaw, float(sight)), 1.6]])
     expected, is_like = expected_lifting(
         state, np.array([yaw]), labels, seen_xyxy_px=seen[0].boxes_xyxy_px, views=views, road=ROAD, noise=NOISE
     )
     assert is_like.all()
     corrected = lifted.measured[:, :2] - (expected.measured - state)[:, :2]
-    np.testing.assert_allclose(corrected[0], place, atol=0.2)
+    np.testing.assert_allclose(corrected[0], position, atol=0.2)
 
 
 def test_a_differently_cut_box_is_no_comparison() -> None:
@@ -139,11 +139,11 @@ def drawn_feet_below_expected(recording: Path, label: int) -> NDArray[np.float64
             drawn = seen[is_whole & (seen.cameras == name) & (seen.frame_indices == frame)]
             _, rows, drawn_rows = np.intersect1d(here.ids, drawn.ids, return_indices=True)
             things, feet_px = here[rows], drawn.boxes_xyxy_px[drawn_rows]
-            places, yaws = pose.to_vehicle(things.centres_m[:, :2]), things.yaws_rad - pose.yaw_rad
-            sights = np.arctan2(*(places - camera.position_m[:2]).T[::-1])
+            positions, yaws = pose.to_vehicle(things.centres_m[:, :2]), things.yaws_rad - pose.yaw_rad
+            sights = np.arctan2(*(positions - camera.position_m[:2]).T[::-1])
             length_m, width_m, height_m = things.sizes_lwh_m.T
             shown_m = length_m * np.abs(np.sin(yaws - sights)) + width_m * np.abs(np.cos(yaws - sights))
             views = Views.of([camera] * len(things)) if len(things) else Views.of([camera])[:0]
-            boxes, _ = image_boxes(np.column_stack([places, shown_m, height_m]), yaws, things.labels, views, ROAD)
+            boxes, _ = image_boxes(np.column_stack([positions, shown_m, height_m]), yaws, things.labels, views, ROAD)
             misses.append((feet_px - boxes)[:, 3] / (boxes[:, 3] - boxes[:, 1]))
     return np.concatenate(misses)

@@ -35,7 +35,7 @@ def samples_of(
     )
 
 
-def test_a_ray_meets_the_plane_where_geometry_says() -> None:
+def test_a_ray_meets_the_plane_where_geometry_puts_it() -> None:
     plane = RoadPlane(np.array([-0.5, 0.1, 0.0]), np.eye(3), 0.0)
     rays = np.array([[1.0, 0, -0.1], [1.0, 0, 0.2], [1.0, 0.0, 0.05]])
     depths_m, drops, meets = plane.meet(np.tile([0.0, 0.0, 1.5], (3, 1)), rays)
@@ -45,7 +45,7 @@ def test_a_ray_meets_the_plane_where_geometry_says() -> None:
     assert meets.tolist() == [True, False, True]
 
 
-def test_without_samples_it_is_what_the_rig_says() -> None:
+def test_without_samples_it_is_that_of_the_rig() -> None:
     road = RoadEstimator(-0.3)
     for _ in range(20):
         plane = road.update(samples_of(np.zeros(3), 0, np.random.default_rng(0)), 0.1)
@@ -85,7 +85,7 @@ def test_sizes_that_err_together_are_no_slope() -> None:
     assert either.plane.unevenness < sloping.plane.unevenness
 
 
-def test_pedestrians_tell_a_lower_road_from_larger_vehicles() -> None:
+def test_pedestrians_distinguish_a_lower_road_from_larger_vehicles() -> None:
     rng = np.random.default_rng(0)
     low, large = RoadEstimator(0.0), RoadEstimator(0.0)
     for _ in range(40):

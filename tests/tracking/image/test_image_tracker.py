@@ -124,7 +124,7 @@ def test_a_car_that_leaves_its_own_box_between_frames_keeps_its_id() -> None:
 
 
 @pytest.mark.parametrize(("rate_fps", "frames"), [(30, 4), (5, 2), (1.25, 1)])
-def test_confirmation_takes_as_long_as_the_settings_say(rate_fps: float, frames: int) -> None:
+def test_confirmation_takes_as_long_as_the_settings_state(rate_fps: float, frames: int) -> None:
     tracker = ImageTracker()
     tracker.update([detect([])], 0)
     seen = [len(tracker.update([detect([(200, 100)])], ns(k / rate_fps))) for k in range(1, 7)]
@@ -294,9 +294,9 @@ def test_the_order_of_detections_only_changes_the_names(seed: int) -> None:
         order = rng.permutation(len(seen))
         tracks, others = plain.update([found], ns(k / 5)), shuffled.update([found[order]], ns(k / 5))
         assert len(tracks) == len(others)
-        by_place = np.lexsort(tracks.means[:, :2].T), np.lexsort(others.means[:, :2].T)
-        np.testing.assert_allclose(tracks.means[by_place[0]], others.means[by_place[1]], atol=1e-9)
-        for name, other in zip(tracks.ids[by_place[0]].tolist(), others.ids[by_place[1]].tolist(), strict=True):
+        by_position = np.lexsort(tracks.means[:, :2].T), np.lexsort(others.means[:, :2].T)
+        np.testing.assert_allclose(tracks.means[by_position[0]], others.means[by_position[1]], atol=1e-9)
+        for name, other in zip(tracks.ids[by_position[0]].tolist(), others.ids[by_position[1]].tolist(), strict=True):
             assert name_of.setdefault(name, other) == other
 
 

@@ -58,7 +58,7 @@ def grown(cover: np.ndarray) -> np.ndarray:
     return np.any([np.roll(padded, (y, x), (0, 1)) for y in range(-3, 4) for x in range(-3, 4)], axis=0)[3:-3, 3:-3]
 
 
-def test_larger_ones_stand_in_front_and_shares_say_what_is_seen():
+def test_larger_ones_stand_in_front_and_shares_measure_what_is_seen():
     """The green ones are cut out so small that they stay small; what is counted in the picture is what is told."""
     large, small = red_disc(), red_disc(label=0, object_id=6, colour=1, size=20)
     cutouts, grey = Cutouts([large, small]), np.full((200, 300, 3), 90, np.uint8)
@@ -130,7 +130,7 @@ def test_every_class_comes_equally_often():
     assert 0.4 < np.mean(labels == BICYCLE) < 0.6
 
 
-def test_views_show_them_as_often_as_the_image_says():
+def test_views_show_them_as_often_as_the_image_states():
     cutouts = Cutouts([red_disc()])
     image = replace(bright_box_image((60, 30, 110, 70), scale=(1.0, 1.0)), paste=0.25)
     views_ = [random_view(image, np.random.default_rng(seed), 224, 128, cutouts) for seed in range(400)]
@@ -209,7 +209,7 @@ def test_in_a_mosaic_everything_moves_along():
     assert found > 2
 
 
-def test_no_imitated_detector_is_heard_where_something_was_pasted():
+def test_no_distilled_detector_counts_where_something_was_pasted():
     cutouts = Cutouts([red_disc()])
     image = replace(bright_box_image((60, 30, 110, 70), scale=(1.0, 1.0)), paste=1.0)
     view = random_view(image, np.random.default_rng(3), 224, 128, cutouts)
@@ -262,7 +262,7 @@ def test_whole_objects_are_cut_out_of_recordings_with_masks(tmp_path: Path):
     assert cutouts[0].pixels[..., :3].mean() > 220
 
 
-def test_what_cannot_be_cut_out_is_said(tmp_path: Path):
+def test_what_cannot_be_cut_out_is_reported(tmp_path: Path):
     folder = drive_with_masks(tmp_path / "drive")
     next((folder / "masks").rglob("000001.png")).write_bytes(b"no picture")
     with pytest.raises(UsageError, match=r"000001\.png.*masks"):

@@ -68,7 +68,7 @@ def test_a_rider_that_is_marked_apart_is_joined_and_no_longer_ignored(tmp_path: 
     assert len(image.ignore_labels) == 6 and (image.ignore_xyxy_px[:, 0] == 90).all()
 
 
-def test_the_caller_says_how_riders_are_boxed_where_the_file_does_not(tmp_path: Path) -> None:
+def test_the_caller_states_how_riders_are_boxed_where_the_file_does_not(tmp_path: Path) -> None:
     boxes = [{"bbox": MACHINE, "category_id": 4}, {"bbox": RIDER, "category_id": 6}]
     path = coco_file(tmp_path, boxes, site="camera_7")
     assert len(read_one(path).labels) == 1

@@ -24,7 +24,7 @@ def _batch(boxes: list[list[float]], labels: list[int], ids: list[int] | None = 
 
 
 def _output(logit: float = -4.0, half_side: float = 10.0) -> RoadNetOutput:
-    """Every place says the same: each class by ``logit``, a square box around itself."""
+    """Every grid point predicts the same: each class by ``logit``, a square box around itself."""
     points = torch.cat([grid_points(SIZE // s, SIZE // s, s, device=torch.device("cpu")) for s in STRIDES])
     strides = torch.cat([torch.full(((SIZE // s) ** 2,), float(s)) for s in STRIDES])
     count = len(points)
@@ -35,7 +35,7 @@ def _output(logit: float = -4.0, half_side: float = 10.0) -> RoadNetOutput:
     return RoadNetOutput(torch.full((2, count, 6), logit), boxes.clone(), embeddings, points, strides)
 
 
-def test_objects_take_places_inside_them_and_the_best_overlap_has_the_best_quality():
+def test_objects_take_grid_points_inside_them_and_the_best_overlap_has_the_best_quality():
     batch = _batch([[22.0, 22, 42, 42], [2, 2, 12, 12]], [0, 1])
     output = _output()
     assignment = assign(output, batch)
@@ -150,7 +150,7 @@ def test_a_teacher_is_not_asked_where_its_answers_do_not_count():
     torch.testing.assert_close(detection_loss(output, first).teacher, alone)
 
 
-def test_a_teacher_is_not_heard_about_what_was_pasted():
+def test_a_teacher_is_ignored_about_what_was_pasted():
     output = _output()
     scores = torch.zeros(2, len(output.points_xy), 6)
     scores[:, 0, 0] = 0.9
@@ -189,8 +189,8 @@ def test_where_a_teachers_rider_is_left_out_so_is_its_box():
     assert detection_loss(output, far).teacher > detection_loss(output, near).teacher + 0.5
 
 
-def _one_place(box: list[float], ltrb: list[float]) -> tuple[RoadNetOutput, Batch]:
-    """A place at (32, 32) of stride 8 that is sure of these distances in strides, between two numbers by halves."""
+def _one_grid_point(box: list[float], ltrb: list[float]) -> tuple[RoadNetOutput, Batch]:
+    """A grid point at (32, 32) of stride 8, sure of these distances in strides, between two numbers by halves."""
     logits = -20.0 * (torch.arange(8.0) - torch.tensor(ltrb)[:, None]).abs().clamp(max=2.0)
     output = RoadNetOutput(
         torch.full((2, 1, 6), 2.0),
@@ -205,17 +205,17 @@ def _one_place(box: list[float], ltrb: list[float]) -> tuple[RoadNetOutput, Batc
 
 def test_distances_are_to_be_between_the_two_numbers_that_enclose_them():
     """One and a half strides to each side are half 1 and half 2, which costs log 2; a whole number costs nothing."""
-    between, batch = _one_place([20.0, 20, 44, 44], [1.5] * 4)
+    between, batch = _one_grid_point([20.0, 20, 44, 44], [1.5] * 4)
     torch.testing.assert_close(detection_loss(between, batch).dfl, torch.tensor(2.0).log())
-    exact, batch = _one_place([16.0, 24, 40, 48], [2.0, 1.0, 1.0, 2.0])
+    exact, batch = _one_grid_point([16.0, 24, 40, 48], [2.0, 1.0, 1.0, 2.0])
     assert detection_loss(exact, batch).dfl < 1e-6
-    wrong, batch = _one_place([16.0, 24, 40, 48], [1.0, 2.0, 2.0, 1.0])
+    wrong, batch = _one_grid_point([16.0, 24, 40, 48], [1.0, 2.0, 2.0, 1.0])
     torch.testing.assert_close(detection_loss(wrong, batch).dfl, torch.tensor(20.0))
     assert detection_loss(wrong._replace(ltrb_logits=None), batch).dfl == 0
 
 
 def test_a_distance_beyond_the_last_number_is_the_last_number():
-    output, batch = _one_place([-90.0, -90, 150, 150], [7.0] * 4)
+    output, batch = _one_grid_point([-90.0, -90, 150, 150], [7.0] * 4)
     loss = detection_loss(output, batch)
     assert loss.dfl < 0.3
     loss.total.backward()
@@ -223,7 +223,7 @@ def test_a_distance_beyond_the_last_number_is_the_last_number():
     assert output.ltrb_logits.grad.isfinite().all()
 
 
-def test_what_the_start_said_counts_at_every_place_but_for_riders_and_what_was_pasted():
+def test_initial_scores_count_at_every_grid_point_but_for_riders_and_what_was_pasted():
     batch = _batch([[0.0, 0, 64, 64]], [3])
     output = _output(logit=-2.0)
     said = torch.full_like(output.class_logits, 0.5)

@@ -81,7 +81,7 @@ class _Teacher:
         return np.full((len(images), 20, 6), self.score), np.zeros((len(images), 20, 4))
 
 
-def test_each_data_set_says_whom_it_imitates_and_a_batch_asks_those_that_take_its_size(monkeypatch, tmp_path):
+def test_each_data_set_names_the_teachers_it_distils_and_a_batch_asks_those_that_take_its_size(monkeypatch, tmp_path):
     teachers = {"square.onnx": _Teacher(0.25, (64, 64)), "any.param": _Teacher(0.75, None)}
     monkeypatch.setattr(
         "perception.training.detector.task.read_coco", lambda path, **_: [bright_box_image((10, 10, 60, 60))]
@@ -126,7 +126,7 @@ def test_distilling_an_unlisted_detector_or_an_unknown_class_is_refused(distill,
         )
 
 
-def test_cutouts_are_pasted_into_the_images_of_those_sets_that_say_so(monkeypatch, tmp_path):
+def test_cutouts_are_pasted_into_the_images_of_those_sets_that_ask_for_it(monkeypatch, tmp_path):
     monkeypatch.setattr(
         "perception.training.detector.task.read_coco", lambda path, **_: [bright_box_image((10, 10, 60, 60))]
     )
@@ -187,7 +187,7 @@ def test_only_boxes_learn_where_it_is_asked_for(tmp_path):
     assert not torch.allclose(after.boxes_xyxy, first.boxes_xyxy)
 
 
-def test_a_backbone_of_another_width_is_said(tmp_path):
+def test_a_backbone_of_another_width_is_reported(tmp_path):
     torch.save(mobilenet_v2(weights=None).state_dict(), tmp_path / "wide.pth")
     given = {**MOBILE, "backbone": "wide.pth", "size": "nano"}
     config = DetectorTraining.model_validate(given)
@@ -225,7 +225,7 @@ def test_a_network_of_the_other_structure_or_foreign_tensors_are_no_start(tmp_pa
             detector_task(config, data, [], tmp_path, torch.device("cpu"))
 
 
-def test_what_the_start_said_is_kept(tmp_path, monkeypatch):
+def test_initial_outputs_are_kept(tmp_path, monkeypatch):
     """At first nothing is lost; a network that says other things loses."""
     small = ShuffleRoadNetConfig(stage_channels=(16, 16, 16), stage_depths=(1, 1, 1), channels=8)
     monkeypatch.setattr("perception.training.detector.task.SHUFFLE_SIZES", {"small": small})

@@ -66,7 +66,7 @@ def test_complete_images_and_no_teachers_change_nothing():
 
 
 class _Imitated:
-    """Gives every class the same score, at all of its places, and one box."""
+    """Gives every class the same score, at all of its grid points, and one box."""
 
     def __init__(self, score: float, side: float, *, places: int, size: tuple[int, int] | None = None) -> None:
         self.score, self.side, self.places, self.input_size_px = score, side, places, size

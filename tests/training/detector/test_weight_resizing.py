@@ -26,7 +26,7 @@ def test_the_same_size_gives_the_same_answers(small: RoadNet) -> None:
         torch.testing.assert_close(before, after, atol=1e-4, rtol=1e-4)
 
 
-def test_channels_that_say_nothing_are_left_out_first() -> None:
+def test_channels_without_information_are_left_out_first() -> None:
     """What was narrow all along, with silent channels added, comes back as it was."""
     torch.manual_seed(1)
     narrow = resized(RoadNet(RoadNetConfig(channels=16)).eval(), RoadNetConfig(channels=16)).eval()

@@ -45,7 +45,7 @@ def test_all_training_configurations_are_among_them():
         ("3", "expected a table"),
     ],
 )
-def test_what_is_wrong_is_named_with_its_place(tmp_path, text, words):
+def test_what_is_wrong_is_named_with_its_key(tmp_path, text, words):
     path = tmp_path / "c.yaml"
     path.write_text(text)
     with pytest.raises(UsageError, match=words):

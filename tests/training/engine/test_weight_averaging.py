@@ -22,7 +22,7 @@ def _write(path: Path, values: list[float], *, config: dict[str, object] | None 
     return path
 
 
-def test_the_average_is_made_parameter_by_parameter_and_says_of_what(tmp_path):
+def test_the_average_is_made_parameter_by_parameter_and_records_of_what(tmp_path):
     first = _write(tmp_path / "a.safetensors", [1.0, 2.0], space="x", seed="0")
     second = _write(tmp_path / "b.safetensors", [3.0, -2.0], space="x", seed="1")
     average_weights([first, second], [0.75, 0.25], tmp_path / "out.safetensors")

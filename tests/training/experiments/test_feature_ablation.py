@@ -12,7 +12,7 @@ from PIL import Image
 from support.ground_tracks import synthetic_drive
 
 from perception.detection.roadnet.network import RoadNet, RoadNetConfig
-from perception.forecasting.features.ground_motion import CAR_PLACE, PLACE, VELOCITY
+from perception.forecasting.features.ground_motion import CAR_XY, VELOCITY, XY
 from perception.forecasting.track_dataset import GROUND_GRID, TrackSet, join
 from perception.training.engine.trainer import TrainingSettings, train
 from perception.training.experiments.feature_ablation import (
@@ -93,7 +93,7 @@ def test_targets_have_a_known_future_and_fall_into_groups(tracks):
     assert everything.all() and 0 < moving.sum() < len(moving) and not (near & ~moving).any()
     now = tracks.observations[examined.ends]
     assert np.linalg.norm(now[moving][:, VELOCITY], axis=1).min() > 1
-    assert np.linalg.norm(now[near][:, PLACE] - now[near][:, CAR_PLACE], axis=1).max(initial=0) < 20
+    assert np.linalg.norm(now[near][:, XY] - now[near][:, CAR_XY], axis=1).max(initial=0) < 20
 
 
 def test_the_ablation_is_a_paired_comparison_with_no_feature(tmp_path):

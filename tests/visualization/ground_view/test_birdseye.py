@@ -75,11 +75,11 @@ def test_an_unseen_object_is_fainter(rig, draw, ground_tracks_of):
 
 
 def test_every_class_can_be_seen_wherever_it_points(rig, draw, ground_tracks_of):
-    places = [[12.0 * row, 12.0 * column] for row in (1, 2, 3) for column in (-1, 1)]
-    tracks = ground_tracks_of(places, [1, 2, 3, 4, 5, 6], labels=range(6), headings_rad=[1.0] * 6)
+    positions = [[12.0 * row, 12.0 * column] for row in (1, 2, 3) for column in (-1, 1)]
+    tracks = ground_tracks_of(positions, [1, 2, 3, 4, 5, 6], labels=range(6), headings_rad=[1.0] * 6)
     panel = draw(tracks)
-    for track_id, place in enumerate(places, 1):
-        column, row = pixel(rig, *place)
+    for track_id, position in enumerate(positions, 1):
+        column, row = pixel(rig, *position)
         assert like(panel, track_id, 60)[row - 8 : row + 9, column - 8 : column + 9].sum() > 12
 
 
@@ -129,7 +129,7 @@ def test_the_light_shows_which_cameras_have_a_picture(rig, draw):
         assert tuple(lit) == is_seen
 
 
-def test_the_own_car_is_white_at_its_place(rig, draw):
+def test_the_own_car_is_white_at_its_position(rig, draw):
     column, row = pixel(rig, 1.0, 0.0)
     assert (draw()[row, column] > 220).all()
 
@@ -156,15 +156,15 @@ def test_labels_keep_off_the_objects_and_the_speed(draw, rig, ground_tracks_of):
     with_labels, without = draw(tracks, style=AnnotationStyle()), draw(tracks)
     extra = (with_labels != without).any(axis=2)
     assert extra.any()
-    for place in ([20.0, 0.0], [20.0, 2.6]):
-        column, row = pixel(rig, *place)
+    for position in ([20.0, 0.0], [20.0, 2.6]):
+        column, row = pixel(rig, *position)
         assert not extra[row - 10 : row + 11, column - 4 : column + 5].any()
 
 
-def test_places_and_pixels_are_each_others_inverse(rig):
+def test_positions_and_pixels_are_each_others_inverse(rig):
     view = BirdsEye.of(rig, SIZE_PX)
-    places = np.random.default_rng(0).uniform(-30, 30, (50, 2))
-    np.testing.assert_allclose(view.points_m(view.projection.pixels(places)[0]), places)
+    positions = np.random.default_rng(0).uniform(-30, 30, (50, 2))
+    np.testing.assert_allclose(view.points_m(view.projection.pixels(positions)[0]), positions)
 
 
 def test_objects_anywhere_are_no_trouble(draw, ground_tracks_of, ground_forecasts_of):

@@ -12,9 +12,9 @@ FILLING = (np.ones(2), np.zeros(2))
 @pytest.mark.parametrize("road_height_m", [0.0, -0.3])
 def test_the_road_lies_where_the_camera_projects_it(rig_of, yaw_deg, road_height_m):
     camera = rig_of({"a": yaw_deg}).cameras["a"]
-    places = np.random.default_rng(1).uniform(-40, 40, (200, 2))
-    expected, depths_m = camera.project(np.column_stack([places, np.full(200, road_height_m)]))
-    pixels, in_front = RoadProjection.of_camera(camera, road_height_m, *FILLING).pixels(places)
+    positions = np.random.default_rng(1).uniform(-40, 40, (200, 2))
+    expected, depths_m = camera.project(np.column_stack([positions, np.full(200, road_height_m)]))
+    pixels, in_front = RoadProjection.of_camera(camera, road_height_m, *FILLING).pixels(positions)
     assert 10 < in_front.sum() < 190
     np.testing.assert_array_equal(in_front, depths_m >= 0.8)
     np.testing.assert_allclose(pixels[in_front], expected[in_front], atol=1e-6)
@@ -22,9 +22,9 @@ def test_the_road_lies_where_the_camera_projects_it(rig_of, yaw_deg, road_height
 
 def test_scale_and_offset_move_the_picture(rig_of):
     camera = rig_of({"a": 0.0}).cameras["a"]
-    place = np.array([[12.0, 3.0]])
-    plain, _ = RoadProjection.of_camera(camera, 0.0, *FILLING).pixels(place)
-    moved, _ = RoadProjection.of_camera(camera, 0.0, np.array([0.5, 0.25]), np.array([7.0, -9.0])).pixels(place)
+    position = np.array([[12.0, 3.0]])
+    plain, _ = RoadProjection.of_camera(camera, 0.0, *FILLING).pixels(position)
+    moved, _ = RoadProjection.of_camera(camera, 0.0, np.array([0.5, 0.25]), np.array([7.0, -9.0])).pixels(position)
     np.testing.assert_allclose(moved, plain * [0.5, 0.25] + [7, -9])
 
 

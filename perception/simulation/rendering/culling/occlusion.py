@@ -1,6 +1,6 @@
 """What houses hide: it need not be drawn at all, and in a town that is about half of everything.
 
-Seen from above, the walls that look towards the eye cover directions around it. A table tells for each narrow sector of
+Seen from above, the walls that look towards the eye cover directions around it. A table holds for each narrow sector of
 directions and each distance how steeply one must look up to see over all walls that stand nearer.
 """
 

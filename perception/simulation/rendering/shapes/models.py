@@ -53,7 +53,7 @@ class Model:
 @dataclass(frozen=True)
 class ModelLibrary:
     """``vertices`` (V,) and ``indices`` (I,) of all meshes; ``draws`` (D, 3): index count, first index, first vertex;
-    ``models`` by name, in the order of ``names``; ``is_plant`` (D,) and ``is_user`` (D,) tell plants and road users."""
+    ``models`` by name, in the order of ``names``; ``is_plant`` (D,) and ``is_user`` (D,) mark plants and road users."""
 
     vertices: np.ndarray
     indices: np.ndarray

@@ -56,7 +56,7 @@ class DataModule(Protocol):
 
 
 class DataConfig(BaseModel, ABC):
-    """The keys that every kind of data has, and what each kind must say of itself."""
+    """The keys that every kind of data has, and what each kind must provide."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -17,7 +17,7 @@ from perception.arrays import FloatArray
 from perception.benchmarks import BENCHMARKS, Benchmark, Split, predict
 from perception.errors import UsageError
 from perception.forecasting.batch_prediction import predict_windows
-from perception.forecasting.features.ground_motion import CAR_PLACE, PLACE, SIZE, VARIANCE, VELOCITY
+from perception.forecasting.features.ground_motion import CAR_XY, SIZE, VARIANCE, VELOCITY, XY
 from perception.forecasting.features.motion import MotionState
 from perception.forecasting.track_dataset import Grid, Windows, windows_at
 from perception.forecasting.trajectory_gru import Futures, TrajectoryGRU
@@ -135,7 +135,7 @@ class BenchmarkDataModule:
 def _augment(windows: Windows, *, mirror: bool, scale: float) -> Windows:
     """Left and right swapped, all lengths magnified."""
     observations, futures = windows.observations.clone(), windows.futures.clone()
-    for columns in (PLACE, VELOCITY, SIZE, CAR_PLACE):
+    for columns in (XY, VELOCITY, SIZE, CAR_XY):
         observations[..., columns] *= scale
     observations[..., VARIANCE] *= scale**2
     futures *= scale

@@ -17,13 +17,13 @@ from perception.errors import UsageError
 from perception.forecasting.features.ground_motion import (
     AXIS,
     CAR_IS_KNOWN,
-    CAR_PLACE,
+    CAR_XY,
     CAR_YAW,
     COVARIANCE,
     OBSERVATION_SIZE,
-    PLACE,
     VARIANCE,
     VELOCITY,
+    XY,
 )
 from perception.forecasting.features.motion import MotionState
 from perception.forecasting.track_dataset import GROUND_GRID, TrackSet, Windows, join, windows_at
@@ -52,7 +52,7 @@ _SELECTION_S = 3
 """Weights are chosen by errors so many seconds ahead."""
 
 MIRRORED = np.ones(OBSERVATION_SIZE, np.float32)
-MIRRORED[[PLACE.stop - 1, VELOCITY.stop - 1, AXIS, COVARIANCE, CAR_PLACE.stop - 1, CAR_YAW]] = -1
+MIRRORED[[XY.stop - 1, VELOCITY.stop - 1, AXIS, COVARIANCE, CAR_XY.stop - 1, CAR_YAW]] = -1
 """The columns of an observation that change their sign when left and right are swapped."""
 
 
@@ -245,8 +245,8 @@ class GroundDataModule:
 def _augment(windows: Windows, rng: np.random.Generator, mirror_share: float, feature_dropout: float) -> Windows:
     """Mirror a share of the windows, add noise to a third, change some classes, drop the features or the car of some.
 
-    With neighbours, all windows of the batch are mirrored or none. Mirrored ones lose their features, which tell left
-    from right: an indicator, a heading.
+    With neighbours, all windows of the batch are mirrored or none. Mirrored ones lose their features, which distinguish
+    left from right: an indicator, a heading.
     """
     count = len(windows.labels)
     seen = windows.observations.numpy().copy()
@@ -257,9 +257,9 @@ def _augment(windows: Windows, rng: np.random.Generator, mirror_share: float, fe
     seen[mirror] *= MIRRORED
     futures[mirror, :, 1] *= -1
     stds_m = np.sqrt(seen[..., VARIANCE]) * 0.3 * (rng.random(count) < 0.33)[:, None, None]
-    seen[..., PLACE] += stds_m * rng.normal(size=stds_m.shape)
+    seen[..., XY] += stds_m * rng.normal(size=stds_m.shape)
     lost = rng.random(count) < 0.1
-    seen[lost, :, CAR_PLACE.start : CAR_IS_KNOWN + 1] = 0
+    seen[lost, :, CAR_XY.start : CAR_IS_KNOWN + 1] = 0
     features = windows.features
     if features is not None:
         features = features * torch.from_numpy((rng.random(count) >= feature_dropout) & ~mirror)[:, None, None]

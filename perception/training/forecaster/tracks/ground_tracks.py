@@ -50,8 +50,8 @@ def true_objects(tracks: Tracks, present: ObjectTable, car_m: FloatArray) -> Int
     """(N,): the id of the true object that each track is, -1 where none is near enough; ``car_m`` (2,) the car."""
     if not len(present) or not len(tracks):
         return np.full(len(tracks), -1)
-    places_m = tracks.positions
-    apart_m = np.linalg.norm(places_m[:, None] - present.centres_m[None, :, :2], axis=2)
+    positions_m = tracks.positions
+    apart_m = np.linalg.norm(positions_m[:, None] - present.centres_m[None, :, :2], axis=2)
     apart_m[CLASS_GROUPS[tracks.labels][:, None] != CLASS_GROUPS[present.labels]] = np.inf
-    limit_m = np.maximum(_NEAREST_M, _NEAREST_SHARE * np.linalg.norm(places_m - car_m, axis=1))
+    limit_m = np.maximum(_NEAREST_M, _NEAREST_SHARE * np.linalg.norm(positions_m - car_m, axis=1))
     return np.where(apart_m.min(axis=1) <= limit_m, present.ids[apart_m.argmin(axis=1)], -1)

@@ -15,7 +15,7 @@ from support.benchmark_files import write_ethucy, write_nuscenes
 from perception.benchmarks import ETHUCY, NUSCENES
 from perception.errors import UsageError
 from perception.forecasting import TrajectoryGRU
-from perception.forecasting.features.ground_motion import CAR_PLACE, PLACE, SIZE, VARIANCE, VELOCITY
+from perception.forecasting.features.ground_motion import CAR_XY, SIZE, VARIANCE, VELOCITY, XY
 from perception.forecasting.trajectory_gru import Futures
 from perception.training.engine.config import read_training_config
 from perception.training.engine.trainer import TrainingSettings, train
@@ -86,7 +86,7 @@ def test_batches_are_the_same_for_the_same_seed_and_of_training_scenes(root):
 
 
 def test_a_batch_is_a_world_that_is_mirrored_or_larger_as_a_whole(root):
-    """Speeds, sizes, doubts and futures agree with the places, whatever was changed."""
+    """Speeds, sizes, doubts and futures agree with the positions, whatever was changed."""
     data = _data(_config("nuscenes", interaction_dim=4), root)
     is_mirrored, scales = set(), []
     for seed in range(12):
@@ -95,17 +95,17 @@ def test_a_batch_is_a_world_that_is_mirrored_or_larger_as_a_whole(root):
         scale = float(seen[..., VARIANCE].mean().sqrt()) / 0.05
         scales.append(scale)
         if seen.shape[1] > 1:
-            moved = (seen[:, 1:] - seen[:, :-1])[..., PLACE] / batch.dt_s[:, 1:, None].clamp(min=0.1)
+            moved = (seen[:, 1:] - seen[:, :-1])[..., XY] / batch.dt_s[:, 1:, None].clamp(min=0.1)
             goes_on = torch.arange(1, seen.shape[1]) < batch.lengths[:, None]
             torch.testing.assert_close(moved[goes_on], seen[:, 1:][goes_on][..., VELOCITY], atol=1e-3, rtol=1e-3)
         sizes = {round(float(size), 1) for size in seen[..., SIZE].flatten() / scale}
         assert sizes <= {1.7, 4.1, 2.0, 5.0, 3.0, 12.0, 2.5, 8.0}
         last = seen[torch.arange(len(seen)), batch.lengths - 1]
-        steps = batch.futures[:, 0] - last[:, PLACE]
+        steps = batch.futures[:, 0] - last[:, XY]
         real = batch.known[:, 0] & (batch.lengths > 1)
         torch.testing.assert_close(steps[real], last[real][:, VELOCITY] * 0.5, atol=1e-3, rtol=1e-3)
-        torch.testing.assert_close(last[:, CAR_PLACE.stop - 1], torch.zeros(len(seen)))
-        is_mirrored |= {bool(y < 0) for y in last[:, PLACE][:, 1][last[:, PLACE][:, 1] != 0]}
+        torch.testing.assert_close(last[:, CAR_XY.stop - 1], torch.zeros(len(seen)))
+        is_mirrored |= {bool(y < 0) for y in last[:, XY][:, 1][last[:, XY][:, 1] != 0]}
         assert len({bool(y < 0) for y in last[:, 1] if y != 0}) == 1  # all of the batch or none
     assert is_mirrored == {False, True}
     assert 0.75 < min(scales) < 0.95
@@ -153,8 +153,8 @@ def test_each_fold_is_learnt_without_its_own_scene(tmp_path):
     config = _config("ethucy")
     assert config.data.selected_folds() == ETHUCY.folds
     data = _data(config, tmp_path, fold="zara1")
-    places = [data.sample(np.random.default_rng(seed)).futures for seed in range(3)]
-    assert all(torch.isfinite(part).all() for part in places)
+    positions = [data.sample(np.random.default_rng(seed)).futures for seed in range(3)]
+    assert all(torch.isfinite(part).all() for part in positions)
     learnt = data.train.tracks.truth
     assert 2.0 not in learnt[:, 1].round(6)[learnt[:, 0] >= 4.9]
     assert 3.0 in learnt[:, 1].round(6)[learnt[:, 0] >= 4.9]

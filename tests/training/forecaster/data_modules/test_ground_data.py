@@ -75,7 +75,7 @@ def test_the_loss_of_hand_made_futures():
 
 
 def test_the_winner_is_selected_by_displacement():
-    """The tracker sees an object that stays 2 m beside its true place: staying came true, moving there did not."""
+    """The tracker sees an object that stays 2 m beside its true position: staying came true, moving there did not."""
     truth = np.full((STEPS, 2), 2.0)
     going = np.linspace(0, 1, STEPS)[:, None] * np.array([2.0, 2.0])
     windows = _windows(truth)
@@ -84,7 +84,7 @@ def test_the_winner_is_selected_by_displacement():
     weights = LossWeights(nested=(2,), relaxation=0.0, mode_temperature=1e-3)
     losses = ground_loss(futures, windows, state, weights=weights)
     assert float(losses["mode_nll"]) == pytest.approx(-np.log(0.9), rel=1e-4)
-    # Later than half a second or so it is the true place that counts.
+    # Later than half a second or so it is the true position that counts.
     assert float(losses["winner"]) == pytest.approx(
         np.sqrt(8) * (1 - np.exp(-GROUND_GRID.times_s / 0.5).mean()), rel=2e-2
     )
@@ -133,12 +133,12 @@ def test_a_mirrored_world_teaches_the_mirrored_future(drives):
     root = rng.normal(size=(1, 8, 8))
     covariances = root @ root.transpose(0, 2, 1)
     flip = np.diag([1.0, -1, 1, 1, 1, -1, 1, 1])
-    place, velocity = rng.normal(size=(1, 2)), rng.normal(size=(1, 2))
+    position, velocity = rng.normal(size=(1, 2)), rng.normal(size=(1, 2))
     here = make_ground_tracks(
-        place, [1], velocities_mps=velocity, headings_rad=np.array([0.7]), covariances=covariances
+        position, [1], velocities_mps=velocity, headings_rad=np.array([0.7]), covariances=covariances
     )
     there = make_ground_tracks(
-        place * [1, -1], [1], velocities_mps=velocity * [1, -1], headings_rad=np.array([-0.7]),
+        position * [1, -1], [1], velocities_mps=velocity * [1, -1], headings_rad=np.array([-0.7]),
         covariances=flip @ covariances @ flip,
     )  # fmt: skip
     motion = GroundMotion()
@@ -180,7 +180,7 @@ def test_it_learns_to_beat_constant_velocity(drives, tmp_path):
     assert last["drives FDE 3 s"] < last["drives CV 3 s"]
 
 
-def test_nothing_to_learn_from_or_to_choose_by_is_said(drives):
+def test_nothing_to_learn_from_or_to_choose_by_is_reported(drives):
     empty = GroundDataModule(GroundDataConfig(), BatchConfig(4, 0, LossWeights()))
     assert not empty.has_data and empty.with_recordings(drives).has_data
     with pytest.raises(UsageError, match="traffic"):

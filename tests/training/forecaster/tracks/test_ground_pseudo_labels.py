@@ -10,7 +10,7 @@ from support.crossing_car import FPS, FRAMES, KnowingDetector, write_crossing
 from support.ground_tracks import make_ground_tracks
 
 from perception.errors import UsageError
-from perception.forecasting.features.ground_motion import PLACE
+from perception.forecasting.features.ground_motion import XY
 from perception.forecasting.track_dataset import windows_at
 from perception.training.forecaster.tracks.ground_pseudo_labels import (
     DetectedDrive,
@@ -74,7 +74,7 @@ def test_a_share_is_the_beginning_and_too_little_teaches_nothing(drive):
 @pytest.mark.parametrize(
     ("missing", "word"), [({"is_calibrated": False}, "calibrated"), ({"has_poses": False}, "pose")]
 )
-def test_what_a_drive_lacks_is_said(tmp_path, missing, word):
+def test_what_a_drive_lacks_is_reported(tmp_path, missing, word):
     with pytest.raises(UsageError, match=word):
         detect_drive(write_crossing(tmp_path / "drive", **missing), KnowingDetector())
 
@@ -83,9 +83,9 @@ def test_a_track_teaches_its_own_future_however_near_another_one_is():
     """Of two cars side by side the first is hidden for a moment: it must not take the other one's place meanwhile."""
     observed = []
     for step in range(40):
-        places_m = np.array([[0.5 * step, 0.0], [0.5 * step, 1.2]])
-        tracks = make_ground_tracks(places_m, [1, 2], velocities_mps=np.array([[5.0, 0.0], [5.0, 0.0]]))
+        positions_m = np.array([[0.5 * step, 0.0], [0.5 * step, 1.2]])
+        tracks = make_ground_tracks(positions_m, [1, 2], velocities_mps=np.array([[5.0, 0.0], [5.0, 0.0]]))
         hidden_s = 0.1 * (step - 14) if 14 < step < 18 else 0.0
         observed.append((step * 100_000_000, replace(tracks, unseen_s=np.array([hidden_s, 0.0])), np.eye(4)))
     tracks = from_drive(tracks_as_objects(observed), observed, same_ids=True)
-    np.testing.assert_allclose(tracks.truth[tracks.truth_rows], tracks.observations[:, PLACE], atol=1e-4)
+    np.testing.assert_allclose(tracks.truth[tracks.truth_rows], tracks.observations[:, XY], atol=1e-4)

@@ -7,21 +7,21 @@ import pytest
 import torch
 from support.ground_tracks import make_ground_tracks, pose, synthetic_drive
 
-from perception.forecasting.features.ground_motion import CAR_IS_KNOWN, CAR_PLACE, PLACE
+from perception.forecasting.features.ground_motion import CAR_IS_KNOWN, CAR_XY, XY
 from perception.forecasting.track_dataset import GROUND_GRID, join, windows_at
 from perception.training.forecaster.tracks.ground_tracks import from_drive, true_objects
 from perception.types import ObjectTable, Tracks
 
 
-def _truth(places_m: np.ndarray, times_s: np.ndarray, labels: np.ndarray, *, start_ns: int = 0) -> ObjectTable:
-    """Objects 40, 41 ... at places (T, N, 2)."""
-    count, steps = places_m.shape[1], len(times_s)
+def _truth(positions_m: np.ndarray, times_s: np.ndarray, labels: np.ndarray, *, start_ns: int = 0) -> ObjectTable:
+    """Objects 40, 41 ... at positions (T, N, 2)."""
+    count, steps = positions_m.shape[1], len(times_s)
     return ObjectTable(
         timestamps_ns=np.repeat(np.round(times_s * 1e9).astype(np.int64) + start_ns, count),
         ids=np.tile(40 + np.arange(count), steps),
         labels=np.tile(labels, steps),
         scores=np.ones(count * steps),
-        centres_m=np.concatenate([places_m.reshape(-1, 2), np.ones((count * steps, 1))], axis=1),
+        centres_m=np.concatenate([positions_m.reshape(-1, 2), np.ones((count * steps, 1))], axis=1),
         sizes_lwh_m=np.ones((count * steps, 3)),
         yaws_rad=np.zeros(count * steps),
         speeds_mps=np.zeros(count * steps),
@@ -37,14 +37,14 @@ def _passing(times_s: np.ndarray) -> np.ndarray:
 def drive() -> tuple[ObjectTable, list]:
     """6 s at 10 per second; tracks 7 and 8 lie half a metre beside their objects, track 9 is nothing."""
     times_s = np.arange(61) / 10
-    places_m = _passing(times_s)
+    positions_m = _passing(times_s)
     start_ns = 1_700_000_000 * 10**9
     observed = []
-    for time_s, now in zip(times_s, places_m, strict=True):
+    for time_s, now in zip(times_s, positions_m, strict=True):
         seen = np.concatenate([now + np.array([0.5, 0.0]), [[50.0, 50.0]]])
         tracks = make_ground_tracks(seen, [7, 8, 9], features=np.full((3, 2), time_s, np.float32), space="s")
         observed.append((start_ns + round(time_s * 1e9), tracks, pose(time_s)))
-    return _truth(places_m, times_s, np.array([0, 1]), start_ns=start_ns), observed
+    return _truth(positions_m, times_s, np.array([0, 1]), start_ns=start_ns), observed
 
 
 def test_pasts_are_what_was_tracked_and_futures_are_true(drive):
@@ -52,8 +52,8 @@ def test_pasts_are_what_was_tracked_and_futures_are_true(drive):
     ends = tracks.ends(3, 1)
     first = windows_at(tracks, ends[:1], length=3, stride=1)
     assert first.observations.shape == (1, 3, 14)
-    np.testing.assert_allclose(first.observations[0, -1, PLACE], [3.5 + 5 * 0.2, 1.0], atol=1e-5)
-    np.testing.assert_allclose(first.observations[0, -1, CAR_PLACE], [0.2, 0.0], atol=1e-6)
+    np.testing.assert_allclose(first.observations[0, -1, XY], [3.5 + 5 * 0.2, 1.0], atol=1e-5)
+    np.testing.assert_allclose(first.observations[0, -1, CAR_XY], [0.2, 0.0], atol=1e-6)
     assert first.observations[0, -1, CAR_IS_KNOWN] == 1
     np.testing.assert_allclose(first.futures[0, :, 0], 3 + 5 * (0.2 + GROUND_GRID.times_s), atol=1e-5)
     np.testing.assert_allclose(first.features[0, :, 0], [0.0, 0.1, 0.2], atol=1e-6)
@@ -105,7 +105,7 @@ def test_rare_truth_is_interpolated_and_long_gaps_are_unknown():
 def test_an_unknown_pose_is_kept_as_unknown(drive):
     truth, observed = drive
     tracks = from_drive(truth, [(timestamp, found, None) for timestamp, found, _ in observed])
-    assert np.all(tracks.observations[:, CAR_PLACE.start :] == 0)
+    assert np.all(tracks.observations[:, CAR_XY.start :] == 0)
 
 
 def test_nothing_tracked_is_an_empty_set(drive):
@@ -139,5 +139,5 @@ def test_a_synthetic_drive_is_tracked_near_its_truth():
     assert (tracks.truth_rows >= 0).mean() > 0.9
     late = tracks.times_s > 2
     now = tracks.truth[np.clip(tracks.truth_rows, 0, None)]
-    apart_m = np.linalg.norm(tracks.observations[:, PLACE] - now, axis=1)[late & (tracks.truth_rows >= 0)]
+    apart_m = np.linalg.norm(tracks.observations[:, XY] - now, axis=1)[late & (tracks.truth_rows >= 0)]
     assert 0.05 < np.median(apart_m) < 0.6

@@ -21,15 +21,15 @@ def _camera(name: str = "front", vehicle_from_camera: np.ndarray = FRONT) -> Cam
     return Camera(name, (1600, 900), intrinsics, vehicle_from_camera)
 
 
-def _users(places_m: list[tuple[float, float]], *, label: int = 0) -> RoadUsers:
-    """Cubes of 2 m at places in the town, facing east."""
-    count = len(places_m)
+def _users(positions_m: list[tuple[float, float]], *, label: int = 0) -> RoadUsers:
+    """Cubes of 2 m at positions in the town, facing east."""
+    count = len(positions_m)
     return RoadUsers(
         ids=np.arange(count) + 3,
         labels=np.full(count, label),
         bodies=np.zeros(count, int),
         looks=np.zeros(count, np.uint32),
-        positions_m=np.array([(x, y, 0.0) for x, y in places_m]).reshape(count, 3),
+        positions_m=np.array([(x, y, 0.0) for x, y in positions_m]).reshape(count, 3),
         yaws_rad=np.zeros(count),
         sizes_lwh_m=np.full((count, 3), 2.0),
         speeds_mps=np.zeros(count),
@@ -51,8 +51,8 @@ def test_the_box_of_a_cube_ahead_is_that_of_its_near_face():
 
 
 def test_what_stands_behind_or_beside_has_no_box():
-    for place in ((-11.0, 0.0), (5.0, 60.0)):
-        box = boxes_in(_camera(), _corners(place))[0][0]
+    for position in ((-11.0, 0.0), (5.0, 60.0)):
+        box = boxes_in(_camera(), _corners(position))[0][0]
         assert (box[2] - box[0]) * (box[3] - box[1]) == 0
 
 

@@ -30,6 +30,6 @@ def test_a_drive_is_tracked_in_metres_with_features_at_several_rates(tmp_path):
     ("missing", "word"),
     [({"is_calibrated": False}, "calibrated"), ({"has_poses": False}, "pose"), ({"has_objects": False}, "objects3d")],
 )
-def test_what_a_drive_lacks_is_said(tmp_path, missing, word):
+def test_what_a_drive_lacks_is_reported(tmp_path, missing, word):
     with pytest.raises(UsageError, match=word):
         track_drive(write_crossing(tmp_path / "drive", **missing), KnowingDetector())

@@ -12,8 +12,9 @@ Colour = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
-class Look:
-    """How a drive looks. Colours are linear light (R, G, B), 1 about as bright as white paper in the shade.
+class Conditions:
+    """Light, weather and camera faults of a drive. Colours are linear light (R, G, B), 1 about as bright as white paper
+    in the shade.
 
     ``sun_azimuth_rad`` counter-clockwise from the town's x axis; ``sun`` is the light of the sun (black when it does
     not shine), ``zenith``, ``horizon`` and ``glow`` (around the sun) colour the sky, ``sky_light`` and
@@ -59,36 +60,36 @@ class Look:
     @staticmethod
     def names() -> tuple[str, ...]:
         """The names that ``named`` knows."""
-        return tuple(look.name for look in _PRESETS)
+        return tuple(conditions.name for conditions in _PRESETS)
 
     @staticmethod
-    def named(name: str) -> Look:
-        """The look of that name; raises ``UsageError`` with the known names for another one."""
-        looks = {look.name: look for look in _PRESETS}
-        if name not in looks:
-            raise UsageError(f"is not known; choose one of {', '.join(looks)}.", field="look", value=name)
-        return looks[name]
+    def named(name: str) -> Conditions:
+        """The conditions of that name; raises ``UsageError`` with the known names for another one."""
+        presets = {conditions.name: conditions for conditions in _PRESETS}
+        if name not in presets:
+            raise UsageError(f"is not known; choose one of {', '.join(presets)}.", field="look", value=name)
+        return presets[name]
 
     @staticmethod
-    def sample(seed: int) -> Look:
-        """A look chosen by ``seed``: a time of day and weather, its colours, and the cameras' faults."""
+    def sample(seed: int) -> Conditions:
+        """Conditions chosen by ``seed``: a time of day and weather, its colours, and the cameras' faults."""
         random = np.random.default_rng([seed, 0x100C])
-        looks = _PRESETS
-        weights = np.array([_WEIGHTS[look.name] for look in looks])
-        look = looks[int(random.choice(len(looks), p=weights / weights.sum()))]
+        presets = _PRESETS
+        weights = np.array([_WEIGHTS[conditions.name] for conditions in presets])
+        conditions = presets[int(random.choice(len(presets), p=weights / weights.sum()))]
         warmth = random.normal(0, 0.03)
         return replace(
-            look,
+            conditions,
             sun_azimuth_rad=float(random.uniform(-np.pi, np.pi)),
-            sun_elevation_rad=float(look.sun_elevation_rad * random.uniform(0.8, 1.2)),
-            sun=_scaled(look.sun, random.uniform(0.85, 1.1)),
-            sky_light=_scaled(look.sky_light, random.uniform(0.85, 1.15)),
-            cloud_cover=float(np.clip(look.cloud_cover + random.normal(0, 0.15), 0, 1)),
-            fog_per_m=float(look.fog_per_m * random.uniform(0.7, 1.5)),
-            noise=float(look.noise * random.uniform(0.4, 2.5)),
+            sun_elevation_rad=float(conditions.sun_elevation_rad * random.uniform(0.8, 1.2)),
+            sun=_scaled(conditions.sun, random.uniform(0.85, 1.1)),
+            sky_light=_scaled(conditions.sky_light, random.uniform(0.85, 1.15)),
+            cloud_cover=float(np.clip(conditions.cloud_cover + random.normal(0, 0.15), 0, 1)),
+            fog_per_m=float(conditions.fog_per_m * random.uniform(0.7, 1.5)),
+            noise=float(conditions.noise * random.uniform(0.4, 2.5)),
             blur_px=float(max(0.0, random.uniform(-0.5, 0.75))),
             vignette=float(random.uniform(0.03, 0.32)),
-            exposure=float(look.exposure * random.uniform(0.85, 1.18)),
+            exposure=float(conditions.exposure * random.uniform(0.85, 1.18)),
             tint=(1.0 + warmth, 1.0, 1.0 - warmth),
         )
 
@@ -110,7 +111,7 @@ def _scaled(colour: Colour, factor: float) -> Colour:
     return (colour[0] * factor, colour[1] * factor, colour[2] * factor)
 
 
-_NOON = Look(
+_NOON = Conditions(
     name="clear-noon",
     sun_elevation_rad=0.95,
     sun_azimuth_rad=-1.1,
