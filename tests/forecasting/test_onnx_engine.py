@@ -32,8 +32,7 @@ IMAGE = GruConfig(
 )  # fmt: skip
 CONFIGS = {
     "image": IMAGE,
-    "ground": replace(IMAGE, reference_frame="ground", horizon_s=4.0),
-    "alone": replace(IMAGE, interaction_dim=0),
+    "ground": replace(IMAGE, reference_frame="ground", horizon_s=4.0, interaction_dim=0),
 }
 Exported = Mapping[str, tuple[TrajectoryGRU, Path]]
 
@@ -190,7 +189,7 @@ def test_a_file_that_reports_itmething_else_is_refused(exported, tmp_path, confi
 def test_a_file_with_other_numbers_is_not_written(tmp_path, monkeypatch):
     monkeypatch.setattr(onnx_engine, "_largest_difference", lambda *_: float("nan"))
     with pytest.raises(PerceptionError, match="not written"):
-        export_gru(TrajectoryGRU(CONFIGS["alone"]), tmp_path / "wrong.onnx", dt_s=DT_S)
+        export_gru(TrajectoryGRU(CONFIGS["ground"]), tmp_path / "wrong.onnx", dt_s=DT_S)
     assert list(tmp_path.iterdir()) == []
 
 

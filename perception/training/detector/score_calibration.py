@@ -1,53 +1,78 @@
 """Calibrated scores: of the detections that score 0.7, seven in ten should be true positives.
 
 Platt scaling (Platt 1999): a logistic regression from the network's logit to whether the detection is a true positive,
-on validation images. It is monotone, so that average precision stays as it is, and linear in the logit, so that it
-disappears into the weights of the last layer.
+on validation images, for each class. It is linear in the logit, so that it disappears into the weights of the last
+layer. Where classes compete for a grid point, the more probable one is then the one of the higher score.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from scipy.optimize import minimize
 
-from perception.arrays import FloatArray
+from perception.arrays import FloatArray, IntArray
 from perception.detection.roadnet.detector import RoadNetDetector
 from perception.detection.roadnet.engines import RoadNetTorchEngine
 from perception.detection.roadnet.shuffle import AnyHead, AnyRoadNet
 from perception.detection.settings import DetectionSettings
 from perception.geometry.boxes import pairwise_iou
+from perception.taxonomy import CLASSES
 from perception.training.detector.dataset import LabelledImage
 from perception.types import Detections, Frame
 
 _LOWEST_SCORE = 0.05
+_CLASS_STDS = np.array([0.2, 0.5])
+"""How far the slope and shift of a class may lie from those of all classes, unless many detections say so."""
 
 
-def calibrate(model: AnyRoadNet, sets: dict[str, list[LabelledImage]], device: torch.device) -> tuple[float, float]:
-    """Fit on the validation ``sets``, of equal weight, and fold the result into ``model``; returns (slope, shift)."""
+@dataclass(frozen=True)
+class Platt:
+    """The calibrated logit of class c is ``slopes[c]`` times the network's plus ``shifts[c]``; both (C,)."""
+
+    slopes: FloatArray
+    shifts: FloatArray
+
+    def __str__(self) -> str:
+        rows = zip(CLASSES, self.slopes, self.shifts, strict=True)
+        return ", ".join(f"{name} {slope:.2f} x {shift:+.2f}" for name, slope, shift in rows)
+
+
+def calibrate(model: AnyRoadNet, sets: dict[str, list[LabelledImage]], device: torch.device) -> Platt:
+    """Fit on the validation ``sets``, of equal weight, and fold the result into ``model``."""
     detector = RoadNetDetector(
         RoadNetTorchEngine(copy.deepcopy(model), device=device),
         DetectionSettings(confidence=_LOWEST_SCORE),
         name="calibration",
         feature_space="calibration",
     )
-    scores, is_correct, weights = [], [], []
-    for images in filter(None, sets.values()):
+    scores, labels, is_correct, weights = [], [], [], []
+    parts = [images for images in sets.values() if images]
+    for images in parts:
         found = [match_detections(image, detector.detect([Frame(image.image, "image", 0, 0)])[0]) for image in images]
-        set_scores, set_is_correct = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        set_scores, set_labels, set_is_correct = (np.concatenate(columns) for columns in zip(*found, strict=True))
         scores.append(set_scores)
+        labels.append(set_labels)
         is_correct.append(set_is_correct)
         weights.append(np.full(len(set_scores), 1 / max(1, len(set_scores))))
-    slope, shift = fit_platt(np.concatenate(scores), np.concatenate(is_correct), np.concatenate(weights))
-    fold(model, slope, shift)
-    return slope, shift
+    count = sum(map(len, scores))
+    platt = fit_platt_by_class(
+        np.concatenate(scores),
+        np.concatenate(labels),
+        np.concatenate(is_correct),
+        np.concatenate(weights) * count / max(1, len(parts)),
+    )
+    fold(model, platt)
+    return platt
 
 
-def match_detections(image: LabelledImage, found: Detections) -> tuple[FloatArray, FloatArray]:
-    """Scores (n,) and whether each detection is a true positive (n,); those that cannot be judged are left out.
+def match_detections(image: LabelledImage, found: Detections) -> tuple[FloatArray, IntArray, FloatArray]:
+    """Scores (n,), labels (n,), and whether each detection is a true positive (n,); those that cannot be judged are
+    left out.
 
     That is the best detection of an object of its class, IoU at least 0.5.
     """
@@ -62,30 +87,50 @@ def match_detections(image: LabelledImage, found: Detections) -> tuple[FloatArra
                 overlap[:, column] = 0
     # Where a class is labelled in part, only its true positives could be judged, which would bias all scores upwards.
     can_be_judged = image.exhaustive[found.labels]
-    return found.scores[can_be_judged], is_correct[can_be_judged]
+    return found.scores[can_be_judged], found.labels[can_be_judged], is_correct[can_be_judged]
 
 
-def fit_platt(scores: FloatArray, is_correct: FloatArray, weights: FloatArray) -> tuple[float, float]:
-    """(slope, shift) of the logit that make ``scores`` (n,) in 0..1 the most likely probabilities of ``is_correct``
-    (n,)."""
+def fit_platt_by_class(scores: FloatArray, labels: IntArray, is_correct: FloatArray, weights: FloatArray) -> Platt:
+    """Slopes and shifts by class that make ``scores`` (n,) in 0..1 probabilities of ``is_correct`` (n,).
+
+    ``weights`` (n,) count detections. A class of few detections keeps near what fits all classes together: its slope
+    and shift have a normal prior around that.
+    """
     scores = np.clip(np.asarray(scores, np.float64), 1e-6, 1 - 1e-6)
     logits = np.log(scores / (1 - scores))
+    everything = _fit(logits, is_correct, weights, around=np.array([1.0, 0.0]), stds=np.array([np.inf, np.inf]))
+    rows = []
+    for label in range(len(CLASSES)):
+        ours = labels == label
+        rows.append(_fit(logits[ours], is_correct[ours], weights[ours], around=everything, stds=_CLASS_STDS))
+    slopes, shifts = np.array(rows).T
+    return Platt(np.maximum(slopes, 1e-3), shifts)
+
+
+def _fit(
+    logits: FloatArray, is_correct: FloatArray, weights: FloatArray, around: FloatArray, stds: FloatArray
+) -> FloatArray:
+    """(2,): the slope and shift of highest posterior probability."""
 
     def loss(parameters: FloatArray) -> float:
         scaled = parameters[0] * logits + parameters[1]
-        return float((weights * (np.logaddexp(0, scaled) - is_correct * scaled)).sum())
+        prior = 0.5 * (((parameters - around) / stds) ** 2).sum()
+        return float((weights * (np.logaddexp(0, scaled) - is_correct * scaled)).sum() + prior)
 
-    slope, shift = minimize(loss, np.array([1.0, 0.0]), method="Nelder-Mead").x
-    return float(max(slope, 1e-3)), float(shift)
+    fitted: FloatArray = minimize(loss, around, method="Nelder-Mead").x
+    return fitted
 
 
 @torch.no_grad()
-def fold(model: AnyRoadNet, slope: float, shift: float) -> None:
-    """Make every class logit of ``model`` ``slope`` times as large plus ``shift``."""
+def fold(model: AnyRoadNet, platt: Platt) -> None:
+    """Make the logits of each class of ``model`` its slope times as large plus its shift."""
     for head in model.heads:
         assert isinstance(head, AnyHead) and head.classes.bias is not None
-        head.classes.weight.mul_(slope)
-        head.classes.bias.mul_(slope).add_(shift)
+        weight, bias = head.classes.weight, head.classes.bias
+        slopes = torch.as_tensor(platt.slopes, dtype=weight.dtype, device=weight.device)
+        shifts = torch.as_tensor(platt.shifts, dtype=weight.dtype, device=weight.device)
+        weight.mul_(slopes.reshape(-1, 1, 1, 1))
+        bias.mul_(slopes).add_(shifts)
 
 
 def reliability(

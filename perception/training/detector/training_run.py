@@ -82,8 +82,8 @@ def train_detector(
     assert isinstance(model, AnyRoadNet)
     if config.blend_with is not None:
         blend(model, weights_path(root, config.blend_with), config.blend_share)
-    slope, shift = calibrate(model, data.images.validation, device)
-    reporter.message(f"Scores calibrated on the validation sets: logit x {slope:.2f} + {shift:.2f}.")
+    platt = calibrate(model, data.images.validation, device)
+    reporter.message(f"Scores calibrated on the validation sets, slope x logit + shift: {platt}.")
     extras = {}
     if config.trainable == "boxes" and config.start is not None:
         extras["feature_space"] = read_roadnet(weights_path(root, config.start))[1]
