@@ -17,7 +17,6 @@ from perception.forecasting.onnx_engine import OnnxEngine
 from perception.profiling.detector import median_ms
 from perception.profiling.forecaster import step_ms
 
-
 NANO = ("--detector", "roadnet-nano")
 """The smallest of the bundled detectors: what is tested is the measuring and writing, not the network."""
 
