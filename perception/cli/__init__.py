@@ -23,9 +23,9 @@ class _Entry(NamedTuple):
 
 
 COMMANDS = {
-    "demo": _Entry("Find, follow and forecast the road users in a recording; writes video, tables and a report."),
+    "demo": _Entry("Detect, track and forecast the road users in a recording; writes video, tables and a report."),
     "stream": _Entry(
-        "Find, follow and forecast what a live camera sees now; frames that come too fast are dropped and counted."
+        "Detect, track and forecast road users before a live camera; frames that come too fast are dropped, counted."
     ),
     "evaluate": _Entry("Measure detection, tracking, forecasting and speed; prints the report and writes report.json."),
     "simulate": _Entry("Make a recording with ground truth: traffic in a town, filmed by each camera of a rig."),
@@ -37,7 +37,7 @@ COMMANDS = {
 }
 
 _DEBUG, _VERBOSE, _QUIET = "--debug", "--verbose", "--quiet"
-_HELP = "Find road users in video, keep their identity, predict where they will go."
+_HELP = "Detect road users in video, track them, forecast their trajectories."
 _EPILOG = (
     f"Before or after any command: {_VERBOSE} logs what happens, {_QUIET} prints only errors and the path of the "
     f"result, {_DEBUG} shows where an error happened."

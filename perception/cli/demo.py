@@ -9,7 +9,7 @@ from perception.pipeline.config import RunConfig
 
 @command(RunConfig)
 def demo(config: RunConfig, terminal: Terminal) -> None:
-    """Find, follow and forecast the road users in a recording; writes video, tables and a report."""
+    """Detect, track and forecast the road users in a recording; writes video, tables and a report."""
     from contextlib import closing
 
     from perception.cli.session import finish, run_configured

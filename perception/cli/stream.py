@@ -9,7 +9,7 @@ from perception.pipeline.config import StreamConfig
 
 @command(StreamConfig)
 def stream(config: StreamConfig, terminal: Terminal) -> None:
-    """Find, follow and forecast what a live camera sees now; frames that come too fast are dropped and counted."""
+    """Detect, track and forecast road users before a live camera; frames that come too fast are dropped, counted."""
     from contextlib import closing
 
     from perception.cli.session import finish, run_configured

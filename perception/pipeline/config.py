@@ -63,8 +63,8 @@ class RunConfig(BaseModel):
     )
     frame: Literal["auto", "image", "ground"] = Field(
         default="auto",
-        description="Track on the ground, in metres, or in each image: auto (ground where all cameras are "
-        "calibrated), ground, image.",
+        description="Reference frame of the tracks: auto (ground where all cameras are calibrated), ground (metres), "
+        "image.",
     )
     detector: str = Field(
         default="auto",
@@ -80,8 +80,8 @@ class RunConfig(BaseModel):
         description="auto (the bundled one), constant-velocity, a weights file, a package's, or module:factory.",
     )
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu or cuda:0.")
-    conf: float = Field(default=0.1, ge=0, le=1, description="Report detections from this score on.")
-    iou: float = Field(default=0.5, ge=0, le=1, description="IoU from which non-maximum suppression merges two boxes.")
+    conf: float = Field(default=0.1, ge=0, le=1, description="Minimum score of a detection.")
+    iou: float = Field(default=0.5, ge=0, le=1, description="IoU threshold of non-maximum suppression.")
     imgsz: int | None = Field(
         default=None,
         ge=32,
@@ -89,15 +89,15 @@ class RunConfig(BaseModel):
         description="Long side of the network's input in pixels; by default the image's own, at most 640.",
     )
     classes: Annotated[list[str] | None, BeforeValidator(split_at_commas)] = Field(
-        default=None, description="Report only these, such as car,bus."
+        default=None, description="Classes to detect, such as car,bus."
     )
-    half: bool = Field(default=False, description="Compute with 16 bits.")
+    half: bool = Field(default=False, description="Compute with 16-bit floats.")
     engine: Literal["auto", "torch", "onnx"] = Field(
         default="auto",
         description="What computes RoadNet: auto, torch or onnx (on a CPU; auto takes it there, without half).",
     )
     stride: int = Field(default=1, ge=1, description="Take every n-th frame.")
-    max_frames: int | None = Field(default=None, ge=1, description="End after so many frames.")
+    max_frames: int | None = Field(default=None, ge=1, description="Stop after this many frames.")
     seed: int = Field(default=0, ge=0, description="Random seed of the report's intervals.")
     show: bool = Field(default=False, description="Open a window; q or Esc ends the run.")
     save: bool = Field(default=True, description="Write the results to files.")
@@ -128,7 +128,7 @@ class StreamConfig(RunConfig):
     source: Annotated[list[str], BeforeValidator(_listed)] = Field(
         default=["0"], description="Webcam number or address; repeat it for several cameras."
     )
-    duration_s: float | None = Field(default=None, gt=0, description="End after so many seconds.")
+    duration_s: float | None = Field(default=None, gt=0, description="Stop after this many seconds.")
 
 
 class EvaluateConfig(RunConfig):
@@ -137,7 +137,7 @@ class EvaluateConfig(RunConfig):
     ``conf`` is low because an average precision needs the weak detections too; the tracker ignores them.
     """
 
-    conf: float = Field(default=0.01, ge=0, le=1, description="Report detections from this score on.")
+    conf: float = Field(default=0.01, ge=0, le=1, description="Minimum score of a detection.")
     truth: Path | None = Field(
         default=None, description="The recording with the ground truth, where it is not the source."
     )
@@ -151,8 +151,7 @@ class EvaluateConfig(RunConfig):
     )
     grouping: Literal["both", "vehicles", "each"] = Field(
         default="both",
-        description="vehicles counts car, truck and bus as one class, each counts each class for itself, both reports "
-        "the two.",
+        description="vehicles scores car, truck and bus as one class, each scores every class, both reports the two.",
     )
     min_height: float = Field(
         default=0, ge=0, description="Ground truth objects less than this many pixels high are ignored."
@@ -168,7 +167,7 @@ class EvaluateConfig(RunConfig):
         default=0,
         ge=0,
         le=1000,
-        description="Pictures of so many of the worst misses and false positives; recall by size, distance, light.",
+        description="Number of worst misses and false positives saved as pictures; recall by size, distance, light.",
     )
     benchmark: Literal["jaad", "nuscenes", "ethucy", "kitti"] | None = Field(
         default=None, description="jaad, nuscenes, ethucy or kitti: the forecaster alone, by its protocol."

@@ -49,7 +49,7 @@ STANDING = line((0.0, 0.0), (0.0, 0.0))
 
 
 @dataclass(frozen=True)
-class Drive:
+class SyntheticDrive:
     """Paths of objects by id, all cars, and of the recording car, which looks along x all the time."""
 
     paths: dict[int, Path]
@@ -190,7 +190,7 @@ def straight_on(centres: FloatArray, velocities: FloatArray, ids: IntArray, inst
     return (centres[:, None] + velocities[:, None] * times[:, None])[:, None]
 
 
-def knowing(drive: Drive) -> Forecasting:
+def knowing(drive: SyntheticDrive) -> Forecasting:
     """Two futures: the true one and one 8 m aside, the wrong one likelier."""
 
     def forecast(centres: FloatArray, velocities: FloatArray, ids: IntArray, instant: int) -> FloatArray:

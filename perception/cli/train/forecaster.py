@@ -23,7 +23,11 @@ def forecaster(
     ] = "roadnet",
     seeds: Annotated[
         int | None,
-        typer.Option("--seeds", min=1, help="Train so many times, from --seed on, each into a folder of its own."),
+        typer.Option(
+            "--seeds",
+            min=1,
+            help="Number of trainings with consecutive random seeds from --seed, each in its own folder.",
+        ),
     ] = None,
     study: Annotated[
         str | None,

@@ -1,4 +1,4 @@
-"""Road users and scenery as rows of a table: place, colours, lit lamps, how limbs and wheels are turned."""
+"""Road users and scenery as rows of a table: position, colours, lit lamps, how limbs and wheels are turned."""
 
 from __future__ import annotations
 
@@ -136,8 +136,8 @@ def _colours(users: RoadUsers) -> np.ndarray:
     table[on_machine, 2, :3] = _picked(TROUSERS, appearance_seeds, 6)[on_machine]
     table[on_machine, 3, :3] = _picked(HELMETS, appearance_seeds, 7)[on_machine]
     human = np.isin(bodies, [*_WALKERS, _PEDALS])
-    for place, (colours, what) in enumerate(((TOPS, 8), (TROUSERS, 9), (SKINS, 10), (HAIRS, 11))):
-        table[human, place, :3] = _picked(colours, appearance_seeds, what)[human]
+    for column, (colours, what) in enumerate(((TOPS, 8), (TROUSERS, 9), (SKINS, 10), (HAIRS, 11))):
+        table[human, column, :3] = _picked(colours, appearance_seeds, what)[human]
     cyclist = bodies == _PEDALS
     table[cyclist, 3, :3] = _picked(HELMETS, appearance_seeds, 12)[cyclist]
     return np.round(255 * table).astype(np.uint8)

@@ -166,13 +166,13 @@ class Renderer:
         return choice, ranges
 
     def _draw_shadows(self, instances: InstanceTable, centre_m: np.ndarray) -> None:
-        """What stands still casts its shadows once for each place (2,), what moves at every instant."""
+        """What stands still casts its shadows once for each position (2,), what moves at every instant."""
         stage, context, tables = self._stage, self._context, DrawTables()
-        place = (float(centre_m[0]), float(centre_m[1]))
-        is_new_place = self._shadow_centre != place
-        self._shadow_centre = place
+        position = (float(centre_m[0]), float(centre_m[1]))
+        is_new_position = self._shadow_centre != position
+        self._shadow_centre = position
         moving = self._selector.shadows(tables, instances, centre_m, moving=True)
-        if is_new_place:
+        if is_new_position:
             still = self._selector.shadows(tables, instances, centre_m, moving=False)
             houses = stage.fixed["house"]
             near = np.linalg.norm(houses.centres_m[:, :2] - centre_m, axis=1) < _HOUSE_SHADOW_REACH_M + houses.radii_m
@@ -181,7 +181,7 @@ class Renderer:
         clip_from_town = stage.light(centre_m)
         context.enable_only(context.DEPTH_TEST)
         only_still, all_ = stage.shadow_targets
-        if is_new_place:
+        if is_new_position:
             only_still.use()
             only_still.clear(depth=1.0)
             stage.draw("depth", *still, clip_from_town)

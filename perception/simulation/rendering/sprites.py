@@ -109,18 +109,18 @@ def _glows(rows: np.ndarray, library: ModelLibrary, model: int, conditions: Cond
     colours = palette()
     dark = 0.35 + 0.65 * _darkness(conditions)
     parts = []
-    for slot, place in library.models[library.names[model]].lamps:
+    for slot, position in library.models[library.names[model]].lamps:
         lit = (flags & lamp_bit(Slot(slot))) != 0
         tail = (slot == Slot.BRAKE) & ((flags & lamp_bit(Slot.HEAD)) != 0) & ~lit
         chosen = np.flatnonzero(lit | tail)
         if not len(chosen):
             continue
-        at = place * rows["scale"][chosen]
+        at = position * rows["scale"][chosen]
         found = _table(len(chosen))
         found["kind"] = 2
         found["middle"] = rows["position"][chosen] + forward[chosen] * at[:, :1] + left[chosen] * at[:, 1:2]
         found["middle"][:, 2] += at[:, 2]
-        direction = 1.0 if slot in (Slot.HEAD, Slot.STOP, Slot.WAIT, Slot.GO) or place[0] > 0 else -1.0
+        direction = 1.0 if slot in (Slot.HEAD, Slot.STOP, Slot.WAIT, Slot.GO) or position[0] > 0 else -1.0
         found["first"] = 0.0 if slot == Slot.STREET else forward[chosen] * direction
         strength = np.where(tail[chosen], 0.35, 0.85)
         small = min(1.0, 0.3 + 0.35 * library.models[library.names[model]].size_m[1])

@@ -185,7 +185,7 @@ class Stage:
         return len(sprites)
 
     def light(self, centre_m: np.ndarray) -> np.ndarray:
-        """Set the light of the scene around a place (2,); returns the sun's ``clip_from_town`` (4, 4)."""
+        """Set the light of the scene around a position (2,); returns the sun's ``clip_from_town`` (4, 4)."""
         conditions = self.conditions
         clip = shadow_matrix(conditions.sun_direction, centre_m, SHADOW_REACH_M)
         to_unit = np.array([[0.5, 0, 0, 0.5], [0, 0.5, 0, 0.5], [0, 0, 0.5, 0.5 - 0.0006], [0, 0, 0, 1]])

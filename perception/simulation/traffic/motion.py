@@ -17,7 +17,7 @@ from perception.taxonomy import PEDESTRIAN_LABEL, VEHICLE_LABELS
 
 _SUBSTEPS = 4
 _LONGEST_STEP_M = 12.0
-"""A point that moves further within a step was set to another place."""
+"""A point that moves further within a step was set to another position."""
 _LONGEST_LEVER_M = 4.0
 """Long vehicles are steered so that their rear cuts corners less than a trailer's would."""
 _WALKER_LEVER_M = 0.45

@@ -32,7 +32,7 @@ def park(lanes: Sequence[Lane], random: np.random.Generator) -> ParkedCars:
     lengths_m = [float(np.linalg.norm(np.diff(strip, axis=0), axis=1).sum()) for strip in strips]
     cars = draw_fleet({"car": int(sum(lengths_m) / _SHORTEST_CAR_M) + 1}, random)
     kept: list[int] = []
-    places: list[tuple[int, float]] = []
+    spots: list[tuple[int, float]] = []
     following = 0
     for strip_index, length_m in enumerate(lengths_m):
         occupancy = random.uniform(0.25, 0.95)
@@ -41,22 +41,22 @@ def park(lanes: Sequence[Lane], random: np.random.Generator) -> ParkedCars:
             car_length_m = cars.sizes_lwh_m[following, 0]
             if random.random() < occupancy:
                 kept.append(following)
-                places.append((strip_index, at_m + car_length_m / 2))
+                spots.append((strip_index, at_m + car_length_m / 2))
                 following += 1
             at_m += car_length_m + random.uniform(0.7, 1.4)
     rows = np.array(kept, dtype=np.int64)
     parked = Fleet(cars.labels[rows], cars.bodies[rows], cars.appearance_seeds[rows], cars.sizes_lwh_m[rows])
-    centres_m, yaws_rad = _poses(strips, places)
+    centres_m, yaws_rad = _poses(strips, spots)
     aside_m = random.uniform(-0.05, 0.05, len(rows))
     centres_m += aside_m[:, None] * left_normals(unit_vectors(yaws_rad))
     return ParkedCars(parked, centres_m, yaws_rad + random.uniform(-0.015, 0.015, len(rows)))
 
 
-def _poses(strips: list[FloatArray], places: list[tuple[int, float]]) -> tuple[FloatArray, FloatArray]:
-    """Centres (N, 2) and yaws (N,) of the places (strip, metres from its start)."""
-    centres_m, yaws_rad = np.zeros((len(places), 2)), np.zeros(len(places))
-    which = np.array([strip for strip, _ in places], dtype=np.int64)
-    at_m = np.array([at for _, at in places])
+def _poses(strips: list[FloatArray], spots: list[tuple[int, float]]) -> tuple[FloatArray, FloatArray]:
+    """Centres (N, 2) and yaws (N,) of the spots (strip, metres from its start)."""
+    centres_m, yaws_rad = np.zeros((len(spots), 2)), np.zeros(len(spots))
+    which = np.array([strip for strip, _ in spots], dtype=np.int64)
+    at_m = np.array([at for _, at in spots])
     for index, strip in enumerate(strips):
         here = which == index
         pieces = np.diff(strip, axis=0)

@@ -144,8 +144,8 @@ def write_routes(fleet: Fleet, graph: StreetGraph, path: Path, *, end_s: float, 
             ElementTree.SubElement(person, "walk", {"edges": _edges(ways)})
             continue
         ways = graph.walk(start, length_m, weights, random, is_long=fleet.sizes_lwh_m[row, 0] > _LONG_M)
-        places = {"departPos": "random_free", "departLane": "best", "departSpeed": "0"}
-        vehicle = ElementTree.SubElement(root, "vehicle", common | places)
+        departure = {"departPos": "random_free", "departLane": "best", "departSpeed": "0"}
+        vehicle = ElementTree.SubElement(root, "vehicle", common | departure)
         ElementTree.SubElement(vehicle, "route", {"edges": _edges(ways)})
     ElementTree.ElementTree(root).write(path, encoding="utf-8")
 

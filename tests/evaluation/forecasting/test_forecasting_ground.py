@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from support.ground_runs import DT_S, STEPS, Drive, Forecasting, knowing, line, straight_on, turn
+from support.ground_runs import DT_S, STEPS, Forecasting, SyntheticDrive, knowing, line, straight_on, turn
 
 from perception.arrays import FloatArray, IntArray
 from perception.errors import UsageError
@@ -30,12 +30,12 @@ def evaluate(evaluated: EvaluatedRun, **options: object) -> GroundForecastingRep
     return evaluate_ground_forecasts(objects=evaluated.objects, truth=evaluated.ground_truth(SCOPE), **arguments)
 
 
-def run(drive: Drive, forecast: Forecasting | None, scenes: list[Scene] | None = None) -> EvaluatedRun:
+def run(drive: SyntheticDrive, forecast: Forecasting | None, scenes: list[Scene] | None = None) -> EvaluatedRun:
     return drive.evaluated(drive.scenes(forecast=forecast) if scenes is None else scenes)
 
 
 def test_who_knows_the_future_makes_no_error_in_the_best_of_his_futures() -> None:
-    drive = Drive(TURNING, instants=60)
+    drive = SyntheticDrive(TURNING, instants=60)
     for scores in evaluate(run(drive, knowing(drive))).horizons:
         assert scores.best_of_k is not None
         assert scores.most_probable is not None
@@ -50,12 +50,12 @@ def test_who_knows_the_future_makes_no_error_in_the_best_of_his_futures() -> Non
 
 
 def test_constant_velocity_equals_itself_and_is_exact_on_straight_ways() -> None:
-    straight = evaluate(run(Drive(STRAIGHT, instants=60), straight_on))
+    straight = evaluate(run(SyntheticDrive(STRAIGHT, instants=60), straight_on))
     for scores in straight.horizons:
         assert scores.constant_velocity is not None
         assert (scores.constant_velocity.ade_m, scores.constant_velocity.fde_m) == pytest.approx((0.0, 0.0), abs=1e-6)
         assert scores.expected == scores.best_of_k == scores.most_probable
-    for scores in evaluate(run(Drive(TURNING, instants=60), straight_on)).horizons:
+    for scores in evaluate(run(SyntheticDrive(TURNING, instants=60), straight_on)).horizons:
         assert scores.expected == scores.constant_velocity
         assert scores.fde_comparison is not None
         assert (scores.fde_comparison.ratio, scores.fde_comparison.difference_interval) == (1.0, (0.0, 0.0))
@@ -66,7 +66,7 @@ def test_standing_still_is_off_by_the_way_and_misses_beyond_two_metres() -> None
     def stay(centres: FloatArray, velocities: FloatArray, ids: IntArray, instant: int) -> FloatArray:
         return np.repeat(centres[:, None, None], STEPS, axis=2)
 
-    report = evaluate(run(Drive(STRAIGHT, instants=60), stay))
+    report = evaluate(run(SyntheticDrive(STRAIGHT, instants=60), stay))
     speeds = np.array([3.0, np.hypot(2, 4), 0.0])
     for scores in report.horizons:
         assert scores.expected is not None
@@ -82,7 +82,7 @@ def test_standing_still_is_off_by_the_way_and_misses_beyond_two_metres() -> None
 
 
 def test_counts_of_what_could_be_scored() -> None:
-    drive = Drive({1: line((1.0, 0.0), (10.0, 0.0)), 2: line((0.0, 0.0), (-10.0, 0.0))}, instants=50)
+    drive = SyntheticDrive({1: line((1.0, 0.0), (10.0, 0.0)), 2: line((0.0, 0.0), (-10.0, 0.0))}, instants=50)
     truth = drive.boxes(visible=lambda instant, identity, camera: float(identity == 1 or instant < 10))
     scenes = drive.scenes(forecast=straight_on, error_m=lambda offsets: np.where(offsets > 15, 3.0, 0.0))
     report = evaluate(drive.evaluated(scenes, truth=truth))
@@ -104,7 +104,7 @@ def test_counts_of_what_could_be_scored() -> None:
 
 
 def test_a_forecaster_on_true_tracks() -> None:
-    drive = Drive(STRAIGHT, instants=60, car=line((1.0, 0.0), (0.0, 0.0)))
+    drive = SyntheticDrive(STRAIGHT, instants=60, car=line((1.0, 0.0), (0.0, 0.0)))
     evaluated = run(drive, straight_on).with_gt_tracks(GroundConstantVelocity(), SCOPE)
     report = evaluate(evaluated)
     assert report.setting == "ground-truth tracks"
@@ -137,7 +137,7 @@ class GroundConstantVelocity:
 
 
 def test_true_tracks_show_the_width_that_the_car_sees() -> None:
-    drive = Drive({1: line((3.0, 0.0), (10.0, 0.0)), 2: line((3.0, 0.0), (0.0, 20.0))}, instants=3)
+    drive = SyntheticDrive({1: line((3.0, 0.0), (10.0, 0.0)), 2: line((3.0, 0.0), (0.0, 20.0))}, instants=3)
     seen = []
 
     class Keeping(GroundConstantVelocity):
@@ -158,7 +158,7 @@ def test_true_tracks_show_the_width_that_the_car_sees() -> None:
 
 def test_coverage_along_and_across_the_axis_of_each_forecast() -> None:
     rng = np.random.default_rng(0)
-    drive = Drive({key: line((0.0, 0.0), tuple(rng.uniform(10, 30, 2))) for key in range(40)}, instants=60)
+    drive = SyntheticDrive({key: line((0.0, 0.0), tuple(rng.uniform(10, 30, 2))) for key in range(40)}, instants=60)
     spread, axis = np.array([3.0, 0.5]), 0.7
     turned = np.array([[np.cos(axis), -np.sin(axis)], [np.sin(axis), np.cos(axis)]])
 
@@ -190,7 +190,7 @@ def test_coverage_along_and_across_the_axis_of_each_forecast() -> None:
 
 
 def test_the_same_track_by_another_name_and_in_another_order() -> None:
-    drive = Drive(TURNING, instants=50)
+    drive = SyntheticDrive(TURNING, instants=50)
     renamed = drive.scenes(identity=lambda instant, identity: 90 - identity, forecast=straight_on)
     turned = [replace(scene, tracks=scene.tracks[::-1], forecasts=scene.forecasts[[1, 2, 0]]) for scene in renamed]
     original = evaluate(run(drive, straight_on))
@@ -202,7 +202,7 @@ def test_the_same_track_by_another_name_and_in_another_order() -> None:
 
 
 def test_rejects_other_frames_and_records_without_states() -> None:
-    drive = Drive(STRAIGHT, instants=5)
+    drive = SyntheticDrive(STRAIGHT, instants=5)
     evaluated = run(drive, straight_on)
     records: tuple[InstantForecasts, ...] = evaluated.run.records
     in_image = replace(records[0], forecasts=replace(records[0].forecasts, reference_frame="image"))
@@ -215,7 +215,7 @@ def test_rejects_other_frames_and_records_without_states() -> None:
 
 
 def test_our_own_constant_velocity_stands_beside_itself() -> None:
-    drive = Drive(TURNING, instants=60)
+    drive = SyntheticDrive(TURNING, instants=60)
     forecaster = ConstantVelocityForecaster()
     scenes = [
         replace(scene, forecasts=forecaster.step(scene.tracks, scene.timestamp_ns))

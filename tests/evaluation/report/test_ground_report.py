@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from rich.console import Console
-from support.ground_runs import Drive, knowing, line, turn
+from support.ground_runs import SyntheticDrive, knowing, line, turn
 
 from perception.evaluation.report.console import print_report
 from perception.evaluation.report.evaluate import EvalConfig, evaluate_run
@@ -25,7 +25,7 @@ def drive(seed: int) -> EvaluatedRun:
         **{key: line(tuple(rng.normal(0, 5, 2)), tuple(rng.uniform(-50, 50, 2))) for key in range(12)},
         **{key: turn(6.0, tuple(rng.uniform(-30, 30, 2))) for key in range(12, 18)},
     }
-    made = Drive(paths, instants=60, car=line((4.0, 0.0), (0.0, 0.0)), labels={key: key % 6 for key in paths})
+    made = SyntheticDrive(paths, instants=60, car=line((4.0, 0.0), (0.0, 0.0)), labels={key: key % 6 for key in paths})
     scenes = made.scenes(
         error_m=lambda offsets: 0.03 * offsets + rng.normal(0, 0.1, offsets.shape),
         forecast=knowing(made),
@@ -118,7 +118,7 @@ def test_summary_speaks_of_the_ground(report: Report) -> None:
 
 
 def test_a_drive_without_objects_prints() -> None:
-    made = Drive({1: line((0.0, 0.0), (20.0, 0.0))}, instants=5)
+    made = SyntheticDrive({1: line((0.0, 0.0), (20.0, 0.0))}, instants=5)
     run = made.evaluated(made.scenes(found=lambda instant, key: False))
     report = evaluate_run(run, title="nothing", rng=np.random.default_rng(0), config=CONFIG)
     words = " ".join(printed(report, 80).split())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.ground_runs import CAMERA_YAWS_RAD, Drive, knowing, line, turn
+from support.ground_runs import CAMERA_YAWS_RAD, SyntheticDrive, knowing, line, turn
 
 from perception.evaluation.report.evaluate import EvalConfig, evaluate_run
 from perception.evaluation.runs.evaluated_run import EvaluatedRun
@@ -16,7 +16,7 @@ from perception.results import ResultWriter, read_results
 
 
 def test_a_saved_run_on_the_ground_is_measured_as_the_run_itself(tmp_path: Path) -> None:
-    drive = Drive({1: turn(5.0, (10.0, 5.0)), 2: line((2.0, 1.0), (-30.0, 10.0))}, instants=50)
+    drive = SyntheticDrive({1: turn(5.0, (10.0, 5.0)), 2: line((2.0, 1.0), (-30.0, 10.0))}, instants=50)
     scenes = drive.scenes(forecast=knowing(drive), error_m=lambda offsets: 0.05 * offsets)
     with ResultWriter(tmp_path, cameras=tuple(CAMERA_YAWS_RAD)) as writer:
         for scene in scenes:
@@ -50,7 +50,7 @@ def test_a_saved_run_on_the_ground_is_measured_as_the_run_itself(tmp_path: Path)
 
 
 def test_what_is_not_seen_goes_on_as_the_tracker_carries_it(tmp_path: Path) -> None:
-    drive = Drive({1: line((3.0, 4.0), (10.0, 5.0))}, instants=4)
+    drive = SyntheticDrive({1: line((3.0, 4.0), (10.0, 5.0))}, instants=4)
     scenes = drive.scenes(forecast=knowing(drive))
     hidden = [
         replace(scene, tracks=replace(scene.tracks, unseen_s=np.full(1, 0.1 * index), headings_rad=np.zeros(1)))

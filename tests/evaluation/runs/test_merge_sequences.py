@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from support.forecast_runs import go_on, records_of, truth_of, turning
-from support.ground_runs import Drive, line, straight_on, turn
+from support.ground_runs import SyntheticDrive, line, straight_on, turn
 from support.trackeval_oracle import assert_equal_to_trackeval, position_similarity, scores_of, sequence
 
 from perception.errors import UsageError
@@ -30,7 +30,7 @@ def drive(seed: int, *, instants: int = 50) -> EvaluatedRun:
         key: [line, turn][key % 2](*[(tuple(rng.normal(0, 1, 2)), position), (rng.uniform(1, 2), position)][key % 2])
         for key, position in enumerate(map(tuple, rng.uniform(12, 30, (8, 2)) * rng.choice([-1, 1], (8, 2))))
     }
-    made = Drive(paths, instants=instants, car=line((0.5, 0.0), (0.0, 0.0)))
+    made = SyntheticDrive(paths, instants=instants, car=line((0.5, 0.0), (0.0, 0.0)))
     scenes = made.scenes(
         identity=lambda instant, key: key + 100 * (instant > 20 + 3 * key),
         error_m=lambda offsets: rng.normal(0, 0.5, offsets.shape),
@@ -153,7 +153,7 @@ def test_a_run_on_the_ground_without_truth_there_is_measured_in_the_images_and_r
 
 
 def test_min_visible_is_half_on_the_ground_and_nothing_in_the_image_unless_asked() -> None:
-    made = Drive({1: line((0.0, 0.0), (20.0, 0.0)), 2: line((0.0, 0.0), (-20.0, 0.0))}, instants=4)
+    made = SyntheticDrive({1: line((0.0, 0.0), (20.0, 0.0)), 2: line((0.0, 0.0), (-20.0, 0.0))}, instants=4)
     truth = made.boxes(visible=lambda instant, identity, camera: 1.0 if identity == 1 else 0.3)
     run = made.evaluated(made.scenes(forecast=straight_on), truth=truth)
     for share, in_images, on_ground in ((None, 8, 4), (0.0, 8, 8), (0.2, 8, 8), (0.5, 4, 4)):
@@ -182,7 +182,7 @@ def test_rejects_mixtures_and_nothing() -> None:
 
 
 def test_visible_shares_are_kept_when_tables_are_joined() -> None:
-    made = Drive({1: line((0.0, 0.0), (20.0, 0.0))}, instants=2)
+    made = SyntheticDrive({1: line((0.0, 0.0), (20.0, 0.0))}, instants=2)
     shared, unknown = made.boxes(visible=lambda instant, identity, camera: 0.4), made.boxes()
     joined = join_tables([shared, shared]).visible_shares
     assert joined is not None
@@ -191,7 +191,7 @@ def test_visible_shares_are_kept_when_tables_are_joined() -> None:
 
 
 def test_the_recorder_keeps_every_sighting_and_the_positions_of_what_is_seen() -> None:
-    made = Drive({1: line((0.0, 0.0), (20.0, 0.0)), 2: line((1.0, 0.0), (0.0, 15.0))}, instants=3)
+    made = SyntheticDrive({1: line((0.0, 0.0), (20.0, 0.0)), 2: line((1.0, 0.0), (0.0, 15.0))}, instants=3)
     scenes = made.scenes(forecast=straight_on)
     hidden = [replace(scene, tracks=replace(scene.tracks, unseen_s=np.array([0.0, 0.4]))) for scene in scenes]
     run = made.evaluated(hidden).run

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from support.ground_runs import Drive, line
+from support.ground_runs import SyntheticDrive, line
 
 from perception.evaluation.core.ground_truth import GroundScope, tracked_objects
 from perception.evaluation.runs.evaluated_run import EvaluatedRun
@@ -29,7 +29,7 @@ def positions(evaluated: EvaluatedRun, scope: GroundScope = SCOPE) -> Localizati
 
 def test_errors_by_hand() -> None:
     """Tracks lie a tenth of the distance too far, and half a metre to the left as seen from the car."""
-    drive = Drive({identity: line(STANDING, position) for identity, position in POSITIONS.items()}, instants=5)
+    drive = SyntheticDrive({identity: line(STANDING, position) for identity, position in POSITIONS.items()}, instants=5)
 
     def error_m(offsets: np.ndarray) -> np.ndarray:
         away = np.linalg.norm(offsets, axis=1, keepdims=True)
@@ -49,14 +49,14 @@ def test_errors_by_hand() -> None:
 
 def test_a_large_error_does_not_hide_itself() -> None:
     """Ten metres off is no match by distance, but the boxes say which object it is."""
-    drive = Drive({1: line(STANDING, (30.0, 0.0))}, instants=5)
+    drive = SyntheticDrive({1: line(STANDING, (30.0, 0.0))}, instants=5)
     errors = positions(drive.evaluated(drive.scenes(error_m=lambda offsets: offsets / 3))).near
     assert (errors.count, errors.median_m) == (5, pytest.approx(10.0))
 
 
 def test_the_motion_of_the_car_does_not_matter() -> None:
     paths = {1: line((0.0, 3.0), (30.0, 0.0)), 2: line((8.0, 0.0), (20.0, -4.0))}
-    moving = Drive(paths, instants=20, car=line((8.0, 0.0), STANDING))
+    moving = SyntheticDrive(paths, instants=20, car=line((8.0, 0.0), STANDING))
 
     def error_m(offsets: np.ndarray) -> np.ndarray:
         return 0.05 * offsets
@@ -67,7 +67,7 @@ def test_the_motion_of_the_car_does_not_matter() -> None:
 
 
 def test_hidden_objects_and_what_is_not_tracked_are_left_out() -> None:
-    drive = Drive({identity: line(STANDING, position) for identity, position in POSITIONS.items()}, instants=5)
+    drive = SyntheticDrive({identity: line(STANDING, position) for identity, position in POSITIONS.items()}, instants=5)
     truth = drive.boxes(visible=lambda instant, identity, camera: float(identity != 2))
     report = positions(drive.evaluated(drive.scenes(), truth=truth))
     assert [errors.count for errors in report.bins] == [5, 0, 5]
@@ -79,7 +79,7 @@ def test_hidden_objects_and_what_is_not_tracked_are_left_out() -> None:
 
 def test_each_track_is_one_object_at_a_time_by_its_largest_box() -> None:
     """Both objects are called 7: the nearer one, whose box is larger, is the one that the track is compared with."""
-    drive = Drive({1: line(STANDING, (10.0, 0.0)), 2: line(STANDING, (-30.0, 0.0))}, instants=4)
+    drive = SyntheticDrive({1: line(STANDING, (10.0, 0.0)), 2: line(STANDING, (-30.0, 0.0))}, instants=4)
     evaluated = drive.evaluated(drive.scenes(found=lambda instant, identity: identity == 1))
     boxes = drive.boxes()
     one = replace(evaluated, run=replace(evaluated.run, tracks=replace(boxes, ids=np.ones(len(boxes), np.int64))))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.ground_runs import FRAME_NS, Drive, line, turn
+from support.ground_runs import FRAME_NS, SyntheticDrive, line, turn
 from support.trackeval_oracle import assert_equal_to_trackeval, position_similarity, scores_of, sequence
 
 from perception.errors import UsageError
@@ -93,7 +93,7 @@ def test_who_follows_what_does_not_count_is_neither_right_nor_wrong() -> None:
 
 
 def test_one_identity_across_cameras_is_what_counts() -> None:
-    drive = Drive({1: turn(8.0, (10.0, -12.0), 0.8), 2: AHEAD}, instants=60)
+    drive = SyntheticDrive({1: turn(8.0, (10.0, -12.0), 0.8), 2: AHEAD}, instants=60)
     kept = drive.evaluated(drive.scenes())
     renamed = drive.evaluated(drive.scenes(identity=lambda instant, identity: identity + 10 * (instant >= 30)))
     for evaluated, expected in ((kept, 1.0), (renamed, 0.5)):
@@ -134,7 +134,7 @@ def test_classes_and_vehicles_as_one() -> None:
 
 
 def test_an_object_counts_where_a_camera_sees_it_well_enough_and_near() -> None:
-    drive = Drive({1: AHEAD, 2: line((0.0, 0.0), (70.0, 0.0)), 3: line((0.0, 0.0), (0.0, 30.0))}, instants=4)
+    drive = SyntheticDrive({1: AHEAD, 2: line((0.0, 0.0), (70.0, 0.0)), 3: line((0.0, 0.0), (0.0, 30.0))}, instants=4)
     shares = {0: 1.0, 1: 0.5, 2: 0.49, 3: 0.0}
     truth = drive.boxes(visible=lambda instant, identity, camera: shares[instant] if identity == 1 else 1.0)
     table = drive.evaluated(drive.scenes(), truth=truth).ground_truth(SCOPE)
@@ -150,7 +150,7 @@ def test_an_object_counts_where_a_camera_sees_it_well_enough_and_near() -> None:
 
 
 def test_objects_are_moved_to_the_time_of_the_instant() -> None:
-    drive = Drive({1: line((10.0, 0.0), (20.0, 0.0))}, instants=5)
+    drive = SyntheticDrive({1: line((10.0, 0.0), (20.0, 0.0))}, instants=5)
     objects = drive.objects()
     late = replace(objects, timestamps_ns=objects.timestamps_ns + FRAME_NS // 4)
     table = true_objects(objects=late, truth=drive.boxes(), timeline=drive.timeline(), instants=[1, 3], scope=SCOPE)
@@ -164,7 +164,7 @@ def test_objects_are_moved_to_the_time_of_the_instant() -> None:
 
 
 def test_without_any_pose_the_car_stands_at_the_origin_and_with_some_the_others_are_unknown() -> None:
-    drive = Drive({1: AHEAD}, instants=3, car=line((5.0, 0.0), (0.0, 0.0)))
+    drive = SyntheticDrive({1: AHEAD}, instants=3, car=line((5.0, 0.0), (0.0, 0.0)))
     timeline = drive.timeline()
     assert vehicle_positions_m(timeline)[:, 0] == pytest.approx([0.0, 0.5, 1.0])
     assert (vehicle_positions_m(replace(timeline, vehicle_poses={})) == 0).all()
@@ -185,7 +185,7 @@ def test_rejects_what_cannot_be() -> None:
     truth = ground_table([(0, 1, 20.0, 0.0), (0, 1, 25.0, 0.0)])
     with pytest.raises(UsageError, match="id 1 twice at instant 0"):
         evaluate(truth, truth[:1])
-    drive = Drive({1: AHEAD}, instants=3)
+    drive = SyntheticDrive({1: AHEAD}, instants=3)
     objects = drive.objects()
     other = replace(objects, timestamps_ns=objects.timestamps_ns + 10**12)
     arguments = {"truth": drive.boxes(), "timeline": drive.timeline(), "instants": [0, 1], "scope": SCOPE}

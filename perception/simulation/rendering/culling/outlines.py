@@ -15,7 +15,7 @@ _CUT_PICTURES = 2.0
 
 
 class OutlineTable:
-    """The outlines of ``models`` in one table; instances name a model by its place there."""
+    """The outlines of ``models`` in one table; instances name a model by its index there."""
 
     def __init__(self, models: Sequence[Model]) -> None:
         vertices = np.concatenate([model.outline.vertices for model in models])

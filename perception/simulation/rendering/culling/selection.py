@@ -124,7 +124,7 @@ class Selector:
         return VisibleSet(ranges, chosen[is_user], meshes[is_user], open_[is_user])
 
     def shadows(self, tables: DrawTables, instances: InstanceTable, centre_m: FloatArray, *, moving: bool) -> Range:
-        """Append what casts shadows around a place (2,): the road users, or what stands still."""
+        """Append what casts shadows around a position (2,): the road users, or what stands still."""
         part = slice(0, instances.user_count) if moving else slice(instances.user_count, None)
         distances_m = np.linalg.norm(instances.rows["position"][part, :2] - centre_m, axis=1)
         chosen = part.start + np.flatnonzero(distances_m < _SHADOW_REACH_M + self.radii_m(instances)[part])

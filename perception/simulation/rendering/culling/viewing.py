@@ -82,7 +82,7 @@ def commands(meshes: np.ndarray, draws: np.ndarray, first_instance: int) -> tupl
 
 
 def shadow_matrix(sun_direction: FloatArray, centre_m: FloatArray, reach_m: float) -> FloatArray:
-    """(4, 4): from the town to the sun's view, -1..1, of all within ``reach_m`` around a place on the road."""
+    """(4, 4): from the town to the sun's view, -1..1, of all within ``reach_m`` around a position on the road."""
     side = np.cross([0.0, 0.0, 1.0], sun_direction)
     side /= np.linalg.norm(side)
     up = np.cross(sun_direction, side)

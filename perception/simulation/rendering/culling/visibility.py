@@ -30,13 +30,13 @@ class Tiles:
     areas_px: FloatArray
 
 
-def tiles_for(boxes_xyxy_px: FloatArray, sizes_px: FloatArray, places: np.ndarray) -> Tiles:
-    """Tiles for silhouettes with these boxes (N, 4) in cameras of ``sizes_px`` (N, 2), at ``places`` (N,) of the
+def tiles_for(boxes_xyxy_px: FloatArray, sizes_px: FloatArray, cells: np.ndarray) -> Tiles:
+    """Tiles for silhouettes with these boxes (N, 4) in cameras of ``sizes_px`` (N, 2), at ``cells`` (N,) of the
     atlas."""
     extent = (np.ceil(boxes_xyxy_px[:, 2:]) - np.floor(boxes_xyxy_px[:, :2])).max(axis=1)
     reduction = 2.0 ** np.ceil(np.log2(np.maximum(extent / _INNER_PX, 1.0)))[:, None]
     columns = ATLAS_PX // TILE_PX
-    corner = TILE_PX * np.stack([places % columns, places // columns], axis=1)
+    corner = TILE_PX * np.stack([cells % columns, cells // columns], axis=1)
     origin = np.floor(boxes_xyxy_px[:, :2])
     scale = sizes_px / (reduction * ATLAS_PX)
     offset = (sizes_px / reduction - 2 * origin / reduction + 2 * (corner + 1)) / ATLAS_PX - 1
@@ -48,8 +48,8 @@ def shown_boxes(codes: np.ndarray, count: int) -> tuple[FloatArray, np.ndarray]:
     """Boxes (count, 4) and numbers (count,) of the pixels of each code 1..count in an id buffer (H, W)."""
     pixels = np.bincount(codes.ravel(), minlength=count + 1)[1 : count + 1]
     boxes = np.zeros((count, 4))
-    for index, place in enumerate(find_objects(codes, max_label=count)):
-        if place is not None:
-            rows, columns = place
+    for index, region in enumerate(find_objects(codes, max_label=count)):
+        if region is not None:
+            rows, columns = region
             boxes[index] = columns.start, rows.start, columns.stop, rows.stop
     return boxes, pixels

@@ -11,13 +11,13 @@ SOLID_VERTEX = (
     + """
 in vec4 colour_a; in vec4 colour_b; in vec4 colour_c; in vec4 colour_d; in uint code;
 uniform vec4 palette[32];
-out vec4 v_fog; out vec3 v_place; out vec3 v_shade; out vec3 v_normal;
+out vec4 v_fog; out vec3 v_position; out vec3 v_shade; out vec3 v_normal;
 out vec3 v_colour; out vec3 v_shine; out vec3 v_glow;
 #ifdef CODES
 flat out uint v_code;
 #endif
 void main() {
-    v_place = placed(v_normal);
+    v_position = placed(v_normal);
 #ifdef CODES
     v_code = code;
 #endif
@@ -34,9 +34,9 @@ void main() {
     }
     v_colour = colour.rgb;
     v_shine = vec3(colour.a, kind.w, slot == 4 ? 1.0 : 0.0);
-    v_fog = fog_at(v_place);
-    v_shade = shadow_place(v_place, v_normal);
-    gl_Position = clip_from_town * vec4(v_place, 1.0);
+    v_fog = fog_at(v_position);
+    v_shade = shadow_position(v_position, v_normal);
+    gl_Position = clip_from_town * vec4(v_position, 1.0);
 }
 """
 )
@@ -46,7 +46,7 @@ SOLID_FRAGMENT = (
     + ATMOSPHERE
     + LIGHTING
     + """
-in vec4 v_fog; in vec3 v_place; in vec3 v_shade; in vec3 v_normal; in vec3 v_colour; in vec3 v_shine; in vec3 v_glow;
+in vec4 v_fog; in vec3 v_position; in vec3 v_shade; in vec3 v_normal; in vec3 v_colour; in vec3 v_shine; in vec3 v_glow;
 layout(location = 0) out vec4 colour;
 #ifdef CODES
 flat in uint v_code;
@@ -54,7 +54,7 @@ layout(location = 1) out uint code;
 #endif
 void main() {
     vec3 n = normalize(v_normal);
-    vec3 look = normalize(v_place - eye.xyz);
+    vec3 look = normalize(v_position - eye.xyz);
     float lit = sunlight(v_shade) * max(dot(n, sun_direction.xyz), 0.0);
     vec3 light = v_colour * (sun.rgb * lit + ambient(n) * v_shine.y);
     vec3 mirrored = reflect(look, n);
@@ -85,15 +85,15 @@ PLANT_VERTEX = (
     + """
 in vec4 colour_a; in vec4 colour_b;
 uniform vec4 palette[32];
-out vec4 v_fog; out vec3 v_place; out vec3 v_shade; out vec3 v_normal; out vec4 v_colour;
+out vec4 v_fog; out vec3 v_position; out vec3 v_shade; out vec3 v_normal; out vec4 v_colour;
 void main() {
-    v_place = placed(v_normal);
+    v_position = placed(v_normal);
     int slot = int(kind.x * 255.0 + 0.5);
     vec3 own = slot == 0 ? colour_a.rgb : colour_b.rgb;
     v_colour = slot < 2 ? vec4(own * own, kind.w) : vec4(palette[slot].rgb, -kind.w);
-    v_fog = fog_at(v_place);
-    v_shade = shadow_place(v_place, v_normal);
-    gl_Position = clip_from_town * vec4(v_place, 1.0);
+    v_fog = fog_at(v_position);
+    v_shade = shadow_position(v_position, v_normal);
+    gl_Position = clip_from_town * vec4(v_position, 1.0);
 }
 """
 )
@@ -103,11 +103,11 @@ PLANT_FRAGMENT = (
     + ATMOSPHERE
     + LIGHTING
     + """
-in vec4 v_fog; in vec3 v_place; in vec3 v_shade; in vec3 v_normal; in vec4 v_colour;
+in vec4 v_fog; in vec3 v_position; in vec3 v_shade; in vec3 v_normal; in vec4 v_colour;
 layout(location = 0) out vec4 colour;
 void main() {
     vec3 n = normalize(v_normal);
-    vec4 leaves = texture(noise, v_place.xy * 0.21 + v_place.z * vec2(0.17, 0.29));
+    vec4 leaves = texture(noise, v_position.xy * 0.21 + v_position.z * vec2(0.17, 0.29));
     float leafy = step(0.0, v_colour.a);
     n = normalize(n + leafy * 1.1 * (leaves.gbr - 0.5));
     float facing = dot(n, sun_direction.xyz);
@@ -124,11 +124,11 @@ HOUSE_VERTEX = (
     + ATMOSPHERE
     + """
 in vec3 position; in vec3 normal; in vec2 cell; in vec4 paint; in vec4 style;
-out vec4 v_fog; out vec3 v_place; out vec3 v_shade; out vec2 v_cell; flat out vec3 v_normal;
+out vec4 v_fog; out vec3 v_position; out vec3 v_shade; out vec2 v_cell; flat out vec3 v_normal;
 flat out vec4 v_paint; flat out vec4 v_style;
 flat out vec3 v_sun; flat out vec3 v_ambient; flat out vec3 v_accent; flat out vec4 v_layers;
 void main() {
-    v_place = position; v_normal = normal; v_cell = cell; v_style = style;
+    v_position = position; v_normal = normal; v_cell = cell; v_style = style;
     v_paint = vec4(paint.rgb * paint.rgb, floor(paint.a * 255.0 + 0.5));
     v_sun = sun.rgb * max(dot(normal, sun_direction.xyz), 0.0);
     v_ambient = ambient(normal);
@@ -137,7 +137,7 @@ void main() {
     v_layers = vec4(1.0 + floor(style.y * 3.999), style.x < 0.6 ? 0.35 : -1.0, 1.0 + floor(style.x * 2.99),
                     8.0 * step(0.5, style.z));
     v_fog = fog_at(position);
-    v_shade = shadow_place(position, normal);
+    v_shade = shadow_position(position, normal);
     gl_Position = clip_from_town * vec4(position, 1.0);
 }
 """
@@ -149,7 +149,7 @@ HOUSE_FRAGMENT = (
     + LIGHTING
     + """
 uniform sampler2DArray facades;
-in vec4 v_fog; in vec3 v_place; in vec3 v_shade; in vec2 v_cell; flat in vec3 v_normal;
+in vec4 v_fog; in vec3 v_position; in vec3 v_shade; in vec2 v_cell; flat in vec3 v_normal;
 flat in vec4 v_paint; flat in vec4 v_style;
 flat in vec3 v_sun; flat in vec3 v_ambient; flat in vec3 v_accent; flat in vec4 v_layers;
 layout(location = 0) out vec4 colour;
@@ -167,9 +167,9 @@ void main() {
     vec3 base = v_paint.rgb * (cut.r * 1.25);
     base = mix(base, vec3(v_style.w * v_style.w), cut.g);
     base = mix(base, v_accent, cut.a);
-    base *= wall && v_place.z < 0.45 ? 0.66 : 1.0;
-    vec3 look = normalize(v_place - eye.xyz);
-    float open = clamp(0.55 + v_place.z * 0.16, 0.0, 1.0);
+    base *= wall && v_position.z < 0.45 ? 0.66 : 1.0;
+    vec3 look = normalize(v_position - eye.xyz);
+    float open = clamp(0.55 + v_position.z * 0.16, 0.0, 1.0);
     vec3 light = base * (v_sun * sunlight(v_shade) + v_ambient * open);
     vec3 mirrored = reflect(look, v_normal) + vec3(0.0, 0.0, 0.10 * (chance - 0.4));
     float edge = 1.0 - abs(dot(look, v_normal));
@@ -191,10 +191,10 @@ GROUND_VERTEX = (
     + ATMOSPHERE
     + """
 in vec3 position; in float across; in float normal_z; in float cover;
-out vec3 v_place; out vec3 v_shade; out float v_across; flat out float v_cover; flat out float v_slope;
+out vec3 v_position; out vec3 v_shade; out float v_across; flat out float v_cover; flat out float v_slope;
 void main() {
-    v_place = position; v_across = across; v_cover = cover; v_slope = normal_z;
-    v_shade = shadow_place(position, vec3(0.0, 0.0, 1.0));
+    v_position = position; v_across = across; v_cover = cover; v_slope = normal_z;
+    v_shade = shadow_position(position, vec3(0.0, 0.0, 1.0));
     gl_Position = clip_from_town * vec4(position, 1.0);
 }
 """
@@ -205,11 +205,11 @@ GROUND_FRAGMENT = (
     + ATMOSPHERE
     + LIGHTING
     + """
-in vec3 v_place; in vec3 v_shade; in float v_across; flat in float v_cover; flat in float v_slope;
+in vec3 v_position; in vec3 v_shade; in float v_across; flat in float v_cover; flat in float v_slope;
 layout(location = 0) out vec4 colour;
 void main() {
-    vec4 broad = texture(noise, v_place.xy * 0.023);
-    vec4 fine = texture(noise, v_place.xy * 0.31);
+    vec4 broad = texture(noise, v_position.xy * 0.023);
+    vec4 fine = texture(noise, v_position.xy * 0.31);
     float grain = 0.78 + 0.44 * fine.g;
     vec3 asphalt = vec3(0.158, 0.160, 0.166) * (0.72 + 0.56 * broad.r) * grain;
     float t = abs(v_across);
@@ -217,15 +217,15 @@ void main() {
     float worn = t < 1.5 ? exp(-30.0 * t * t) : 0.0;
     asphalt *= 1.0 - 0.16 * tracks - 0.10 * worn;
     asphalt *= 1.0 - 0.30 * smoothstep(0.60, 0.66, broad.b);
-    vec2 wide = fwidth(v_place.xy) * 1.3;
+    vec2 wide = fwidth(v_position.xy) * 1.3;
     float near = clamp(1.2 - 2.2 * max(wide.x, wide.y), 0.0, 1.0);
     vec3 base = asphalt;
     if (v_cover == 0.0) {
         base = mix(vec3(0.075, 0.145, 0.030), vec3(0.150, 0.190, 0.055), broad.r) * (0.62 + 0.75 * fine.b);
     } else if (v_cover == 2.0) {
-        vec2 slab = abs(fract(v_place.xy * 1.25) - 0.5);
+        vec2 slab = abs(fract(v_position.xy * 1.25) - 0.5);
         float joint = smoothstep(0.46, 0.49, max(slab.x, slab.y)) * near;
-        float each = fract(dot(floor(v_place.xy * 1.25 + 0.5), vec2(0.7548777, 0.5698403)));
+        float each = fract(dot(floor(v_position.xy * 1.25 + 0.5), vec2(0.7548777, 0.5698403)));
         base = vec3(0.36, 0.34, 0.315) * (0.80 + 0.3 * broad.g) * (0.92 + 0.16 * each * near) * grain;
         base *= 1.0 - 0.35 * joint;
     } else if (v_cover == 3.0) {
@@ -245,7 +245,7 @@ void main() {
     vec3 n = vec3(0.0, 0.0, 1.0);
     float lit = sunlight(v_shade) * max(sun_direction.z, 0.0);
     vec3 light = base * (sun.rgb * lit + sky_light.rgb * v_slope);
-    vec3 look = normalize(v_place - eye.xyz);
+    vec3 look = normalize(v_position - eye.xyz);
     float edge = 1.0 + look.z;
 #ifdef WET
     float puddle = smoothstep(0.40, 0.56, broad.r);
@@ -259,7 +259,7 @@ void main() {
 #else
     light = mix(light, horizon.rgb, 0.05 * hard * edge * edge * edge * edge);
 #endif
-    vec4 fog = fog_at(v_place);
+    vec4 fog = fog_at(v_position);
     colour = vec4(toned(light * fog.a + fog.rgb), 1.0);
 }
 """

@@ -1,4 +1,4 @@
-"""What the programs share: the scene's numbers, light and fog, how an instance is put in its place."""
+"""What the programs share: the scene's numbers, light and fog, how an instance is moved to its position."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ layout(std140) uniform View {
 
 # Worked out at the vertices where triangles are small enough; fog on the ground at every pixel.
 ATMOSPHERE = """
-vec3 shadow_place(vec3 place, vec3 normal) { return (shadow_from_town * vec4(place + normal * 0.07, 1.0)).xyz; }
+vec3 shadow_position(vec3 point, vec3 normal) { return (shadow_from_town * vec4(point + normal * 0.07, 1.0)).xyz; }
 vec3 ambient(vec3 normal) { return mix(ground_light.rgb, sky_light.rgb, 0.5 + 0.5 * normal.z); }
-vec4 fog_at(vec3 place) {
-    vec3 far = place - eye.xyz;
+vec4 fog_at(vec3 point) {
+    vec3 far = point - eye.xyz;
     float distance_m = length(far);
     float toward_sun = max(dot(far, sun_direction.xyz) / distance_m, 0.0);
     vec3 haze = horizon.rgb + glow.rgb * (0.25 * toward_sun * toward_sun * toward_sun);
@@ -57,7 +57,7 @@ vec3 sky_at(vec3 way, float blur) {
 
 PLACING = """
 in vec3 position; in vec3 normal; in vec4 axes; in vec4 kind;
-in vec4 place_yaw; in vec4 scale_flags; in vec4 angles_a; in vec4 angles_b;
+in vec4 position_yaw; in vec4 scale_flags; in vec4 angles_a; in vec4 angles_b;
 vec3 turned(vec3 p, vec2 axis, float angle) {
     float s = sin(angle), c = cos(angle);
     vec2 d = p.xz - axis;
@@ -73,8 +73,8 @@ vec3 placed(out vec3 facing) {
     float first = angle_of(k.y), second = angle_of(k.z);
     vec3 p = turned(turned(position, axes.zw, second), axes.xy, first) * scale_flags.xyz;
     vec3 n = turned(turned(normal, vec2(0.0), second), vec2(0.0), first) / scale_flags.xyz;
-    float s = sin(place_yaw.w), c = cos(place_yaw.w);
+    float s = sin(position_yaw.w), c = cos(position_yaw.w);
     facing = normalize(vec3(c * n.x - s * n.y, s * n.x + c * n.y, n.z));
-    return vec3(c * p.x - s * p.y, s * p.x + c * p.y, p.z) + place_yaw.xyz;
+    return vec3(c * p.x - s * p.y, s * p.x + c * p.y, p.z) + position_yaw.xyz;
 }
 """

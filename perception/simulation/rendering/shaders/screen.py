@@ -43,8 +43,8 @@ in vec4 middle_kind; in vec4 first_size; in vec4 second; in vec4 tint;
 out vec2 v_at; flat out vec4 v_tint; flat out float v_kind;
 void main() {
     v_at = corner; v_kind = middle_kind.w;
-    vec3 place = middle_kind.xyz;
-    vec3 to_eye = eye.xyz - place;
+    vec3 point = middle_kind.xyz;
+    vec3 to_eye = eye.xyz - point;
     float distance_m = length(to_eye);
     v_tint = tint;
     if (v_kind > 2.5) {
@@ -54,20 +54,20 @@ void main() {
         float middle_m = flat_m * lamp_m / (lamp_m + max(eye.z, 0.3));
         float facing = dot(toward, first_size.xy);
         v_tint *= dot(first_size.xy, first_size.xy) < 0.5 ? 1.0 : smoothstep(0.05, 0.75, facing);
-        place.xy += toward * (middle_m + corner.y * min(0.22 * flat_m, 6.0));
-        place.xy += vec2(-toward.y, toward.x) * corner.x * first_size.w;
+        point.xy += toward * (middle_m + corner.y * min(0.22 * flat_m, 6.0));
+        point.xy += vec2(-toward.y, toward.x) * corner.x * first_size.w;
     } else if (v_kind > 1.5) {
         // A lamp: turned to the camera, seen only from where it shines, a little in front of its body.
         float facing = dot(to_eye / distance_m, first_size.xyz);
         v_tint *= dot(first_size.xyz, first_size.xyz) < 0.5 ? 1.0 : smoothstep(0.05, 0.75, facing);
-        place += to_eye / distance_m * 0.35;
+        point += to_eye / distance_m * 0.35;
         float size = first_size.w * (0.55 + 0.018 * distance_m);
-        place += size * (corner.x * normalize(ray_x.xyz) + corner.y * normalize(ray_y.xyz));
+        point += size * (corner.x * normalize(ray_x.xyz) + corner.y * normalize(ray_y.xyz));
     } else {
-        place += corner.x * first_size.xyz + corner.y * second.xyz;
+        point += corner.x * first_size.xyz + corner.y * second.xyz;
     }
     v_tint *= exp(-distance_m * horizon.w);
-    gl_Position = clip_from_town * vec4(place, 1.0);
+    gl_Position = clip_from_town * vec4(point, 1.0);
 }
 """
 )

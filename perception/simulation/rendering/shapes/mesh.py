@@ -106,11 +106,11 @@ def simplified(patch: Patch, cell_m: float) -> Patch:
     A long thin body that would collapse stays as it is.
     """
     corners = patch.corners_m.reshape(-1, 3)
-    places, first = np.unique(np.round(corners, 4), axis=0, return_inverse=True)
-    _, cluster = np.unique(np.floor(places / cell_m + 0.37), axis=0, return_inverse=True)
+    points, first = np.unique(np.round(corners, 4), axis=0, return_inverse=True)
+    _, cluster = np.unique(np.floor(points / cell_m + 0.37), axis=0, return_inverse=True)
     cluster = cluster.ravel()
     counts = np.bincount(cluster)
-    means = np.stack([np.bincount(cluster, places[:, k]) / counts for k in range(3)], axis=1)
+    means = np.stack([np.bincount(cluster, points[:, k]) / counts for k in range(3)], axis=1)
     which = cluster[first.ravel()].reshape(-1, 3)
     kept = (which[:, 0] != which[:, 1]) & (which[:, 1] != which[:, 2]) & (which[:, 2] != which[:, 0])
     joined = means[which[kept]]
@@ -131,10 +131,10 @@ def _smoothed(
 ) -> np.ndarray:
     """(3F, 3): at each corner the mean normal of the faces there that bend less than the crease angle."""
     keys = np.round(corners.reshape(-1, 3), 3)
-    _, place = np.unique(keys, axis=0, return_inverse=True)
+    _, point = np.unique(keys, axis=0, return_inverse=True)
     face = np.repeat(np.arange(len(corners)), 3)
-    at_place = csr_matrix((np.ones(len(face)), (np.arange(len(face)), place.ravel())))
-    pairs = (at_place @ at_place.T).tocoo()
+    at_point = csr_matrix((np.ones(len(face)), (np.arange(len(face)), point.ravel())))
+    pairs = (at_point @ at_point.T).tocoo()
     a, b = pairs.row, pairs.col
     bend = np.einsum("nk,nk->n", face_normals[face[a]], face_normals[face[b]])
     joined = (bend >= crease[face[a]]) & (patch_of[face[a]] == patch_of[face[b]]) | (face[a] == face[b])

@@ -64,7 +64,7 @@ class ModelLibrary:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The models' names; instances name a model by its place here."""
+        """The models' names; instances name a model by its index here."""
         return tuple(self.models)
 
 
@@ -199,5 +199,5 @@ INSTANCE = np.dtype(
 VERTEX_LAYOUT = ("3f 3f 4f 4f1", ("position", "normal", "axes", "kind"))
 INSTANCE_LAYOUT = (
     "4f 4f 4f 4f 4f1 4f1 4f1 4f1 1u/i",
-    ("place_yaw", "scale_flags", "angles_a", "angles_b", "colour_a", "colour_b", "colour_c", "colour_d", "code"),
+    ("position_yaw", "scale_flags", "angles_a", "angles_b", "colour_a", "colour_b", "colour_c", "colour_d", "code"),
 )

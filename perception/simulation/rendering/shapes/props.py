@@ -130,8 +130,8 @@ def speed_sign(limit_kmh: int) -> list[Patch]:
         Patch(tube((0.0, 0, z), (0.025, 0, z), 0.34, 0.34, 18), Slot.METAL),
     ]
     text = str(limit_kmh)
-    for place, digit in enumerate(text):
-        middle = (place - 0.5 * (len(text) - 1)) * 0.19
+    for index, digit in enumerate(text):
+        middle = (index - 0.5 * (len(text) - 1)) * 0.19
         for segment in _SEGMENTS[digit]:
             right, up, flat = _SEGMENT_AT[segment]
             size = (0.02, 0.13, 0.035) if flat else (0.02, 0.035, 0.14)

@@ -35,7 +35,7 @@ class House:
 
 @dataclass(frozen=True)
 class Prop:
-    """Something small that exists many times: the name of its model, place (2,), heading, size factor, seed."""
+    """Something small that exists many times: the name of its model, position (2,), heading, size factor, seed."""
 
     model: str
     position_m: FloatArray
@@ -72,7 +72,7 @@ def furnish(town: Town, plan: SurfaceMap, seed: int) -> Scenery:
 
 
 class _Districts:
-    """How urban a place is: 0 gardens, 1 closed rows of houses; changes slowly over the town."""
+    """How urban a position is: 0 gardens, 1 closed rows of houses; changes slowly over the town."""
 
     def __init__(self, random: np.random.Generator) -> None:
         self._waves = random.normal(0, 1 / 110.0, (4, 2))
