@@ -103,3 +103,68 @@ def test_a_detector_of_another_size_is_passed_over():
     assert (square.asked, any_size.asked) == (0, 2)
     np.testing.assert_allclose(answers.scores, 0.8)
     assert teacher_outputs([square], images, np.ones((2, 1, 6), bool)) is None
+
+
+UNKNOWN = np.zeros(6, bool)
+MACHINE = (40, 40, 80, 80)
+FAR = np.array([[0, 0, 9, 9]], np.float32)
+RIDER = [50, 12, 70, 50]  # a quarter of it lies in the machine's box
+
+
+def _completed(*objects: tuple[list[float], float, int], machine_label: int = MOTORCYCLE, **changes):
+    image = bright_box_image(MACHINE, label=machine_label, **{"exhaustive": UNKNOWN, **changes})
+    (completed,) = complete_labels([image], [_Teacher(_found(*objects))])
+    return completed
+
+
+def test_a_rider_who_stands_out_of_the_labelled_machine_is_no_pedestrian_either():
+    completed = _completed((RIDER, 0.9, PEDESTRIAN))
+    assert completed.labels.tolist() == [MOTORCYCLE] and completed.boxes_xyxy_px.tolist() == [[*MACHINE]]
+    assert completed.ignore_labels.tolist() == [PEDESTRIAN]
+    apart = _completed((RIDER, 0.9, PEDESTRIAN), riders_are_joined=False)
+    assert apart.labels.tolist() == [MOTORCYCLE] and apart.boxes_xyxy_px.tolist() == [[40, 12, 80, 80]]
+    assert apart.ignore_labels.tolist() == []
+
+
+def test_who_walks_beside_a_machine_is_a_pedestrian():
+    completed = _completed(([84, 12, 104, 80], 0.9, PEDESTRIAN))
+    assert completed.labels.tolist() == [MOTORCYCLE, PEDESTRIAN] and len(completed.ignore_labels) == 0
+
+
+def test_the_rider_of_a_doubtful_machine_is_as_doubtful():
+    doubtful = (list(MACHINE), 0.2, MOTORCYCLE)
+    completed = _completed(doubtful, (RIDER, 0.9, PEDESTRIAN), machine_label=CAR, boxes_xyxy_px=FAR)
+    assert completed.labels.tolist() == [CAR]
+    assert sorted(completed.ignore_labels.tolist()) == [MOTORCYCLE, PEDESTRIAN]
+
+
+def test_the_rider_of_a_machine_that_is_to_be_ignored_is_no_pedestrian():
+    ignored = {"ignore_xyxy_px": np.array([MACHINE], np.float32), "ignore_labels": np.array([MOTORCYCLE])}
+    nothing = {"boxes_xyxy_px": np.zeros((0, 4), np.float32), "labels": np.zeros(0, np.int64)}
+    completed = _completed((RIDER, 0.9, PEDESTRIAN), object_ids=np.zeros(0, np.int64), **nothing, **ignored)
+    assert completed.labels.tolist() == []
+    assert completed.ignore_labels.tolist() == [MOTORCYCLE, PEDESTRIAN]
+
+
+def test_found_riders_go_into_found_machines():
+    completed = _completed(
+        (list(MACHINE), 0.9, MOTORCYCLE), (RIDER, 0.9, PEDESTRIAN), machine_label=CAR, boxes_xyxy_px=FAR
+    )
+    assert completed.labels.tolist() == [CAR, MOTORCYCLE]
+    assert completed.boxes_xyxy_px[1].tolist() == [40, 12, 80, 80]
+
+
+def test_persons_that_people_labelled_go_into_found_machines_where_riders_are_boxes_of_their_own():
+    persons = {
+        "boxes_xyxy_px": np.array([RIDER, [100, 10, 120, 80]], np.float32),
+        "labels": np.array([PEDESTRIAN, PEDESTRIAN]),
+        "object_ids": np.array([7, 8]),
+        "exhaustive": np.array([name == "pedestrian" for name in CLASSES]),
+    }
+    found = (list(MACHINE), 0.9, MOTORCYCLE)
+    apart = _completed(found, riders_are_joined=False, **persons)
+    assert apart.labels.tolist() == [PEDESTRIAN, MOTORCYCLE] and apart.object_ids[0] == 8
+    assert apart.boxes_xyxy_px.tolist() == [[100, 10, 120, 80], [40, 12, 80, 80]]
+    # Where riders are within their machines' boxes, who has a box is a pedestrian.
+    together = _completed(found, **persons)
+    assert together.labels.tolist() == [PEDESTRIAN, PEDESTRIAN, MOTORCYCLE]
