@@ -65,22 +65,22 @@ def test_complete_images_and_no_teachers_change_nothing():
     assert next(complete_labels([partly], [])) is partly
 
 
-class _Imitated:
+class _ConstantTeacher:
     """Gives every class the same score, at all of its grid points, and one box."""
 
-    def __init__(self, score: float, side: float, *, places: int, size: tuple[int, int] | None = None) -> None:
-        self.score, self.side, self.places, self.input_size_px = score, side, places, size
+    def __init__(self, score: float, side: float, *, points: int, size: tuple[int, int] | None = None) -> None:
+        self.score, self.side, self.points, self.input_size_px = score, side, points, size
         self.asked = 0
 
     def dense(self, images):
         self.asked += len(images)
-        shape = (len(images), self.places)
+        shape = (len(images), self.points)
         return np.full((*shape, 6), self.score, np.float32), np.full((*shape, 4), self.side, np.float32)
 
 
 def test_each_class_is_learnt_from_the_first_detector_that_counts_for_it():
     images = np.zeros((3, 64, 96, 3), np.uint8)
-    cars, people = _Imitated(0.5, 10, places=4), _Imitated(0.8, 20, places=5)
+    cars, people = _ConstantTeacher(0.5, 10, points=4), _ConstantTeacher(0.8, 20, points=5)
     counts = np.zeros((3, 2, 6), bool)
     counts[0, 0, CAR] = counts[0, 1, [CAR, PEDESTRIAN]] = True
     counts[1, 1, PEDESTRIAN] = True
@@ -98,7 +98,7 @@ def test_each_class_is_learnt_from_the_first_detector_that_counts_for_it():
 
 def test_a_detector_of_another_size_is_passed_over():
     images = np.zeros((2, 64, 96, 3), np.uint8)
-    square, any_size = _Imitated(0.5, 10, places=4, size=(64, 64)), _Imitated(0.8, 20, places=4)
+    square, any_size = _ConstantTeacher(0.5, 10, points=4, size=(64, 64)), _ConstantTeacher(0.8, 20, points=4)
     answers = teacher_outputs([square, any_size], images, np.ones((2, 2, 6), bool))
     assert (square.asked, any_size.asked) == (0, 2)
     np.testing.assert_allclose(answers.scores, 0.8)
