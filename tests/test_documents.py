@@ -106,7 +106,8 @@ def assert_configuration_is_valid(words: list[str]) -> None:
     path = ROOT / words[words.index("--config") + 1]
     assert path.is_file()
     if words[0] == "train":
-        kind: Any = {"detector": DetectorTraining, "forecaster": ForecasterTraining}[words[1]]
+        kinds: dict[str, Any] = dict.fromkeys(("detector", "pseudo-labels"), DetectorTraining)
+        kind = (kinds | {"forecaster": ForecasterTraining})[words[1]]
         read_training_config(kind, path, {})
 
 

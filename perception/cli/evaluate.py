@@ -208,7 +208,7 @@ def _evaluate_results(config: EvaluateConfig, folder: Path, terminal: Terminal) 
     results = read_results(folder)
     recording = str(config.truth or "") or read_run_source(folder)
     if recording is None:
-        raise UsageError("does not name its recording; give it as `truth`.", field="results", value=folder)
+        raise UsageError("does not state its recording; name it with `truth`.", field="results", value=folder)
     eval_config = eval_config_of(config)
     run = match_truth(
         saved_tables(results), need_ground_truth(recording), recording, title=str(folder), eval_config=eval_config

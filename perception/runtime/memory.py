@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SETTLES_AFTER_S = 30.0
-"""By then kernels are loaded, buffers allocated and the first tracks born."""
+"""By then kernels are loaded, buffers allocated and the first tracks started."""
 
 _EVERY_S = 1.0
 

@@ -60,7 +60,7 @@ def open_tracker(
 
 def _open_suitable(detector: Detector, rig: Rig | None, frame: FrameChoice) -> OpenedTracker:
     if frame == "image" or rig is None:
-        why = "as asked" if frame == "image" else "for the cameras are not calibrated"
+        why = "as asked" if frame == "image" else "because the cameras are not calibrated"
         return OpenedTracker(_image_tracker(detector), f"Tracker: in each image, {why}.")
     tracker = GroundTracker(rig, GroundSettings.for_detector(detector))
     return OpenedTracker(tracker, f"Tracker: on the ground, in metres, across {len(rig)} calibrated cameras.")

@@ -180,7 +180,7 @@ def test_a_stopped_training_of_seeds_prints_what_to_resume(
         patched.setattr("perception.training.engine.reporting.train", stop)
         ran = command("train", "forecaster", "--config", config, "--data", tmp_path / "data", "--output", "run")
     assert ran.code == 130
-    assert f"Stopped; go on with --resume run --data {tmp_path / 'data'}" in ran.out.splitlines()
+    assert f"Stopped; resume with --resume run --data {tmp_path / 'data'}" in ran.out.splitlines()
     again = command("train", "forecaster", "--resume", "run", "--data", tmp_path / "data")
     assert again.code == 0, again.err
     assert names_in(Path("run")) == ["seed0", "seed1", "training.yaml"]

@@ -1,4 +1,4 @@
-"""``perception train detector|forecaster|average``: from a configuration, or from several weights files, to weights."""
+"""``perception train``: networks from a configuration, pseudo-labels for one, the average of several weights files."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ import typer
 from perception.cli.terminal import Terminal, terminal_of
 from perception.cli.train.common import ConsoleReporter, TrainingOptions, resume_hint, training_command
 from perception.cli.train.forecaster import forecaster
+from perception.cli.train.pseudo_labels import pseudo_labels
 from perception.errors import UsageError
 
-app = typer.Typer(help="Train the detector or the forecaster, average weights.", no_args_is_help=True)
+app = typer.Typer(
+    help="Train the detector or the forecaster, write pseudo-labels, average weights.", no_args_is_help=True
+)
 
 
 @app.command()
@@ -71,6 +74,7 @@ def _named(teacher: Path) -> Path:
 
 
 app.command()(forecaster)
+app.command("pseudo-labels")(pseudo_labels)
 
 
 @app.command()

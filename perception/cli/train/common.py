@@ -183,5 +183,5 @@ def resume_hint(options: Sequence[object], root: Path, terminal: Terminal) -> It
     except KeyboardInterrupt:
         data = [] if root == Path() else ["--data", root]
         words = shlex.join(str(word) for word in (*options, *data))
-        terminal.say(f"Stopped; go on with --resume {words}")
+        terminal.say(f"Stopped; resume with --resume {words}")
         raise

@@ -151,10 +151,10 @@ def speeds_mps(timestamps_ns: IntArray, ids: IntArray, centres_m: FloatArray) ->
     is_same = sorted_ids[1:] == sorted_ids[:-1]
     before = rows - np.concatenate([[False], is_same])[: len(rows)]
     after = rows + np.concatenate([is_same, [False]])[: len(rows)]
-    way_m = np.linalg.norm(centres_m[order][after, :2] - centres_m[order][before, :2], axis=1)
+    distance_m = np.linalg.norm(centres_m[order][after, :2] - centres_m[order][before, :2], axis=1)
     duration_s = times_s[after] - times_s[before]
     speeds = np.zeros(len(order))
-    speeds[order] = np.divide(way_m, duration_s, out=np.zeros(len(order)), where=duration_s > 0)
+    speeds[order] = np.divide(distance_m, duration_s, out=np.zeros(len(order)), where=duration_s > 0)
     return speeds
 
 

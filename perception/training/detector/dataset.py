@@ -185,7 +185,7 @@ def _last_number(name: str) -> int:
 
 
 def object_ids(scope: str, ids: IntArray) -> IntArray:
-    """Ids that are unique over all data sets: a hash of where the object lives, and its number there."""
+    """Ids that are unique over all data sets: a hash of the file that lists the object, and its number there."""
     scope_hash = np.frombuffer(scope.encode(), np.uint8).astype(np.uint64)
     value = np.uint64(1469598103934665603)
     with np.errstate(over="ignore"):

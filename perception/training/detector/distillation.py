@@ -141,14 +141,18 @@ def completed(
         boxes, labels = boxes[~rides], labels[~rides]
         confident, new, bonnet = confident[~rides], new[~rides], bonnet[~rides]
         known = _overlap(boxes, image.boxes_xyxy_px)
-    # Some data sets draw one box around machine and rider: there the rider is no pedestrian, nor background.
+    doubtful_machines = boxes[new & ~confident & np.isin(labels, TWO_WHEELED_LABELS)]
+    # Riders of machines that are not joined with them here are no pedestrians, nor background.
     riding = (labels == PEDESTRIAN_LABEL) & (
-        (known.share_inside > _RIDER_OVERLAP) & np.isin(image.labels, TWO_WHEELED_LABELS)[None]
-    ).any(axis=1)
+        _in_labelled_machine(known, image.labels) | _rides(boxes, image, doubtful_machines)
+    )
     label_it, ignore_it = new & confident & ~riding & ~bonnet, new & (~confident | riding | bonnet)
     boxes_added, labels_added = boxes[label_it], labels[label_it]
     boxes_added, remains = joined_labels(boxes_added, labels_added, labels_added == PEDESTRIAN_LABEL)
-    return with_labels(image, boxes_added[remains], labels_added[remains], boxes[ignore_it], labels[ignore_it])
+    boxes_added, labels_added = boxes_added[remains], labels_added[remains]
+    if not image.riders_are_joined:
+        image, boxes_added = _without_labelled_riders(image, boxes_added, labels_added)
+    return with_labels(image, boxes_added, labels_added, boxes[ignore_it], labels[ignore_it])
 
 
 def _with_riders(
@@ -163,6 +167,38 @@ def _with_riders(
     rides = np.zeros(len(labels), bool)
     rides[persons[joined.machine_of >= 0]] = True
     return replace(image, boxes_xyxy_px=whole), rides
+
+
+def _in_labelled_machine(known: _Overlap, image_labels: IntArray) -> NDArray[np.bool_]:
+    """(n,): which boxes lie in a labelled machine, whose box often holds its rider already."""
+    return np.asarray(((known.share_inside > _RIDER_OVERLAP) & np.isin(image_labels, TWO_WHEELED_LABELS)).any(axis=1))
+
+
+def _rides(boxes: FloatArray, image: LabelledImage, doubtful_machines: FloatArray) -> NDArray[np.bool_]:
+    """(n,): which boxes would ride a machine that is labelled, to be ignored, or ``doubtful_machines`` (m, 4)."""
+    is_machine, is_ignored = (np.isin(labels, TWO_WHEELED_LABELS) for labels in (image.labels, image.ignore_labels))
+    machines = [image.boxes_xyxy_px[is_machine], image.ignore_xyxy_px[is_ignored], doubtful_machines]
+    return join_riders(np.concatenate(machines), boxes).machine_of >= 0
+
+
+def _without_labelled_riders(
+    image: LabelledImage, machines: FloatArray, labels: IntArray
+) -> tuple[LabelledImage, FloatArray]:
+    """``image`` without the persons that people labelled and that ride machines found (n, 4), which then hold them."""
+    riders = np.flatnonzero(image.labels == PEDESTRIAN_LABEL)
+    found = np.flatnonzero(np.isin(labels, TWO_WHEELED_LABELS))
+    joined = join_riders(machines[found], image.boxes_xyxy_px[riders])
+    boxes = machines.copy()
+    boxes[found] = joined.boxes_xyxy_px
+    remains = np.ones(len(image.labels), bool)
+    remains[riders[joined.machine_of >= 0]] = False
+    image = replace(
+        image,
+        boxes_xyxy_px=image.boxes_xyxy_px[remains],
+        labels=image.labels[remains],
+        object_ids=image.object_ids[remains],
+    )
+    return image, boxes
 
 
 def _is_bonnet(boxes: FloatArray, size: tuple[int, int]) -> NDArray[np.bool_]:

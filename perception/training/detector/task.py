@@ -68,16 +68,7 @@ def load_data(
     if config.cutouts is not None:
         paths = matching_paths(root, config.cutouts)
         cutouts = Cutouts([cutout for path in paths for cutout in read_cutouts(path)])
-    train: list[LabelledImage] = []
-    validation: dict[str, list[LabelledImage]] = {}
-    for data_set in config.train:
-        images = _read(data_set, root, config.distill)
-        if data_set.hold_out or data_set.hold_out_sites:
-            images, held_out = split_off(
-                images, data_set.hold_out, sites=data_set.hold_out_sites, last=data_set.hold_out_last
-            )
-            validation[f"{data_set.path.as_posix()} (held out)"] = held_out
-        train.extend(images)
+    train, validation = read_training_images(config, root)
     for data_set in config.validation:
         validation[data_set.path.as_posix()] = _read(data_set, root, config.distill)
     labelled = []
@@ -89,6 +80,22 @@ def load_data(
         labelled.append(image)
         on_image(done, len(train))
     return DetectorData(labelled, validation, cutouts)
+
+
+def read_training_images(
+    config: DetectorTraining, root: Path
+) -> tuple[list[LabelledImage], dict[str, list[LabelledImage]]]:
+    """The images to learn from, with what people labelled, and what is held out of each data set for validation."""
+    train: list[LabelledImage] = []
+    held_out: dict[str, list[LabelledImage]] = {}
+    for data_set in config.train:
+        images = _read(data_set, root, config.distill)
+        if data_set.hold_out or data_set.hold_out_sites:
+            images, held_out[f"{data_set.path.as_posix()} (held out)"] = split_off(
+                images, data_set.hold_out, sites=data_set.hold_out_sites, last=data_set.hold_out_last
+            )
+        train.extend(images)
+    return train, held_out
 
 
 def _read(data_set: DataSet, root: Path, dense_teachers: Sequence[Path]) -> list[LabelledImage]:

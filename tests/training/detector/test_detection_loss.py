@@ -114,7 +114,7 @@ def test_embeddings_of_the_same_object_attract():
     assert attract < 0.1 < repel
 
 
-def test_a_teacher_is_imitated_except_for_riders():
+def test_a_teacher_is_distilled_except_for_riders():
     batch = _batch([[22.0, 22, 42, 42]], [3])
     output = _output()
     scores = torch.zeros(2, len(output.points_xy), 6)

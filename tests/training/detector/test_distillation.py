@@ -65,22 +65,22 @@ def test_complete_images_and_no_teachers_change_nothing():
     assert next(complete_labels([partly], [])) is partly
 
 
-class _Imitated:
+class _ConstantTeacher:
     """Gives every class the same score, at all of its grid points, and one box."""
 
-    def __init__(self, score: float, side: float, *, places: int, size: tuple[int, int] | None = None) -> None:
-        self.score, self.side, self.places, self.input_size_px = score, side, places, size
+    def __init__(self, score: float, side: float, *, points: int, size: tuple[int, int] | None = None) -> None:
+        self.score, self.side, self.points, self.input_size_px = score, side, points, size
         self.asked = 0
 
     def dense(self, images):
         self.asked += len(images)
-        shape = (len(images), self.places)
+        shape = (len(images), self.points)
         return np.full((*shape, 6), self.score, np.float32), np.full((*shape, 4), self.side, np.float32)
 
 
 def test_each_class_is_learnt_from_the_first_detector_that_counts_for_it():
     images = np.zeros((3, 64, 96, 3), np.uint8)
-    cars, people = _Imitated(0.5, 10, places=4), _Imitated(0.8, 20, places=5)
+    cars, people = _ConstantTeacher(0.5, 10, points=4), _ConstantTeacher(0.8, 20, points=5)
     counts = np.zeros((3, 2, 6), bool)
     counts[0, 0, CAR] = counts[0, 1, [CAR, PEDESTRIAN]] = True
     counts[1, 1, PEDESTRIAN] = True
@@ -98,8 +98,73 @@ def test_each_class_is_learnt_from_the_first_detector_that_counts_for_it():
 
 def test_a_detector_of_another_size_is_passed_over():
     images = np.zeros((2, 64, 96, 3), np.uint8)
-    square, any_size = _Imitated(0.5, 10, places=4, size=(64, 64)), _Imitated(0.8, 20, places=4)
+    square, any_size = _ConstantTeacher(0.5, 10, points=4, size=(64, 64)), _ConstantTeacher(0.8, 20, points=4)
     answers = teacher_outputs([square, any_size], images, np.ones((2, 2, 6), bool))
     assert (square.asked, any_size.asked) == (0, 2)
     np.testing.assert_allclose(answers.scores, 0.8)
     assert teacher_outputs([square], images, np.ones((2, 1, 6), bool)) is None
+
+
+UNKNOWN = np.zeros(6, bool)
+MACHINE = (40, 40, 80, 80)
+FAR = np.array([[0, 0, 9, 9]], np.float32)
+RIDER = [50, 12, 70, 50]  # a quarter of it lies in the machine's box
+
+
+def _completed(*objects: tuple[list[float], float, int], machine_label: int = MOTORCYCLE, **changes):
+    image = bright_box_image(MACHINE, label=machine_label, **{"exhaustive": UNKNOWN, **changes})
+    (completed,) = complete_labels([image], [_Teacher(_found(*objects))])
+    return completed
+
+
+def test_a_rider_who_stands_out_of_the_labelled_machine_is_no_pedestrian_either():
+    completed = _completed((RIDER, 0.9, PEDESTRIAN))
+    assert completed.labels.tolist() == [MOTORCYCLE] and completed.boxes_xyxy_px.tolist() == [[*MACHINE]]
+    assert completed.ignore_labels.tolist() == [PEDESTRIAN]
+    apart = _completed((RIDER, 0.9, PEDESTRIAN), riders_are_joined=False)
+    assert apart.labels.tolist() == [MOTORCYCLE] and apart.boxes_xyxy_px.tolist() == [[40, 12, 80, 80]]
+    assert apart.ignore_labels.tolist() == []
+
+
+def test_who_walks_beside_a_machine_is_a_pedestrian():
+    completed = _completed(([84, 12, 104, 80], 0.9, PEDESTRIAN))
+    assert completed.labels.tolist() == [MOTORCYCLE, PEDESTRIAN] and len(completed.ignore_labels) == 0
+
+
+def test_the_rider_of_a_doubtful_machine_is_as_doubtful():
+    doubtful = (list(MACHINE), 0.2, MOTORCYCLE)
+    completed = _completed(doubtful, (RIDER, 0.9, PEDESTRIAN), machine_label=CAR, boxes_xyxy_px=FAR)
+    assert completed.labels.tolist() == [CAR]
+    assert sorted(completed.ignore_labels.tolist()) == [MOTORCYCLE, PEDESTRIAN]
+
+
+def test_the_rider_of_a_machine_that_is_to_be_ignored_is_no_pedestrian():
+    ignored = {"ignore_xyxy_px": np.array([MACHINE], np.float32), "ignore_labels": np.array([MOTORCYCLE])}
+    nothing = {"boxes_xyxy_px": np.zeros((0, 4), np.float32), "labels": np.zeros(0, np.int64)}
+    completed = _completed((RIDER, 0.9, PEDESTRIAN), object_ids=np.zeros(0, np.int64), **nothing, **ignored)
+    assert completed.labels.tolist() == []
+    assert completed.ignore_labels.tolist() == [MOTORCYCLE, PEDESTRIAN]
+
+
+def test_found_riders_go_into_found_machines():
+    completed = _completed(
+        (list(MACHINE), 0.9, MOTORCYCLE), (RIDER, 0.9, PEDESTRIAN), machine_label=CAR, boxes_xyxy_px=FAR
+    )
+    assert completed.labels.tolist() == [CAR, MOTORCYCLE]
+    assert completed.boxes_xyxy_px[1].tolist() == [40, 12, 80, 80]
+
+
+def test_persons_that_people_labelled_go_into_found_machines_where_riders_are_boxes_of_their_own():
+    persons = {
+        "boxes_xyxy_px": np.array([RIDER, [100, 10, 120, 80]], np.float32),
+        "labels": np.array([PEDESTRIAN, PEDESTRIAN]),
+        "object_ids": np.array([7, 8]),
+        "exhaustive": np.array([name == "pedestrian" for name in CLASSES]),
+    }
+    found = (list(MACHINE), 0.9, MOTORCYCLE)
+    apart = _completed(found, riders_are_joined=False, **persons)
+    assert apart.labels.tolist() == [PEDESTRIAN, MOTORCYCLE] and apart.object_ids[0] == 8
+    assert apart.boxes_xyxy_px.tolist() == [[100, 10, 120, 80], [40, 12, 80, 80]]
+    # Where riders are within their machines' boxes, who has a box is a pedestrian.
+    together = _completed(found, **persons)
+    assert together.labels.tolist() == [PEDESTRIAN, PEDESTRIAN, MOTORCYCLE]

@@ -1,17 +1,18 @@
-"""Predictions of other detectors for the training images, computed once and kept in a file.
+"""The file of pseudo-labels: predictions of other detectors for the training images, computed once.
 
-The file has a line of JSON for each image: ``image`` its name, ``objects`` with x1, y1, x2, y2 in pixels, the score in
+It has a line of JSON for each image: ``image`` its name, ``objects`` with x1, y1, x2, y2 in pixels, the score in
 0..1 and the number of the class in each row. Images are named as ``LabelledImage.name`` names them.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 
-from perception.arrays import FloatArray
+from perception.arrays import FloatArray, IntArray
 from perception.errors import UsageError
 from perception.files import parse_json
 from perception.taxonomy import CLASSES
@@ -33,12 +34,27 @@ def read_pseudo_labels(path: Path) -> dict[str, FloatArray]:
         raise UsageError(f"{path}: cannot be read; give the file of pseudo-labels, or leave the key out.") from error
     for number, line in enumerate(lines, start=1):
         try:
-            entry = parse_json(line)
-            rows = np.array([row[:_COLUMNS] for row in entry["objects"]], np.float32).reshape(-1, _COLUMNS)
-            found[entry["image"]] = _checked(rows)
+            name, rows = parse_line(line)
+            found[name] = rows
         except (KeyError, TypeError, ValueError) as error:
             raise UsageError(f"{path}: line {number} is no image with objects ({error}).") from error
     return found
+
+
+def parse_line(line: str) -> tuple[str, FloatArray]:
+    """An image's name and its rows (n, 6). Raises ``KeyError``, ``TypeError`` or ``ValueError`` for another line."""
+    entry = parse_json(line)
+    rows = np.array([row[:_COLUMNS] for row in entry["objects"]], np.float32).reshape(-1, _COLUMNS)
+    return str(entry["image"]), _checked(rows)
+
+
+def pseudo_label_line(name: str, boxes_xyxy_px: FloatArray, scores: FloatArray, labels: IntArray) -> str:
+    """The line of an image with n objects: boxes to a hundredth of a pixel, scores to four digits."""
+    objects = [
+        [*(round(side, 2) for side in box), round(score, 4), label]
+        for box, score, label in zip(boxes_xyxy_px.tolist(), scores.tolist(), labels.tolist(), strict=True)
+    ]
+    return json.dumps({"image": name, "objects": objects})
 
 
 def complete_from_file(images: Iterable[LabelledImage], found: dict[str, FloatArray]) -> Iterator[LabelledImage]:
