@@ -137,10 +137,10 @@ def detector_task(
     model = _first_model(config, root)
     start = _InitialOutputs(model, device) if config.self_distillation else None
     freeze_layers(model, config)
-    if isinstance(model, RoadNet) or device.type != "cpu":
-        model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    # Also on a processor: a step of 8 images takes 0.7 to 0.85 of the time with structure shuffle.
+    model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if isinstance(model, RoadNet) and device.type == "cpu":
-        # The other structure shuffles channels, for which this costs more than it saves.
+        # It does not pay for structure shuffle, whose strided convolutions are few.
         stride2_workaround(model)
     weights = sampling_weights(data.train, config.rare_share)
 
