@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,12 @@ TEXT_FILES = (
 )
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    """Of each file once: many rules look at it."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def module_name(path: Path) -> str:
     """``perception/sources/video.py`` -> ``perception.sources.files.video``."""
     parts = path.relative_to(ROOT).with_suffix("").parts
@@ -83,9 +90,7 @@ def imported_modules(tree: ast.AST, module: str, *, is_package: bool) -> set[str
 
 def package_imports(path: Path) -> set[str]:
     """Modules and packages of ours that a file imports, without the names taken from them."""
-    names = imported_modules(
-        ast.parse(path.read_text(encoding="utf-8")), module_name(path), is_package=path.name == "__init__.py"
-    )
+    names = imported_modules(parsed(path), module_name(path), is_package=path.name == "__init__.py")
     found = set()
     for name in names:
         while name not in KNOWN and "." in name:
@@ -214,20 +219,20 @@ def test_folders_have_few_files(folder: Path) -> None:
 
 @by_path
 def test_only_the_command_line_prints(path: Path) -> None:
-    lines = print_calls(ast.parse(path.read_text(encoding="utf-8")))
+    lines = print_calls(parsed(path))
     assert not lines or "cli" in path.relative_to(PACKAGE).parts, f"{path}: print( in lines {lines}"
 
 
 @by_path
 def test_only_the_command_line_and_the_report_draw_tables(path: Path) -> None:
-    modules = imported_modules(ast.parse(path.read_text(encoding="utf-8")), module_name(path), is_package=False)
+    modules = imported_modules(parsed(path), module_name(path), is_package=False)
     draws = any(name.startswith("rich.table") for name in modules)
     assert not draws or {"cli", "report"} & set(path.relative_to(PACKAGE).parts), f"{path}: draws tables"
 
 
 @by_path
 def test_errors_of_the_library_name_fields_and_no_options(path: Path) -> None:
-    lines = options_in_errors(ast.parse(path.read_text(encoding="utf-8")))
+    lines = options_in_errors(parsed(path))
     assert not lines or "cli" in path.relative_to(PACKAGE).parts, f"{path}: options in lines {lines}"
 
 
@@ -243,13 +248,13 @@ def test_the_library_has_no_log_handlers(path: Path) -> None:
 
 @by_path
 def test_yaml_and_json_are_read_in_one_place(path: Path) -> None:
-    lines = loader_calls(ast.parse(path.read_text(encoding="utf-8")))
+    lines = loader_calls(parsed(path))
     assert not lines or path == PACKAGE / "files.py", f"{path}: use perception.files in lines {lines}"
 
 
 @by_path
 def test_all_that_is_public_has_a_docstring(path: Path) -> None:
-    assert undocumented(ast.parse(path.read_text(encoding="utf-8")), module_name(path)) == []
+    assert undocumented(parsed(path), module_name(path)) == []
 
 
 @pytest.mark.parametrize("name", TEXT_FILES)

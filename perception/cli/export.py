@@ -66,7 +66,7 @@ def _export_detector(model: AnyRoadNet, feature_space: str, target: Path, termin
     import torch
 
     from perception.detection.roadnet.engines import RoadNetOnnxEngine, RoadNetTorchEngine
-    from perception.detection.roadnet.onnx_graph import export_roadnet
+    from perception.detection.roadnet.onnx_export import export_roadnet
     from perception.profiling.detector import example_batches, median_ms
 
     with terminal.err.status("exporting"):
@@ -93,7 +93,7 @@ def _export_quantised(
     *,
     bits: Literal[8, 16],
 ) -> None:
-    from perception.detection.roadnet.onnx_graph import roadnet_graph
+    from perception.detection.roadnet.onnx_export import roadnet_graph
     from perception.errors import PerceptionError
     from perception.evaluation.core.image_dataset import read_image_dataset
     from perception.files import atomic_write

@@ -124,7 +124,7 @@ def _option(name: str, field: FieldInfo, panel: str) -> Any:
         option = f"{option}/--no-{option.removeprefix('--')}"
     return Annotated[
         kind | None,
-        typer.Option(option, help=field.description, show_default=_shown_default(field), rich_help_panel=panel),
+        typer.Option(option, help=_help(field), show_default=False, rich_help_panel=panel),
     ]
 
 
@@ -137,9 +137,9 @@ def _type_on_the_command_line(field: FieldInfo) -> Any:
     return str if get_origin(kind) is Literal else kind
 
 
-def _shown_default(field: FieldInfo) -> str | bool:
-    if field.default in (None, [], False):
-        return False
-    if isinstance(field.default, list):
-        return ",".join(map(str, field.default))
-    return "yes" if field.default is True else str(field.default)
+def _help(field: FieldInfo) -> str | None:
+    """The description with the default, which typer does not know: an option that is not given is None."""
+    if field.default in (None, [], False, True):
+        return field.description
+    default = ",".join(map(str, field.default)) if isinstance(field.default, list) else str(field.default)
+    return rf"{field.description} \[default: {default}]"  # escaped: rich takes brackets for markup

@@ -1,4 +1,4 @@
-"""From what the user names to a detector: a name, a file, a package's detector, or a factory."""
+"""From what the user names to a detector: a name, a file, a plug-in's detector, or a factory."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def open_detector(
 
     ``name`` is "auto" (the best that is present), a bundled RoadNet, a model of torchvision, "results:FILE" (boxes from
     elsewhere, see ``ResultsDetector``), a file: FILE.onnx (a known layout, or an exported RoadNet), FILE.param (ncnn),
-    FILE.safetensors (RoadNet), the name of an installed package's detector, or "package.module:factory" (see
+    FILE.safetensors (RoadNet), the name of a plug-in's detector, or "package.module:factory" (see
     ``perception.plugins``). ``weights`` replaces RoadNet's or the torchvision model's. ``engine`` computes RoadNet, see
     ``choose_engine``. ``frame_counts`` are the frames of each camera of the recording that will be looked at, None
     where there is none. Nothing is fetched.

@@ -47,19 +47,19 @@ class RunConfig(BaseModel):
 
     source: Annotated[list[str], BeforeValidator(_listed)] = Field(
         default=[],
-        description="Video, image folder, glob, recording, webcam number, address, or a package's NAME:PLACE; "
-        "repeat it for several cameras.",
+        description="Video, image folder, glob, recording, webcam number, address, or a plug-in's NAME:REST; "
+        "repeat it for several cameras. Without it, the bundled six-camera drive.",
     )
     rig: str | None = Field(
         default=None,
-        description="Poses and intrinsics of the cameras: a rig file, surround-six, front or dashboard; by default "
-        "those of the recording.",
+        description="Calibration of the cameras, intrinsics and extrinsics: a rig file, surround-six, front or "
+        "dashboard; by default that of the recording.",
     )
     road_height: float | None = Field(
         default=None,
         ge=-5,
         le=5,
-        description="Where the road lies, in metres above the vehicle's origin; by default that of the rig.",
+        description="Height of the road above the vehicle's origin, in metres; by default that of the rig.",
     )
     frame: Literal["auto", "image", "ground"] = Field(
         default="auto",
@@ -68,16 +68,17 @@ class RunConfig(BaseModel):
     )
     detector: str = Field(
         default="auto",
-        description="auto (the best that is present), roadnet, a torchvision detector, an ONNX or ncnn file, "
-        "results:FILE (saved boxes), a package's, or module:factory.",
+        description="auto (roadnet; on a GPU the best of torchvision's that was fetched), roadnet, roadnet-coco "
+        "(car cameras), roadnet-nano (fast), a torchvision detector, an ONNX or ncnn file, results:FILE (saved boxes), "
+        "a plug-in's name, or module:factory.",
     )
     weights: Path | None = Field(default=None, description="The detector's weights file.")
     tracker: str = Field(
-        default="auto", description="auto (the one of the reference frame), a package's, or module:factory."
+        default="auto", description="auto (the one of the reference frame), a plug-in's name, or module:factory."
     )
     forecaster: str = Field(
         default="auto",
-        description="auto (the bundled one), constant-velocity, a weights file, a package's, or module:factory.",
+        description="auto (the bundled one), constant-velocity, a weights file, a plug-in's name, or module:factory.",
     )
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu or cuda:0.")
     conf: float = Field(default=0.1, ge=0, le=1, description="Minimum score of a detection.")
@@ -91,18 +92,18 @@ class RunConfig(BaseModel):
     classes: Annotated[list[str] | None, BeforeValidator(split_at_commas)] = Field(
         default=None, description="Classes to detect, such as car,bus."
     )
-    half: bool = Field(default=False, description="Compute with 16-bit floats.")
+    half: bool = Field(default=False, description="FP16 inference.")
     engine: Literal["auto", "torch", "onnx"] = Field(
         default="auto",
-        description="What computes RoadNet: auto, torch or onnx (on a CPU; auto takes it there, without half).",
+        description="Inference engine of RoadNet: auto (onnx on a CPU without half, else torch), torch, or onnx.",
     )
     stride: int = Field(default=1, ge=1, description="Take every n-th frame.")
     max_frames: int | None = Field(default=None, ge=1, description="Stop after this many frames.")
-    seed: int = Field(default=0, ge=0, description="Random seed of the report's intervals.")
+    seed: int = Field(default=0, ge=0, description="Random seed of the report's bootstrap intervals.")
     show: bool = Field(default=False, description="Open a window; q or Esc ends the run.")
-    save: bool = Field(default=True, description="Write the results to files.")
+    save: bool = Field(default=True, description="Write the results to files, as by default.")
     writer: Annotated[list[str], BeforeValidator(_listed)] = Field(
-        default=[], description="A package's output, or module:factory, beside the tables; repeatable."
+        default=[], description="A plug-in's output, or module:factory, beside the tables; repeatable."
     )
     output: Path | None = Field(default=None, description="Folder for the results, instead of runs/.")
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from perception.detection import RoadNetDetector
-from perception.evaluation.core.latency import LatencyReport
+from perception.evaluation.core.latency_statistics import LatencyReport
 from perception.profiling.roofline import Roofline, Work
 from perception.profiling.scaling import measure_interleaved
 from perception.profiling.stages import NETWORK, StagedDetector

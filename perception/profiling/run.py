@@ -20,7 +20,7 @@ from perception.detection import DetectionSettings, RoadNetDetector, load_roadne
 from perception.detection.roadnet.engines import EngineName
 from perception.detection.roadnet.network import to_input
 from perception.errors import UsageError
-from perception.evaluation.core.latency import LatencyReport
+from perception.evaluation.core.latency_statistics import LatencyReport
 from perception.evaluation.report.console_layout import print_note
 from perception.files import write_json
 from perception.geometry.cameras import Rig

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from perception.evaluation.core.latency import LatencyReport, evaluate_latency
+from perception.evaluation.core.latency_statistics import LatencyReport, evaluate_latency
 
 Name = TypeVar("Name")
 

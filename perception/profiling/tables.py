@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from rich.console import Console
 from rich.text import Text
 
-from perception.evaluation.core.latency import LatencyReport
+from perception.evaluation.core.latency_statistics import LatencyReport
 from perception.evaluation.report.console_layout import make_table, percent, print_heading, print_note, print_table
 from perception.profiling.engines import EngineTiming
 from perception.profiling.scaling import Scaling

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from perception.errors import UsageError
 from perception.evaluation.core.image_dataset import read_image_dataset
-from perception.evaluation.core.latency import evaluate_latency
+from perception.evaluation.core.latency_statistics import evaluate_latency
 from perception.evaluation.core.run_tables import RunRecorder, RunTables
 from perception.evaluation.core.timeline import Timeline
 from perception.evaluation.report.evaluate import EvalConfig, evaluate_groupings, evaluate_run

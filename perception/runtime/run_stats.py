@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from perception.errors import PerceptionError
-from perception.evaluation.core.latency import StageTimes, evaluate_latency
+from perception.evaluation.core.latency_statistics import StageTimes, evaluate_latency
 from perception.evaluation.forecasting.online_error import OnlineError
 from perception.evaluation.report.report import Report
 from perception.protocols import Tracker

@@ -13,7 +13,7 @@ from time import monotonic
 from rich.console import Console
 
 from perception.errors import PerceptionError
-from perception.evaluation.core.latency import TOTAL
+from perception.evaluation.core.latency_statistics import TOTAL
 from perception.pipeline.pipeline import Pipeline
 from perception.pipeline.prefetch import Prefetcher
 from perception.plugins import WriterOpener

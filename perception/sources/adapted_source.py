@@ -1,4 +1,4 @@
-"""A package's source, with the stride and the rig that the user asks for."""
+"""A plug-in's source, with the stride and the rig that the user asks for."""
 
 from __future__ import annotations
 

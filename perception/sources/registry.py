@@ -1,4 +1,4 @@
-"""From what the user names to a source: webcam, file, folder, glob, address, or a package's source."""
+"""From what the user names to a source: webcam, file, folder, glob, address, or a plug-in's source."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from perception.sources.files.poses import Poses
 from perception.sources.files.recorded_source import RecordedSource
 from perception.sources.files.recording import RECORDING_FILE, Recording
 from perception.sources.files.video import VideoFile
-from perception.sources.live.addresses import open_address, split_address, within
 from perception.sources.live.readers import Reader, WebcamReader
 from perception.sources.live.source import LiveSource
+from perception.sources.live.stream_schemes import open_address, split_address, within
 
 
 @dataclass
@@ -152,10 +152,10 @@ def _package_source(spec: str, *, newest_only: bool, timeout_s: float) -> Source
 def _adapted(
     source: Source, spec: str, specs: Sequence[str], *, rig: Rig | None, stride: int, rate_fps: float | None
 ) -> Source:
-    """A package's source with the stride and the rig that were asked for."""
+    """A plug-in's source with the stride and the rig that were asked for."""
     try:
         if len(specs) > 1:
-            raise UsageError(f"{spec}: is a package's source, which stands alone; leave the others out.")
+            raise UsageError(f"{spec}: is a plug-in's source, which stands alone; leave the others out.")
         if rate_fps is not None:
             raise UsageError(f"{spec}: has its own clock; leave rate_fps out.")
         notes: list[str] = []

@@ -1,4 +1,4 @@
-"""From what the user names to a tracker: one of ours, a package's tracker, or a factory.
+"""From what the user names to a tracker: one of ours, a plug-in's tracker, or a factory.
 
 How to add a tracker of one's own, without a change here, is described in ``perception/plugins.py``.
 """
@@ -34,7 +34,7 @@ def open_tracker(
     """A tracker of what ``detector`` finds, in cameras that ``rig`` calibrates, or in uncalibrated ones.
 
     ``name``: "auto" (the one of ``frame``; without it, the ground where there is a rig), "image", "ground", the name of
-    an installed package's tracker, or "package.module:factory" (see ``perception.plugins``). ``frame`` is the reference
+    a plug-in's tracker, or "package.module:factory" (see ``perception.plugins``). ``frame`` is the reference
     frame that is asked for. Raises ``UsageError`` for an unknown name, for the ground without a rig, and for a tracker
     of another frame.
     """

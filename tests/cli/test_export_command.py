@@ -11,7 +11,7 @@ from support.labelled_pictures import write_pictures
 
 from perception.detection.roadnet.engines import RoadNetOnnxEngine
 from perception.detection.roadnet.network import SIZES, RoadNet
-from perception.detection.roadnet.onnx_graph import roadnet_graph
+from perception.detection.roadnet.onnx_export import roadnet_graph
 from perception.forecasting import GruConfig, TrajectoryGRU, save_gru
 from perception.forecasting.onnx_engine import OnnxEngine
 from perception.profiling.detector import median_ms

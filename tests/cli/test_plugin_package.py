@@ -124,7 +124,7 @@ def test_what_is_wrong_is_one_sentence(
 
 def test_a_source_of_a_package_stands_alone(plugin_command: Command, street: Path) -> None:
     ran = plugin_command("demo", *_options(), "--source", street)
-    assert ran.code == 2 and "is a package's source, which stands alone" in ran.sentence
+    assert ran.code == 2 and "is a plug-in's source, which stands alone" in ran.sentence
     ran = plugin_command("stream", *_options())
     assert ran.code == 2 and "is a recording, no camera" in ran.sentence
 

@@ -6,7 +6,7 @@ import pytest
 from support.labelled_pictures import write_pictures
 
 from perception.detection import read_roadnet
-from perception.detection.roadnet.onnx_graph import roadnet_graph
+from perception.detection.roadnet.onnx_export import roadnet_graph
 from perception.evaluation.core.image_dataset import read_image_dataset
 from perception.profiling import quantization
 from perception.profiling.quantization import Accuracy, Comparison, calibrate_and_quantise, compare

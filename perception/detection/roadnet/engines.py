@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from perception.detection.roadnet.network import RoadNet, fold_batch_norms, to_input
-from perception.detection.roadnet.onnx_graph import CONFIG_KEY, FEATURE_SPACE_KEY, OUTPUTS
+from perception.detection.roadnet.onnx_export import CONFIG_KEY, FEATURE_SPACE_KEY, OUTPUTS
 from perception.detection.roadnet.shuffle import ShuffleRoadNet
 from perception.errors import UsageError
 from perception.files import parse_json

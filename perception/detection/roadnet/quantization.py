@@ -17,7 +17,7 @@ import onnx
 from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
-from perception.detection.roadnet.onnx_graph import LAST_LAYERS
+from perception.detection.roadnet.onnx_export import LAST_LAYERS
 
 _QUANTISED = ["Conv", "Add", "Clip", "Resize", "Concat", "Gather", "LeakyRelu", "MaxPool"]
 _OF_MAPS = {*_QUANTISED, "Relu"}

@@ -18,7 +18,7 @@ from perception.detection.roadnet.engines import (
     choose_engine,
 )
 from perception.detection.roadnet.network import RoadNet, RoadNetConfig, fold_batch_norms
-from perception.detection.roadnet.onnx_graph import CONFIG_KEY, roadnet_graph
+from perception.detection.roadnet.onnx_export import CONFIG_KEY, roadnet_graph
 from perception.detection.roadnet.shuffle import AnyRoadNet, ShuffleRoadNet, ShuffleRoadNetConfig
 from perception.detection.settings import DetectionSettings
 from perception.errors import UsageError

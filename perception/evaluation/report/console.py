@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
-from perception.evaluation.core.latency import LatencyReport, LatencyScores
+from perception.evaluation.core.latency_statistics import LatencyReport, LatencyScores
 from perception.evaluation.detection.average_precision import DetectionReport, DetectionScores
 from perception.evaluation.report.console_breakdown import print_breakdown
 from perception.evaluation.report.console_forecasting import print_forecasting

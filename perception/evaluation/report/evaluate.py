@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from perception.evaluation.core.ground_truth import GroundScope
-from perception.evaluation.core.latency import evaluate_latency
+from perception.evaluation.core.latency_statistics import evaluate_latency
 from perception.evaluation.core.records import ForecastingReport, InstantForecasts, Setting
 from perception.evaluation.core.table_boxes import GroupingChoice, ImageKey, groupings_of
 from perception.evaluation.detection.average_precision import DetectionReport, evaluate_detection

@@ -1,4 +1,4 @@
-"""The quality of a run: for a file, and for people."""
+"""The quality of a run as JSON and as one line; ``console.py`` has the tables, ``runtime/run_metadata.py`` the file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from perception.evaluation.core.bootstrap import PairedComparison
-from perception.evaluation.core.latency import LatencyReport
+from perception.evaluation.core.latency_statistics import LatencyReport
 from perception.evaluation.core.records import ForecastingReport, HorizonScores
 from perception.evaluation.detection.average_precision import DetectionReport
 from perception.evaluation.failures.gallery import FailureEntry

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from perception.arrays import FloatArray, IntArray
 from perception.errors import UsageError
-from perception.evaluation.core.latency import WARMUP_INSTANT_COUNT
+from perception.evaluation.core.latency_statistics import WARMUP_INSTANT_COUNT
 from perception.evaluation.core.records import InstantForecasts
 from perception.evaluation.core.run_tables import RunTables, join_objects, join_tables
 from perception.evaluation.core.timeline import Timeline

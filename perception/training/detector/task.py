@@ -19,7 +19,7 @@ from perception.detection.roadnet.detector import RoadNetDetector
 from perception.detection.roadnet.engines import RoadNetEngine, RoadNetOnnxEngine, RoadNetTorchEngine
 from perception.detection.roadnet.nanodet_weights import load_nanodet
 from perception.detection.roadnet.network import SIZES, LevelHead, RoadNet, to_input
-from perception.detection.roadnet.onnx_graph import roadnet_graph
+from perception.detection.roadnet.onnx_export import roadnet_graph
 from perception.detection.roadnet.shuffle import SHUFFLE_SIZES, AnyRoadNet, ShuffleRoadNet
 from perception.detection.roadnet.weights import read_roadnet
 from perception.detection.settings import DetectionSettings

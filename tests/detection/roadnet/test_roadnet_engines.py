@@ -11,7 +11,7 @@ from support.detection_cases import CPU, lively_roadnet
 
 from perception.detection.roadnet.engines import RoadNetOnnxEngine, RoadNetTorchEngine
 from perception.detection.roadnet.network import to_input
-from perception.detection.roadnet.onnx_graph import roadnet_graph
+from perception.detection.roadnet.onnx_export import roadnet_graph
 
 PIXELS = np.random.default_rng(0).integers(0, 255, (2, 64, 96, 3), dtype=np.uint8)
 

@@ -8,7 +8,7 @@ import pytest
 
 from perception.detection import read_roadnet
 from perception.detection.roadnet.engines import RoadNetOnnxEngine
-from perception.detection.roadnet.onnx_graph import LAST_LAYERS, roadnet_graph
+from perception.detection.roadnet.onnx_export import LAST_LAYERS, roadnet_graph
 from perception.detection.roadnet.quantization import quantise
 from perception.profiling.detector import example_batches
 from perception.weights import bundled_folder

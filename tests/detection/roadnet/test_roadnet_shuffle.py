@@ -16,7 +16,7 @@ from perception.detection import DetectionSettings, load_roadnet, read_roadnet, 
 from perception.detection.roadnet.engines import RoadNetOnnxEngine, RoadNetTorchEngine
 from perception.detection.roadnet.nanodet_weights import COCO_ROWS, load_nanodet
 from perception.detection.roadnet.network import grid_points, to_input
-from perception.detection.roadnet.onnx_graph import export_roadnet, roadnet_graph
+from perception.detection.roadnet.onnx_export import export_roadnet, roadnet_graph
 from perception.detection.roadnet.quantization import quantise
 from perception.detection.roadnet.shuffle import (
     SHUFFLE_SIZES,

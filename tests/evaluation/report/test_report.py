@@ -12,7 +12,7 @@ from rich.console import Console
 from support.evaluation_tables import disturbed, random_table, table
 from support.forecast_runs import go_on, records_of, stay, timestamps_ns, truth_of, turning
 
-from perception.evaluation.core.latency import evaluate_latency
+from perception.evaluation.core.latency_statistics import evaluate_latency
 from perception.evaluation.core.records import ImageAdeFde
 from perception.evaluation.detection.average_precision import evaluate_detection
 from perception.evaluation.forecasting.image import evaluate_forecasts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from perception.evaluation.core.latency import StageTimes, evaluate_latency
+from perception.evaluation.core.latency_statistics import StageTimes, evaluate_latency
 
 
 def test_percentiles_and_total_without_the_warm_up() -> None:

@@ -1,4 +1,4 @@
-"""How long each stage of the pipeline takes per instant."""
+"""Statistics of the stages' times; they are measured in ``pipeline/pipeline.py`` and ``profiling/stages.py``."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from support.detection_cases import CPU, assert_same, detector_of, lively_roadne
 
 from perception.detection import DetectionSettings, load_roadnet, open_detector, read_roadnet, save_roadnet
 from perception.detection.roadnet.engines import RoadNetOnnxEngine, RoadNetTorchEngine, choose_engine
-from perception.detection.roadnet.onnx_graph import export_roadnet, roadnet_graph
+from perception.detection.roadnet.onnx_export import export_roadnet, roadnet_graph
 from perception.errors import PerceptionError, UsageError
 from perception.files import bundled
 from perception.sources import open_source
@@ -76,7 +76,7 @@ def test_what_answers_otherwise_is_not_written(tmp_path: Path, monkeypatch: pyte
     with torch.no_grad():
         wrong.heads[1].ltrb.bias += 0.3
     content = roadnet_graph(wrong, feature_space="s")
-    monkeypatch.setattr("perception.detection.roadnet.onnx_graph.roadnet_graph", lambda model, feature_space: content)
+    monkeypatch.setattr("perception.detection.roadnet.onnx_export.roadnet_graph", lambda model, feature_space: content)
     with pytest.raises(PerceptionError, match=r"r\.onnx: not written, because the boxes_px of ONNX Runtime differ"):
         export_roadnet(lively_roadnet(), tmp_path / "r.onnx", feature_space="s", images=[pictures()])
     assert not list(tmp_path.iterdir())
