@@ -168,7 +168,7 @@ class EvaluateConfig(RunConfig):
         default=0,
         ge=0,
         le=1000,
-        description="Number of worst misses and false positives saved as pictures; recall by size, distance, light.",
+        description="Number of worst misses and false positives saved as pictures; also recall by light.",
     )
     benchmark: Literal["jaad", "nuscenes", "ethucy", "kitti"] | None = Field(
         default=None, description="jaad, nuscenes, ethucy or kitti: the forecaster alone, by its protocol."

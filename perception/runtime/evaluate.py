@@ -15,7 +15,10 @@ from perception.errors import UsageError
 from perception.evaluation.core.image_dataset import read_image_dataset
 from perception.evaluation.core.latency_statistics import evaluate_latency
 from perception.evaluation.core.run_tables import RunRecorder, RunTables
+from perception.evaluation.core.table_boxes import ImageKey
 from perception.evaluation.core.timeline import Timeline
+from perception.evaluation.failures.classify import match_detections
+from perception.evaluation.failures.recall_breakdown import Conditions, break_down_recall
 from perception.evaluation.report.evaluate import EvalConfig, evaluate_groupings, evaluate_run
 from perception.evaluation.report.failure_analysis import (
     FailureAnalysis,
@@ -35,7 +38,7 @@ from perception.runtime.runner import run_pipeline
 from perception.sources import open_source, read_objects, read_rig, read_truth
 from perception.sources.files.images import read_rgb
 from perception.tracking import TrackerSettings
-from perception.types import BoxTable, ObjectTable
+from perception.types import BoxTable, ObjectTable, Scene
 
 OPERATING_SCORE = TrackerSettings().spawn_score
 """Precision and recall are those of the detections that may start a track."""
@@ -189,28 +192,41 @@ def evaluate_images(
     """
     labelled = read_image_dataset(paths, riders=riders)
     batches = labelled.batches[:max_batches]
+    sizes_px: dict[ImageKey, tuple[int, int]] = {}
     with RunProgress(console or Console(quiet=True), total=len(batches), unit="batches") as progress:
-        run = detect_images(
-            detector,
-            batches,
-            read_image=read_rgb,
-            on_scene=lambda scene: progress.update(
-                scene.stage_ms, objects=sum(len(found) for found in scene.detections.values())
-            ),
-        )
+
+        def on_scene(scene: Scene) -> None:
+            sizes_px.update({(frame.camera, frame.index): frame.size_px for frame in scene.frame_set})
+            progress.update(scene.stage_ms, objects=sum(len(found) for found in scene.detections.values()))
+
+        run = detect_images(detector, batches, read_image=read_rgb, on_scene=on_scene)
     run = replace(run, detections=labelled.without_ignored(run.detections))
+    matched = match_detections(
+        truth=labelled.truth,
+        detections=run.detections,
+        images=sizes_px.keys(),
+        grouping=eval_config.grouping,
+        score_threshold=eval_config.score_threshold,
+        min_height_px=eval_config.min_height_px,
+        exhaustive_labels=labelled.exhaustive_labels,
+    )
     report = Report(
         title=", ".join(str(path) for path in paths),
         detection=evaluate_groupings(
             truth=labelled.truth,
             detections=run.detections,
-            images={image.key for batch in batches for image in batch},
+            images=sizes_px.keys(),
             exhaustive_labels=labelled.exhaustive_labels,
             grouping=eval_config.grouping,
             score_threshold=eval_config.score_threshold,
             min_height_px=eval_config.min_height_px,
         ),
         latency=evaluate_latency(stage_ms=run.stage_ms),
+        breakdown=break_down_recall(
+            Conditions.of(matched, sizes_px=sizes_px),
+            grouping=eval_config.grouping,
+            score_threshold=eval_config.score_threshold,
+        ),
         notes=(*notes, *labelled.notes),
     )
     studies: list[FailureAnalysis] = []

@@ -140,19 +140,29 @@ def test_labelled_images(boxes_command: Command, tmp_path: Path) -> None:
         "miss-01-car-night.jpg", "miss-02-car-day.jpg", "miss-03-car-night.jpg"
     ]  # fmt: skip
     assert "false-01-car-0.90-day.jpg" in names
-    light = report_in(ran.folder)["breakdown"]["factors"]["light"]
-    assert [(part["name"], part["object_count"], part["found_count"]) for part in light] == [
+    factors = report_in(ran.folder)["breakdown"]["factors"]
+    assert [(part["name"], part["object_count"], part["found_count"]) for part in factors["light"]] == [
         ("dark", 2, 0), ("bright", 2, 1)
     ]  # fmt: skip
+    without = boxes_command("evaluate", "--images", folder / "val.json", "--grouping", "each")
+    del factors["light"]
+    assert report_in(without.folder)["breakdown"]["factors"] == factors and "border" in factors
 
 
-def test_none_is_the_default(boxes_command: Command, flawed_recording: Path) -> None:
-    for arguments in ((), ("--failures", "0")):
-        ran = boxes_command("evaluate", flawed_recording, *arguments)
-        assert ran.code == 0, ran.err
-        assert "failures" not in names_in(ran.folder)
-        assert "Recall by condition" not in ran.out
-        assert report_in(ran.folder)["breakdown"] is None
+def test_without_pictures_the_recall_is_broken_down_by_what_needs_none(
+    boxes_command: Command, flawed_recording: Path
+) -> None:
+    ran = boxes_command("evaluate", flawed_recording)
+    assert ran.code == 0, ran.err
+    assert "failures" not in names_in(ran.folder)
+    assert "Recall by condition" in ran.out
+    factors = report_in(ran.folder)["breakdown"]["factors"]
+    assert set(factors) == {"class", "height", "border"}
+    assert [(part["name"], part["object_count"], part["found_count"]) for part in factors["height"]] == [
+        ("16-32 px", 31, 24), ("32-64 px", 1, 0)
+    ]  # fmt: skip
+    again = boxes_command("evaluate", flawed_recording, "--failures", "1")
+    assert report_in(again.folder)["breakdown"]["factors"]["border"] == factors["border"]
 
 
 @pytest.mark.parametrize(

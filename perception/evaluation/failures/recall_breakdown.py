@@ -114,9 +114,16 @@ class RecallBreakdown:
     factors: dict[str, tuple[RecallBin, ...]]
 
 
-def break_down_recall(conditions: Conditions, *, grouping: GroupingChoice, score_threshold: float) -> RecallBreakdown:
-    """The recall by each factor; objects of which it is not known make a bin of their own, the last one."""
+def break_down_recall(
+    conditions: Conditions, *, grouping: GroupingChoice, score_threshold: float
+) -> RecallBreakdown | None:
+    """The recall by each factor; objects of which it is not known make a bin of their own, the last one.
+
+    None without any object.
+    """
     is_found = conditions.is_found
+    if not len(is_found):
+        return None
     factors = {"class": _bins(conditions.labels, CLASSES, is_found)}
     for name, factor in _FACTORS.items():
         values = np.asarray(getattr(conditions, name), np.float64)

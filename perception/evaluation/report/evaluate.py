@@ -12,6 +12,9 @@ from perception.evaluation.core.latency_statistics import evaluate_latency
 from perception.evaluation.core.records import ForecastingReport, InstantForecasts, Setting
 from perception.evaluation.core.table_boxes import GroupingChoice, ImageKey, groupings_of
 from perception.evaluation.detection.average_precision import DetectionReport, evaluate_detection
+from perception.evaluation.failures.classify import match_detections
+from perception.evaluation.failures.object_distances import object_distances_m
+from perception.evaluation.failures.recall_breakdown import Conditions, RecallBreakdown, break_down_recall
 from perception.evaluation.forecasting.image import evaluate_forecasts
 from perception.evaluation.report.evaluate_ground import evaluate_ground
 from perception.evaluation.report.report import Report, headline_figures
@@ -107,7 +110,32 @@ def _evaluate(evaluated: EvaluatedRun, rng: np.random.Generator, config: EvalCon
         else None,
         forecasting=_forecasting(evaluated, rng) if is_image else (),
         latency=evaluate_latency(stage_ms=run.stage_ms) if run.stage_ms else None,
+        breakdown=_break_down_recall(evaluated, images, config),
         notes=(*notes, *(() if is_image or evaluated.on_the_ground else (_NO_OBJECTS,))),
+    )
+
+
+def _break_down_recall(
+    evaluated: EvaluatedRun, images: Collection[ImageKey], config: EvalConfig
+) -> RecallBreakdown | None:
+    """By what is known without the images; None where there is no object to be found."""
+    matched = match_detections(
+        truth=evaluated.truth,
+        detections=evaluated.run.detections,
+        images=images,
+        grouping=config.grouping,
+        score_threshold=config.score_threshold,
+        min_height_px=config.min_height_px,
+        min_visible_share=config.image_visible_share,
+    )
+    distances_m = object_distances_m(
+        matched.truth, timeline=evaluated.timeline, instants=evaluated.instants, objects=evaluated.objects, rig=None
+    )
+    sizes_px = {(camera, index): evaluated.timeline.image_sizes_px[camera] for camera, index in images}
+    return break_down_recall(
+        Conditions.of(matched, distances_m=distances_m, sizes_px=sizes_px),
+        grouping=config.grouping,
+        score_threshold=config.score_threshold,
     )
 
 

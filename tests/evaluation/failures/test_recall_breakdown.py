@@ -93,9 +93,7 @@ def test_several_recordings_are_counted_together() -> None:
 
 
 def test_without_objects() -> None:
-    breakdown = broken_down(Conditions.of(MatchedDetections(table([]), np.zeros(0, bool), table([]))))
-    assert breakdown.overall.recall is None
-    assert breakdown.factors == {"class": ()}
+    assert broken_down(Conditions.of(MatchedDetections(table([]), np.zeros(0, bool), table([])))) is None
 
 
 def test_the_printed_table_fits_into_80_columns_and_states_how_many_objects() -> None:
