@@ -32,9 +32,10 @@ help:
 demo: $(STAMP)
 	@exec $(BIN)/perception demo $(if $(value SOURCE),--source "$$PERCEPTION_SOURCE") $(ARGS)
 
-# One thread per worker: workers that each start a thread per core slow one another down.
+# One thread per worker: workers that each start a thread per core slow one another down. Tests start many processes,
+# which compile the package once and not each for itself, also where the environment asks not to write bytecode.
 test: lint $(DEV_STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST_ARGS)
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 # One thread, as in the tests.
 golden: $(DEV_STAMP)
