@@ -22,16 +22,15 @@ _EMBEDDING = "embedding"
 def blend(model: AnyRoadNet, path: Path, share: float) -> None:
     """Make each weight of ``model`` ``share`` (0..1) of that in ``path`` and the rest its own.
 
-    ``path``: weights of a RoadNet, or NanoDet-Plus's tensors for COCO. These have no embedding: it stays. Raises
-    ``UsageError`` where they do not fit.
+    ``path``: weights of a RoadNet, or NanoDet-Plus's tensors for COCO. The embedding stays: that of another training
+    has other axes. Raises ``UsageError`` where the weights do not fit.
     """
-    is_roadnet = _is_roadnet(path)
-    other = read_roadnet(path)[0] if is_roadnet else _nanodet(model, path)
+    other = read_roadnet(path)[0] if _is_roadnet(path) else _nanodet(model, path)
     ours, theirs = model.state_dict(), other.state_dict()
     if {name: value.shape for name, value in ours.items()} != {name: value.shape for name, value in theirs.items()}:
         raise UsageError(f"{path}: is of another structure or size than what was trained; give weights that fit.")
     for name, value in ours.items():
-        if value.is_floating_point() and (is_roadnet or _EMBEDDING not in name):
+        if value.is_floating_point() and _EMBEDDING not in name:
             value.lerp_(theirs[name].to(value), share)
 
 
