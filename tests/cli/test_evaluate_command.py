@@ -203,7 +203,7 @@ def test_a_run_without_its_recording_asks_for_it(boxes_command: Command, street_
     (run.folder / "run.yaml").unlink()
     ran = boxes_command("evaluate", run.folder)
     assert ran.code == 2
-    assert "give it as --truth" in ran.sentence
+    assert "name it with --truth" in ran.sentence
 
 
 @pytest.mark.shared
