@@ -39,13 +39,9 @@ def is_run(block: Block) -> bool:
 RUN = list(dict.fromkeys(unit for block in blocks("sh") if is_run(block) for unit in units(block)))
 MEASURING = list(
     dict.fromkeys(
-        line
-        for lines in ALL_COMMANDS
-        for line in lines
-        if "$DATA" in line and line.split()[1] in ("demo", "evaluate") and "real/bdd" not in line
+        line for lines in ALL_COMMANDS for line in lines if "$DATA" in line and line.split()[1] in ("demo", "evaluate")
     )
 )
-"""Those of the 450 images of dash-cams are only parsed: the lines of the street images go the same way."""
 
 RUN_PYTHON = [block for block in blocks("python") if block.mark == "python"]
 MODULES = {block.mark.removeprefix("module "): block.text for block in blocks("python") if "module " in block.mark}
@@ -178,8 +174,8 @@ def test_measuring_commands(
     line = line.replace("$DATA", str(shared_dir))
     if "--forecaster runs/" in line:
         _write_untrained(Path("runs") / line.split("--benchmark ")[1].split()[0])
-    if "--images" not in line and "--benchmark" not in line:
-        line += "" if "--max-frames" in line else " --max-frames 6"
+    if "--benchmark" not in line and "--max-frames" not in line:
+        line += " --max-frames 4"
     code = run(shlex.split(line)[1:])
     output = capsys.readouterr()
     assert code == 0, output.err
