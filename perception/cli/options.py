@@ -124,7 +124,7 @@ def _option(name: str, field: FieldInfo, panel: str) -> Any:
         option = f"{option}/--no-{option.removeprefix('--')}"
     return Annotated[
         kind | None,
-        typer.Option(option, help=_help(field), show_default=False, rich_help_panel=panel),
+        typer.Option(option, help=_help(name, field), show_default=False, rich_help_panel=panel),
     ]
 
 
@@ -137,9 +137,13 @@ def _type_on_the_command_line(field: FieldInfo) -> Any:
     return str if get_origin(kind) is Literal else kind
 
 
-def _help(field: FieldInfo) -> str | None:
+def _help(name: str, field: FieldInfo) -> str | None:
     """The description with the default, which typer does not know: an option that is not given is None."""
-    if field.default in (None, [], False, True):
+    if field.default in (None, [], False):
         return field.description
-    default = ",".join(map(str, field.default)) if isinstance(field.default, list) else str(field.default)
+    default = str(field.default)
+    if isinstance(field.default, list):
+        default = ",".join(map(str, field.default))
+    elif field.default is True:
+        default = name.replace("_", "-")  # as the option, beside its opposite
     return rf"{field.description} \[default: {default}]"  # escaped: rich takes brackets for markup

@@ -101,7 +101,7 @@ class RunConfig(BaseModel):
     max_frames: int | None = Field(default=None, ge=1, description="Stop after this many frames.")
     seed: int = Field(default=0, ge=0, description="Random seed of the report's bootstrap intervals.")
     show: bool = Field(default=False, description="Open a window; q or Esc ends the run.")
-    save: bool = Field(default=True, description="Write the results to files, as by default.")
+    save: bool = Field(default=True, description="Write the results to files.")
     writer: Annotated[list[str], BeforeValidator(_listed)] = Field(
         default=[], description="A plug-in's output, or module:factory, beside the tables; repeatable."
     )

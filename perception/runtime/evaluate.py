@@ -17,9 +17,8 @@ from perception.evaluation.core.latency_statistics import evaluate_latency
 from perception.evaluation.core.run_tables import RunRecorder, RunTables
 from perception.evaluation.core.table_boxes import ImageKey
 from perception.evaluation.core.timeline import Timeline
-from perception.evaluation.failures.classify import match_detections
 from perception.evaluation.failures.recall_breakdown import Conditions, break_down_recall
-from perception.evaluation.report.evaluate import EvalConfig, evaluate_groupings, evaluate_run
+from perception.evaluation.report.evaluate import EvalConfig, evaluate_groupings, evaluate_run, match_images
 from perception.evaluation.report.failure_analysis import (
     FailureAnalysis,
     analyse_image_failures,
@@ -201,15 +200,7 @@ def evaluate_images(
 
         run = detect_images(detector, batches, read_image=read_rgb, on_scene=on_scene)
     run = replace(run, detections=labelled.without_ignored(run.detections))
-    matched = match_detections(
-        truth=labelled.truth,
-        detections=run.detections,
-        images=sizes_px.keys(),
-        grouping=eval_config.grouping,
-        score_threshold=eval_config.score_threshold,
-        min_height_px=eval_config.min_height_px,
-        exhaustive_labels=labelled.exhaustive_labels,
-    )
+    matched = match_images(labelled, run, sizes_px.keys(), eval_config)
     report = Report(
         title=", ".join(str(path) for path in paths),
         detection=evaluate_groupings(

@@ -8,6 +8,7 @@ import numpy as np
 
 from perception.taxonomy import CLASSES
 from perception.training.detector.dataset import LabelledImage, object_ids
+from perception.types import Detections
 
 
 def bright_box_image(
@@ -27,3 +28,16 @@ def bright_box_image(
         "exhaustive": np.ones(len(CLASSES), bool),
     }
     return LabelledImage(**{**values, **changes})
+
+
+def found_objects(*objects: tuple[list[float], float, int]) -> Detections:
+    """The detections of one image of 160x96 pixels: a box, a score and a label each."""
+    boxes = np.array([box for box, _, _ in objects], np.float32).reshape(-1, 4)
+    return Detections(
+        boxes_xyxy_px=boxes,
+        scores=np.array([score for _, score, _ in objects], np.float32),
+        labels=np.array([label for _, _, label in objects], np.int64),
+        features=np.zeros((len(boxes), 0), np.float32),
+        camera="image",
+        image_size_px=(160, 96),
+    )

@@ -6,6 +6,7 @@ the train command starts the real ``torchrun``.
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import subprocess
 import time
@@ -17,9 +18,12 @@ from support.commands import process_environment
 HANGS_AFTER_S = 1800
 """Never waited for: processes end when they are done, however busy the machine is."""
 
+LAST_WORDS_S = 120
+"""After one has failed, the other may still have to report why; one that waits for the first is ended."""
+
 
 def run_two_processes(command: Sequence[object], folder: Path) -> list[subprocess.CompletedProcess[str]]:
-    """Run ``command`` as both processes of a training, in ``folder``; where one fails, the other is not waited for."""
+    """Run ``command`` as both processes of a training, in ``folder``; where one fails, the other is soon ended."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -27,17 +31,20 @@ def run_two_processes(command: Sequence[object], folder: Path) -> list[subproces
     words = [str(word) for word in command]
     processes = []
     for rank in "01":
-        files = {"stdout": (folder / f"out{rank}").open("w"), "stderr": (folder / f"err{rank}").open("w")}
         environment = process_environment() | group | {"RANK": rank, "LOCAL_RANK": rank}
-        processes.append(subprocess.Popen(words, cwd=folder, env=environment, **files))
+        # Files, and not pipes: nobody reads while both run.
+        with (folder / f"out{rank}").open("w") as out, (folder / f"err{rank}").open("w") as err:
+            processes.append(subprocess.Popen(words, cwd=folder, env=environment, stdout=out, stderr=err))
     try:
         while any(process.poll() is None for process in processes) and not any(p.poll() for p in processes):
             time.sleep(0.05)
+        for process in processes:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=LAST_WORDS_S)
     finally:
         for process in processes:
-            if process.poll() is None and any(p.returncode for p in processes):
-                process.terminate()
-            process.wait(timeout=HANGS_AFTER_S)
+            process.kill()  # nothing where it has ended
+            process.wait()
     texts = [[(folder / f"{kind}{rank}").read_text() for kind in ("out", "err")] for rank in "01"]
     return [
         subprocess.CompletedProcess(words, process.returncode, *text)

@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from perception.evaluation.core.ground_truth import GroundScope
+from perception.evaluation.core.image_dataset import ImageDataset
 from perception.evaluation.core.latency_statistics import evaluate_latency
 from perception.evaluation.core.records import ForecastingReport, InstantForecasts, Setting
+from perception.evaluation.core.run_tables import RunTables
 from perception.evaluation.core.table_boxes import GroupingChoice, ImageKey, groupings_of
 from perception.evaluation.detection.average_precision import DetectionReport, evaluate_detection
-from perception.evaluation.failures.classify import match_detections
+from perception.evaluation.failures.classify import MatchedDetections, match_detections
 from perception.evaluation.failures.object_distances import object_distances_m
 from perception.evaluation.failures.recall_breakdown import Conditions, RecallBreakdown, break_down_recall
 from perception.evaluation.forecasting.image import evaluate_forecasts
@@ -115,11 +117,9 @@ def _evaluate(evaluated: EvaluatedRun, rng: np.random.Generator, config: EvalCon
     )
 
 
-def _break_down_recall(
-    evaluated: EvaluatedRun, images: Collection[ImageKey], config: EvalConfig
-) -> RecallBreakdown | None:
-    """By what is known without the images; None where there is no object to be found."""
-    matched = match_detections(
+def match_run(evaluated: EvaluatedRun, images: Collection[ImageKey], config: EvalConfig) -> MatchedDetections:
+    """Which true objects in ``images`` a run found, and its false alarms there."""
+    return match_detections(
         truth=evaluated.truth,
         detections=evaluated.run.detections,
         images=images,
@@ -128,6 +128,28 @@ def _break_down_recall(
         min_height_px=config.min_height_px,
         min_visible_share=config.image_visible_share,
     )
+
+
+def match_images(
+    labelled: ImageDataset, run: RunTables, images: Collection[ImageKey], config: EvalConfig
+) -> MatchedDetections:
+    """The same of a run over single ``images``, some of the ``labelled`` ones."""
+    return match_detections(
+        truth=labelled.truth,
+        detections=run.detections,
+        images=images,
+        grouping=config.grouping,
+        score_threshold=config.score_threshold,
+        min_height_px=config.min_height_px,
+        exhaustive_labels=labelled.exhaustive_labels,
+    )
+
+
+def _break_down_recall(
+    evaluated: EvaluatedRun, images: Collection[ImageKey], config: EvalConfig
+) -> RecallBreakdown | None:
+    """By what is known without the images; None where there is no object to be found."""
+    matched = match_run(evaluated, images, config)
     distances_m = object_distances_m(
         matched.truth, timeline=evaluated.timeline, instants=evaluated.instants, objects=evaluated.objects, rig=None
     )

@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 
 from perception.evaluation.core.image_dataset import DatasetImage, ImageDataset
 from perception.evaluation.core.run_tables import RunTables
-from perception.evaluation.failures.classify import match_detections
 from perception.evaluation.failures.gallery import Gallery, make_gallery
 from perception.evaluation.failures.object_distances import object_distances_m
 from perception.evaluation.failures.rank import worst_failures
 from perception.evaluation.failures.recall_breakdown import Conditions, break_down_recall
-from perception.evaluation.report.evaluate import EvalConfig
+from perception.evaluation.report.evaluate import EvalConfig, match_images, match_run
 from perception.evaluation.report.report import Report
 from perception.evaluation.runs.evaluated_run import EvaluatedRun
 from perception.geometry.cameras import Rig
@@ -41,15 +40,7 @@ def analyse_run_failures(
 ) -> FailureAnalysis:
     """The ``count`` worst misses and false positives of a run; ``frame_sets`` and ``rig`` are its recording's."""
     images = evaluated.timeline.images(evaluated.instants)
-    matched = match_detections(
-        truth=evaluated.truth,
-        detections=evaluated.run.detections,
-        images=images,
-        grouping=config.grouping,
-        score_threshold=config.score_threshold,
-        min_height_px=config.min_height_px,
-        min_visible_share=config.image_visible_share,
-    )
+    matched = match_run(evaluated, images, config)
     gallery = make_gallery(
         (frame for frame_set in frame_sets for frame in frame_set if (frame.camera, frame.index) in images),
         worst_failures(matched, count=count, ids_span_cameras=evaluated.objects is not None),
@@ -77,15 +68,7 @@ def analyse_image_failures(
 ) -> FailureAnalysis:
     """The same of a run over ``batches``, some of the ``labelled`` images; ``read_image`` gives RGB (H, W, 3)."""
     images = [image for batch in batches for image in batch]
-    matched = match_detections(
-        truth=labelled.truth,
-        detections=run.detections,
-        images={image.key for image in images},
-        grouping=config.grouping,
-        score_threshold=config.score_threshold,
-        min_height_px=config.min_height_px,
-        exhaustive_labels=labelled.exhaustive_labels,
-    )
+    matched = match_images(labelled, run, {image.key for image in images}, config)
     gallery = make_gallery(
         (Frame(read_image(image.path), image.key[0], timestamp_ns=0, index=image.key[1]) for image in images),
         worst_failures(matched, count=count, sites={image.key: image.site for image in images}),

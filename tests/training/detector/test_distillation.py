@@ -1,23 +1,11 @@
 import numpy as np
-from support.training_images import bright_box_image
+from support.training_images import bright_box_image, found_objects
 
 from perception.taxonomy import CLASSES
 from perception.training.detector.distillation import agreement, complete_labels, teacher_outputs
 from perception.types import Detections
 
 CAR, MOTORCYCLE, PEDESTRIAN = 0, 3, 5
-
-
-def _found(*objects: tuple[list[float], float, int]) -> Detections:
-    boxes = np.array([box for box, _, _ in objects], np.float32).reshape(-1, 4)
-    return Detections(
-        boxes_xyxy_px=boxes,
-        scores=np.array([score for _, score, _ in objects], np.float32),
-        labels=np.array([label for _, _, label in objects], np.int64),
-        features=np.zeros((len(boxes), 0), np.float32),
-        camera="image",
-        image_size_px=(160, 96),
-    )
 
 
 class _Teacher:
@@ -31,8 +19,8 @@ class _Teacher:
 
 
 def test_two_weak_voices_that_agree_are_sure_and_one_alone_is_not():
-    first = _found(([0, 0, 20, 20], 0.45, CAR), ([50, 50, 70, 70], 0.45, CAR), ([90, 0, 110, 20], 0.7, CAR))
-    second = _found(([1, 0, 21, 20], 0.4, CAR), ([120, 60, 140, 80], 0.05, CAR))
+    first = found_objects(([0, 0, 20, 20], 0.45, CAR), ([50, 50, 70, 70], 0.45, CAR), ([90, 0, 110, 20], 0.7, CAR))
+    second = found_objects(([1, 0, 21, 20], 0.4, CAR), ([120, 60, 140, 80], 0.05, CAR))
     boxes, labels, sure = agreement([first, second])
     assert boxes.shape == (3, 4)
     assert labels.tolist() == [CAR] * 3
@@ -42,7 +30,7 @@ def test_two_weak_voices_that_agree_are_sure_and_one_alone_is_not():
 def test_only_the_classes_that_people_left_out_are_completed():
     exhaustive = np.array([name == "car" for name in CLASSES])
     image = bright_box_image((60, 30, 110, 70), exhaustive=exhaustive)
-    teacher = _Teacher(_found(([0, 0, 20, 40], 0.9, PEDESTRIAN), ([120, 0, 150, 20], 0.9, CAR)))
+    teacher = _Teacher(found_objects(([0, 0, 20, 40], 0.9, PEDESTRIAN), ([120, 0, 150, 20], 0.9, CAR)))
     (completed,) = complete_labels([image], [teacher])
     assert completed.labels.tolist() == [CAR, PEDESTRIAN]
     assert completed.exhaustive.all()
@@ -51,7 +39,7 @@ def test_only_the_classes_that_people_left_out_are_completed():
 
 def test_human_boxes_win_and_riders_are_neither_pedestrian_nor_background():
     image = bright_box_image((60, 30, 110, 70), label=MOTORCYCLE, exhaustive=np.zeros(6, bool))
-    teacher = _Teacher(_found(([61, 30, 110, 71], 0.9, MOTORCYCLE), ([70, 30, 95, 60], 0.9, PEDESTRIAN)))
+    teacher = _Teacher(found_objects(([61, 30, 110, 71], 0.9, MOTORCYCLE), ([70, 30, 95, 60], 0.9, PEDESTRIAN)))
     (completed,) = complete_labels([image], [teacher])
     assert completed.labels.tolist() == [MOTORCYCLE]
     assert completed.ignore_labels.tolist() == [PEDESTRIAN]
@@ -60,7 +48,7 @@ def test_human_boxes_win_and_riders_are_neither_pedestrian_nor_background():
 def test_complete_images_and_no_teachers_change_nothing():
     whole = bright_box_image((60, 30, 110, 70))
     partly = bright_box_image((60, 30, 110, 70), exhaustive=np.zeros(6, bool))
-    teacher = _Teacher(_found(([0, 0, 20, 40], 0.9, PEDESTRIAN)))
+    teacher = _Teacher(found_objects(([0, 0, 20, 40], 0.9, PEDESTRIAN)))
     assert next(complete_labels([whole], [teacher])) is whole
     assert next(complete_labels([partly], [])) is partly
 
@@ -113,7 +101,7 @@ RIDER = [50, 12, 70, 50]  # a quarter of it lies in the machine's box
 
 def _completed(*objects: tuple[list[float], float, int], machine_label: int = MOTORCYCLE, **changes):
     image = bright_box_image(MACHINE, label=machine_label, **{"exhaustive": UNKNOWN, **changes})
-    (completed,) = complete_labels([image], [_Teacher(_found(*objects))])
+    (completed,) = complete_labels([image], [_Teacher(found_objects(*objects))])
     return completed
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from support.training_images import bright_box_image
+from support.training_images import bright_box_image, found_objects
 
 from perception.detection.roadnet.network import RoadNet, RoadNetConfig
 from perception.training.detector.score_calibration import (
@@ -11,18 +11,6 @@ from perception.training.detector.score_calibration import (
     match_detections,
     reliability,
 )
-from perception.types import Detections
-
-
-def _found(*objects: tuple[list[float], float, int]) -> Detections:
-    return Detections(
-        boxes_xyxy_px=np.array([box for box, _, _ in objects], np.float32),
-        scores=np.array([score for _, score, _ in objects], np.float32),
-        labels=np.array([label for _, _, label in objects]),
-        features=np.zeros((len(objects), 0), np.float32),
-        camera="image",
-        image_size_px=(160, 96),
-    )
 
 
 def _squeezed(count: int, slope: float, shift: float, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -58,7 +46,7 @@ def test_a_class_of_few_detections_stays_near_the_others():
 def test_an_object_is_found_once_and_only_by_its_class():
     image = bright_box_image((60, 30, 110, 70))
     scores, labels, right = match_detections(
-        image, _found(([60, 30, 110, 70], 0.6, 0), ([61, 30, 110, 70], 0.9, 0), ([60, 30, 110, 70], 0.8, 3))
+        image, found_objects(([60, 30, 110, 70], 0.6, 0), ([61, 30, 110, 70], 0.9, 0), ([60, 30, 110, 70], 0.8, 3))
     )
     assert scores == pytest.approx([0.6, 0.9, 0.8])
     assert labels.tolist() == [0, 0, 3]
@@ -67,7 +55,7 @@ def test_an_object_is_found_once_and_only_by_its_class():
 
 def test_classes_that_are_labelled_in_part_are_not_judged():
     image = bright_box_image((60, 30, 110, 70), exhaustive=np.zeros(6, bool))
-    scores, _, _ = match_detections(image, _found(([60, 30, 110, 70], 0.6, 0), ([0, 0, 9, 9], 0.9, 0)))
+    scores, _, _ = match_detections(image, found_objects(([60, 30, 110, 70], 0.6, 0), ([0, 0, 9, 9], 0.9, 0)))
     assert len(scores) == 0
 
 

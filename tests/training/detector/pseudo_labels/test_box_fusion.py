@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.training_images import found_objects
 
 from perception.taxonomy import CLASSES
 from perception.training.detector.pseudo_labels import fuse_boxes
@@ -15,18 +16,6 @@ from perception.types import Detections
 
 CAR, TRUCK, BUS, MOTORCYCLE, BICYCLE, PEDESTRIAN = range(6)
 ALL, PERSONS = [True] * 6, [False] * 5 + [True]
-
-
-def found(*objects: tuple[list[float], float, int]) -> Detections:
-    boxes = np.array([box for box, _, _ in objects], np.float32).reshape(-1, 4)
-    return Detections(
-        boxes_xyxy_px=boxes,
-        scores=np.array([score for _, score, _ in objects], np.float32),
-        labels=np.array([label for _, _, label in objects], np.int64),
-        features=np.zeros((len(boxes), 0), np.float32),
-        camera="image",
-        image_size_px=(160, 96),
-    )
 
 
 def fused(*detectors: Detections, known: list[list[bool]] | None = None) -> list[tuple[list[float], float, int]]:
@@ -41,22 +30,22 @@ def _random_detections(rng: np.random.Generator, count: int) -> Detections:
     starts = rng.uniform(0, 60, (count, 2))
     boxes = np.concatenate([starts, starts + rng.uniform(15, 60, (count, 2))], axis=1)
     scores, labels = rng.uniform(0.05, 0.95, count), rng.integers(0, 6, count)
-    return found(*zip(boxes.tolist(), scores.tolist(), labels.tolist(), strict=True))
+    return found_objects(*zip(boxes.tolist(), scores.tolist(), labels.tolist(), strict=True))
 
 
 def test_agreement_is_the_weighted_mean_and_the_mean_score() -> None:
-    first, second = found(([0, 0, 40, 20], 0.6, CAR)), found(([4, 0, 44, 20], 0.2, CAR))
+    first, second = found_objects(([0, 0, 40, 20], 0.6, CAR)), found_objects(([4, 0, 44, 20], 0.2, CAR))
     assert fused(first, second) == [([1, 0, 41, 20], 0.4, CAR)]
 
 
 def test_what_one_of_four_saw_scores_a_quarter() -> None:
-    nothing = found()
-    assert fused(found(([0, 0, 40, 20], 0.8, CAR)), nothing, nothing, nothing) == [([0, 0, 40, 20], 0.2, CAR)]
+    nothing = found_objects()
+    assert fused(found_objects(([0, 0, 40, 20], 0.8, CAR)), nothing, nothing, nothing) == [([0, 0, 40, 20], 0.2, CAR)]
 
 
 def test_a_detector_that_does_not_know_the_class_is_not_missed() -> None:
     person, car = ([0, 0, 20, 60], 0.9, PEDESTRIAN), ([60, 0, 100, 20], 0.8, CAR)
-    both, persons_only = found(person, car), found(([0, 0, 20, 60], 0.8, PEDESTRIAN))
+    both, persons_only = found_objects(person, car), found_objects(([0, 0, 20, 60], 0.8, PEDESTRIAN))
     assert fused(both, persons_only, known=[ALL, PERSONS]) == [
         ([0, 0, 20, 60], 0.85, PEDESTRIAN),
         ([60, 0, 100, 20], 0.8, CAR),
@@ -65,41 +54,45 @@ def test_a_detector_that_does_not_know_the_class_is_not_missed() -> None:
 
 def test_classes_of_a_group_vote_and_those_of_two_groups_stay_apart() -> None:
     box = [0, 0, 40, 20]
-    first, second, third = (found((box, score, label)) for score, label in ((0.5, TRUCK), (0.4, CAR), (0.3, CAR)))
+    first, second, third = (
+        found_objects((box, score, label)) for score, label in ((0.5, TRUCK), (0.4, CAR), (0.3, CAR))
+    )
     assert fused(first, second, third) == [(box, 0.4, CAR)]
-    assert fused(found((box, 0.5, MOTORCYCLE)), found((box, 0.4, PEDESTRIAN))) == [
+    assert fused(found_objects((box, 0.5, MOTORCYCLE)), found_objects((box, 0.4, PEDESTRIAN))) == [
         (box, 0.25, MOTORCYCLE),
         (box, 0.2, PEDESTRIAN),
     ]
-    assert fused(found((box, 0.5, MOTORCYCLE)), found((box, 0.3, BICYCLE))) == [(box, 0.4, MOTORCYCLE)]
+    assert fused(found_objects((box, 0.5, MOTORCYCLE)), found_objects((box, 0.3, BICYCLE))) == [(box, 0.4, MOTORCYCLE)]
 
 
 def test_a_score_never_exceeds_one_where_a_detector_knows_another_class_of_the_group() -> None:
     box = [0, 0, 40, 20]
     cars_only = [True] + [False] * 5
-    assert fused(found((box, 0.9, TRUCK)), found((box, 0.7, CAR)), known=[ALL, cars_only]) == [(box, 0.8, TRUCK)]
+    assert fused(found_objects((box, 0.9, TRUCK)), found_objects((box, 0.7, CAR)), known=[ALL, cars_only]) == [
+        (box, 0.8, TRUCK)
+    ]
 
 
 def test_a_detector_gives_an_object_one_box_and_its_weaker_ones_nearby_are_dropped() -> None:
-    twice = found(([0, 0, 40, 20], 0.8, CAR), ([2, 0, 42, 20], 0.4, TRUCK))
-    assert fused(twice, found(([0, 0, 40, 20], 0.4, CAR))) == [([0, 0, 40, 20], 0.6, CAR)]
+    twice = found_objects(([0, 0, 40, 20], 0.8, CAR), ([2, 0, 42, 20], 0.4, TRUCK))
+    assert fused(twice, found_objects(([0, 0, 40, 20], 0.4, CAR))) == [([0, 0, 40, 20], 0.6, CAR)]
 
 
 def test_a_box_joins_the_object_that_it_overlaps_most_of_those_that_are_free() -> None:
     # Two objects side by side of the first detector; the second's box overlaps the left by 3/4, the right by 3/5.
-    first = found(([0, 0, 40, 20], 0.9, CAR), ([15, 0, 55, 20], 0.8, CAR))
-    second = found(([5, 0, 45, 20], 0.6, CAR))
+    first = found_objects(([0, 0, 40, 20], 0.9, CAR), ([15, 0, 55, 20], 0.8, CAR))
+    second = found_objects(([5, 0, 45, 20], 0.6, CAR))
     assert fused(first, second) == [([2, 0, 42, 20], 0.75, CAR), ([15, 0, 55, 20], 0.4, CAR)]
     # A third box of that detector finds the left one taken and goes to the right one.
-    both = found(([5, 0, 45, 20], 0.6, CAR), ([7, 0, 47, 20], 0.4, CAR))
+    both = found_objects(([5, 0, 45, 20], 0.6, CAR), ([7, 0, 47, 20], 0.4, CAR))
     assert [label for *_, label in fused(first, both)] == [CAR, CAR]
     assert fused(first, both)[1] == ([12.3333, 0, 52.3333, 20], 0.6, CAR)
 
 
 def test_the_overlap_is_with_the_fused_box_and_counts_from_055_on() -> None:
-    first = found(([0, 0, 100, 10], 0.5, CAR))
+    first = found_objects(([0, 0, 100, 10], 0.5, CAR))
     for shift, count in ((29, 1), (30, 2)):  # IoU 71/129 = 0.5504, 70/130 = 0.538
-        assert len(fused(first, found(([shift, 0, 100 + shift, 10], 0.4, CAR)))) == count
+        assert len(fused(first, found_objects(([shift, 0, 100 + shift, 10], 0.4, CAR)))) == count
 
 
 def test_the_order_of_detectors_does_not_matter_where_scores_differ() -> None:
@@ -115,9 +108,9 @@ def test_the_order_of_detectors_does_not_matter_where_scores_differ() -> None:
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_nothing_found_is_nothing(count: int) -> None:
-    boxes, scores, labels = fuse_boxes([found()] * count, np.array([ALL] * count))
+    boxes, scores, labels = fuse_boxes([found_objects()] * count, np.array([ALL] * count))
     assert boxes.shape == (0, 4) and scores.shape == labels.shape == (0,)
-    assert fused(found(([0, 0, 9, 9], 0.0, CAR))) == []
+    assert fused(found_objects(([0, 0, 9, 9], 0.0, CAR))) == []
     assert len(CLASSES) == len(ALL)
 
 
