@@ -39,6 +39,12 @@ class LifeSettings(BaseModel):
         default=0.0, ge=0, description="weight of the appearance similarity (cosine) beside the IoU; 0 is off"
     )
     min_hits: int = Field(default=2, ge=1, description="detections that confirm a track")
+    min_score_sum: float = Field(
+        default=0.0,
+        ge=0,
+        description="sum of the scores that confirms a track, together with min_hits; where scores are probabilities, "
+        "the expected number of detections that were right",
+    )
     confirm_s: float = Field(default=0.1, ge=0, description="age that confirms a track, together with min_hits")
     confirm_at_once_interval_s: float = Field(
         default=0.5, gt=0, description="where frames lie at least this far apart, a track does not wait for its second"

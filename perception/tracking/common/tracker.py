@@ -96,7 +96,11 @@ class TrackerBase(Generic[SettingsT, StateT]):
     def _confirm(self, timestamp_ns: int, *, at_once: BoolArray | bool) -> None:
         """Give ids to the tracks that have proved themselves, and to those (N,) that need not."""
         tracks, settings = self._tracks, self._settings
-        is_proved = (tracks.hits >= settings.min_hits) & (tracks.ages_s(timestamp_ns) >= settings.confirm_s)
+        is_proved = (
+            (tracks.hits >= settings.min_hits)
+            & (tracks.label_votes.sum(axis=1) >= settings.min_score_sum)
+            & (tracks.ages_s(timestamp_ns) >= settings.confirm_s)
+        )
         is_new: BoolArray = ~tracks.is_confirmed & (is_proved | at_once)
         count = int(is_new.sum())
         ids: IntArray = tracks.ids.copy()

@@ -61,7 +61,13 @@ class GroundSettings(LifeSettings):
     """Thresholds of the ground frame; those that it shares with the image frame are the same where not named here."""
 
     # Chosen by HOTA on four of the forecaster's simulated training drives.
-    for_calibrated_scores: ClassVar[dict[str, float]] = {"strong_score": 0.4, "weak_score": 0.35, "spawn_score": 0.5}
+    for_calibrated_scores: ClassVar[dict[str, float]] = {
+        "strong_score": 0.4,
+        "weak_score": 0.35,
+        "spawn_score": 0.4,
+        "min_hits": 2,
+        "min_score_sum": 1.2,
+    }
 
     min_hits: int = Field(
         default=4, ge=1, description="detections that confirm a track; more than in an image, as with spawn_score"
