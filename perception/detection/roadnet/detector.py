@@ -14,6 +14,7 @@ from perception.arrays import FloatArray
 from perception.detection.device_letterbox import letterbox_on
 from perception.detection.letterbox import Letterbox, canvas_size, letterbox
 from perception.detection.nms import nms
+from perception.detection.own_vehicle import is_own_bonnet
 from perception.detection.roadnet.engines import DenseOutputs, RoadNetEngine
 from perception.detection.roadnet.network import SIDE_MULTIPLE_PX
 from perception.detection.settings import USUAL_IMAGE_SIZE_PX, DetectionSettings
@@ -27,7 +28,8 @@ distance is read, errs less, and nothing is lost on real validation pictures."""
 class RoadNetDetector:
     """All cameras in one batched forward, one batched suppression, features read where the objects are.
 
-    ``feature_space`` names the weights: a forecaster trained with features of other weights must not use them.
+    ``feature_space`` names the weights: a forecaster trained with features of other weights must not use them. The car's
+    own bonnet is left out (``detection.own_vehicle``).
     """
 
     is_calibrated = True
@@ -87,6 +89,9 @@ class RoadNetDetector:
         scores = kept.scores.float().cpu().numpy()
         labels = kept.labels.cpu().numpy()
         features = outputs.embeddings[kept.image_indices, kept.point_indices].float().cpu().numpy()
+        others = ~is_own_bonnet(boxes, batch.sizes_px[image_indices])
+        image_indices, boxes, scores = image_indices[others], boxes[others], scores[others]
+        labels, features = labels[others], features[others]
         ends = np.searchsorted(image_indices, np.arange(len(frames) + 1))
         return [
             Detections(
