@@ -68,8 +68,8 @@ class RunConfig(BaseModel):
     )
     detector: str = Field(
         default="auto",
-        description="auto (roadnet; on a GPU the best of torchvision's that was fetched), roadnet, roadnet-coco "
-        "(car cameras), roadnet-nano (fast), a torchvision detector, an ONNX or ncnn file, results:FILE (saved boxes), "
+        description="auto (roadnet; on a GPU the best of torchvision's that was fetched), roadnet, roadnet-nano "
+        "(fast), a torchvision detector, an ONNX or ncnn file, results:FILE (saved boxes), "
         "a plug-in's name, or module:factory.",
     )
     weights: Path | None = Field(default=None, description="The detector's weights file.")
@@ -87,7 +87,7 @@ class RunConfig(BaseModel):
         default=None,
         ge=32,
         le=4096,
-        description="Long side of the network's input in pixels; by default the image's own, at most 640.",
+        description="Long side of the network's input in pixels; by default the image's own, at most 896.",
     )
     classes: Annotated[list[str] | None, BeforeValidator(split_at_commas)] = Field(
         default=None, description="Classes to detect, such as car,bus."
