@@ -200,7 +200,7 @@ def test_licence_and_notice_are_shipped() -> None:
     assert "Apache License" in text
     assert "END OF TERMS AND CONDITIONS" in text
     notice = (ROOT / "NOTICE").read_text(encoding="utf-8")
-    assert all(word in notice for word in ("x264", "FFmpeg", "Qt 5", "NVIDIA", "MobileNetV2", "CC BY 4.0"))
+    assert all(word in notice for word in ("x264", "FFmpeg", "Qt 5", "NVIDIA", "NanoDet-Plus", "CC BY 4.0"))
 
 
 def test_the_list_of_packages_matches_the_tree() -> None:

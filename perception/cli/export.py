@@ -12,7 +12,7 @@ from perception.cli.terminal import Terminal, terminal_of
 from perception.errors import UsageError
 
 if TYPE_CHECKING:
-    from perception.detection.roadnet.shuffle import AnyRoadNet
+    from perception.detection.roadnet.network import RoadNet
 
 _TIMED_TRACKS = 1000
 ROADNET = "roadnet"
@@ -60,7 +60,7 @@ def detector(
     terminal.result(target)
 
 
-def _export_detector(model: AnyRoadNet, feature_space: str, target: Path, terminal: Terminal) -> None:
+def _export_detector(model: RoadNet, feature_space: str, target: Path, terminal: Terminal) -> None:
     import copy
 
     import torch
@@ -85,7 +85,7 @@ def _export_detector(model: AnyRoadNet, feature_space: str, target: Path, termin
 
 
 def _export_quantised(
-    model: AnyRoadNet,
+    model: RoadNet,
     feature_space: str,
     images: Sequence[Path],
     target: Path,

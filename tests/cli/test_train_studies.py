@@ -59,8 +59,8 @@ def test_the_study_of_features_is_a_table_a_file_and_a_picture(command: Command,
     for seed, name in enumerate(("drive-1", "held-out-1")):
         (tmp_path / "drives" / name).mkdir(parents=True)
         tracks = from_drive(*synthetic_drive(np.random.default_rng(seed), objects=4, duration_s=6))
-        roi = rng.normal(size=(len(tracks.features), 96 * 25 + 3 + len(ORACLE_FEATURES))).astype(np.float16)
-        roi[:, -3 - len(ORACLE_FEATURES) : -len(ORACLE_FEATURES)] = np.eye(3)[rng.integers(3, size=len(roi))]
+        roi = rng.normal(size=(len(tracks.features), 128 * 81 + 4 + len(ORACLE_FEATURES))).astype(np.float16)
+        roi[:, -4 - len(ORACLE_FEATURES) : -len(ORACLE_FEATURES)] = np.eye(4)[rng.integers(4, size=len(roi))]
         file = tracks_file_name(tmp_path / "drives" / name, RecordingConfig(path=Path("drives") / name))
         write_tracks(tmp_path / "run" / "tracks" / file, replace(tracks, features=roi))
     config = _write(

@@ -17,6 +17,7 @@ from perception.detection.roadnet.network import RoadNet, RoadNetConfig
 from perception.types import Detections, Frame
 
 CPU = torch.device("cpu")
+TINY = RoadNetConfig(stage_channels=(16, 24, 32), stage_depths=(2, 2, 1), channels=16, embedding_size=8)
 
 
 def random_frame(camera: str = "front", *, width: int = 96, height: int = 64, seed: int = 0) -> Frame:
@@ -26,18 +27,17 @@ def random_frame(camera: str = "front", *, width: int = 96, height: int = 64, se
 
 
 def lively_roadnet() -> RoadNet:
-    """Random weights whose scores are spread over 0..1 and whose batch norms are not the identity."""
+    """Random weights whose scores are spread over 0..1."""
     return copy.deepcopy(_lively_roadnet())
 
 
 @functools.cache
 def _lively_roadnet() -> RoadNet:
     torch.manual_seed(0)
-    model = RoadNet(RoadNetConfig(channels=16, tower_depth=1, embedding_size=8))
+    model = RoadNet(TINY)
     hooks = [
         module.register_forward_hook(_scale_to_unit_spread)
-        for part in (model.backbone, model.pyramid)
-        for module in part.modules()
+        for module in model.modules()
         if isinstance(module, torch.nn.Conv2d)
     ]
     with torch.no_grad():
@@ -45,15 +45,9 @@ def _lively_roadnet() -> RoadNet:
     for hook in hooks:
         hook.remove()
     for head in model.heads:
-        torch.nn.init.normal_(head.classes.weight, std=2.0)
+        torch.nn.init.normal_(head.classes.weight, std=1.0)
         torch.nn.init.constant_(head.classes.bias, -1.0)
-        torch.nn.init.normal_(head.ltrb.weight, std=0.5)
-        for module in head.modules():
-            if isinstance(module, torch.nn.BatchNorm2d):
-                torch.nn.init.normal_(module.running_mean, std=0.1)
-                torch.nn.init.uniform_(module.running_var, 0.5, 2.0)
-                torch.nn.init.uniform_(module.weight, 0.5, 1.5)
-                torch.nn.init.normal_(module.bias, std=0.1)
+        torch.nn.init.normal_(head.ltrb.weight, std=1.0)
     return model.eval()
 
 

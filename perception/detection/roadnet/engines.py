@@ -12,9 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from perception.detection.roadnet.network import RoadNet, fold_batch_norms, to_input
+from perception.detection.roadnet.network import RoadNet, to_input
 from perception.detection.roadnet.onnx_export import CONFIG_KEY, FEATURE_SPACE_KEY, OUTPUTS
-from perception.detection.roadnet.shuffle import ShuffleRoadNet
 from perception.errors import UsageError
 from perception.files import parse_json
 from perception.taxonomy import CLASSES
@@ -67,21 +66,19 @@ class RoadNetEngine(Protocol):
 
 
 class RoadNetTorchEngine:
-    """``half`` computes in bfloat16 on a CPU and float16 on a GPU, boxes always in float32. ``model`` is changed: batch
-    norms are folded, weights get the precision. On a GPU a size of batch that comes again is captured as a graph and
-    replayed: starting the network's 150 kernels one by one takes longer than computing them."""
+    """``half`` computes in bfloat16 on a CPU and float16 on a GPU, boxes always in float32. ``model`` is changed: its
+    weights get the precision. On a GPU a size of batch that comes again is captured as a graph and replayed: starting
+    the network's kernels one by one takes longer than computing them."""
 
-    def __init__(self, model: RoadNet | ShuffleRoadNet, *, device: torch.device, half: bool = False) -> None:
+    def __init__(self, model: RoadNet, *, device: torch.device, half: bool = False) -> None:
         self.device = device
         self.embedding_size = model.config.embedding_size
         self.title = f"PyTorch on {device}{' with 16 bits' if half else ''}"
         half_dtype = torch.float16 if device.type == "cuda" else torch.bfloat16
         self._dtype = half_dtype if half else torch.float32
-        fold_batch_norms(model.eval())
-        # Channels are shuffled fastest where each lies in one piece.
-        shuffles = isinstance(model, ShuffleRoadNet) and device.type == "cpu"
-        order = torch.contiguous_format if shuffles else torch.channels_last
-        self._model = model.to(device, self._dtype, memory_format=order)  # type: ignore[call-overload]
+        # On a CPU channels are shuffled fastest where each lies in one piece.
+        order = torch.contiguous_format if device.type == "cpu" else torch.channels_last
+        self._model = model.eval().to(device, self._dtype, memory_format=order)  # type: ignore[call-overload]
         self._captured: dict[torch.Size, _Captured] = {}
         self._seen: set[torch.Size] = set()
 

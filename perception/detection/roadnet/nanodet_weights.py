@@ -1,17 +1,23 @@
-"""NanoDet-Plus's weights for COCO, as named tensors, into RoadNet: where a training starts.
+"""NanoDet-Plus's weights for COCO into RoadNet: where a training starts.
 
-The file has ``NAME.weight`` and ``NAME.bias`` of each convolution, batch norms folded, named as ncnn's graph of
-NanoDet-Plus names them. Of its 80 classes ours are taken; the embedding, which it lacks, stays as it is.
+Its convolutions, batch norms folded, go by the names that they have in ncnn's graph of NanoDet-Plus. Of its 80 classes
+ours are taken; the embedding, which it lacks, stays as it is.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
+import onnx
 import torch
+from onnx import numpy_helper
 from torch import Tensor, nn
 
-from perception.detection.roadnet.shuffle import GhostBottleneck, ShuffleDown, ShuffleRoadNet, ShuffleUnit
+from perception.detection.roadnet.network import GhostBottleneck, RoadNet, ShuffleDown, ShuffleUnit
+from perception.errors import UsageError
+from perception.weights import read_plain_state
 
 COCO_ROWS = (2, 7, 5, 3, 1, 0)
 """Of our classes, among COCO's 80."""
@@ -26,9 +32,32 @@ _DOWNS = ((2, 41), (4, 43), (6, 46), (7, 45))
 _HEADS = (((8, 47), (9, 54), 77), ((10, 48), (11, 53), 80), ((12, 49), (13, 52), 83), ((14, 50), (15, 51), 86))
 
 
+_IN_ONNX = re.compile(r"(?:.*\.)?(?P<layer>conv\w*_\d+)[._](?P<part>w|weight|b|bias)")
+"""A convolution's tensor in an ONNX file: ``convrelu_0_w``, or ``n.mods.convrelu_0.weight``."""
+
+
+def read_nanodet(path: Path) -> dict[str, Tensor]:
+    """``NAME.weight`` and ``NAME.bias`` of each convolution: of an ONNX file, or all tensors of a file of tensors.
+
+    Raises ``UsageError`` when the file is missing or damaged.
+    """
+    if path.suffix != ".onnx":
+        return read_plain_state(path)
+    try:
+        initializers = onnx.load(path).graph.initializer
+    except Exception as error:  # protobuf raises types of its own for a damaged file
+        raise UsageError(f"{path}: is not a readable ONNX file.") from error
+    state = {}
+    for tensor in initializers:
+        if named := _IN_ONNX.fullmatch(tensor.name):
+            part = "weight" if named["part"].startswith("w") else "bias"
+            state[f"{named['layer']}.{part}"] = torch.from_numpy(numpy_helper.to_array(tensor).copy())
+    return state
+
+
 @torch.no_grad()
-def load_nanodet(model: ShuffleRoadNet, state: Mapping[str, Tensor]) -> None:
-    """Start ``model`` from NanoDet-Plus-m-1.5x.
+def load_nanodet(model: RoadNet, state: Mapping[str, Tensor]) -> None:
+    """Start ``model`` from the tensors of NanoDet-Plus-m, as size ``nano``, or of NanoDet-Plus-m-1.5x, as ``small``.
 
     Raises ``ValueError`` where a tensor is missing or of another shape, as with another size of either network.
     """
@@ -37,13 +66,13 @@ def load_nanodet(model: ShuffleRoadNet, state: Mapping[str, Tensor]) -> None:
     first = model.stem[0][0]  # type: ignore[index]
     # The file's network sees BGR over its deviation, ours RGB in -1..1.
     first.weight.copy_(first.weight.flip(1) * (127.5 / torch.tensor(_STD_RGB))[:, None, None])
-    for head, (*_, last) in zip(model.level_heads, _HEADS, strict=True):
+    for head, (*_, last) in zip(model.heads, _HEADS, strict=True):
         for layer, rows in ((head.classes, list(COCO_ROWS)), (head.ltrb, slice(_COCO_CLASSES, None))):
             chosen = {f"{part}": _tensor(state, f"conv_{last}.{part}")[rows] for part in ("weight", "bias")}
             _copy(layer, {f"rows.{part}": value for part, value in chosen.items()}, "rows")
 
 
-def _layers(model: ShuffleRoadNet) -> Iterator[tuple[str, nn.Module]]:
+def _layers(model: RoadNet) -> Iterator[tuple[str, nn.Module]]:
     """Each convolution with the name it has in the file, but for the last ones of the heads."""
     yield "convrelu_0", model.stem[0]
     pointwise, depthwise = 1, _FIRST_DEPTHWISE
@@ -73,7 +102,7 @@ def _layers(model: ShuffleRoadNet) -> Iterator[tuple[str, nn.Module]]:
         yield from _chain(merge.shortcut, f"convdw_{wide}", f"conv_{narrow}")
     for down, numbers in zip([*neck.down, neck.coarsest_before, neck.coarsest_after], _DOWNS, strict=True):
         yield from _separable(down, numbers)
-    for head, (*tower, _) in zip(model.level_heads, _HEADS, strict=True):
+    for head, (*tower, _) in zip(model.heads, _HEADS, strict=True):
         for block, numbers in zip(head.tower, tower, strict=True):
             yield from _separable(block, numbers)
 

@@ -22,29 +22,19 @@ import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
-from torchvision.models.mobilenetv2 import InvertedResidual
 
 from perception.arrays import FloatArray
 from perception.detection.roadnet.network import (
-    BACKBONE_ENDS,
-    LARGEST_LOG_LTRB,
-    STRIDES,
-    FeaturePyramid,
-    LevelHead,
-    RoadNet,
-    fold_batch_norms,
-    to_input,
-)
-from perception.detection.roadnet.shuffle import (
     DISTANCES,
-    AnyRoadNet,
+    STRIDES,
     Ghost,
     GhostBottleneck,
     PathAggregation,
+    RoadNet,
+    RoadNetHead,
     ShuffleDown,
-    ShuffleHead,
-    ShuffleRoadNet,
     ShuffleUnit,
+    to_input,
 )
 from perception.errors import PerceptionError
 from perception.files import atomic_write
@@ -66,19 +56,14 @@ class Difference(NamedTuple):
     embeddings: float
 
 
-def roadnet_graph(model: AnyRoadNet, *, feature_space: str, half: bool = False) -> bytes:
+def roadnet_graph(model: RoadNet, *, feature_space: str, half: bool = False) -> bytes:
     """The network as the content of an ONNX file; ``model`` stays as it is.
 
     ``half`` has 16-bit numbers for runtimes that compute with them, from the picture to the last convolutions.
     """
     graph = _Graph(half)
     pixels = graph.add("Cast", graph.add("Transpose", "images", perm=[0, 3, 1, 2]), to=TensorProto.FLOAT)
-    features = graph.add("Div", pixels, graph.constant(127.5))
-    outputs = (
-        _shuffle_outputs(model, graph, features)
-        if isinstance(model, ShuffleRoadNet)
-        else _mobile_outputs(model, graph, features)
-    )
+    outputs = _outputs(model, graph, graph.add("Div", pixels, graph.constant(127.5)))
     for name, parts in zip(OUTPUTS, zip(*outputs, strict=True), strict=True):
         graph.add("Concat", *parts, output=name, axis=1)
 
@@ -102,23 +87,8 @@ def roadnet_graph(model: AnyRoadNet, *, feature_space: str, half: bool = False) 
     return bytes(proto.SerializeToString())
 
 
-def _mobile_outputs(model: RoadNet, graph: _Graph, features: str) -> list[tuple[str, str, str]]:
+def _outputs(model: RoadNet, graph: _Graph, features: str) -> list[tuple[str, str, str]]:
     """``RoadNet.forward`` from the pixels in 0..2: the dense outputs of each level."""
-    model = fold_batch_norms(copy.deepcopy(model).cpu().float().eval())  # type: ignore[assignment]
-    features = graph.narrowed(graph.add("Sub", features, graph.constant(1.0)))
-    levels, start = [], 0
-    for end in BACKBONE_ENDS:
-        features = graph.layers(model.backbone[start:end], features)  # type: ignore[index]
-        levels.append(features)
-        start = end
-    return [
-        graph.dense_outputs(head, level, stride)
-        for head, level, stride in zip(model.level_heads, graph.pyramid(model.pyramid, levels), STRIDES, strict=True)
-    ]
-
-
-def _shuffle_outputs(model: ShuffleRoadNet, graph: _Graph, features: str) -> list[tuple[str, str, str]]:
-    """``ShuffleRoadNet.forward`` from the pixels in 0..2: the dense outputs of each level."""
     model = copy.deepcopy(model).cpu().float().eval()
     features = graph.add("Sub", features, graph.constant(1 + model.mean[None].numpy()))
     features, maps = graph.layers(model.stem, graph.narrowed(features)), []
@@ -126,13 +96,13 @@ def _shuffle_outputs(model: ShuffleRoadNet, graph: _Graph, features: str) -> lis
         features = graph.stage(stage, features)
         maps.append(features)
     return [
-        graph.distribution_outputs(head, level, stride)
-        for head, level, stride in zip(model.level_heads, graph.aggregation(model.neck, maps), STRIDES, strict=True)
+        graph.dense_outputs(head, level, stride)
+        for head, level, stride in zip(model.heads, graph.aggregation(model.neck, maps), STRIDES, strict=True)
     ]
 
 
 def export_roadnet(
-    model: AnyRoadNet, path: Path, *, feature_space: str, images: Sequence[NDArray[np.uint8]]
+    model: RoadNet, path: Path, *, feature_space: str, images: Sequence[NDArray[np.uint8]]
 ) -> Difference:
     """Write the graph, after a check on ``images`` (B, H, W, 3) that ONNX Runtime gives PyTorch's outputs.
 
@@ -155,7 +125,7 @@ def export_roadnet(
 
 
 @torch.inference_mode()
-def _difference(model: AnyRoadNet, images: NDArray[np.uint8], found: Sequence[FloatArray]) -> Difference:
+def _difference(model: RoadNet, images: NDArray[np.uint8], found: Sequence[FloatArray]) -> Difference:
     output = model.eval()(to_input(torch.from_numpy(images)))
     scores = output.class_logits.sigmoid().numpy()
     matters = np.maximum(scores, found[0]).max(axis=2) >= 0.05
@@ -199,10 +169,6 @@ class _Graph:
         match module:
             case nn.Conv2d():
                 return self._convolution(module, value)
-            case nn.ReLU6():
-                return self.add("Clip", value, self.weights(np.float32(0)), self.weights(np.float32(6)))
-            case nn.ReLU():
-                return self.add("Relu", value)
             case nn.LeakyReLU():
                 return self.add("LeakyRelu", value, alpha=module.negative_slope)
             case nn.MaxPool2d():
@@ -212,11 +178,8 @@ class _Graph:
                 return self.add("Concat", primary, self.layers(module.cheap, primary), axis=1)
             case GhostBottleneck():
                 return self.add("Add", self.layers(module.ghosts, value), self.layers(module.shortcut, value))
-            case nn.Identity() | nn.Dropout2d():
+            case nn.Dropout2d():
                 return value
-            case InvertedResidual():
-                changed = self.layers(module.conv, value)
-                return self.add("Add", value, changed) if module.use_res_connect else changed
             case nn.Sequential():
                 for part in module:
                     value = self.layers(part, value)
@@ -237,20 +200,6 @@ class _Graph:
             pads=[int(p) for p in module.padding] * 2,
             group=module.groups,
         )
-
-    def pyramid(self, module: FeaturePyramid, maps: list[str]) -> list[str]:
-        """``FeaturePyramid.forward``: coarse maps doubled and added to finer ones."""
-        levels, above = [self.layers(module.coarsest, maps[-1])], ""
-        for lateral, smooth, features in zip(
-            reversed(module.lateral), reversed(module.smooth), reversed(maps), strict=True
-        ):
-            level = self.layers(lateral, features)
-            if above:
-                nearest = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
-                level = self.add("Add", level, self._doubled(above, mode="nearest", **nearest))
-            levels.insert(0, self.layers(smooth, level))
-            above = level
-        return levels
 
     def stage(self, module: nn.Module, value: str) -> str:
         """A ``ShuffleDown`` and its ``ShuffleUnit``s. Channels stay one half behind the other, and are gathered as the
@@ -276,7 +225,7 @@ class _Graph:
         reduced = [self.layers(layer, value) for layer, value in zip(module.reduce, maps, strict=True)]
         top_down = [reduced[-1]]
         for merge, finer in zip(module.top_down, reversed(reduced[:-1]), strict=True):
-            doubled = self._doubled(top_down[0], mode="linear", coordinate_transformation_mode="half_pixel")
+            doubled = self.add("Resize", top_down[0], "", self.constant([1.0, 1.0, 2.0, 2.0]), mode="linear")
             top_down.insert(0, self.layers(merge, self.add("Concat", doubled, finer, axis=1)))
         levels = [top_down[0]]
         for down, merge, coarser in zip(module.down, module.bottom_up, top_down[1:], strict=True):
@@ -284,10 +233,7 @@ class _Graph:
         before, after = self.layers(module.coarsest_before, reduced[-1]), self.layers(module.coarsest_after, levels[-1])
         return [*levels, self.add("Add", before, after)]
 
-    def _doubled(self, value: str, **attributes: str) -> str:
-        return self.add("Resize", value, "", self.constant([1.0, 1.0, 2.0, 2.0]), **attributes)
-
-    def distribution_outputs(self, head: ShuffleHead, level: str, stride: int) -> tuple[str, str, str]:
+    def dense_outputs(self, head: RoadNetHead, level: str, stride: int) -> tuple[str, str, str]:
         """Scores, boxes and embeddings at the grid points of one level, each (B, h * w, size)."""
         features = self.layers(head.tower, level)
         class_map, ltrb_map, embedding_map = (
@@ -300,33 +246,10 @@ class _Graph:
         weighed = self.add("Mul", self.add("Softmax", logits, axis=2), steps)
         ltrb = self.add("ReduceSum", weighed, self.constant([2], np.int64), keepdims=0)
         ltrb = self.add("Transpose", ltrb, perm=[0, 2, 1])
+        before, after, points = self._columns(ltrb, 0, 2), self._columns(ltrb, 2, 4), self._points(level, stride)
+        boxes = self.add("Concat", self.add("Sub", points, before), self.add("Add", points, after), axis=2)
         embeddings = self._rows(embedding_map, head.embedding.out_channels)
-        return scores, self._boxes(ltrb, level, stride, offset=0.0), self._of_length_1(embeddings)
-
-    def _boxes(self, ltrb: str, level: str, stride: int, *, offset: float) -> str:
-        before, after = self._columns(ltrb, 0, 2), self._columns(ltrb, 2, 4)
-        points = self._points(level, stride, offset)
-        return self.add("Concat", self.add("Sub", points, before), self.add("Add", points, after), axis=2)
-
-    def _of_length_1(self, embeddings: str) -> str:
-        return self.add("LpNormalization", embeddings, axis=-1, p=2)
-
-    def dense_outputs(self, head: LevelHead, level: str, stride: int) -> tuple[str, str, str]:
-        """Scores, boxes and embeddings at the grid points of one level, each (B, h * w, size)."""
-        cls, reg = self.layers(head.cls_tower, level), self.layers(head.reg_tower, level)
-        class_map, ltrb_map, embedding_map = (
-            self.widened(self._convolution(layer, value, f"{LAST_LAYERS}{name}_{stride}"))
-            for name, layer, value in (
-                ("classes", head.classes, cls),
-                ("ltrb", head.ltrb, reg),
-                ("embedding", head.embedding, cls),
-            )
-        )
-        scores = self.add("Sigmoid", self._rows(class_map, head.classes.out_channels))
-        logs = self.add("Clip", ltrb_map, "", self.constant(LARGEST_LOG_LTRB))
-        ltrb = self._rows(self.add("Mul", self.add("Exp", logs), self.constant(float(stride))), 4)
-        embeddings = self._rows(embedding_map, head.embedding.out_channels)
-        return scores, self._boxes(ltrb, level, stride, offset=0.5), self._of_length_1(embeddings)
+        return scores, boxes, self.add("LpNormalization", embeddings, axis=-1, p=2)
 
     def _rows(self, value: str, channels: int) -> str:
         """(B, channels, h, w) to (B, h * w, channels)."""
@@ -337,17 +260,16 @@ class _Graph:
         limits = (self.constant([number], np.int64) for number in (start, end, 2))
         return self.add("Slice", value, *limits)
 
-    def _points(self, level: str, stride: int, offset: float) -> str:
-        """(1, h * w, 2): the grid points of a level (B, C, h, w), in pixels: ``offset`` of a cell behind its corner."""
+    def _points(self, level: str, stride: int) -> str:
+        """(1, h * w, 2): the grid points of a level (B, C, h, w), in pixels."""
         shape = self.add("Shape", level, start=2)
         along = []
         for axis in (1, 0):  # x runs along the columns
             count = self.add("Gather", shape, self.constant(axis, np.int64))
             cells = self.add("Range", self.constant(0, np.int64), count, self.constant(1, np.int64))
-            centres = self.add("Add", self.add("Cast", cells, to=TensorProto.FLOAT), self.constant(offset))
-            centres = self.add("Mul", centres, self.constant(float(stride)))
+            pixels = self.add("Mul", self.add("Cast", cells, to=TensorProto.FLOAT), self.constant(float(stride)))
             if axis == 0:
-                centres = self.add("Unsqueeze", centres, self.constant([1], np.int64))
-            whole = self.add("Expand", centres, shape)
+                pixels = self.add("Unsqueeze", pixels, self.constant([1], np.int64))
+            whole = self.add("Expand", pixels, shape)
             along.append(self.add("Reshape", whole, self.constant([1, -1, 1], np.int64)))
         return self.add("Concat", *along, axis=2)

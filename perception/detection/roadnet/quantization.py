@@ -19,8 +19,7 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 
 from perception.detection.roadnet.onnx_export import LAST_LAYERS
 
-_QUANTISED = ["Conv", "Add", "Clip", "Resize", "Concat", "Gather", "LeakyRelu", "MaxPool"]
-_OF_MAPS = {*_QUANTISED, "Relu"}
+_QUANTISED = ["Conv", "Add", "Resize", "Concat", "Gather", "LeakyRelu", "MaxPool"]
 
 
 def quantise(graph: bytes, pictures: Sequence[NDArray[np.uint8]]) -> bytes:
@@ -62,7 +61,7 @@ def _maps(model: onnx.ModelProto) -> set[str]:
     makers = {output: node.name for node in model.graph.node for output in node.output}
     maps: set[str] = set()
     for node in model.graph.node:  # each stands behind those that it needs
-        if node.name.startswith(LAST_LAYERS) or node.op_type not in _OF_MAPS:
+        if node.name.startswith(LAST_LAYERS) or node.op_type not in _QUANTISED:
             continue
         made_by = [makers[name] for name in node.input if name in makers]
         if node.op_type == "Conv" or (made_by and maps.issuperset(made_by)):

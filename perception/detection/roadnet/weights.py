@@ -17,9 +17,8 @@ from perception.detection.roadnet.engines import (
     RoadNetTorchEngine,
     choose_engine,
 )
-from perception.detection.roadnet.network import RoadNet, RoadNetConfig, fold_batch_norms
+from perception.detection.roadnet.network import RoadNet, RoadNetConfig
 from perception.detection.roadnet.onnx_export import CONFIG_KEY, roadnet_graph
-from perception.detection.roadnet.shuffle import AnyRoadNet, ShuffleRoadNet, ShuffleRoadNetConfig
 from perception.detection.settings import DetectionSettings
 from perception.errors import UsageError
 from perception.taxonomy import CLASSES
@@ -29,7 +28,7 @@ KIND = "detector"
 _LARGEST_SIZE = 4096
 
 
-def save_roadnet(model: AnyRoadNet, path: Path, *, extras: Mapping[str, str] | None = None) -> str:
+def save_roadnet(model: RoadNet, path: Path, *, extras: Mapping[str, str] | None = None) -> str:
     """Write the network with what it is built from; return its ``feature_space``.
 
     ``extras`` are further strings; "feature_space" among them replaces the name derived from the tensors. Raises
@@ -43,20 +42,13 @@ def save_roadnet(model: AnyRoadNet, path: Path, *, extras: Mapping[str, str] | N
     return feature_space
 
 
-def read_roadnet(path: Path) -> tuple[AnyRoadNet, str]:
+def read_roadnet(path: Path) -> tuple[RoadNet, str]:
     """The network on the CPU, ready to run or to go on learning, and its ``feature_space``.
 
     Raises ``UsageError`` when the file is missing, damaged, or not of a RoadNet.
     """
     weights = read_weights(path, kind=KIND)
-    model: AnyRoadNet
-    if "stage_channels" in weights.config:
-        model = ShuffleRoadNet(_shuffle_config(weights.config, path))
-        load_into(model, weights, path)
-        return model, weights.extras.get("feature_space") or _derived_feature_space(weights.state)
     model = RoadNet(_config(weights.config, path))
-    if not any(name.endswith("running_mean") for name in weights.state):
-        fold_batch_norms(model.eval())
     load_into(model, weights, path)
     return model, weights.extras.get("feature_space") or _derived_feature_space(weights.state)
 
@@ -98,53 +90,26 @@ def _derived_feature_space(state: Mapping[str, torch.Tensor]) -> str:
     return f"roadnet-{fingerprint(state)}"
 
 
-def _shuffle_config(values: Mapping[str, Any], path: Path) -> ShuffleRoadNetConfig:
-    _check_names(values, ShuffleRoadNetConfig, path)
-    lists = [values[name] for name in ("stage_channels", "stage_depths")]
-    sizes = [values[name] for name in ("stem_channels", "channels", "head_depth", "embedding_size")]
-    lists_fit = all(isinstance(part, list) and len(part) == 3 for part in lists)
-    if not lists_fit or not _are_sizes([*sizes, *lists[0], *lists[1]]) or not _is_share(values["dropout"]):
-        raise _no_such_size(path)
-    if any(channels % 2 for channels in (*lists[0], values["channels"])):
-        raise _no_such_size(path)
-    stages = {name: tuple(values[name]) for name in ("stage_channels", "stage_depths")}
-    return ShuffleRoadNetConfig(**{**values, **stages, "classes": _classes(values, path)})
-
-
 def _config(values: Mapping[str, Any], path: Path) -> RoadNetConfig:
-    values = {"width": 1.0, **values}  # files of before there was a choice do not name it
-    _check_names(values, RoadNetConfig, path)
-    classes = _classes(values, path)
-    sizes = [values[name] for name in ("channels", "tower_depth", "embedding_size")]
-    width_fits = isinstance(values["width"], (int, float)) and 0.1 <= values["width"] <= 4
-    if not _are_sizes(sizes) or not width_fits or not _is_share(values["dropout"]):
-        raise _no_such_size(path)
-    return RoadNetConfig(**{**values, "classes": classes})
-
-
-def _check_names(values: Mapping[str, Any], kind: type[RoadNetConfig] | type[ShuffleRoadNetConfig], path: Path) -> None:
-    names = {field.name for field in fields(kind)}
-    unknown, missing = set(values) - names, names - set(values)
-    if unknown or missing:
-        raise UsageError(
-            f"{path}: is not built like RoadNet (config {sorted(unknown | missing)[0]}); give weights of this version."
-        )
-
-
-def _classes(values: Mapping[str, Any], path: Path) -> tuple[str, ...]:
+    names = {field.name for field in fields(RoadNetConfig)}
+    if differing := sorted(set(values) ^ names):
+        raise UsageError(f"{path}: is not built like RoadNet (config {differing[0]}); give weights of this version.")
     classes = tuple(values["classes"]) if isinstance(values["classes"], list) else ()
     if classes != CLASSES:
         raise UsageError(f"{path}: finds {', '.join(map(str, classes))}; give weights for {', '.join(CLASSES)}.")
-    return classes
+    if not _has_sizes(values):
+        raise UsageError(f"{path}: its config holds a size that no RoadNet has; give weights of this version.")
+    stages = {name: tuple(values[name]) for name in ("stage_channels", "stage_depths")}
+    return RoadNetConfig(**{**values, **stages, "classes": classes})
 
 
-def _are_sizes(values: list[Any]) -> bool:
-    return all(type(size) is int and 0 < size <= _LARGEST_SIZE for size in values)
-
-
-def _is_share(value: Any) -> bool:
-    return isinstance(value, (int, float)) and 0 <= value <= 1
-
-
-def _no_such_size(path: Path) -> UsageError:
-    return UsageError(f"{path}: its config holds a size that no RoadNet has; give weights of this version.")
+def _has_sizes(values: Mapping[str, Any]) -> bool:
+    stages = [values[name] for name in ("stage_channels", "stage_depths")]
+    if not all(isinstance(part, list) and len(part) == 3 for part in stages):
+        return False
+    sizes = [values[name] for name in ("stem_channels", "channels", "head_depth", "embedding_size")]
+    if not all(type(size) is int and 0 < size <= _LARGEST_SIZE for size in (*sizes, *stages[0], *stages[1])):
+        return False
+    in_halves = (*values["stage_channels"], values["channels"])
+    is_share = isinstance(values["dropout"], (int, float)) and 0 <= values["dropout"] <= 1
+    return is_share and all(channels % 2 == 0 for channels in in_halves)

@@ -9,26 +9,26 @@ from pathlib import Path
 
 import torch
 
-from perception.detection.roadnet.nanodet_weights import load_nanodet
-from perception.detection.roadnet.shuffle import AnyRoadNet, ShuffleRoadNet
+from perception.detection.roadnet.nanodet_weights import load_nanodet, read_nanodet
+from perception.detection.roadnet.network import RoadNet
 from perception.detection.roadnet.weights import read_roadnet
 from perception.errors import UsageError
-from perception.weights import WEIGHTS_SUFFIX, read_plain_state, weights_kind
+from perception.weights import WEIGHTS_SUFFIX, weights_kind
 
 _EMBEDDING = "embedding"
 
 
 @torch.no_grad()
-def blend(model: AnyRoadNet, path: Path, share: float) -> None:
+def blend(model: RoadNet, path: Path, share: float) -> None:
     """Make each weight of ``model`` ``share`` (0..1) of that in ``path`` and the rest its own.
 
-    ``path``: weights of a RoadNet, or NanoDet-Plus's tensors for COCO. The embedding stays: that of another training
+    ``path``: weights of a RoadNet, or NanoDet-Plus's for COCO. The embedding stays: that of another training
     has other axes. Raises ``UsageError`` where the weights do not fit.
     """
     other = read_roadnet(path)[0] if _is_roadnet(path) else _nanodet(model, path)
     ours, theirs = model.state_dict(), other.state_dict()
     if {name: value.shape for name, value in ours.items()} != {name: value.shape for name, value in theirs.items()}:
-        raise UsageError(f"{path}: is of another structure or size than what was trained; give weights that fit.")
+        raise UsageError(f"{path}: is of another size than what was trained; give weights that fit.")
     for name, value in ours.items():
         if value.is_floating_point() and _EMBEDDING not in name:
             value.lerp_(theirs[name].to(value), share)
@@ -41,12 +41,10 @@ def _is_roadnet(path: Path) -> bool:
         return False
 
 
-def _nanodet(model: AnyRoadNet, path: Path) -> ShuffleRoadNet:
-    if not isinstance(model, ShuffleRoadNet):
-        raise UsageError(f"{path}: belongs to structure shuffle; give weights of a RoadNet.")
-    other = ShuffleRoadNet(model.config)
+def _nanodet(model: RoadNet, path: Path) -> RoadNet:
+    other = RoadNet(model.config)
     try:
-        load_nanodet(other, read_plain_state(path))
+        load_nanodet(other, read_nanodet(path))
     except ValueError as error:
         raise UsageError(f"{path}: does not fit what was trained ({error}).") from error
     return other

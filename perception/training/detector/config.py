@@ -59,8 +59,11 @@ class DetectorTraining(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     size: Literal["nano", "small", "base"] = "small"
-    backbone: Path | None = Field(None, description="ImageNet weights of torchvision's mobilenet_v2 to initialise from")
-    start: Path | None = Field(None, description="weights of a RoadNet of any size to initialise from")
+    start: Path | None = Field(None, description="weights of a RoadNet of this size to initialise from")
+    coco_start: Path | None = Field(
+        None,
+        description="NanoDet-Plus's weights for COCO to initialise from, ONNX or tensors: m for nano, m-1.5x for small",
+    )
     teachers: tuple[Path, ...] = Field((), description="detectors that pseudo-label the unlabelled classes")
     distill: tuple[Path, ...] = Field(
         (),
@@ -68,17 +71,13 @@ class DetectorTraining(BaseModel):
     )
     frozen_layers: int = Field(0, ge=0, le=18, description="first N layers of the backbone that stay frozen")
     trainable: Literal["all", "boxes"] = Field(
-        "all", description="boxes: only the box regression layers of the heads are trained, all others are frozen"
-    )
-    coco_start: Path | None = Field(None, description="tensors of NanoDet-Plus-m-1.5x for COCO to initialise from")
-    structure: Literal["mobile", "shuffle"] = Field(
-        "shuffle", description="mobile: the network of both bundled detectors; shuffle: that of coco_start"
+        "all", description="boxes: only the last layers that give the boxes are trained, all others are frozen"
     )
     self_distillation: float = Field(
         0.0, ge=0, allow_inf_nan=False, description="weight of self-distillation from the initial checkpoint; 0 is off"
     )
     blend_with: Path | None = Field(
-        None, description="the result is averaged with these: the tensors of coco_start, or weights of a RoadNet"
+        None, description="the result is averaged with these: a file as for coco_start, or weights of a RoadNet"
     )
     blend_share: float = Field(0.5, gt=0, lt=1, description="share of blend_with in the result")
     pseudo_labels: Path | None = Field(
@@ -96,11 +95,8 @@ class DetectorTraining(BaseModel):
 
     @model_validator(mode="after")
     def _fits_together(self) -> DetectorTraining:
-        starts = [name for name in ("start", "backbone", "coco_start") if getattr(self, name) is not None]
-        if len(starts) > 1:
-            raise ValueError(f"{' and '.join(starts)} name what to initialise from; leave all but one out")
-        if (self.backbone, self.coco_start)[self.structure == "mobile"] is not None:
-            raise ValueError(f"{starts[0]} does not fit structure {self.structure}")
+        if self.start is not None and self.coco_start is not None:
+            raise ValueError("start and coco_start name what to initialise from; leave one out")
         if self.pseudo_labels is not None and self.teachers:
             raise ValueError("pseudo_labels are predictions that are known already; leave them or the teachers out")
         if self.trainable == "boxes" and (self.start is None or self.keep_features is not None):

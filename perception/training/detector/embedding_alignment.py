@@ -15,8 +15,7 @@ from torch import Tensor, nn
 
 from perception.detection.letterbox import canvas_size, letterbox
 from perception.detection.nms import nms
-from perception.detection.roadnet.network import SIDE_MULTIPLE_PX, STRIDES, RoadNetOutput, to_input
-from perception.detection.roadnet.shuffle import AnyHead, AnyRoadNet
+from perception.detection.roadnet.network import SIDE_MULTIPLE_PX, STRIDES, RoadNet, RoadNetOutput, to_input
 from perception.detection.settings import USUAL_IMAGE_SIZE_PX
 from perception.taxonomy import CLASSES
 from perception.training.detector.augmentation import View, collate
@@ -47,7 +46,7 @@ class _Objects(NamedTuple):
 
 @torch.inference_mode()
 def align_embeddings(
-    new: AnyRoadNet, old: AnyRoadNet, images: Sequence[LabelledImage], device: torch.device
+    new: RoadNet, old: RoadNet, images: Sequence[LabelledImage], device: torch.device
 ) -> AlignmentResult:
     """Change the embedding's last layer of ``new`` so that objects get the features that ``old`` gives them.
 
@@ -64,14 +63,13 @@ def align_embeddings(
             (held_out if index % _HELD_OUT_EVERY == 0 else fitted_on).append(objects)
     known = _join(fitted_on)
     for index, head in enumerate(new.heads):
-        assert isinstance(head, AnyHead)
         rows = known.heads == index
         if rows.any():
             _fit(head.embedding, known.inputs[rows], known.wanted[rows])
     return _agreement(new, _join(held_out))
 
 
-def _seen_by_both(new: AnyRoadNet, old: AnyRoadNet, image: LabelledImage, device: torch.device) -> Iterator[_Objects]:
+def _seen_by_both(new: RoadNet, old: RoadNet, image: LabelledImage, device: torch.device) -> Iterator[_Objects]:
     """The objects that ``old`` finds, each at the grid point where ``new`` would find it; nothing where there are
     none."""
     height, width = image.image.shape[:2]
@@ -95,19 +93,18 @@ def _seen_by_both(new: AnyRoadNet, old: AnyRoadNet, image: LabelledImage, device
         distill=np.zeros(0, bool),
     )
     points = assign(after, collate([view], *size).to(device)).best_points[0]
-    levels = torch.searchsorted(torch.tensor(STRIDES, device=device), after.strides[points].long())
-    heads = levels.clamp(max=len(new.heads) - 1)  # two levels may share one
+    heads = torch.searchsorted(torch.tensor(STRIDES, device=device), after.strides[points].long())
     yield _Objects(last_inputs[points], heads, before.embeddings[0, found.point_indices])
 
 
-def _with_last_inputs(model: AnyRoadNet, inputs: Tensor) -> tuple[RoadNetOutput, Tensor]:
+def _with_last_inputs(model: RoadNet, inputs: Tensor) -> tuple[RoadNetOutput, Tensor]:
     """The outputs, and what the embeddings' last layers were given at all grid points, (A, channels)."""
     given: list[Tensor] = []
 
     def remember(module: nn.Module, values: tuple[Tensor, ...]) -> None:
         given.append(values[0][0].flatten(1).T)
 
-    hooks = [head.embedding.register_forward_pre_hook(remember) for head in model.heads]  # type: ignore[union-attr]
+    hooks = [head.embedding.register_forward_pre_hook(remember) for head in model.heads]
     try:
         return model(inputs), torch.cat(given)
     finally:
@@ -126,12 +123,11 @@ def _fit(layer: nn.Conv2d, inputs: Tensor, wanted: Tensor) -> None:
     layer.bias.copy_(solution[-1])
 
 
-def _agreement(model: AnyRoadNet, objects: _Objects) -> AlignmentResult:
-    heads = [head.embedding for head in model.heads]  # type: ignore[union-attr]
+def _agreement(model: RoadNet, objects: _Objects) -> AlignmentResult:
     kept = torch.empty_like(objects.wanted)
-    for index, layer in enumerate(heads):
+    for index, head in enumerate(model.heads):
         rows = objects.heads == index
-        kept[rows] = layer(objects.inputs[rows][..., None, None])[..., 0, 0]  # type: ignore[operator]
+        kept[rows] = head.embedding(objects.inputs[rows][..., None, None])[..., 0, 0]
     cosines = nn.functional.cosine_similarity(kept, objects.wanted, dim=1)
     return AlignmentResult(float(cosines.mean()), len(cosines))
 

@@ -2,8 +2,8 @@
 
 Grid points are assigned to objects by task alignment (Feng et al. 2021, TOOD): an object takes the few points whose
 class score and box are already best. Classes are trained by a quality focal loss (Li et al. 2020), boxes by generalised
-IoU (Rezatofighi et al. 2019) and, where the network predicts distances as distributions, by the distribution focal loss
-(Li et al. 2020), embeddings by supervised contrast (Khosla et al. 2020).
+IoU (Rezatofighi et al. 2019) and the distribution focal loss (Li et al. 2020), embeddings by supervised contrast
+(Khosla et al. 2020).
 """
 
 from __future__ import annotations
@@ -30,8 +30,7 @@ _TEMPERATURE = 0.15
 
 class DetectionLoss(NamedTuple):
     """Scalars; ``total`` is minimised. ``classification`` is the cross entropy at the objects, ``dfl`` the distribution
-    focal loss, zero where the network predicts no distributions. ``teacher`` is zero without a teacher,
-    ``self_distillation`` where its weight is zero."""
+    focal loss. ``teacher`` is zero without a teacher, ``self_distillation`` where its weight is zero."""
 
     total: Tensor
     classes: Tensor
@@ -126,8 +125,6 @@ def _dfl_loss(output: RoadNetOutput, wanted: Tensor, is_object: Tensor, weights:
 
     A distance between two whole numbers of strides is to have its weight on these two, the nearer the more.
     """
-    if output.ltrb_logits is None:
-        return output.class_logits.sum() * 0.0
     logits = output.ltrb_logits[is_object]  # (N, 4, D)
     columns = torch.nonzero(is_object)[:, 1]
     points, strides = output.points_xy[columns], output.strides[columns, None]

@@ -18,7 +18,7 @@ from scipy.optimize import minimize
 from perception.arrays import FloatArray, IntArray
 from perception.detection.roadnet.detector import RoadNetDetector
 from perception.detection.roadnet.engines import RoadNetTorchEngine
-from perception.detection.roadnet.shuffle import AnyHead, AnyRoadNet
+from perception.detection.roadnet.network import RoadNet
 from perception.detection.settings import DetectionSettings
 from perception.geometry.boxes import pairwise_iou
 from perception.taxonomy import CLASSES
@@ -42,7 +42,7 @@ class Platt:
         return ", ".join(f"{name} {slope:.2f} x {shift:+.2f}" for name, slope, shift in rows)
 
 
-def calibrate(model: AnyRoadNet, sets: dict[str, list[LabelledImage]], device: torch.device) -> Platt:
+def calibrate(model: RoadNet, sets: dict[str, list[LabelledImage]], device: torch.device) -> Platt:
     """Fit on the validation ``sets``, of equal weight, and fold the result into ``model``."""
     detector = RoadNetDetector(
         RoadNetTorchEngine(copy.deepcopy(model), device=device),
@@ -122,10 +122,10 @@ def _fit(
 
 
 @torch.no_grad()
-def fold(model: AnyRoadNet, platt: Platt) -> None:
+def fold(model: RoadNet, platt: Platt) -> None:
     """Make the logits of each class of ``model`` its slope times as large plus its shift."""
     for head in model.heads:
-        assert isinstance(head, AnyHead) and head.classes.bias is not None
+        assert head.classes.bias is not None
         weight, bias = head.classes.weight, head.classes.bias
         slopes = torch.as_tensor(platt.slopes, dtype=weight.dtype, device=weight.device)
         shifts = torch.as_tensor(platt.shifts, dtype=weight.dtype, device=weight.device)

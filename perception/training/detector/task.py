@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +17,9 @@ from perception.arrays import FloatArray
 from perception.detection.letterbox import letterbox
 from perception.detection.roadnet.detector import RoadNetDetector
 from perception.detection.roadnet.engines import RoadNetEngine, RoadNetOnnxEngine, RoadNetTorchEngine
-from perception.detection.roadnet.nanodet_weights import load_nanodet
-from perception.detection.roadnet.network import SIZES, LevelHead, RoadNet, to_input
+from perception.detection.roadnet.nanodet_weights import load_nanodet, read_nanodet
+from perception.detection.roadnet.network import SIZES, RoadNet, to_input
 from perception.detection.roadnet.onnx_export import roadnet_graph
-from perception.detection.roadnet.shuffle import SHUFFLE_SIZES, AnyRoadNet, ShuffleRoadNet
 from perception.detection.roadnet.weights import read_roadnet
 from perception.detection.settings import DetectionSettings
 from perception.errors import UsageError
@@ -42,10 +41,8 @@ from perception.training.detector.dataset import (
 from perception.training.detector.distillation import DenseTeacher, complete_labels, open_dense_teacher, teacher_outputs
 from perception.training.detector.loss import detection_loss
 from perception.training.detector.pseudo_labels import complete_from_file, read_pseudo_labels
-from perception.training.detector.weight_resizing import resized
 from perception.training.engine.trainer import Task, Validation
 from perception.types import BoxTable, Frame
-from perception.weights import read_plain_state
 
 
 @dataclass(frozen=True)
@@ -137,11 +134,8 @@ def detector_task(
     model = _first_model(config, root)
     start = _InitialOutputs(model, device) if config.self_distillation else None
     freeze_layers(model, config)
-    # Also on a processor: a step of 8 images takes 0.7 to 0.85 of the time with structure shuffle.
+    # Also on a processor: a step of 8 images takes 0.7 to 0.85 of the time.
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    if isinstance(model, RoadNet) and device.type == "cpu":
-        # It does not pay for structure shuffle, whose strided convolutions are few.
-        stride2_workaround(model)
     weights = sampling_weights(data.train, config.rare_share)
 
     def sample_batch(step: int) -> Batch:
@@ -168,48 +162,24 @@ def detector_task(
         return loss._asdict()
 
     def validate(network: nn.Module) -> Validation:
-        assert isinstance(network, AnyRoadNet)
+        assert isinstance(network, RoadNet)
         return validate_detector(network, data.validation, device)
 
     return Task(model, sample_batch, compute_loss, validate)
 
 
-def _first_model(config: DetectorTraining, root: Path) -> AnyRoadNet:
+def _first_model(config: DetectorTraining, root: Path) -> RoadNet:
     """The network as it is before the training. Raises ``UsageError`` where the weights named do not fit."""
-    if config.structure == "shuffle":
-        return _first_shuffle(config, root)
     size = replace(SIZES[config.size], dropout=config.dropout)
-    if config.start is not None:
-        started = read_roadnet(weights_path(root, config.start))[0]
-        if not isinstance(started, RoadNet):
-            raise UsageError(f"{config.start}: is a network of structure shuffle; leave structure: mobile out.")
-        if config.trainable == "boxes" and replace(started.config, dropout=size.dropout) != size:
-            raise UsageError(
-                f"trainable boxes keep a network as it is, and {config.start} is not of size {config.size}."
-            )
-        return resized(started, size)
     model = RoadNet(size)
-    if config.backbone is not None:
-        try:
-            model.load_backbone(read_plain_state(root / config.backbone))
-        except (RuntimeError, ValueError) as error:
-            raise UsageError(
-                f"{root / config.backbone}: is no MobileNetV2 of width {size.width:g}, as size {config.size} has."
-            ) from error
-    return model
-
-
-def _first_shuffle(config: DetectorTraining, root: Path) -> ShuffleRoadNet:
-    size = replace(SHUFFLE_SIZES[config.size], dropout=config.dropout)
-    model = ShuffleRoadNet(size)
     if config.start is not None:
         started = read_roadnet(weights_path(root, config.start))[0]
         if replace(started.config, dropout=size.dropout) != size:
-            raise UsageError(f"{config.start}: is not of structure shuffle and size {config.size}.")
+            raise UsageError(f"{config.start}: is not of size {config.size}; give weights of this size.")
         model.load_state_dict(started.state_dict())
     if config.coco_start is not None:
         try:
-            load_nanodet(model, read_plain_state(root / config.coco_start))
+            load_nanodet(model, read_nanodet(root / config.coco_start))
         except ValueError as error:
             raise UsageError(f"{root / config.coco_start}: does not fit size {config.size} ({error}).") from error
     return model
@@ -218,7 +188,7 @@ def _first_shuffle(config: DetectorTraining, root: Path) -> ShuffleRoadNet:
 class _InitialOutputs:
     """The initial checkpoint's scores (B, A, C) for images (B, H, W, 3) uint8."""
 
-    def __init__(self, model: AnyRoadNet, device: torch.device) -> None:
+    def __init__(self, model: RoadNet, device: torch.device) -> None:
         model = copy.deepcopy(model)
         self._engine: RoadNetEngine
         if device.type == "cpu":
@@ -230,38 +200,15 @@ class _InitialOutputs:
         return self._engine(images.numpy()).scores.float().cpu()
 
 
-def freeze_layers(model: AnyRoadNet, config: DetectorTraining) -> None:
+def freeze_layers(model: RoadNet, config: DetectorTraining) -> None:
     """Freeze all that is to stay as it is."""
-    if isinstance(model, RoadNet):
-        layers = [*model.backbone.children()]
-    else:
-        layers = [*model.stem.children(), *chain.from_iterable(stage.children() for stage in model.stages)]
-    for layer in layers[: config.frozen_layers]:
+    layers = chain(model.stem.children(), *(stage.children() for stage in model.stages))
+    for layer in islice(layers, config.frozen_layers):
         layer.requires_grad_(False)
     if config.trainable == "boxes":
         model.requires_grad_(False)
-        for head in model.level_heads:
-            if isinstance(head, LevelHead):
-                head.reg_tower.requires_grad_(True)
+        for head in model.heads:
             head.ltrb.requires_grad_(True)
-
-
-def stride2_workaround(model: nn.Module) -> None:
-    """Let the depthwise convolutions with stride 2 compute every position and drop three of four; the same numbers.
-
-    On a processor their gradients take oneDNN a slow path: a step of 8 images of 416 pixels on two cores spent
-    130 of its 420 ms there, and takes 340 ms this way.
-    """
-
-    def every_second(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        return output[..., ::2, ::2].contiguous(memory_format=torch.channels_last)
-
-    for module in model.modules():
-        if not isinstance(module, nn.Conv2d) or not module.weight.requires_grad:
-            continue
-        if module.groups == module.in_channels > 1 and module.stride == (2, 2):
-            module.stride = (1, 1)
-            module.register_forward_hook(every_second)
 
 
 def sampling_weights(images: Sequence[LabelledImage], rare_share: float) -> FloatArray:
@@ -278,7 +225,7 @@ def sampling_weights(images: Sequence[LabelledImage], rare_share: float) -> Floa
 
 
 def validate_detector(
-    model: AnyRoadNet, sets: dict[str, list[LabelledImage]], device: torch.device, *, image_size_px: int = 512
+    model: RoadNet, sets: dict[str, list[LabelledImage]], device: torch.device, *, image_size_px: int = 512
 ) -> Validation:
     """Loss, and AP50 with vehicles as one class, on each validation set; the score is their mean.
 
@@ -292,7 +239,7 @@ def validate_detector(
 
 
 @torch.inference_mode()
-def _validation_losses(model: AnyRoadNet, images: Sequence[LabelledImage], device: torch.device) -> list[float]:
+def _validation_losses(model: RoadNet, images: Sequence[LabelledImage], device: torch.device) -> list[float]:
     losses = []
     for image in images[:: max(1, len(images) // 24)]:
         box = letterbox([image.image], width=448, height=448)
@@ -313,7 +260,7 @@ def _validation_losses(model: AnyRoadNet, images: Sequence[LabelledImage], devic
 
 
 def average_precision(
-    model: AnyRoadNet, images: Sequence[LabelledImage], device: torch.device, *, image_size_px: int
+    model: RoadNet, images: Sequence[LabelledImage], device: torch.device, *, image_size_px: int
 ) -> float:
     """AP50 of vehicles as one class, 0..1."""
     detector = RoadNetDetector(

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from perception.detection import DetectionSettings, open_detector, read_roadnet, save_roadnet
-from perception.detection.roadnet.shuffle import AnyRoadNet
+from perception.detection.roadnet.network import RoadNet
 from perception.training.detector.blending import blend
 from perception.training.detector.config import TEACHER_SETTINGS, DetectorTraining, weights_path
 from perception.training.detector.distillation import DenseTeacher
@@ -28,7 +28,7 @@ class PreparedData:
 
     images: DetectorData
     dense_teachers: list[DenseTeacher]
-    before: tuple[AnyRoadNet, str] | None
+    before: tuple[RoadNet, str] | None
 
     @property
     def description(self) -> str:
@@ -79,7 +79,7 @@ def train_detector(
     )
     if not processes.is_first:
         return history
-    assert isinstance(model, AnyRoadNet)
+    assert isinstance(model, RoadNet)
     if config.blend_with is not None:
         blend(model, weights_path(root, config.blend_with), config.blend_share)
     platt = calibrate(model, data.images.validation, device)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from perception.arrays import FloatArray, IntArray
-from perception.detection.roadnet.shuffle import AnyRoadNet
+from perception.detection.roadnet.network import RoadNet
 from perception.forecasting.batch_prediction import encode_windows
 from perception.forecasting.features.ground_motion import CAR_XY, VELOCITY, XY
 from perception.forecasting.track_dataset import GROUND_GRID, TrackSet, Windows, windows_at
@@ -55,7 +55,7 @@ class JointForecaster(nn.Module):
         return windows if windows.features is None else replace(windows, features=self.embedder(windows.features))
 
 
-def with_features(feature: Feature, tracks: TrackSet, model: AnyRoadNet) -> TrackSet:
+def with_features(feature: Feature, tracks: TrackSet, model: RoadNet) -> TrackSet:
     """``tracks`` without features, with ``model``'s embeddings, with RoI features or with oracle features.
 
     The given ones have RoI features and, in the last columns, ``ORACLE_FEATURES``.
@@ -73,7 +73,7 @@ def ablation_task(
     config: ForecasterTraining,
     tracks: TrackSet,
     held_out: TrackSet,
-    model: AnyRoadNet,
+    model: RoadNet,
     device: torch.device,
 ) -> Task[Windows]:
     """What ``loop.train`` needs; both sets are those of ``with_features``.

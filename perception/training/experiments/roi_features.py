@@ -1,6 +1,6 @@
 """Region-of-interest features: RoadNet's map around each object, kept with its track.
 
-RoadNet's embedding is computed from the pyramid's map by a few small convolutions, which reach a few cells from the
+RoadNet's embedding is computed from the neck's map by a few small convolutions, which reach a few cells from the
 object's place. Those cells are its RoI features. With them in place of embeddings in the tracks, these convolutions can
 learn together with the recurrent network, and no picture has to be seen twice.
 """
@@ -14,11 +14,10 @@ from torch import Tensor, nn
 
 from perception.detection import DetectionSettings, RoadNetDetector
 from perception.detection.roadnet.engines import DenseOutputs, Pixels
-from perception.detection.roadnet.network import fold_batch_norms, to_input
-from perception.detection.roadnet.shuffle import AnyHead, AnyRoadNet
+from perception.detection.roadnet.network import RoadNet, RoadNetHead, to_input
 
 
-def roi_feature_detector(model: AnyRoadNet, settings: DetectionSettings, *, device: torch.device) -> RoadNetDetector:
+def roi_feature_detector(model: RoadNet, settings: DetectionSettings, *, device: torch.device) -> RoadNetDetector:
     """Finds what ``model`` finds; the features are RoI features, see ``RoiEmbedder``."""
     return RoadNetDetector(
         _RoiFeatureEngine(model, settings.confidence, device), settings, name="roadnet-roi", feature_space="roi"
@@ -33,11 +32,10 @@ class RoiEmbedder(nn.Module):
     embedding differs.
     """
 
-    def __init__(self, model: AnyRoadNet) -> None:
+    def __init__(self, model: RoadNet) -> None:
         super().__init__()
         self.channels, self.side_cells = model.config.channels, _side_cells(model)
-        model = _folded(model)
-        self.towers = nn.ModuleList(_without_padding(head) for head in model.heads)  # type: ignore[arg-type]
+        self.towers = nn.ModuleList(_without_padding(head) for head in copy.deepcopy(model).eval().heads)
 
     def forward(self, roi_features: Tensor) -> Tensor:
         """(..., F) to (..., E) of length 1; zeros, which mean that there are none, stay zeros."""
@@ -54,14 +52,14 @@ class RoiEmbedder(nn.Module):
 class _RoiFeatureEngine:
     """RoadNet with RoI features in place of the embeddings, zeros where no class reaches ``confidence``."""
 
-    def __init__(self, model: AnyRoadNet, confidence: float, device: torch.device) -> None:
+    def __init__(self, model: RoadNet, confidence: float, device: torch.device) -> None:
         self.device = device
         self.title = f"PyTorch on {device}, with RoI features"
         self.embedding_size = model.config.channels * _side_cells(model) ** 2 + len(model.heads)
         self._confidence = confidence
-        self._model = _folded(model).to(device)
+        self._model = copy.deepcopy(model).eval().to(device)
         self._maps: list[Tensor] = []
-        self._model.pyramid.register_forward_hook(lambda module, maps, levels: self._maps.extend(levels))
+        self._model.neck.register_forward_hook(lambda module, maps, levels: self._maps.extend(levels))
 
     @torch.inference_mode()
     def __call__(self, images: Pixels) -> DenseOutputs:
@@ -70,13 +68,13 @@ class _RoiFeatureEngine:
         scores = output.class_logits.sigmoid()
         roi_features = torch.zeros(*scores.shape[:2], self.embedding_size, device=self.device)
         matters = scores.amax(dim=2) >= self._confidence
-        start, last = 0, len(self._model.heads) - 1
+        start, heads = 0, len(self._model.heads)
         for level, cells in enumerate(self._maps):
             width, count = cells.shape[-1], cells.shape[-1] * cells.shape[-2]
             pictures, points = torch.nonzero(matters[:, start : start + count], as_tuple=True)
             rows_here = roi_features[pictures, start + points]
-            rows_here[:, : -last - 1] = self._squares(cells, pictures, points // width, points % width)
-            rows_here[:, min(level, last) - last - 1] = 1  # the two coarsest levels share their head
+            rows_here[:, :-heads] = self._squares(cells, pictures, points // width, points % width)
+            rows_here[:, level - heads] = 1
             roi_features[pictures, start + points] = rows_here
             start += count
         return DenseOutputs(scores, output.boxes_xyxy, roi_features)
@@ -90,22 +88,20 @@ class _RoiFeatureEngine:
         return around.permute(0, 2, 3, 1)[pictures[:, None, None], ys, xs].permute(0, 3, 1, 2).flatten(1)
 
 
-def _folded(model: AnyRoadNet) -> AnyRoadNet:
-    """A copy without batch norms."""
-    copied = copy.deepcopy(model).eval()
-    fold_batch_norms(copied)
-    return copied
-
-
-def _side_cells(model: AnyRoadNet) -> int:
+def _side_cells(model: RoadNet) -> int:
     """How far the layers see that embed."""
-    layers = model.level_heads[0].embedding_layers()
+    layers = _embedding_layers(model.heads[0])
     return 1 + sum(layer.kernel_size[0] - 1 for layer in layers.modules() if isinstance(layer, nn.Conv2d))
 
 
-def _without_padding(head: AnyHead) -> nn.Sequential:
+def _embedding_layers(head: RoadNetHead) -> nn.Sequential:
+    """From the map to the embedding."""
+    return nn.Sequential(head.tower, head.embedding)
+
+
+def _without_padding(head: RoadNetHead) -> nn.Sequential:
     """The layers from the map to the embedding, which take a square of cells to its middle one."""
-    layers = head.embedding_layers()
+    layers = _embedding_layers(head)
     for module in layers.modules():
         if isinstance(module, nn.Conv2d):
             module.padding = (0, 0)

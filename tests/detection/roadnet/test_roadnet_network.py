@@ -1,17 +1,11 @@
-"""RoadNet's shapes, its grid points, and the folding of batch norms."""
+"""RoadNet's shapes, its grid points, its channels."""
 
 from __future__ import annotations
 
-import copy
-from pathlib import Path
-
-import pytest
 import torch
-from support.detection_cases import CPU, lively_roadnet
-from torch import nn
-from torchvision.models import mobilenet_v2
+from support.detection_cases import CPU, TINY, lively_roadnet
 
-from perception.detection.roadnet.network import RoadNet, RoadNetConfig, fold_batch_norms, grid_points, to_input
+from perception.detection.roadnet.network import SIZES, RoadNet, grid_points, shuffled, to_input
 
 
 def test_one_row_per_grid_point_of_each_level() -> None:
@@ -20,41 +14,34 @@ def test_one_row_per_grid_point_of_each_level() -> None:
     assert output.class_logits.shape == (2, count, 6)
     assert output.boxes_xyxy.shape == (2, count, 4)
     assert output.embeddings.shape == (2, count, 8)
-    assert output.ltrb_logits is None
+    assert output.ltrb_logits.shape == (2, count, 4, 8)
     assert output.strides.tolist() == [8.0] * 96 + [16.0] * 24 + [32.0] * 6 + [64.0] * 2
     torch.testing.assert_close(output.embeddings.norm(dim=-1), torch.ones(2, count))
 
 
-def test_grid_points_are_the_centres_of_cells_row_by_row() -> None:
-    assert grid_points(2, 3, 8, device=CPU).tolist() == [[4, 4], [12, 4], [20, 4], [4, 12], [12, 12], [20, 12]]
+def test_grid_points_are_the_corners_of_cells_row_by_row() -> None:
+    assert grid_points(2, 3, 8, device=CPU).tolist() == [[0, 0], [8, 0], [16, 0], [0, 8], [8, 8], [16, 8]]
 
 
-def test_a_box_contains_its_grid_point() -> None:
-    output = lively_roadnet()(torch.randn(1, 3, 64, 64))
-    boxes, points = output.boxes_xyxy[0], output.points_xy
-    assert points[:2].tolist() == [[4, 4], [12, 4]] and points[-1].tolist() == [32, 32]
-    assert (boxes[:, :2] < points).all() and (boxes[:, 2:] > points).all()
+def test_a_side_lies_at_the_mean_of_its_distribution() -> None:
+    output = lively_roadnet()(torch.randn(2, 3, 96, 64))
+    assert output.points_xy[:2].tolist() == [[0, 0], [8, 0]] and output.points_xy[-1].tolist() == [0, 64]
+    before, after = output.points_xy - output.boxes_xyxy[..., :2], output.boxes_xyxy[..., 2:] - output.points_xy
+    distances = torch.cat([before, after], dim=2) / output.strides[:, None]
+    assert (distances >= -1e-3).all() and (distances <= 7 + 1e-3).all() and distances.std() > 0.5
+    expected = (output.ltrb_logits.softmax(dim=-1) * torch.arange(8.0)).sum(dim=-1)
+    torch.testing.assert_close(distances, expected, atol=1e-3, rtol=1e-3)
+
+
+def test_channels_are_taken_in_turn() -> None:
+    first, second = torch.zeros(1, 3, 2, 2), torch.ones(1, 3, 2, 2)
+    assert shuffled(first, second)[0, :, 0, 0].tolist() == [0, 1, 0, 1, 0, 1]
 
 
 def test_an_untrained_network_finds_nothing() -> None:
     torch.manual_seed(0)
-    output = RoadNet(RoadNetConfig(channels=16)).eval()(torch.randn(1, 3, 64, 64))
+    output = RoadNet(TINY).eval()(torch.randn(1, 3, 64, 64))
     assert output.class_logits.sigmoid().max() < 0.1
-
-
-def test_all_layers_go_on_learning_when_batch_norms_are_folded() -> None:
-    assert all(parameter.requires_grad for parameter in fold_batch_norms(lively_roadnet()).parameters())
-
-
-def test_folding_changes_no_output() -> None:
-    model = lively_roadnet()
-    images = torch.randn(2, 3, 64, 64)
-    folded = fold_batch_norms(copy.deepcopy(model))
-    assert any(isinstance(module, nn.BatchNorm2d) for module in model.modules())
-    assert not any(isinstance(module, nn.BatchNorm2d) for module in folded.modules())
-    with torch.no_grad():
-        for before, after in zip(model(images), folded(images), strict=True):
-            torch.testing.assert_close(before, after, atol=1e-3, rtol=1e-3)
 
 
 def test_channels_last_changes_no_output() -> None:
@@ -67,28 +54,9 @@ def test_channels_last_changes_no_output() -> None:
         torch.testing.assert_close(before, after, atol=1e-3, rtol=1e-3)
 
 
-def test_backbone_computes_what_torchvisions_mobilenet_does(tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    reference = mobilenet_v2(weights=None)
-    for module in reference.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            nn.init.normal_(module.running_mean, std=0.1)
-            nn.init.uniform_(module.running_var, 0.5, 2.0)
-    torch.save(reference.state_dict(), tmp_path / "mobilenet.pth")
-    model = RoadNet(RoadNetConfig(channels=16))
-    model.load_backbone(torch.load(tmp_path / "mobilenet.pth", weights_only=True))
-    images = torch.randn(1, 3, 64, 64)
-    with torch.no_grad():
-        expected = reference.eval().features[:18](images)
-        torch.testing.assert_close(model.backbone(images), expected, atol=1e-4, rtol=1e-3)
-    assert expected.shape == (1, 320, 2, 2) and expected.abs().max() > 1e-3
-
-
-def test_weights_of_another_network_are_no_backbone() -> None:
-    with pytest.raises(ValueError, match="MobileNetV2"):
-        RoadNet(RoadNetConfig(channels=16)).load_backbone({"features.0.0.other": torch.zeros(1)})
-    with pytest.raises(ValueError, match="MobileNetV2"):
-        RoadNet(RoadNetConfig(channels=16)).load_backbone({})
+def test_the_ladder_grows() -> None:
+    counts = [sum(p.numel() for p in RoadNet(config).parameters()) for config in SIZES.values()]
+    assert counts == sorted(counts) and counts[0] < 0.5 * counts[1]
 
 
 def test_input_is_scaled_to_plus_minus_one() -> None:

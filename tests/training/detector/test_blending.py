@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,15 +11,14 @@ from safetensors.torch import save_file
 
 from perception.detection import save_roadnet
 from perception.detection.roadnet.network import RoadNet, RoadNetConfig
-from perception.detection.roadnet.shuffle import ShuffleRoadNet, ShuffleRoadNetConfig
 from perception.errors import UsageError
 from perception.training.detector.blending import blend
 
-TINY = ShuffleRoadNetConfig(stage_channels=(16, 24, 32), stage_depths=(1, 1, 1), channels=16, embedding_size=8)
+TINY = RoadNetConfig(stage_channels=(16, 24, 32), stage_depths=(1, 1, 1), channels=16, embedding_size=8)
 
 
-def filled(value: float, config: ShuffleRoadNetConfig = TINY) -> ShuffleRoadNet:
-    model = ShuffleRoadNet(config)
+def filled(value: float, config: RoadNetConfig = TINY) -> RoadNet:
+    model = RoadNet(config)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.fill_(value)
@@ -34,7 +34,7 @@ def test_each_weight_lies_between_both_but_for_the_embedding(tmp_path: Path) -> 
 
 
 def test_of_nanodets_tensors_the_embedding_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def four_everywhere(model: ShuffleRoadNet, state: dict[str, torch.Tensor]) -> None:
+    def four_everywhere(model: RoadNet, state: dict[str, torch.Tensor]) -> None:
         model.load_state_dict(filled(4.0).state_dict())
 
     monkeypatch.setattr("perception.training.detector.blending.load_nanodet", four_everywhere)
@@ -46,11 +46,9 @@ def test_of_nanodets_tensors_the_embedding_is_left_out(tmp_path: Path, monkeypat
 
 
 def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
-    save_roadnet(RoadNet(RoadNetConfig(channels=16)), tmp_path / "mobile.safetensors")
+    save_roadnet(RoadNet(replace(TINY, channels=24)), tmp_path / "wide.safetensors")
     torch.save({"convrelu_0.weight": torch.zeros(1)}, tmp_path / "coco.pth")
-    with pytest.raises(UsageError, match="another structure or size"):
-        blend(filled(1.0), tmp_path / "mobile.safetensors", 0.5)
+    with pytest.raises(UsageError, match="another size"):
+        blend(filled(1.0), tmp_path / "wide.safetensors", 0.5)
     with pytest.raises(UsageError, match="does not fit"):
         blend(filled(1.0), tmp_path / "coco.pth", 0.5)
-    with pytest.raises(UsageError, match="structure shuffle"):
-        blend(RoadNet(RoadNetConfig(channels=16)), tmp_path / "coco.pth", 0.5)

@@ -5,12 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from support.detection_cases import TINY
 from support.training_images import bright_box_image
-from torch import nn
-from torchvision.models import mobilenet_v2
 
 from perception.detection.roadnet.network import RoadNet, to_input
-from perception.detection.roadnet.shuffle import ShuffleRoadNet, ShuffleRoadNetConfig
 from perception.detection.roadnet.weights import save_roadnet
 from perception.errors import UsageError
 from perception.training.detector.config import DetectorTraining
@@ -21,34 +19,9 @@ from perception.training.detector.task import (
     detector_task,
     load_data,
     sampling_weights,
-    stride2_workaround,
 )
 
 SOMETHING = {key: [{"kind": "coco", "path": "x.json"}] for key in ("train", "validation")}
-MOBILE = {**SOMETHING, "structure": "mobile"}
-
-
-def test_thinning_out_afterwards_changes_neither_answers_nor_gradients():
-    torch.manual_seed(0)
-    plain = RoadNet().eval()
-    thinned = copy.deepcopy(plain)
-    stride2_workaround(thinned)
-    strides = [m.stride for m in thinned.modules() if isinstance(m, nn.Conv2d) and m.groups == m.in_channels > 1]
-    assert strides and set(strides) == {(1, 1)}
-    images = to_input(torch.randint(0, 255, (2, 96, 128, 3), dtype=torch.uint8))
-    for model in (plain, thinned):
-        model(images).class_logits.sum().backward()
-    torch.testing.assert_close(thinned(images).boxes_xyxy, plain(images).boxes_xyxy)
-    for name, parameter in plain.named_parameters():
-        gradient = thinned.get_parameter(name).grad
-        if parameter.grad is not None:
-            torch.testing.assert_close(gradient, parameter.grad, rtol=1e-3, atol=1e-4, msg=name)
-
-
-def test_thinned_out_weights_are_those_of_a_plain_network():
-    thinned = RoadNet()
-    stride2_workaround(thinned)
-    RoadNet().load_state_dict(thinned.state_dict())
 
 
 def test_images_with_classes_that_few_images_show_are_drawn_more_often():
@@ -167,7 +140,7 @@ def test_a_teacher_that_is_listed_already_does_not_agree_with_itself():
 def test_only_boxes_learn_where_it_is_asked_for(tmp_path):
     torch.manual_seed(0)
     save_roadnet(RoadNet(), tmp_path / "start.safetensors")
-    given = {**MOBILE, "sizes_px": [[96, 64]], "trainable": "boxes", "settings": {"batch_size": 4}}
+    given = {**SOMETHING, "sizes_px": [[96, 64]], "trainable": "boxes", "settings": {"batch_size": 4}}
     for wrong in ({}, {"start": "start.safetensors", "keep_features": "start.safetensors"}):
         with pytest.raises(ValueError, match="trainable boxes need initial weights"):
             DetectorTraining.model_validate({**given, **wrong})
@@ -187,37 +160,19 @@ def test_only_boxes_learn_where_it_is_asked_for(tmp_path):
     assert not torch.allclose(after.boxes_xyxy, first.boxes_xyxy)
 
 
-def test_a_backbone_of_another_width_is_reported(tmp_path):
-    torch.save(mobilenet_v2(weights=None).state_dict(), tmp_path / "wide.pth")
-    given = {**MOBILE, "backbone": "wide.pth", "size": "nano"}
-    config = DetectorTraining.model_validate(given)
-    data = DetectorData([bright_box_image((10, 10, 60, 60))], {})
-    with pytest.raises(UsageError, match="is no MobileNetV2 of width"):
-        detector_task(config, data, [], tmp_path, torch.device("cpu"))
-    with pytest.raises(ValueError, match="start and backbone"):
-        DetectorTraining.model_validate({**given, "start": "roadnet"})
-
-
-def test_starts_that_do_not_fit_the_structure_are_refused():
-    for wrong in ({"backbone": "b.pth"}, {"structure": "mobile", "coco_start": "c.safetensors"}):
-        with pytest.raises(ValueError, match="does not fit structure"):
-            DetectorTraining.model_validate({**SOMETHING, **wrong})
+def test_keys_that_exclude_each_other_are_refused():
     with pytest.raises(ValueError, match="start and coco_start"):
         DetectorTraining.model_validate({**SOMETHING, "start": "roadnet", "coco_start": "c.safetensors"})
     with pytest.raises(ValueError, match="pseudo_labels"):
         DetectorTraining.model_validate({**SOMETHING, "teachers": ["a.onnx"], "pseudo_labels": "p.jsonl"})
 
 
-def test_a_network_of_the_other_structure_or_foreign_tensors_are_no_start(tmp_path):
-    save_roadnet(RoadNet(), tmp_path / "mobile.safetensors")
-    small = ShuffleRoadNet(ShuffleRoadNetConfig(stage_channels=(16, 16, 16), stage_depths=(1, 1, 1), channels=8))
-    save_roadnet(small, tmp_path / "shuffle.safetensors")
+def test_a_network_of_another_size_or_foreign_tensors_are_no_start(tmp_path):
+    save_roadnet(RoadNet(TINY), tmp_path / "tiny.safetensors")
     torch.save({"conv.weight": torch.zeros(1)}, tmp_path / "foreign.pth")
     data = DetectorData([bright_box_image((10, 10, 60, 60))], {})
     for start, message in (
-        ({"start": "mobile.safetensors"}, "not of structure shuffle"),
-        ({"start": "shuffle.safetensors"}, "not of structure shuffle and size"),
-        ({"structure": "mobile", "start": "shuffle.safetensors"}, "is a network of structure shuffle"),
+        ({"start": "tiny.safetensors"}, "tiny.safetensors: is not of size small"),
         ({"coco_start": "foreign.pth"}, "does not fit size small .convrelu_0.weight is missing"),
     ):
         config = DetectorTraining.model_validate({**SOMETHING, **start})
@@ -225,10 +180,18 @@ def test_a_network_of_the_other_structure_or_foreign_tensors_are_no_start(tmp_pa
             detector_task(config, data, [], tmp_path, torch.device("cpu"))
 
 
+def test_the_first_layers_stay_frozen_where_it_is_asked_for(tmp_path):
+    config = DetectorTraining.model_validate({**SOMETHING, "size": "nano", "frozen_layers": 3})
+    data = DetectorData([bright_box_image((10, 10, 60, 60))], {})
+    task = detector_task(config, data, [], tmp_path, torch.device("cpu"))
+    frozen = {name for name, parameter in task.model.named_parameters() if not parameter.requires_grad}
+    assert {name.split(".0.")[0] for name in frozen} == {"stem", "stages"}
+    assert all(name.startswith(("stem.0.", "stages.0.0.")) for name in frozen)
+
+
 def test_initial_outputs_are_kept(tmp_path, monkeypatch):
     """At first nothing is lost; a network that says other things loses."""
-    small = ShuffleRoadNetConfig(stage_channels=(16, 16, 16), stage_depths=(1, 1, 1), channels=8)
-    monkeypatch.setattr("perception.training.detector.task.SHUFFLE_SIZES", {"small": small})
+    monkeypatch.setattr("perception.training.detector.task.SIZES", {"small": TINY})
     given = {**SOMETHING, "sizes_px": [[96, 64]], "mosaic": 0, "dropout": 0, "settings": {"batch_size": 4}}
     config = DetectorTraining.model_validate({**given, "self_distillation": 0.5})
     data = DetectorData([bright_box_image((10, 10, 60, 60), scale=(1.0, 1.0))], {})

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from support.detection_cases import TINY
 from support.ground_tracks import synthetic_drive
 
-from perception.detection.roadnet.network import RoadNet, RoadNetConfig
+from perception.detection.roadnet.network import RoadNet
 from perception.forecasting.features.ground_motion import CAR_XY, VELOCITY, XY
 from perception.forecasting.track_dataset import GROUND_GRID, TrackSet, join
 from perception.training.engine.trainer import TrainingSettings, train
@@ -37,23 +38,23 @@ CONFIG = ForecasterTraining(data=GroundDataConfig(mirror_share=0), hidden_size=1
 @pytest.fixture(scope="module")
 def model() -> RoadNet:
     torch.manual_seed(0)
-    return RoadNet(RoadNetConfig(channels=8, tower_depth=1, embedding_size=16)).eval()
+    return RoadNet(replace(TINY, channels=8, head_depth=1, embedding_size=16)).eval()
 
 
 @pytest.fixture(scope="module")
 def tracks() -> TrackSet:
-    """With random RoI features (3x3 cells of 8 channels, which of three heads reads them) and oracle features."""
+    """With random RoI features (5x5 cells of 8 channels, which of four heads reads them) and oracle features."""
     rng = np.random.default_rng(0)
     drives = join([from_drive(*synthetic_drive(np.random.default_rng(seed))) for seed in range(2)])
     count = len(drives.features)
-    roi, oracle = rng.normal(size=(count, 8 * 9)), rng.uniform(0.1, 1, (count, len(ORACLE_FEATURES)))
-    heads = np.eye(3)[rng.integers(3, size=count)]
+    roi, oracle = rng.normal(size=(count, 8 * 25)), rng.uniform(0.1, 1, (count, len(ORACLE_FEATURES)))
+    heads = np.eye(4)[rng.integers(4, size=count)]
     return replace(drives, features=np.concatenate([roi, heads, oracle], axis=1).astype(np.float16))
 
 
 def test_features_are_nothing_embeddings_roi_or_oracle_features(tracks, model):
     given = {feature: with_features(feature, tracks, model) for feature in FEATURES}
-    assert [part.feature_size for part in given.values()] == [0, 16, 75, len(ORACLE_FEATURES)]
+    assert [part.feature_size for part in given.values()] == [0, 16, 204, len(ORACLE_FEATURES)]
     assert given["oracle"].features.min() >= 0.1  # and neither roi nor heads, of which some are less
     lengths = np.linalg.norm(given["roadnet"].features, axis=1)
     np.testing.assert_allclose(lengths, 1, atol=1e-3)

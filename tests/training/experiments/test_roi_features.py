@@ -46,11 +46,11 @@ def test_embeddings_of_roi_features_are_roadnets_own(model, frames):
 def test_no_roi_feature_is_no_feature_and_the_loss_reaches_every_layer(model):
     embedder = RoiEmbedder(model)
     size = model.config.channels * embedder.side_cells**2
-    roi_features = 10 * torch.randn(40, 3, size + 3, generator=torch.Generator().manual_seed(0))
-    roi_features[..., size:] = torch.eye(3)
+    roi_features = 10 * torch.randn(40, 4, size + 4, generator=torch.Generator().manual_seed(0))
+    roi_features[..., size:] = torch.eye(4)
     roi_features[1, 2] = 0
     embedded = embedder(roi_features)
-    assert embedded.shape == (40, 3, model.config.embedding_size)
+    assert embedded.shape == (40, 4, model.config.embedding_size)
     assert (embedded[1, 2] == 0).all() and (embedded[0].norm(dim=1) - 1).abs().max() < 1e-4
     embedded[..., 0].sum().backward()
     assert all(parameter.grad is not None and parameter.grad.any() for parameter in embedder.parameters())
