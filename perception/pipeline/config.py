@@ -138,7 +138,7 @@ class EvaluateConfig(RunConfig):
     ``conf`` is low because an average precision needs the weak detections too; the tracker ignores them.
     """
 
-    conf: float = Field(default=0.01, ge=0, le=1, description="Minimum score of a detection.")
+    conf: float = Field(default=0.001, ge=0, le=1, description="Minimum score of a detection.")
     truth: Path | None = Field(
         default=None, description="The recording with the ground truth, where it is not the source."
     )
