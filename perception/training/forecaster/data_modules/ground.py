@@ -32,7 +32,7 @@ from perception.protocols import Detector
 from perception.taxonomy import CLASSES
 from perception.training.engine.trainer import Validation
 from perception.training.forecaster.data_modules.base import BatchConfig
-from perception.training.forecaster.data_modules.recordings import RecordingsConfig, augment_features
+from perception.training.forecaster.data_modules.recordings import RecordingsConfig
 from perception.training.forecaster.loss import ground_loss
 from perception.training.forecaster.tracks.track_recordings import track_drive
 from perception.training.forecaster.validation import (
@@ -184,13 +184,7 @@ class GroundDataModule:
         neighbours = self.batches.neighbours if uses_neighbours else 0
         chosen = tracks.sample(ends, self.batches.size, rng, together=neighbours > 0)
         windows = windows_at(tracks, chosen, length=length, neighbours=neighbours)
-        return _augment(
-            windows,
-            rng,
-            mirror_share=config.mirror_share,
-            feature_dropout=config.feature_dropout,
-            feature_noise=config.feature_noise,
-        )
+        return _augment(windows, rng, config.mirror_share, config.feature_dropout)
 
     def loss(self, futures: Futures, windows: Windows, state: MotionState) -> dict[str, Tensor]:
         """See ``ground_loss``."""
@@ -248,9 +242,7 @@ class GroundDataModule:
         return {name: tracks for name, tracks in sets.items() if tracks is not None}
 
 
-def _augment(
-    windows: Windows, rng: np.random.Generator, *, mirror_share: float, feature_dropout: float, feature_noise: float
-) -> Windows:
+def _augment(windows: Windows, rng: np.random.Generator, mirror_share: float, feature_dropout: float) -> Windows:
     """Mirror a share of the windows, add noise to a third, change some classes, drop the features or the car of some.
 
     With neighbours, all windows of the batch are mirrored or none. Mirrored ones lose their features, which distinguish
@@ -268,13 +260,15 @@ def _augment(
     seen[..., XY] += stds_m * rng.normal(size=stds_m.shape)
     lost = rng.random(count) < 0.1
     seen[lost, :, CAR_XY.start : CAR_IS_KNOWN + 1] = 0
-    keep = (rng.random(count) >= feature_dropout) & ~mirror
+    features = windows.features
+    if features is not None:
+        features = features * torch.from_numpy((rng.random(count) >= feature_dropout) & ~mirror)[:, None, None]
     other = torch.from_numpy(rng.integers(len(CLASSES), size=count))
     labels = torch.where(torch.from_numpy(rng.random(count) < 0.1), other, windows.labels)
     return replace(
         windows,
         observations=torch.from_numpy(seen).float(),
-        features=augment_features(windows.features, rng, keep=keep, noise=feature_noise),
+        features=features,
         labels=labels,
         futures=torch.from_numpy(futures),
     )

@@ -24,7 +24,7 @@ from perception.protocols import Detector
 from perception.taxonomy import CLASSES
 from perception.training.engine.trainer import TRAINING_LOSS, Validation
 from perception.training.forecaster.data_modules.base import BatchConfig
-from perception.training.forecaster.data_modules.recordings import RecordingsConfig, augment_features
+from perception.training.forecaster.data_modules.recordings import RecordingsConfig
 from perception.training.forecaster.loss import image_loss
 from perception.training.forecaster.tracks.track_recordings import track_recording
 from perception.training.forecaster.validation import IMAGE_UNIT, FigureKey, evenly_chosen, image_displacements
@@ -111,7 +111,7 @@ class ImageDataModule:
         neighbours = self.batches.neighbours if uses_neighbours else 0
         chosen = tracks.sample(ends, self.batches.size, rng, together=neighbours > 0)
         windows = windows_at(tracks, chosen, length=length, stride=stride, neighbours=neighbours)
-        return _augment(windows, rng, config.feature_dropout, config.feature_noise)
+        return _augment(windows, rng, config.feature_dropout)
 
     def loss(self, futures: Futures, windows: Windows, state: MotionState) -> dict[str, Tensor]:
         """See ``image_loss``."""
@@ -161,11 +161,10 @@ def _some_ends(tracks: TrackSet, length: int) -> np.ndarray:
     return evenly_chosen(tracks.ends(length, 1), _VALIDATED_ROWS)
 
 
-def _augment(windows: Windows, rng: np.random.Generator, feature_dropout: float, feature_noise: float) -> Windows:
+def _augment(windows: Windows, rng: np.random.Generator, feature_dropout: float) -> Windows:
     """Mirror, shift and scale the images, change some classes, drop the features of some windows.
 
-    Neighbours must be changed alike: each window at random where there are none, else all in the same way. Mirrored
-    ones lose their features, which distinguish left from right: a heading, an indicator.
+    Neighbours must be changed alike: each window at random where there are none, else all in the same way.
     """
     count = len(windows.labels)
     draws = 1 if windows.neighbours.shape[1] else count
@@ -179,7 +178,9 @@ def _augment(windows: Windows, rng: np.random.Generator, feature_dropout: float,
         x = torch.where(mirror[:, None], 1.0 - centre[..., 0], centre[..., 0])
         return torch.cat([x[..., None], centre[..., 1:], boxes[..., 2:] * scale[:, None, None]], dim=-1)
 
-    keep = (rng.random(count) >= feature_dropout) & ~mirror.expand(count).numpy()
+    features = windows.features
+    if features is not None:
+        features = features * torch.from_numpy(rng.random(count) >= feature_dropout)[:, None, None]
     # The classes of a data set must not stand for its cameras: cars of one fixed camera all drive the same way.
     other = torch.from_numpy(rng.integers(len(CLASSES), size=count))
     labels = torch.where(torch.from_numpy(rng.random(count) < 0.2), other, windows.labels)
@@ -188,7 +189,7 @@ def _augment(windows: Windows, rng: np.random.Generator, feature_dropout: float,
         observations=torch.cat(
             [moved(windows.observations[..., BOX]), windows.observations[..., STD] * scale[:, None, None]], dim=-1
         ),
-        features=augment_features(windows.features, rng, keep=keep, noise=feature_noise),
+        features=features,
         labels=labels,
         futures=moved(windows.futures),
     )

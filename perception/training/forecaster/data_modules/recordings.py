@@ -6,11 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
-from torch import Tensor, nn
 
 from perception.errors import UsageError
 from perception.forecasting.track_dataset import TrackSet, join
@@ -39,11 +35,6 @@ class RecordingsConfig(DataConfig):
     validation: tuple[RecordingConfig, ...] = ()
     recording_share: float = Field(0.3, ge=0, le=1, description="share of the batches that come from recordings")
     feature_dropout: float = Field(0.3, ge=0, le=1, description="share of the windows that lose their CNN features")
-    feature_noise: float = Field(
-        0.0,
-        ge=0,
-        description="standard deviation of the noise on each number of a window's features, whose length is 1",
-    )
     neighbour_dropout: float = Field(0.3, ge=0, le=1, description="share of the batches without neighbours")
     image_size_px: int | None = Field(None, description="the detector's input while the recordings are tracked")
 
@@ -64,24 +55,6 @@ class RecordingsConfig(DataConfig):
         )
         if shared := train & validation:
             raise UsageError(f"{min(shared)}: is among train and validation; leave it out of one of them.")
-
-
-def augment_features(
-    features: Tensor | None, rng: np.random.Generator, *, keep: NDArray[np.bool_], noise: float
-) -> Tensor | None:
-    """Features (N, L, F) of the windows to ``keep`` (N,), zeros in the others.
-
-    ``noise`` is added, the same to all instants of a window, and the length is 1 again. An object's exact feature names
-    it, and a network that knows few objects learns their futures by heart; what many objects share outlasts the noise.
-    """
-    if features is None:
-        return None
-    features = features * torch.from_numpy(keep)[:, None, None]
-    if noise:
-        is_there = (features != 0).any(dim=-1, keepdim=True)
-        drawn = torch.from_numpy(rng.normal(0, noise, (len(features), 1, features.shape[2]))).float()
-        features = nn.functional.normalize(features + drawn, dim=-1) * is_there
-    return features
 
 
 def recording_folders(root: Path, recordings: Sequence[RecordingConfig]) -> list[tuple[Path, RecordingConfig]]:
