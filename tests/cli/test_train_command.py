@@ -162,9 +162,13 @@ def test_a_teacher_labels_what_people_did_not(command: Command, data, detector_c
 class _BoxDetectorWithFeatures(BoxDetector):
     feature_space, feature_size = "box-features", 3
 
+    def __init__(self, value: float = 1.0) -> None:
+        super().__init__()
+        self.value = value
+
     def detect(self, frames):
         return [
-            replace(found, features=np.ones((len(found), 3), np.float32), feature_space=self.feature_space)
+            replace(found, features=np.full((len(found), 3), self.value, np.float32), feature_space=self.feature_space)
             for found in super().detect(frames)
         ]
 
@@ -178,6 +182,25 @@ def test_a_forecaster_learns_from_tracks_with_features(command: Command, data, f
     assert (config.feature_space, config.feature_size, config.hidden_size) == ("box-features", 3, 16)
     (*_, last) = json.loads((ran.folder / "history.json").read_text())["validation"]
     assert 0 < last["FDE 1 s (1/1000)"] < 1000
+
+
+def test_a_forecaster_that_is_to_know_no_features_does_not(
+    command: Command, data, forecaster_config, tmp_path, monkeypatch
+):
+    content = yaml.safe_load(forecaster_config.read_text())
+    content["data"]["features"] = False
+    without = tmp_path / "without.yaml"
+    without.write_text(yaml.safe_dump(content))
+    learnt = []
+    for value in (1.0, 5.0):
+        chosen = OpenedDetector(_BoxDetectorWithFeatures(value), "Detector: red boxes.")
+        monkeypatch.setattr("perception.detection.open_detector", lambda *_, chosen=chosen, **__: chosen)
+        ran = command("train", "forecaster", "--config", without, "--data", data, "--output", f"run-{value:g}")
+        assert ran.code == 0, ran.err
+        learnt.append(read_gru(ran.folder / "trajectory-gru-image.safetensors"))
+    assert learnt[0].config.feature_space == ""
+    for first, second in zip(learnt[0].parameters(), learnt[1].parameters(), strict=True):
+        torch.testing.assert_close(first, second, rtol=0, atol=0)
 
 
 def test_what_is_learnt_may_not_judge(command: Command, data, forecaster_config, monkeypatch):

@@ -25,15 +25,15 @@ BLEND_IOU = 0.65
 distance is read, errs less, and nothing is lost on real validation pictures."""
 
 MAX_USUAL_SIZE_PX = 896
-"""Larger images are reduced to it where no size is asked for. On BDD100K val (1280x720) the vehicles' AP50 is 0.577, with
-640 it is 0.522 at half of the time."""
+"""Larger images are reduced to it where no size is asked for. On BDD100K val (1280x720) the vehicles' AP50 is 0.577;
+with 640 it is 0.522, at half of the time."""
 
 
 class RoadNetDetector:
     """All cameras in one batched forward, one batched suppression, features read where the objects are.
 
-    ``feature_space`` names the weights: a forecaster trained with features of other weights must not use them. The car's
-    own bonnet is left out (``detection.own_vehicle``).
+    ``feature_space`` names the weights: a forecaster trained with features of other weights must not use them. The
+    car's own bonnet is left out (``detection.own_vehicle``).
     """
 
     is_calibrated = True

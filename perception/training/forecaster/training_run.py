@@ -14,6 +14,7 @@ from perception.training.forecaster.config import ForecasterTraining
 from perception.training.forecaster.data_modules.base import DataModule
 from perception.training.forecaster.data_modules.benchmark import BenchmarkDataConfig
 from perception.training.forecaster.task import calibrate, forecaster_task, load_data_module
+from perception.types import NO_FEATURE_SPACE
 from perception.weights import WEIGHTS_SUFFIX
 
 
@@ -61,7 +62,7 @@ class ForecasterTrainer:
         task = forecaster_task(
             config,
             data,
-            feature_space=self.detector.feature_space,
+            feature_space=self.detector.feature_space if config.data.uses_features else NO_FEATURE_SPACE,
             feature_size=max(1, self.detector.feature_size),
             device=self.device,
         )

@@ -67,6 +67,11 @@ class DataConfig(BaseModel, ABC):
     def reference_frame(self) -> ReferenceFrame:
         """The frame that the model forecasts in."""
 
+    @property
+    def uses_features(self) -> bool:
+        """Whether the model is to know a detector's features."""
+        return True
+
     def selected_folds(self) -> tuple[str, ...]:
         """The folds that are trained one by one; ("",) where there are none. Raises ``UsageError`` for unknown ones."""
         return ("",)

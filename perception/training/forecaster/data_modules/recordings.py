@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from perception.errors import UsageError
@@ -34,18 +36,26 @@ class RecordingsConfig(DataConfig):
     train: tuple[RecordingConfig, ...] = ()
     validation: tuple[RecordingConfig, ...] = ()
     recording_share: float = Field(0.3, ge=0, le=1, description="share of the batches that come from recordings")
+    features: bool = Field(True, description="the CNN features of the objects are among the inputs")
     feature_dropout: float = Field(0.3, ge=0, le=1, description="share of the windows that lose their CNN features")
     neighbour_dropout: float = Field(0.3, ge=0, le=1, description="share of the batches without neighbours")
     image_size_px: int | None = Field(None, description="the detector's input while the recordings are tracked")
 
+    @property
+    def uses_features(self) -> bool:
+        """Whether the model is to know a detector's features."""
+        return self.features
+
     def train_tracks(self, root: Path, track: Tracker) -> TrackSet | None:
         """The first ``train_share`` of the recordings to learn from; None where there are none."""
         folders = recording_folders(root, self.train)
-        return _joined(folders[: math.ceil(self.train_share * len(folders))], track)
+        return self._joined(folders[: math.ceil(self.train_share * len(folders))], track)
 
     def validation_tracks(self, root: Path, track: Tracker) -> dict[str, TrackSet]:
         """The tracks of each entry of ``validation``, by its path."""
-        found = {part.path.as_posix(): _joined(recording_folders(root, (part,)), track) for part in self.validation}
+        found = {
+            part.path.as_posix(): self._joined(recording_folders(root, (part,)), track) for part in self.validation
+        }
         return {name: tracks for name, tracks in found.items() if tracks is not None}
 
     def check_disjoint(self, root: Path) -> None:
@@ -55,6 +65,12 @@ class RecordingsConfig(DataConfig):
         )
         if shared := train & validation:
             raise UsageError(f"{min(shared)}: is among train and validation; leave it out of one of them.")
+
+    def _joined(self, folders: Sequence[tuple[Path, RecordingConfig]], track: Tracker) -> TrackSet | None:
+        sets = [tracks for path, recording in folders for tracks in track(path, recording.strides)]
+        tracks = join(sets) if sets else None
+        # Zeros stand for no feature.
+        return tracks if tracks is None or self.features else replace(tracks, features=np.zeros_like(tracks.features))
 
 
 def recording_folders(root: Path, recordings: Sequence[RecordingConfig]) -> list[tuple[Path, RecordingConfig]]:
@@ -69,8 +85,3 @@ def _matching(root: Path, path: Path) -> list[Path]:
     if not found:
         raise UsageError(f"{root / path}: matches no recording; check the pattern and `data`.")
     return found
-
-
-def _joined(folders: Sequence[tuple[Path, RecordingConfig]], track: Tracker) -> TrackSet | None:
-    sets = [tracks for path, recording in folders for tracks in track(path, recording.strides)]
-    return join(sets) if sets else None
