@@ -25,8 +25,8 @@ BLEND_IOU = 0.65
 distance is read, errs less, and nothing is lost on real validation pictures."""
 
 MAX_USUAL_SIZE_PX = 896
-"""Larger images are reduced to it where no size is asked for. On BDD100K val (1280x720) the vehicles' AP50 is 0.577;
-with 640 it is 0.522, at half of the time."""
+"""Larger images are reduced to it where no size is asked for. It takes twice the time of 640 and finds more: on
+BDD100K val, magnified from 640x360 to 896, the vehicles' AP50 is 0.577 instead of 0.522."""
 
 
 class RoadNetDetector:

@@ -62,6 +62,15 @@ def test_the_first_frame_is_confirmed_at_once_and_ids_count_from_one() -> None:
     assert tracks.reference_frame == "image"
 
 
+@pytest.mark.parametrize(("score", "seen_before"), [(0.9, 1), (0.5, 2), (0.3, 3)])
+def test_the_surer_the_detections_the_sooner_a_track_is_confirmed(score: float, seen_before: int) -> None:
+    tracker = ImageTracker(TrackerSettings(min_score_sum=1.2))
+    tracker.update([], 0)
+    tracker.update([detect([])], 0)
+    counts = [len(tracker.update([detect([(100, 100)], scores=score)], ns(0.1 * k))) for k in range(1, 6)]
+    assert counts == [0] * seen_before + [1] * (5 - seen_before)
+
+
 @pytest.mark.parametrize("rate_fps", [5, 10, 30])
 def test_two_cars_that_pass_one_another_keep_their_ids(rate_fps: int) -> None:
     tracker = ImageTracker()
