@@ -28,6 +28,7 @@ from perception.geometry.cameras import Rig, inverse_rigid, transform_points, ya
 from perception.geometry.rotation import wrap_angle_rad
 from perception.simulation.world import CameraView, RoadUsers, WorldState
 from perception.sources.files.masks import write_mask
+from perception.sources.files.recording import RECORDING_FILE
 from perception.taxonomy import CLASSES
 from perception.visualization import VideoWriter
 
@@ -50,7 +51,8 @@ class DriveRecorder:
     """Writes instant by instant into ``folder``; a context manager.
 
     Whenever it ends, what was written so far is a whole recording: videos and tables are complete up to the last
-    instant. ``crf`` is the videos' quality (lower is better). Raises ``PerceptionError`` when a file cannot be written.
+    instant, and ``recording.yaml``, without which a folder is no recording, comes last: a process that is killed leaves
+    none. ``crf`` is the videos' quality (lower is better). Raises ``PerceptionError`` when a file cannot be written.
     """
 
     def __init__(self, folder: Path, rig: Rig, *, fps: float, crf: int = 20, preset: str = "veryfast") -> None:
@@ -71,7 +73,6 @@ class DriveRecorder:
             name: self._files.enter_context(VideoWriter(folder / f"{name}.mp4", rate_fps=fps, crf=crf, preset=preset))
             for name in rig.cameras
         }
-        write_text(folder / "recording.yaml", yaml.safe_dump(recording_file(rig, fps=fps), sort_keys=False))
 
     def __enter__(self) -> DriveRecorder:
         return self
@@ -80,6 +81,8 @@ class DriveRecorder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._files.__exit__(kind, error, trace)
+        content = yaml.safe_dump(recording_file(self._rig, fps=self._fps), sort_keys=False)
+        write_text(self.folder / RECORDING_FILE, content)
 
     def write(self, state: WorldState, views: Mapping[str, CameraView]) -> None:
         """Append one instant: the traffic, and what each camera of the rig saw of it."""

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from support.simulated_worlds import car_and_walker, two_cameras, views
 
-from perception.errors import PerceptionError
+from perception.errors import PerceptionError, UsageError
 from perception.simulation.recorder import DriveRecorder
 from perception.sources import open_source, read_objects, read_truth
 from perception.taxonomy import CLASSES
@@ -77,6 +77,16 @@ def test_what_was_written_before_an_error_is_a_recording(tmp_path: Path):
         raise KeyboardInterrupt
     assert len(list(open_source([str(tmp_path)]))) == 2
     assert len(read_truth(tmp_path)) == 4
+
+
+def test_a_process_that_is_killed_leaves_no_recording(tmp_path: Path):
+    recorder = DriveRecorder(tmp_path, two_cameras(), fps=5)
+    recorder.write(car_and_walker(0), views(two_cameras(), 50))
+    with pytest.raises(UsageError):
+        open_source([str(tmp_path)])
+    with recorder:
+        pass
+    assert len(list(open_source([str(tmp_path)]))) == 1
 
 
 def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path):
