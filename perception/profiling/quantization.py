@@ -11,11 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perception.detection import DetectionSettings, RoadNetDetector
-from perception.detection.letterbox import canvas_size, letterbox
+from perception.detection.letterbox import letterbox
+from perception.detection.roadnet.detector import input_size
 from perception.detection.roadnet.engines import RoadNetOnnxEngine
-from perception.detection.roadnet.network import SIDE_MULTIPLE_PX
 from perception.detection.roadnet.quantization import quantise
-from perception.detection.settings import USUAL_IMAGE_SIZE_PX
 from perception.evaluation.core.image_dataset import ImageDataset
 from perception.evaluation.report.evaluate import evaluate_groupings
 from perception.evaluation.runs.run_images import detect_images
@@ -77,9 +76,8 @@ def calibrate_and_quantise(graph: bytes, labelled: ImageDataset, read_image: Rea
     pictures = []
     for path in paths[:: 1 + (len(paths) - 1) // _CALIBRATION_PICTURES]:
         image = read_image(path)
-        size = image.shape[1], image.shape[0]
-        canvas = canvas_size([size], long_side_px=min(USUAL_IMAGE_SIZE_PX, max(size)), multiple=SIDE_MULTIPLE_PX)
-        pictures.append(letterbox([image], width=canvas[0], height=canvas[1]).images)
+        width, height = input_size([(image.shape[1], image.shape[0])])
+        pictures.append(letterbox([image], width=width, height=height).images)
     return quantise(graph, pictures)
 
 

@@ -29,6 +29,15 @@ MAX_USUAL_SIZE_PX = 896
 BDD100K val, magnified from 640x360 to 896, the vehicles' AP50 is 0.577 instead of 0.522."""
 
 
+def input_size(sizes_px: Sequence[tuple[int, int]], long_side_px: int | None = None) -> tuple[int, int]:
+    """Width and height of RoadNet's input for images of these sizes, in pixels.
+
+    Unasked, small images are not magnified: it helps where objects are far and harms where they are near.
+    """
+    usual_px = min(MAX_USUAL_SIZE_PX, max(max(size) for size in sizes_px))
+    return canvas_size(sizes_px, long_side_px=long_side_px or usual_px, multiple=SIDE_MULTIPLE_PX)
+
+
 class RoadNetDetector:
     """All cameras in one batched forward, one batched suppression, features read where the objects are.
 
@@ -67,11 +76,7 @@ class RoadNetDetector:
 
     def prepare(self, frames: Sequence[Frame]) -> Letterbox[NDArray[np.uint8]] | Letterbox[Tensor]:
         """The frames as one batch of the network's input size, on a GPU made there."""
-        sizes_px = [frame.size_px for frame in frames]
-        # Unasked, small images are not magnified: it helps where objects are far and harms where they are near.
-        usual_px = min(MAX_USUAL_SIZE_PX, max(max(size) for size in sizes_px))
-        long_side_px = self.settings.image_size_px or usual_px
-        width, height = canvas_size(sizes_px, long_side_px=long_side_px, multiple=SIDE_MULTIPLE_PX)
+        width, height = input_size([frame.size_px for frame in frames], self.settings.image_size_px)
         images = [frame.image for frame in frames]
         if self.engine.device.type == "cuda":
             return letterbox_on(self.engine.device, images, width=width, height=height)

@@ -119,29 +119,34 @@ def _evaluate(evaluated: EvaluatedRun, rng: np.random.Generator, config: EvalCon
 
 def match_run(evaluated: EvaluatedRun, images: Collection[ImageKey], config: EvalConfig) -> MatchedDetections:
     """Which true objects in ``images`` a run found, and its false alarms there."""
-    return match_detections(
-        truth=evaluated.truth,
-        detections=evaluated.run.detections,
-        images=images,
-        grouping=config.grouping,
-        score_threshold=config.score_threshold,
-        min_height_px=config.min_height_px,
-        min_visible_share=config.image_visible_share,
-    )
+    return _match(evaluated.truth, evaluated.run, images, config, min_visible_share=config.image_visible_share)
 
 
 def match_images(
     labelled: ImageDataset, run: RunTables, images: Collection[ImageKey], config: EvalConfig
 ) -> MatchedDetections:
     """The same of a run over single ``images``, some of the ``labelled`` ones."""
+    return _match(labelled.truth, run, images, config, exhaustive_labels=labelled.exhaustive_labels)
+
+
+def _match(
+    truth: BoxTable,
+    run: RunTables,
+    images: Collection[ImageKey],
+    config: EvalConfig,
+    *,
+    min_visible_share: float = 0.0,
+    exhaustive_labels: Mapping[ImageKey, Collection[int]] | None = None,
+) -> MatchedDetections:
     return match_detections(
-        truth=labelled.truth,
+        truth=truth,
         detections=run.detections,
         images=images,
         grouping=config.grouping,
         score_threshold=config.score_threshold,
         min_height_px=config.min_height_px,
-        exhaustive_labels=labelled.exhaustive_labels,
+        min_visible_share=min_visible_share,
+        exhaustive_labels=exhaustive_labels,
     )
 
 

@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from perception.detection.letterbox import canvas_size, letterbox
+from perception.detection.letterbox import letterbox
 from perception.detection.nms import nms
-from perception.detection.roadnet.network import SIDE_MULTIPLE_PX, STRIDES, RoadNet, RoadNetOutput, to_input
-from perception.detection.settings import USUAL_IMAGE_SIZE_PX
+from perception.detection.roadnet.detector import input_size
+from perception.detection.roadnet.network import STRIDES, RoadNet, RoadNetOutput, to_input
 from perception.taxonomy import CLASSES
 from perception.training.detector.augmentation import View, collate
 from perception.training.detector.dataset import LabelledImage
@@ -73,8 +73,7 @@ def _seen_by_both(new: RoadNet, old: RoadNet, image: LabelledImage, device: torc
     """The objects that ``old`` finds, each at the grid point where ``new`` would find it; nothing where there are
     none."""
     height, width = image.image.shape[:2]
-    long_side_px = min(USUAL_IMAGE_SIZE_PX, max(height, width))
-    size = canvas_size([(width, height)], long_side_px=long_side_px, multiple=SIDE_MULTIPLE_PX)
+    size = input_size([(width, height)])
     pixels = letterbox([image.image], width=size[0], height=size[1]).images
     inputs = to_input(torch.from_numpy(pixels).to(device))
     before: RoadNetOutput = old(inputs)

@@ -10,6 +10,7 @@ import torch
 from support.detection_cases import CPU, assert_same, detector_of, lively_roadnet, matched_share, random_frame
 
 from perception.detection import DetectionSettings
+from perception.detection.roadnet.detector import input_size
 from perception.protocols import Detector
 from perception.taxonomy import CLASSES
 
@@ -46,6 +47,21 @@ def test_images_of_several_sizes_get_boxes_in_their_own_pixels() -> None:
         width, height = frame.size_px
         assert (found.boxes_xyxy_px >= 0).all() and (found.boxes_xyxy_px <= [width, height, width, height]).all()
         assert found.boxes_xyxy_px[:, 2].max() > 0.5 * width and found.boxes_xyxy_px[:, 3].max() > 0.5 * height
+
+
+@pytest.mark.parametrize(
+    ("sizes_px", "long_side_px", "expected"),
+    [
+        ([(1920, 1080)], None, (896, 512)),  # reduced
+        ([(640, 360)], None, (640, 384)),  # not magnified
+        ([(640, 360), (1280, 720)], None, (896, 512)),  # one input for all cameras
+        ([(640, 360)], 896, (896, 512)),
+    ],
+)
+def test_the_input_is_no_larger_than_the_images_where_nothing_is_asked_for(
+    sizes_px: list[tuple[int, int]], long_side_px: int | None, expected: tuple[int, int]
+) -> None:
+    assert input_size(sizes_px, long_side_px) == expected
 
 
 def test_a_feature_is_the_embedding_at_the_objects_grid_point() -> None:
