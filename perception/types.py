@@ -11,7 +11,7 @@ Time is integer nanoseconds; durations are seconds.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Literal
 
 import numpy as np
@@ -110,7 +110,9 @@ class Detections(StructOfArrays):
 
 @dataclass(frozen=True, kw_only=True)
 class Sightings(StructOfArrays):
-    """Where tracks were detected at one instant: one row for each track and camera that sees it.
+    """Where tracks are seen at one instant: one row for each track and camera that sees it.
+
+    In a camera that the detector does not look at now, the boxes are predicted for what it saw when it last did.
 
     ``track_ids`` (M,), ``cameras`` (M,) names, ``boxes_xyxy_px`` (M, 4), ``scores`` (M,).
     """
@@ -127,6 +129,20 @@ class Sightings(StructOfArrays):
         check_array("Sightings.boxes_xyxy_px", self.boxes_xyxy_px, (count, 4), "f")
         check_array("Sightings.scores", self.scores, (count,), "f")
 
+    @classmethod
+    def empty(cls) -> Sightings:
+        return cls(
+            track_ids=np.zeros(0, np.int64),
+            cameras=np.zeros(0, "U1"),
+            boxes_xyxy_px=np.zeros((0, 4)),
+            scores=np.zeros(0, np.float32),
+        )
+
+    def joined(self, other: Sightings) -> Sightings:
+        """The rows of both, in this order."""
+        columns = {c.name: np.concatenate([getattr(self, c.name), getattr(other, c.name)]) for c in fields(self)}
+        return Sightings(**columns)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Tracks(ObjectStates, StructOfArrays):
@@ -139,7 +155,8 @@ class Tracks(ObjectStates, StructOfArrays):
     ``boxes_xyxy_px`` (N, 4) is that state in pixels of ``cameras`` (N,), in the ground frame the camera that sees it
     best, with ``image_sizes_px`` (N, 2) as width and height. ``ages_s`` (N,) counts from the first detection,
     ``unseen_s`` (N,) from the last one; zero means seen now. ``scores`` are those of the last detection, ``features``
-    (N, F) the last ones seen.
+    (N, F) the last ones seen. ``waits`` (N,) marks tracks of a camera that the detector does not look at now, and that
+    it saw when it last did; without it there are none.
 
     Only in the ground frame: ``headings_rad`` (N,), where the object's front points in the world, counter-clockwise
     from x; ``sightings``, the boxes of all cameras at this instant (it is not cut when tracks are selected).
@@ -160,6 +177,7 @@ class Tracks(ObjectStates, StructOfArrays):
     reference_frame: ReferenceFrame = "image"
     headings_rad: FloatArray | None = None
     sightings: Sightings | None = None
+    waits: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         count = len(self.ids)
@@ -176,8 +194,21 @@ class Tracks(ObjectStates, StructOfArrays):
         check_array("Tracks.features", self.features, (count, "F"), "f")
         if self.headings_rad is not None:
             check_array("Tracks.headings_rad", self.headings_rad, (count,), "f")
+        if self.waits is not None:
+            check_array("Tracks.waits", self.waits, (count,), "b")
         if len(np.unique(self.ids)) != count:
             raise ValueError("Tracks.ids: expected each id once, got a repeated id")
+
+    @property
+    def is_seen(self) -> NDArray[np.bool_]:
+        """(N,): found when its camera was last looked at."""
+        is_seen: NDArray[np.bool_] = self.unseen_s == 0
+        return is_seen if self.waits is None else is_seen | self.waits
+
+    @property
+    def lost_s(self) -> FloatArray:
+        """(N,): seconds since the last detection, 0 for what is seen."""
+        return np.where(self.is_seen, 0.0, self.unseen_s)
 
     @property
     def yaws_rad(self) -> FloatArray:
@@ -311,6 +342,11 @@ class Scene:
     @property
     def timestamp_ns(self) -> int:
         return self.frame_set.timestamp_ns
+
+    @property
+    def detected_cameras(self) -> tuple[str, ...] | None:
+        """Those that the detector looked at; None where it looked at all."""
+        return None if len(self.detections) == len(self.frame_set) else tuple(self.detections)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _TOGETHER = "all"
 """The folder, below ``--output``, of the report of several recordings."""
 
-_OF_RECORDINGS = ("truth", "stride", "rig", "road_height", "frame", "min_visible")
+_OF_RECORDINGS = ("truth", "stride", "rig", "road_height", "frame", "detect_interval", "min_visible")
 """What has no meaning for single images."""
 
 _BENCHMARKED = Path("forecaster")

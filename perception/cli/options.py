@@ -31,6 +31,7 @@ PANELS = {
         "iou",
         "imgsz",
         "classes",
+        "detect_interval",
         "half",
         "engine",
     ),

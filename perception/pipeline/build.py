@@ -15,6 +15,7 @@ from perception.forecasting import open_forecaster
 from perception.geometry.cameras import Rig
 from perception.pipeline.config import RunConfig
 from perception.pipeline.pipeline import Pipeline
+from perception.pipeline.schedule import DetectionSchedule
 from perception.protocols import Detector
 from perception.tracking import open_tracker
 
@@ -52,11 +53,18 @@ def build_pipeline(
     when the ground is asked for without a rig.
     """
     choice = choose_detector(config, frame_counts=frame_counts)
-    tracker = open_tracker(config.tracker, detector=choice.detector, rig=rig, frame=config.frame)
+    tracker = open_tracker(
+        config.tracker, detector=choice.detector, rig=rig, frame=config.frame, detect_interval=config.detect_interval
+    )
     frame = tracker.tracker.reference_frame
     forecaster = open_forecaster(config.forecaster, device=choice.device, reference_frame=frame)
     return BuiltPipeline(
-        pipeline=Pipeline(detector=choice.detector, tracker=tracker.tracker, forecaster=forecaster.forecaster),
+        pipeline=Pipeline(
+            detector=choice.detector,
+            tracker=tracker.tracker,
+            forecaster=forecaster.forecaster,
+            schedule=DetectionSchedule(config.detect_interval),
+        ),
         device=choice.device,
         notes=[choice.reason, tracker.reason, forecaster.reason],
         weights=(*choice.weights, *forecaster.weights),

@@ -92,6 +92,13 @@ class RunConfig(BaseModel):
     classes: Annotated[list[str] | None, BeforeValidator(split_at_commas)] = Field(
         default=None, description="Classes to detect, such as car,bus."
     )
+    detect_interval: int = Field(
+        default=1,
+        ge=1,
+        le=30,
+        description="Run the detector on every n-th frame of each camera, the cameras in turn; tracks are predicted in "
+        "between.",
+    )
     half: bool = Field(default=False, description="FP16 inference.")
     engine: Literal["auto", "torch", "onnx"] = Field(
         default="auto",

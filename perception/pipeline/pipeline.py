@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice, pairwise
 from time import perf_counter
 
 from perception.errors import PerceptionError
 from perception.pipeline.prefetch import Prefetcher
+from perception.pipeline.schedule import DetectionSchedule
 from perception.protocols import Detector, Forecaster, Source, Tracker
 from perception.types import FrameSet, Scene
 
@@ -18,22 +19,25 @@ from perception.types import FrameSet, Scene
 class Pipeline:
     """From the frames of an instant to a ``Scene``; knows its parts only by their protocols.
 
-    The tracker and the forecaster remember what they saw: call ``reset`` before another recording.
+    The detector looks at the frames that ``schedule`` chooses. The tracker, the forecaster and the schedule remember
+    what they saw: call ``reset`` before another recording.
     """
 
     detector: Detector
     tracker: Tracker
     forecaster: Forecaster
+    schedule: DetectionSchedule = field(default_factory=DetectionSchedule)
 
     def step(self, frame_set: FrameSet) -> Scene:
         """Process one instant. ``stage_ms`` records how long detect, track and forecast took.
 
         Raises ``PerceptionError`` when time runs backwards, and when the detector does not answer for each frame.
         """
+        frames = self.schedule.choose(frame_set.frames)
         times_s = [perf_counter()]
-        found = self.detector.detect(frame_set.frames)
+        found = self.detector.detect(frames) if frames else []
         times_s.append(perf_counter())
-        given, answered = ([item.camera for item in items] for items in (frame_set.frames, found))
+        given, answered = ([item.camera for item in items] for items in (frames, found))
         if given != answered:
             raise PerceptionError(
                 f"The detector {self.detector.name} was given frames of the cameras {given} and answered for "
@@ -71,6 +75,7 @@ class Pipeline:
         """Forget all tracks and their pasts."""
         self.tracker.reset()
         self.forecaster.reset()
+        self.schedule.reset()
 
 
 def _timed(source: Source) -> Iterator[tuple[float, FrameSet]]:

@@ -25,7 +25,8 @@ class ForecastRecord:
     """The forecasts of one instant, and of the tracks they belong to (row by row): the box at that time
     ``boxes_xyxy_px`` (N, 4) in images of ``image_sizes_px`` (N, 2) width and height, ``labels``, ``cameras`` and
     ``unseen_s`` (N,). ``index`` is that of the instant. Only in the ground frame: ``positions_m`` (N, 2) of the
-    tracks' centres and ``headings_rad`` (N,), both in the world."""
+    tracks' centres and ``headings_rad`` (N,), both in the world. ``detected_cameras`` are those that the detector
+    looked at, None where it looked at all."""
 
     index: int
     timestamp_ns: int
@@ -37,6 +38,7 @@ class ForecastRecord:
     unseen_s: FloatArray
     positions_m: FloatArray | None = None
     headings_rad: FloatArray | None = None
+    detected_cameras: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,6 +138,7 @@ def _forecast_record(value: dict[str, Any]) -> ForecastRecord:
         unseen_s=np.array([row["unseen_s"] for row in rows], np.float64),
         positions_m=np.array([row["position_m"] for row in rows], np.float64).reshape(-1, 2) if is_ground else None,
         headings_rad=np.array([row["heading_rad"] for row in rows], np.float64) if is_ground else None,
+        detected_cameras=tuple(map(str, value["detected_cameras"])) if "detected_cameras" in value else None,
     )
 
 

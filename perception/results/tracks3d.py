@@ -28,7 +28,7 @@ WORLD_HEADER = (",".join(WORLD_COLUMNS) + "\n").encode()
 
 def world_rows(tracks: Tracks, timestamp_ns: int) -> bytes:
     """The lines of the tracks of one instant in the ground frame, of those that are seen."""
-    tracks = tracks[tracks.unseen_s == 0]
+    tracks = tracks[tracks.is_seen]
     sizes = np.array(USUAL_SIZES_LWH_M)[tracks.labels].reshape(-1, 3)
     numbers = np.column_stack(
         [tracks.positions, sizes[:, 2] / 2, sizes, tracks.yaws_rad, tracks.speeds_mps, tracks.scores]

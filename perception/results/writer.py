@@ -152,7 +152,7 @@ class SeenBoxes(StructOfArrays):
 def seen_boxes(tracks: Tracks) -> dict[str, SeenBoxes]:
     """What is seen now, by camera: the sightings where the tracks have them, else their own boxes."""
     if tracks.sightings is None:
-        now = tracks[tracks.unseen_s == 0]
+        now = tracks[tracks.is_seen]
         cameras, found = (
             now.cameras,
             SeenBoxes(ids=now.ids, labels=now.labels, scores=now.scores, boxes_xyxy_px=now.boxes_xyxy_px),
@@ -239,6 +239,7 @@ def forecast_line(scene: Scene, cameras: Sequence[str]) -> bytes:
         "index": scene.frame_set.index,
         "timestamp_ns": scene.timestamp_ns,
         "cameras": list(cameras),
+        **({} if scene.detected_cameras is None else {"detected_cameras": list(scene.detected_cameras)}),
         "reference_frame": "ground" if is_ground else "image",
         "dt_s": round(float(forecasts.dt_s), 9),
         "tracks": records,

@@ -155,9 +155,9 @@ def _annotate(
     rows, boxes = _boxes(frame.camera, ground)
     boxes = boxes * np.tile(scale, 2) + np.tile(offset_px, 2)
     colours = [ground.colours[row] for row in rows.tolist()]
-    unseen_s = ground.tracks.unseen_s[rows]
+    lost_s = ground.tracks.lost_s[rows]
     if style.boxes:
-        draw_boxes(overlay, boxes, unseen_s, colours, unit)
+        draw_boxes(overlay, boxes, lost_s, colours, unit)
     labels = LabelLayer((canvas.shape[1], canvas.shape[0]))
     labels.reserve(name_box(frame.camera, unit=unit)[None])
     if style.labels:
@@ -172,7 +172,7 @@ def _annotate(
             labels,
             boxes,
             texts,
-            unseen_s=unseen_s,
+            lost_s=lost_s,
             colours=colours,
             unit=unit,
             min_height_px=style.min_label_height_px,
@@ -185,7 +185,7 @@ def _annotate(
 def _boxes(camera: str, ground: GroundScene) -> tuple[IntArray, FloatArray]:
     """Rows (B,) of the objects that this camera sees or should see, far ones first, and their boxes (B, 4)."""
     tracks, sightings = ground.tracks, ground.tracks.sightings
-    here = np.flatnonzero((tracks.cameras == camera) & ((tracks.unseen_s > 0) | (sightings is None)))
+    here = np.flatnonzero((tracks.cameras == camera) & (~tracks.is_seen | (sightings is None)))
     if sightings is None or not len(tracks):
         return here, tracks.boxes_xyxy_px[here]
     seen = sightings[(sightings.cameras == camera) & np.isin(sightings.track_ids, tracks.ids)]

@@ -23,7 +23,8 @@ class InstantForecasts:
 
     N tracks: ``track_ids`` (N,), ``boxes_xyxy_px`` (N, 4), ``cameras`` (N,), ``image_sizes_px`` (N, 2) width and
     height; ``state_means`` (N, 8) are the tracker's filter states where there are any, in the frame of ``Tracks``.
-    ``forecasts`` may miss some of the tracks.
+    ``forecasts`` may miss some of the tracks. ``detected_cameras`` are those that the detector looked at, None where it
+    looked at all.
     """
 
     frame_index: int
@@ -34,6 +35,7 @@ class InstantForecasts:
     image_sizes_px: IntArray
     forecasts: Forecasts
     state_means: FloatArray | None = None
+    detected_cameras: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         count = len(self.track_ids)
@@ -48,7 +50,13 @@ class InstantForecasts:
 
     @classmethod
     def from_tracks(
-        cls, *, frame_index: int, timestamp_ns: int, tracks: Tracks, forecasts: Forecasts
+        cls,
+        *,
+        frame_index: int,
+        timestamp_ns: int,
+        tracks: Tracks,
+        forecasts: Forecasts,
+        detected_cameras: tuple[str, ...] | None = None,
     ) -> InstantForecasts:
         """The record of one pipeline step."""
         return cls(
@@ -60,6 +68,7 @@ class InstantForecasts:
             image_sizes_px=tracks.image_sizes_px,
             forecasts=forecasts,
             state_means=tracks.means if tracks.means.shape[1] == 8 else None,
+            detected_cameras=detected_cameras,
         )
 
 

@@ -52,7 +52,7 @@ class RunRecorder:
             )
         self._tracks.append(sighted_boxes(scene.tracks, frame_of))
         if scene.tracks.reference_frame == "ground":
-            seen = scene.tracks[scene.tracks.unseen_s == 0]
+            seen = scene.tracks[scene.tracks.is_seen]
             self._objects.append(objects_on_the_ground(seen, scene.timestamp_ns))
         self._records.append(
             InstantForecasts.from_tracks(
@@ -60,6 +60,7 @@ class RunRecorder:
                 timestamp_ns=scene.timestamp_ns,
                 tracks=scene.tracks,
                 forecasts=scene.forecasts,
+                detected_cameras=scene.detected_cameras,
             )
         )
         self._stage_ms.append(scene.stage_ms)
@@ -81,7 +82,7 @@ def sighted_boxes(tracks: Tracks, frame_of: Mapping[str, int]) -> BoxTable:
     """
     seen = tracks.sightings
     if seen is None:
-        own = tracks[tracks.unseen_s == 0]
+        own = tracks[tracks.is_seen]
         ids, cameras, boxes_xyxy_px, scores, labels = (
             own.ids, own.cameras, own.boxes_xyxy_px, own.scores, own.labels
         )  # fmt: skip

@@ -83,7 +83,7 @@ def evaluate_run(
 
 def _evaluate(evaluated: EvaluatedRun, rng: np.random.Generator, config: EvalConfig, notes: Sequence[str]) -> Report:
     run, share = evaluated.run, config.image_visible_share
-    images = evaluated.timeline.images(evaluated.instants)
+    images, detected_images = evaluated.images, evaluated.detected_images
     is_image = run.objects is None
     return Report(
         title=evaluated.title,
@@ -94,7 +94,7 @@ def _evaluate(evaluated: EvaluatedRun, rng: np.random.Generator, config: EvalCon
             score_threshold=config.score_threshold,
             min_height_px=config.min_height_px,
             min_visible_share=share,
-            images=images,
+            images=detected_images,
         ),
         tracking=tuple(
             evaluate_tracking(
@@ -112,9 +112,17 @@ def _evaluate(evaluated: EvaluatedRun, rng: np.random.Generator, config: EvalCon
         else None,
         forecasting=_forecasting(evaluated, rng) if is_image else (),
         latency=evaluate_latency(stage_ms=run.stage_ms) if run.stage_ms else None,
-        breakdown=_break_down_recall(evaluated, images, config),
-        notes=(*notes, *(() if is_image or evaluated.on_the_ground else (_NO_OBJECTS,))),
+        breakdown=_break_down_recall(evaluated, detected_images, config),
+        notes=(
+            *notes,
+            *(() if is_image or evaluated.on_the_ground else (_NO_OBJECTS,)),
+            *(() if len(detected_images) == len(images) else (_looked_at(len(detected_images), len(images)),)),
+        ),
     )
+
+
+def _looked_at(detected: int, count: int) -> str:
+    return f"Detection is measured on the {detected:,} of {count:,} images that the detector looked at."
 
 
 def match_run(evaluated: EvaluatedRun, images: Collection[ImageKey], config: EvalConfig) -> MatchedDetections:

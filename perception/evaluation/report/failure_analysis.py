@@ -39,7 +39,7 @@ def analyse_run_failures(
     evaluated: EvaluatedRun, frame_sets: Iterable[FrameSet], *, rig: Rig | None, config: EvalConfig, count: int
 ) -> FailureAnalysis:
     """The ``count`` worst misses and false positives of a run; ``frame_sets`` and ``rig`` are its recording's."""
-    images = evaluated.timeline.images(evaluated.instants)
+    images = evaluated.detected_images
     matched = match_run(evaluated, images, config)
     gallery = make_gallery(
         (frame for frame_set in frame_sets for frame in frame_set if (frame.camera, frame.index) in images),

@@ -10,6 +10,7 @@ from perception.evaluation.core.gt_tracks_ground import gt_ground_tracks
 from perception.evaluation.core.gt_tracks_image import gt_tracks
 from perception.evaluation.core.records import InstantForecasts
 from perception.evaluation.core.run_tables import RunTables
+from perception.evaluation.core.table_boxes import ImageKey
 from perception.evaluation.core.timeline import Timeline
 from perception.protocols import Forecaster
 from perception.types import BoxTable, ObjectTable, Tracks
@@ -43,6 +44,23 @@ class EvaluatedRun:
     def instants(self) -> list[int]:
         """Those that the run processed, growing."""
         return [record.frame_index for record in self.run.records]
+
+    @property
+    def images(self) -> set[ImageKey]:
+        """Those of all cameras at the run's instants."""
+        return self.timeline.images(self.instants)
+
+    @property
+    def detected_images(self) -> set[ImageKey]:
+        """Those of them that the detector looked at."""
+        chosen = {r.frame_index: r.detected_cameras for r in self.run.records if r.detected_cameras is not None}
+        if not chosen:
+            return self.images
+        return {
+            (camera, frame)
+            for camera, frame in self.images
+            if camera in chosen.get(int(self.timeline.instant_of_frame[camera][frame]), (camera,))
+        }
 
     @property
     def on_the_ground(self) -> bool:

@@ -34,6 +34,7 @@ def saved_tables(results: Results) -> RunTables:
             image_sizes_px=record.image_sizes_px,
             forecasts=record.forecasts,
             state_means=state,
+            detected_cameras=record.detected_cameras,
         )
         for record, state in zip(results.forecasts, states, strict=True)
     )

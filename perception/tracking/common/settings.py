@@ -25,11 +25,17 @@ class LifeSettings(BaseModel):
     """What differs for a detector whose scores are probabilities of being right."""
 
     @classmethod
-    def for_detector(cls: type[SettingsT], detector: Detector) -> SettingsT:
+    def for_detector(cls: type[SettingsT], detector: Detector, *, detect_interval: int = 1) -> SettingsT:
         """The scores to rely on. Where they are probabilities of being right (``is_calibrated``), as RoadNet's are, a
         low one is a true probability."""
-        return cls.model_validate(cls.for_calibrated_scores if detector.is_calibrated else {})
+        scores = cls.for_calibrated_scores if detector.is_calibrated else {}
+        return cls.model_validate({**scores, "detect_interval": detect_interval})
 
+    detect_interval: int = Field(
+        default=1,
+        ge=1,
+        description="the detector looks at every n-th frame of each camera; what it saw counts as seen until the next",
+    )
     strong_score: float = Field(default=0.25, ge=0, le=1, description="detections from here on are matched first")
     weak_score: float = Field(default=0.1, ge=0, le=1, description="detections below this are ignored")
     spawn_score: float = Field(default=0.25, ge=0, le=1, description="unmatched detections from here on start a track")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -18,6 +18,13 @@ from perception.types import NO_FEATURE_SPACE, Detections, ReferenceFrame, Track
 
 SettingsT = TypeVar("SettingsT", bound=LifeSettings)
 StateT = TypeVar("StateT", bound=TrackState)
+
+
+class _Look(NamedTuple):
+    """When the detector last looked at a camera, and how many instants ago that is."""
+
+    timestamp_ns: int
+    frames_ago: int
 
 
 class TrackerBase(Generic[SettingsT, StateT]):
@@ -38,6 +45,7 @@ class TrackerBase(Generic[SettingsT, StateT]):
         self._tracks = self._no_tracks
         self._feature_space = NO_FEATURE_SPACE
         self._now_ns: int | None = None
+        self._looks: dict[str, _Look] = {}
         self._next_id = 1
         self._counts = TrackerCounts()
 
@@ -80,10 +88,25 @@ class TrackerBase(Generic[SettingsT, StateT]):
         Raises ``UsageError`` when the cameras' features come from different networks.
         """
         self._adopt_features(detections)
+        self._looks = {camera: look._replace(frames_ago=look.frames_ago + 1) for camera, look in self._looks.items()}
         dt_s = 0.0 if self._now_ns is None else (timestamp_ns - self._now_ns) / 1e9
         self._now_ns = timestamp_ns
         self._tracks = self._tracks[self._tracks.unseen_s(timestamp_ns) <= self._settings.max_unseen_s]
         return dt_s
+
+    def _since_look_s(self, camera: str, timestamp_ns: int) -> float:
+        """Seconds since the detector last looked at ``camera``, infinite before the first time."""
+        look = self._looks.get(camera)
+        return np.inf if look is None else (timestamp_ns - look.timestamp_ns) / 1e9
+
+    def _remember_looks(self, detections: Sequence[Detections], timestamp_ns: int) -> None:
+        """At the end of an instant."""
+        self._looks.update({found.camera: _Look(timestamp_ns, 0) for found in detections})
+
+    @property
+    def _waiting(self) -> list[str]:
+        """The cameras that the detector did not look at because it is not their turn."""
+        return [name for name, look in self._looks.items() if 0 < look.frames_ago < self._settings.detect_interval]
 
     def _adopt_features(self, detections: Sequence[Detections]) -> None:
         """Remember whose features the tracks carry; when the network changes, the old features mean nothing."""

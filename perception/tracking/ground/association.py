@@ -126,23 +126,25 @@ def missed(
     projections: ImageProjections,
     detections: GroundObservations,
     here: IntArray,
+    elapsed_s: FloatArray,
     settings: GroundSettings,
-) -> BoolArray:
-    """Whether each track (N,) was overlooked: well inside the image of a camera of ``here``, behind nothing."""
-    is_missed = np.zeros(len(is_unseen), bool)
-    for camera in here:
+) -> FloatArray:
+    """For how long each track (N,) was overlooked, by a camera of ``here`` (K,) that looked ``elapsed_s`` (K,) ago
+    before: those that are well inside its image, behind nothing."""
+    missed_s = np.zeros(len(is_unseen))
+    for camera, camera_elapsed_s in zip(here, elapsed_s, strict=True):
         boxes = projections.boxes_xyxy_px[:, camera]
         is_inside = (projections.shares[:, camera] >= settings.inside_share) & is_unseen
         is_inside &= boxes[:, 3] - boxes[:, 1] >= settings.min_seen_height_px
-        rows = np.flatnonzero(is_inside & ~is_missed)
+        rows = np.flatnonzero(is_inside & (missed_s == 0))
         covers = detections.boxes_xyxy_px[detections.cameras == camera]
         shared, _ = intersections_and_unions(boxes[rows, None], covers[None])
         own = np.maximum(box_areas(boxes[rows]), 1e-6)
         # What stands in front reaches lower in the image; the own box under another track's name does not.
         in_front = covers[None, :, 3] > (boxes[rows, 3] + _LOWER_SHARE * (boxes[rows, 3] - boxes[rows, 1]))[:, None]
         is_covered = (in_front & (shared >= settings.covered_share * own[:, None])).any(axis=1)
-        is_missed[rows] = ~is_covered
-    return is_missed
+        missed_s[rows] = np.where(is_covered, 0.0, camera_elapsed_s)
+    return missed_s
 
 
 def duplicate_pairs(

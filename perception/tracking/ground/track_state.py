@@ -141,17 +141,17 @@ def with_best_boxes(
     projections: ImageProjections,
     names: NDArray[np.str_],
     sizes_px: IntArray,
+    is_seen: BoolArray,
     timestamp_ns: int,
 ) -> GroundTrackState:
     """The tracks with their boxes as they lie in the image of the camera that sees them best.
 
-    That is the camera of the last detection while there is one, then the one in which they should be largest, then
-    the last one; there the box may lie outside the image.
+    That is the camera of the last detection while they are seen (``is_seen``, (N,)), then the one in which they should
+    be largest, then the last one; there the box may lie outside the image.
     """
     rows = np.arange(len(tracks))
     areas = box_areas(projections.boxes_xyxy_px) * projections.is_in_front
     last = (tracks.cameras[:, None] == names[None]).argmax(axis=1)
-    is_seen = tracks.last_ns == timestamp_ns
     best = np.where(is_seen | ~(areas > 0).any(axis=1), last, areas.argmax(axis=1))
     is_inside = areas[rows, best] > 0
     far = np.tile(sizes_px[best], 2)
@@ -162,5 +162,5 @@ def with_best_boxes(
     )
     boxes = np.where(is_inside[:, None], projections.boxes_xyxy_px[rows, best], outside)
     # A near object may be seen though its centre is beside the camera, where nothing can be projected.
-    boxes = np.where((is_seen & ~is_inside)[:, None], tracks.boxes_xyxy_px, boxes)
+    boxes = np.where(((tracks.last_ns == timestamp_ns) & ~is_inside)[:, None], tracks.boxes_xyxy_px, boxes)
     return replace(tracks, boxes_xyxy_px=boxes, cameras=names[best], image_sizes_px=sizes_px[best])

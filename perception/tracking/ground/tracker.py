@@ -75,6 +75,7 @@ class GroundTracker(TrackerBase[GroundSettings, GroundTrackState]):
         """Forget everything; ids count from 1 again."""
         super().reset()
         self._rig_views = RigViews(self._rig)
+        self._sightings: dict[str, Sightings] = {}
         self._road.reset()
         self._car.reset()
 
@@ -90,7 +91,8 @@ class GroundTracker(TrackerBase[GroundSettings, GroundTrackState]):
 
         Returned are the confirmed tracks that are seen now (``unseen_s`` is 0), those that a camera should have seen
         for up to ``coast_s``, and those that no camera can see for up to ``blind_coast_s``. A camera may be missing:
-        its tracks coast. Time may stand still but not run backwards.
+        its tracks coast, and for fewer than ``detect_interval`` instants they wait. Time may stand still but not run
+        backwards.
 
         Raises ``PerceptionError`` when ``timestamp_ns`` lies before the last one, ``UsageError`` when the rig does not
         know a camera or its images have another shape, or the cameras' features come from different networks,
@@ -112,9 +114,11 @@ class GroundTracker(TrackerBase[GroundSettings, GroundTrackState]):
         owners = self._spawn(self._match(observed, now), observed, now)
         owners, projections = self._merge(owners, observed, now)
         owners, projections = self._drop(owners, projections, observed, now)
-        is_slow = is_first or dt_s >= self._settings.confirm_at_once_interval_s
+        look_s = dt_s * self._settings.detect_interval
+        is_slow = is_first or look_s >= self._settings.confirm_at_once_interval_s
         self._confirm(timestamp_ns, at_once=is_slow or is_elsewhere)
         self._turn(now)
+        self._remember_looks(detections, timestamp_ns)
         return self._report_live(owners, projections, observed, now)
 
     def _move_car(self, world_from_vehicle: FloatArray | None, timestamp_ns: int) -> tuple[PlanarPose, bool]:
@@ -244,9 +248,11 @@ class GroundTracker(TrackerBase[GroundSettings, GroundTrackState]):
         """Drop lost tracks: unseen for long, overlooked by a camera that looks at them, or never confirmed."""
         tracks, settings = self._tracks, self._settings
         unseen_s = tracks.unseen_s(now.timestamp_ns)
-        is_missed = missed(unseen_s > 0, projections, observed, now.here, settings)
-        missed_s = tracks.missed_s + now.dt_s * is_missed
-        camera_is_here = np.isin(tracks.cameras, np.array(self._rig_views.names)[now.here])
+        names = np.array(self._rig_views.names)[now.here]
+        looks_s = np.array([self._since_look_s(name, now.timestamp_ns) for name in names.tolist()])
+        elapsed_s = np.minimum(looks_s, settings.detect_interval * now.dt_s)
+        missed_s = tracks.missed_s + missed(unseen_s > 0, projections, observed, now.here, elapsed_s, settings)
+        camera_is_here = np.isin(tracks.cameras, names)
         has_failed = ~tracks.is_confirmed & (unseen_s > settings.tentative_unseen_s) & camera_is_here
         stays = ~has_failed & (missed_s <= settings.max_missed_s)
         self._tracks = replace(tracks, missed_s=missed_s)[stays]
@@ -260,24 +266,44 @@ class GroundTracker(TrackerBase[GroundSettings, GroundTrackState]):
         self, owners: IntArray, projections: ImageProjections, observed: GroundObservations, now: _GroundInstant
     ) -> Tracks:
         names = np.array(self._rig_views.names, np.str_)
-        self._tracks = with_best_boxes(self._tracks, projections, names, now.views.sizes_px, now.timestamp_ns)
-        unseen_s = self._tracks.unseen_s(now.timestamp_ns)
-        is_live = (self._tracks.missed_s <= self._settings.coast_s) & (unseen_s <= self._settings.blind_coast_s)
-        tracks = self._tracks[self._tracks.is_confirmed & is_live]
         owner_ids = _taken(self._tracks.ids, owners, otherwise=0)
-        seen = observed[owner_ids > 0]
+        observed = observed[owner_ids > 0]
+        seen = Sightings(
+            track_ids=owner_ids[owner_ids > 0],
+            cameras=names[observed.cameras],
+            boxes_xyxy_px=observed.boxes_xyxy_px,
+            scores=observed.scores,
+        )
+        self._sightings.update({name: seen[seen.cameras == name] for name in names[now.here].tolist()})
+        predicted = self._predict_sightings(projections)
+        unseen_s = self._tracks.unseen_s(now.timestamp_ns)
+        waits = np.isin(self._tracks.ids, predicted.track_ids) & (unseen_s > 0)
+        self._tracks = with_best_boxes(
+            self._tracks, projections, names, now.views.sizes_px, waits | (unseen_s == 0), now.timestamp_ns
+        )
+        is_live = (self._tracks.missed_s <= self._settings.coast_s) & (unseen_s <= self._settings.blind_coast_s)
+        is_live = (is_live | waits) & self._tracks.is_confirmed
+        tracks = self._tracks[is_live]
         return self._report(
             tracks,
             now.timestamp_ns,
             boxes_xyxy_px=tracks.boxes_xyxy_px,
             headings_rad=tracks.headings_rad,
-            sightings=Sightings(
-                track_ids=owner_ids[owner_ids > 0],
-                cameras=names[seen.cameras],
-                boxes_xyxy_px=seen.boxes_xyxy_px,
-                scores=seen.scores,
-            ),
+            sightings=seen.joined(predicted),
+            waits=waits[is_live],
         )
+
+    def _predict_sightings(self, projections: ImageProjections) -> Sightings:
+        """Where the cameras that wait should see what they saw when the detector last looked at them."""
+        tracks, predicted = self._tracks, Sightings.empty()
+        for camera in self._waiting:
+            column = self._rig_views.names.index(camera)
+            _, rows, found = np.intersect1d(tracks.ids, self._sightings[camera].track_ids, return_indices=True)
+            boxes = projections.boxes_xyxy_px[rows, column]
+            is_inside = projections.is_in_front[rows, column] & (box_areas(boxes) > 0)
+            moved = replace(self._sightings[camera][found], boxes_xyxy_px=boxes)
+            predicted = predicted.joined(moved[is_inside])
+        return predicted
 
 
 _UNUSED = -2

@@ -9,7 +9,7 @@ import numpy as np
 
 from perception.arrays import FloatArray
 from perception.geometry.boxes import xyxy_px_from_normalized
-from perception.tracking.common.association import TrackMatches
+from perception.tracking.common.association import BoolArray, TrackMatches
 from perception.tracking.common.track_state import TrackState
 from perception.tracking.common.tracker import TrackerBase
 from perception.tracking.image import box_filter
@@ -35,19 +35,14 @@ class ImageTracker(TrackerBase[TrackerSettings, TrackState]):
     def __init__(self, settings: TrackerSettings | None = None) -> None:
         super().__init__(settings or TrackerSettings(), TrackState.empty())
 
-    def reset(self) -> None:
-        """Forget everything; ids count from 1 again."""
-        super().reset()
-        self._camera_last_ns: dict[str, int] = {}
-
     def update(
         self, detections: Sequence[Detections], timestamp_ns: int, world_from_vehicle: FloatArray | None = None
     ) -> Tracks:
         """Take the detections of one instant, at most one ``Detections`` per camera; return the live tracks.
 
         Returned are the confirmed tracks that are seen now (``unseen_s`` is 0) and those unseen for up to ``coast_s``,
-        predicted to now. A camera may be missing: its tracks coast. The car's pose does not matter in the image frame.
-        Time may stand still but not run backwards.
+        predicted to now. A camera may be missing: its tracks coast, and for fewer than ``detect_interval`` instants
+        they wait. The car's pose does not matter in the image frame. Time may stand still but not run backwards.
 
         Raises ``PerceptionError`` when ``timestamp_ns`` lies before the last one, ``UsageError`` when the cameras'
         features come from different networks, ``ValueError`` when a camera comes twice or a label has no class.
@@ -63,7 +58,7 @@ class ImageTracker(TrackerBase[TrackerSettings, TrackState]):
         is_free[matches.observations] = False
         self._spawn(observed[is_free], timestamp_ns)
         self._confirm(timestamp_ns, at_once=np.isin(self._tracks.cameras, self._slow_cameras(detections, timestamp_ns)))
-        self._camera_last_ns.update({found.camera: timestamp_ns for found in detections})
+        self._remember_looks(detections, timestamp_ns)
         return self._report_live(timestamp_ns)
 
     def _observe(self, detections: Sequence[Detections]) -> ImageObservations:
@@ -123,17 +118,25 @@ class ImageTracker(TrackerBase[TrackerSettings, TrackState]):
 
     def _slow_cameras(self, detections: Sequence[Detections], timestamp_ns: int) -> list[str]:
         """Cameras of which this is the first frame, or the first for so long that a track cannot wait for the next."""
-        interval_ns = self._settings.confirm_at_once_interval_s * 1e9
-        last_ns = self._camera_last_ns
         return [
             found.camera
             for found in detections
-            if found.camera not in last_ns or timestamp_ns - last_ns[found.camera] >= interval_ns
+            if self._since_look_s(found.camera, timestamp_ns) >= self._settings.confirm_at_once_interval_s
         ]
 
     def _report_live(self, timestamp_ns: int) -> Tracks:
-        """The confirmed tracks that are seen now, or were a moment ago."""
-        is_live = self._tracks.unseen_s(timestamp_ns) <= self._settings.coast_s
-        tracks = self._tracks[self._tracks.is_confirmed & is_live]
+        """The confirmed tracks that are seen now, or were a moment ago, or when their camera was last looked at."""
+        waits = self._wait()
+        is_live = waits | (self._tracks.unseen_s(timestamp_ns) <= self._settings.coast_s)
+        is_live &= self._tracks.is_confirmed
+        tracks = self._tracks[is_live]
         boxes_xyxy_px = xyxy_px_from_normalized(tracks.boxes_cxcywh, tracks.image_sizes_px)
-        return self._report(tracks, timestamp_ns, boxes_xyxy_px=boxes_xyxy_px)
+        return self._report(tracks, timestamp_ns, boxes_xyxy_px=boxes_xyxy_px, waits=waits[is_live])
+
+    def _wait(self) -> BoolArray:
+        """(N,): seen when their camera was last looked at, and it is not its turn now."""
+        waits: BoolArray = np.zeros(len(self._tracks), bool)
+        for camera in self._waiting:
+            last_ns = self._looks[camera].timestamp_ns
+            waits |= (self._tracks.cameras == camera) & (self._tracks.last_ns == last_ns)
+        return waits

@@ -107,10 +107,10 @@ def _draw_objects(overlay: Overlay, view: BirdsEye, ground: GroundScene, unit: f
     """Draw the road users; returns the boxes (N, 4) that they cover, in pixels."""
     outlines, noses = _shapes(view, ground, unit)
     fixed_outlines, fixed_noses = overlay.fixed(outlines), overlay.fixed(noses)
-    labels, unseen_s = ground.tracks.labels.tolist(), ground.tracks.unseen_s.tolist()
+    labels, is_seen = ground.tracks.labels.tolist(), ground.tracks.is_seen.tolist()
     edge_px = max(1, round(1.2 * unit))
     for row, colour in enumerate(ground.colours):
-        if unseen_s[row] > 0:
+        if not is_seen[row]:
             overlay.fill(fixed_outlines[row], colour, 0.14)
             overlay.outline(fixed_outlines[row], colour, 0.55, width_px=1)
             continue

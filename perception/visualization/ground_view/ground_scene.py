@@ -141,7 +141,7 @@ def _futures(
     best = np.zeros(probabilities.shape, np.bool_)
     best[np.arange(len(best)), probabilities.argmax(axis=1)] = True
     strengths = np.sqrt(probabilities / probabilities.max(axis=1, keepdims=True))
-    strengths = np.where(tracks.unseen_s[rows, None] > 0, 0.5, 1.0) * strengths
+    strengths = np.where(tracks.is_seen[rows, None], 1.0, 0.5) * strengths
     track, mode = np.nonzero((reach >= _MIN_FUTURE_M) & (best | (probabilities >= min_probability)))
     if not len(track):
         return None

@@ -71,7 +71,7 @@ def draw_pasts(
 
 def draw_footprints(overlay: Overlay, projection: RoadProjection, ground: GroundScene, *, alpha: float) -> None:
     """Fill the ground under each object that is seen now."""
-    shown = projection.may_show(ground.centres_m[:, None], overlay.size_px) & (ground.tracks.unseen_s == 0)
+    shown = projection.may_show(ground.centres_m[:, None], overlay.size_px) & ground.tracks.is_seen
     rows = np.flatnonzero(shown)
     corners, in_front = projection.pixels(footprints(ground)[rows])
     drawn = in_front.all(axis=1) & _in_picture(corners, overlay.size_px)

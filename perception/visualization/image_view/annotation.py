@@ -95,7 +95,7 @@ def annotate(
     if futures is not None:
         draw_paths(overlay, futures, colours, dt_s=forecasts.dt_s, unit=unit)
     if style.boxes:
-        draw_boxes(overlay, boxes, tracks.unseen_s, colours, unit)
+        draw_boxes(overlay, boxes, tracks.lost_s, colours, unit)
     labels = LabelLayer((width, height))
     if style.labels:
         texts = [f"{CLASSES[label]} {track_id}" for label, track_id in zip(tracks.labels, tracks.ids, strict=True)]
@@ -103,7 +103,7 @@ def annotate(
             labels,
             boxes,
             texts,
-            unseen_s=tracks.unseen_s,
+            lost_s=tracks.lost_s,
             colours=colours,
             unit=unit,
             min_height_px=style.min_label_height_px,
@@ -137,16 +137,16 @@ def _draw_pasts(
             overlay.strokes([fixed[cut]], colour, alpha, width_px=max(1, round(unit)))
 
 
-def draw_boxes(overlay: Overlay, boxes: FloatArray, unseen_s: FloatArray, colours: list[Colour], unit: float) -> None:
+def draw_boxes(overlay: Overlay, boxes: FloatArray, lost_s: FloatArray, colours: list[Colour], unit: float) -> None:
     """Draw boxes (N, 4) with round corners; dashed and fainter the longer the object is unseen."""
     shorter = np.minimum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
     outlines = rounded_rectangles(boxes, np.minimum(7 * unit, 0.22 * shorter))
     fixed = overlay.fixed(outlines)
     widths_px = np.maximum(1, np.rint(np.where(shorter > 40 * unit, 2.0, 1.0) * unit)).astype(int).tolist()
     for row, (colour, width_px) in enumerate(zip(colours, widths_px, strict=True)):
-        if unseen_s[row] > 0:
+        if lost_s[row] > 0:
             strokes = list(overlay.fixed(dashes(outlines[row], max(_MIN_DASH_PX, 6 * unit))))
-            overlay.strokes(strokes, colour, max(0.35, 0.8 - 0.4 * float(unseen_s[row])), width_px=width_px)
+            overlay.strokes(strokes, colour, max(0.35, 0.8 - 0.4 * float(lost_s[row])), width_px=width_px)
         else:
             overlay.outline(fixed[row], colour, 0.95, width_px=width_px)
 
@@ -156,7 +156,7 @@ def place_labels(
     boxes: FloatArray,
     texts: list[str],
     *,
-    unseen_s: FloatArray,
+    lost_s: FloatArray,
     colours: list[Colour],
     unit: float,
     min_height_px: float,
@@ -167,4 +167,4 @@ def place_labels(
     texts_px = text_height_px(unit) * np.clip(0.75 + heights_px / (280 * unit), 0.8, 1.05)
     for row in np.flatnonzero(tall)[::-1].tolist():
         text_px = max(_MIN_TEXT_PX, float(texts_px[row]))
-        labels.place(Label(texts[row], boxes[row], colours[row], text_px, bool(unseen_s[row] > 0)))
+        labels.place(Label(texts[row], boxes[row], colours[row], text_px, bool(lost_s[row] > 0)))

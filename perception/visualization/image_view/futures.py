@@ -65,7 +65,7 @@ def select_futures(
     probabilities = forecasts.probabilities[sources]
     best = probabilities == probabilities.max(axis=1, keepdims=True)
     strengths = np.sqrt(probabilities / probabilities.max(axis=1, keepdims=True))
-    strengths = np.where(tracks.unseen_s[rows, None] > 0, 0.5, 1.0) * strengths
+    strengths = np.where(tracks.is_seen[rows, None], 1.0, 0.5) * strengths
     track, mode = np.nonzero((reach >= min_path_px) & (probabilities >= min_probability))
     if not len(track):
         return None
