@@ -187,6 +187,7 @@ def test_a_true_box_that_is_none_is_reported(boxes_command: Command, tmp_path: P
         (["--images", "{folder}/twice.json"], "twice.json: cannot be read as JSON (front occurs twice)"),
         (["--images", "x.json", "--min-visible", "0.9"], "--min-visible: belongs to a recording"),
         (["--images", "x.json", "--rig", "front"], "--rig: belongs to a recording"),
+        (["--images", "x.json", "--detect-interval", "2"], "--detect-interval: belongs to a recording"),
     ],
 )
 def test_wrong_questions(

@@ -196,6 +196,57 @@ def test_a_missing_camera_lets_its_tracks_coast_and_find_back() -> None:
         assert len(ids_of(run, traffic, row)) == 1
 
 
+def in_turn(interval: int) -> Callable[[float, Detections], bool]:
+    """For ``drive``: the cameras are looked at in turn, each at its first and then at every ``interval``-th instant."""
+    names = list(six_cameras().cameras)
+
+    def skip(time_s: float, found: Detections) -> bool:
+        instant = round(time_s * 10)
+        return instant > 0 and (instant - 1 - names.index(found.camera)) % interval != 0
+
+    return skip
+
+
+@pytest.mark.parametrize("interval", [2, 3])
+def test_cameras_in_turn_see_one_world(interval: int) -> None:
+    angle = np.radians(27.5)
+    # The first one stands where two cameras see it, the others move.
+    rows = [(PEDESTRIAN, 1.5 + 14 * np.cos(angle), 14 * np.sin(angle), 0, 0), (CAR, 25, 0, 0, 3.0), (CAR, -15, 0, 0, 2)]
+    traffic = Traffic.of(rows)
+    tracker = GroundTracker(six_cameras(), GroundSettings(detect_interval=interval))
+    run = drive(traffic, seconds=4, skip=in_turn(interval), tracker=tracker)
+    for row in range(3):
+        assert len(ids_of(run, traffic, row)) == 1
+    for time_s, tracks in run:
+        if time_s < 0.5:
+            continue
+        assert len(tracks) == 3
+        assert tracks.is_seen.all()
+        assert tracks.sightings is not None
+        # As if all cameras were looked at: each that sees it has its box, where it is now.
+        cameras = [sorted(tracks.sightings.cameras[tracks.sightings.track_ids == track_id]) for track_id in tracks.ids]
+        assert sorted(cameras) == [["back"], ["front"], ["front", "front_left"]]
+        for row, position in enumerate(traffic.at(time_s)[0]):
+            assert np.linalg.norm(tracks.means[row_near(tracks, position), :2] - position) < (1.0, 2.5, 1.5)[row]
+
+
+@pytest.mark.parametrize("interval", [1, 2, 3])
+def test_what_is_overlooked_ends_after_the_same_time_however_often_is_looked(interval: int) -> None:
+    traffic = Traffic.of([(CAR, 25, 0, 0, 0.0)])
+    tracker = GroundTracker(six_cameras(), GroundSettings(detect_interval=interval))
+    turns = in_turn(interval)
+    run = drive(traffic, seconds=2, skip=turns, tracker=tracker)
+    assert len(run[-1][1]) == 1
+    rig, eye, rng, reported = six_cameras(), Eye(), np.random.default_rng(0), []
+    for k in range(21, 40):
+        found, _ = eye.look(rig, STILL, Traffic.of([]), k / 10, rng)
+        tracks = tracker.update([one for one in found if not turns(k / 10, one)], ns(k / 10), STILL)
+        reported.append(len(tracks))
+    # Some instants until the next look, which overlooks it; it coasts for 0.2 s, or until the look after that.
+    assert 1 <= sum(reported) <= 4
+    assert not any(reported[4:])
+
+
 def test_what_a_camera_should_see_and_does_not_is_forgotten_soon() -> None:
     tracker = GroundTracker(six_cameras())
     traffic = Traffic.of([(CAR, 15, 0, 0, 0)])
