@@ -98,7 +98,7 @@ def _export_quantised(
     from perception.evaluation.core.image_dataset import read_image_dataset
     from perception.files import atomic_write
     from perception.profiling.quantization import calibrate_and_quantise, compare
-    from perception.sources.files.images import read_rgb
+    from perception.sources.images import read_rgb
 
     labelled = read_image_dataset(images)
     graph = roadnet_graph(model, feature_space=feature_space)

@@ -35,7 +35,7 @@ from perception.protocols import Detector, Forecaster
 from perception.runtime.progress import RunProgress
 from perception.runtime.runner import run_pipeline
 from perception.sources import open_source, read_objects, read_rig, read_truth
-from perception.sources.files.images import read_rgb
+from perception.sources.images import read_rgb
 from perception.tracking import TrackerSettings
 from perception.types import BoxTable, ObjectTable, Scene
 

@@ -14,7 +14,7 @@ from perception.simulation.recorder import DriveRecorder
 from perception.simulation.rendering import Conditions, ParallelRenderer, Renderer
 from perception.simulation.traffic.traffic_drive import open_traffic
 from perception.simulation.world import CameraView, WorldState
-from perception.sources.calibration.rigs import fit_rig
+from perception.sources.rigs import fit_rig
 
 
 @dataclass(frozen=True)

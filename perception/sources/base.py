@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from perception.geometry.cameras import Rig
-from perception.sources.calibration.rigs import seen_by_pinhole
+from perception.sources.rigs import seen_by_pinhole
 from perception.types import Frame
 
 

@@ -16,7 +16,6 @@ from perception.plugins import SourceRequest, close_names, open_source_plugin
 from perception.protocols import Source
 from perception.sources.adapted_source import AdaptedSource
 from perception.sources.calibration.fields import above_road
-from perception.sources.calibration.rigs import fit_rig, match_rig
 from perception.sources.dataset_formats import find_dataset
 from perception.sources.files.images import IMAGE_SUFFIXES, ImageSeries, images_in, natural_order
 from perception.sources.files.lazy_frame import RecordedCamera
@@ -27,6 +26,7 @@ from perception.sources.files.video import VideoFile
 from perception.sources.live.readers import Reader, WebcamReader
 from perception.sources.live.source import LiveSource
 from perception.sources.live.stream_schemes import open_address, split_address, within
+from perception.sources.rigs import fit_rig, match_rig
 
 
 @dataclass

@@ -10,7 +10,7 @@ from perception.detection.roadnet.onnx_export import roadnet_graph
 from perception.evaluation.core.image_dataset import read_image_dataset
 from perception.profiling import quantization
 from perception.profiling.quantization import Accuracy, Comparison, calibrate_and_quantise, compare
-from perception.sources.files.images import read_rgb
+from perception.sources.images import read_rgb
 from perception.weights import bundled_folder
 
 

@@ -1,1 +1,1 @@
-"""Calibration from files: checked numbers, cameras, rigs."""
+"""Calibration as it stands in files: checked numbers and matrices."""

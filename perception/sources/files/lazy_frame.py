@@ -9,10 +9,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from perception.sources.images import RgbImage
 from perception.types import Frame
-
-RgbImage = NDArray[np.uint8]
-"""uint8 RGB (H, W, 3)."""
 
 
 @dataclass(frozen=True)

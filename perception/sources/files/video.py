@@ -12,7 +12,8 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from perception.errors import PerceptionError, UsageError
-from perception.sources.files.lazy_frame import LazyFrame, RgbImage, regular_timestamps_ns
+from perception.sources.files.lazy_frame import LazyFrame, regular_timestamps_ns
+from perception.sources.images import RgbImage
 
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".mpg", ".mpeg", ".wmv", ".flv")
 FALLBACK_RATE_FPS = 25.0

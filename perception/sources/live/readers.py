@@ -18,9 +18,8 @@ import numpy as np
 from av.container import InputContainer
 
 from perception.errors import PerceptionError, UsageError
-from perception.sources.files.images import rgb_from_bytes
-from perception.sources.files.lazy_frame import RgbImage
 from perception.sources.files.video import first_video_stream, nominal_rate_fps, rgb_of
+from perception.sources.images import RgbImage, rgb_from_bytes
 
 BACKLOG_LIMIT_S = 2.0
 MAX_PART_BYTES = 64 << 20

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from perception.errors import PerceptionError
 from perception.geometry.cameras import Rig
 from perception.sources.base import SourceBase
-from perception.sources.calibration.rigs import fit_rig
-from perception.sources.files.lazy_frame import RgbImage
+from perception.sources.images import RgbImage
 from perception.sources.live.readers import Reader
+from perception.sources.rigs import fit_rig
 from perception.types import Frame, FrameSet
 
 QUEUE_FRAMES = 16

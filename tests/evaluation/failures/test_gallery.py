@@ -12,7 +12,7 @@ from support.evaluation_tables import table
 from perception.evaluation.failures import gallery as failure_album
 from perception.evaluation.failures.gallery import FOLDER, MAX_TILES, make_gallery, mean_brightness
 from perception.evaluation.failures.rank import Failures
-from perception.sources.files.images import rgb_from_bytes
+from perception.sources.images import rgb_from_bytes
 from perception.types import BoxTable, Frame
 
 BOX = (20.0, 20.0, 60.0, 50.0)

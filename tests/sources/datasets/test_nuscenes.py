@@ -11,7 +11,7 @@ from perception.errors import UsageError
 from perception.geometry.cameras import inverse_rigid, transform_points
 from perception.geometry.cuboids import corners_of, frames_around
 from perception.sources import open_source, read_objects, read_truth
-from perception.sources.calibration.rigs import read_rig
+from perception.sources.rigs import read_rig
 from perception.taxonomy import CLASSES
 
 START_US = 1_532_402_927_000_000

@@ -7,7 +7,7 @@ import yaml
 from perception.errors import UsageError
 from perception.geometry.cameras import Camera, Rig
 from perception.sources import bundled_rigs, read_rig
-from perception.sources.calibration.rigs import fit_rig, match_rig
+from perception.sources.rigs import fit_rig, match_rig
 
 FRONT = """
   front:
