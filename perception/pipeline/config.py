@@ -87,7 +87,7 @@ class RunConfig(BaseModel):
         default=None,
         ge=32,
         le=4096,
-        description="Long side of the network's input in pixels; by default the image's own, at most 896.",
+        description="Long side of the network's input in pixels; by default that of the image, from 640 to 896.",
     )
     classes: Annotated[list[str] | None, BeforeValidator(split_at_commas)] = Field(
         default=None, description="Classes to detect, such as car,bus."

@@ -24,17 +24,18 @@ BLEND_IOU = 0.65
 """Boxes of neighbouring grid points that overlap more are averaged: on simulated drives the lower edge, from which a
 distance is read, errs less, and nothing is lost on real validation pictures."""
 
-MAX_USUAL_SIZE_PX = 896
-"""Larger images are reduced to it where no size is asked for. It takes twice the time of 640 and finds more: on
-BDD100K val, magnified from 640x360 to 896, the vehicles' AP50 is 0.577 instead of 0.522."""
+MIN_USUAL_SIZE_PX, MAX_USUAL_SIZE_PX = 640, 896
+"""Smaller images are magnified and larger ones reduced to these where no size is asked for. A larger input finds more:
+on street val, 512 pixels, the mean AP50 is 0.60 at 640 instead of 0.53; on BDD100K val, 640 pixels, the vehicles' is
+0.577 at 896 instead of 0.522, in twice the time."""
 
 
 def input_size(sizes_px: Sequence[tuple[int, int]], long_side_px: int | None = None) -> tuple[int, int]:
     """Width and height of RoadNet's input for images of these sizes, in pixels.
 
-    Unasked, small images are not magnified: it helps where objects are far and harms where they are near.
+    Unasked, the long side is that of the largest image, at least 640 and at most 896.
     """
-    usual_px = min(MAX_USUAL_SIZE_PX, max(max(size) for size in sizes_px))
+    usual_px = min(MAX_USUAL_SIZE_PX, max(MIN_USUAL_SIZE_PX, *(max(size) for size in sizes_px)))
     return canvas_size(sizes_px, long_side_px=long_side_px or usual_px, multiple=SIDE_MULTIPLE_PX)
 
 

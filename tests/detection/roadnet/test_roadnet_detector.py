@@ -53,12 +53,14 @@ def test_images_of_several_sizes_get_boxes_in_their_own_pixels() -> None:
     ("sizes_px", "long_side_px", "expected"),
     [
         ([(1920, 1080)], None, (896, 512)),  # reduced
-        ([(640, 360)], None, (640, 384)),  # not magnified
+        ([(640, 360)], None, (640, 384)),  # as it is
+        ([(320, 240)], None, (640, 480)),  # magnified
+        ([(320, 240), (800, 600)], None, (800, 608)),
         ([(640, 360), (1280, 720)], None, (896, 512)),  # one input for all cameras
         ([(640, 360)], 896, (896, 512)),
     ],
 )
-def test_the_input_is_no_larger_than_the_images_where_nothing_is_asked_for(
+def test_the_input_is_of_the_images_size_within_bounds_where_nothing_is_asked_for(
     sizes_px: list[tuple[int, int]], long_side_px: int | None, expected: tuple[int, int]
 ) -> None:
     assert input_size(sizes_px, long_side_px) == expected

@@ -25,7 +25,7 @@ def before() -> RoadNet:
 def images() -> list[LabelledImage]:
     """Pictures in which the network sees objects of every size; what is in them, nobody needs to say."""
     nothing = np.zeros(0, np.int64)
-    pictures = [random_frame(width=256, height=192, seed=seed).image for seed in range(20)]
+    pictures = [random_frame(width=640, height=480, seed=seed).image for seed in range(20)]
     return [
         LabelledImage("i", picture, np.zeros((0, 4), np.float32), nothing, nothing, np.ones(len(CLASSES), bool))
         for picture in pictures
