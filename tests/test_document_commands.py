@@ -47,6 +47,7 @@ RUN_PYTHON = [block for block in blocks("python") if block.mark == "python"]
 MODULES = {block.mark.removeprefix("module "): block.text for block in blocks("python") if "module " in block.mark}
 
 NOT_HERE = {
+    "perception stream 0 --show": (2, "webcam"),
     "perception stream --source 0 --show": (2, "webcam"),
     "perception stream --source rtsp://user:password@camera.local/stream": (1, "rtsp"),
     "perception weights fetch fasterrcnn_resnet50_fpn_v2": (1, "--weights"),
@@ -79,6 +80,8 @@ def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     wide = [np.asarray(cv2.resize(street_image(number), (160, 90)), np.uint8) for number in range(FRAMES)]
     write_video(tmp_path / "dash.mp4", wide, fps=10)
     write_street_recording(tmp_path / "path" / "to" / "recording", frames=FRAMES)
+    (tmp_path / "videos").mkdir()
+    write_street(tmp_path / "videos" / "1.mp4", frames=FRAMES)
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "recording").symlink_to(ROOT / "data" / "recording")
     (tmp_path / "configs").symlink_to(ROOT / "configs")

@@ -1,23 +1,77 @@
-"""``perception demo``: from a recorded video to boxes, identities and futures."""
+"""``perception demo``: from recorded videos to boxes, identities and futures."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from perception.cli.options import command
 from perception.cli.terminal import Terminal
 from perception.pipeline.config import RunConfig
 
+if TYPE_CHECKING:
+    from perception.runtime.run_stats import RunResult
 
-@command(RunConfig)
-def demo(config: RunConfig, terminal: Terminal) -> None:
+_NAMED = 3
+"""So many failures are repeated in the last sentence."""
+
+
+@command(RunConfig, positional={"sources": "source"})
+def demo(
+    config: RunConfig,
+    terminal: Terminal,
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[SOURCE]...",
+            help="Videos, images, folders, globs, or list.txt with one in each line; each recording is a run of its "
+            "own. See --source for several cameras of one run.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
     """Detect, track and forecast the road users in a recording; writes video, tables and a report."""
+    from perception.pipeline.inputs import separate_runs, with_bundled_source
+    from perception.runtime.run_metadata import together_in
+
+    runs = separate_runs(config) if sources else [with_bundled_source(config)]
+    if len(runs) == 1:
+        _run(runs[0], terminal)
+    else:
+        _run_each(separate_runs(together_in("demo", config)), terminal)
+
+
+def _run_each(runs: list[RunConfig], terminal: Terminal) -> None:
+    """One run after the other; one that fails is reported and does not keep the others back, Ctrl-C does."""
+    from perception.errors import PerceptionError
+
+    failed: list[str] = []
+    for number, config in enumerate(runs, 1):
+        (spec,) = config.source
+        terminal.note(f"{number}/{len(runs)}: {spec}")
+        try:
+            result = _run(config, terminal)
+        except PerceptionError as error:
+            terminal.note(f"Failed: {error}")
+            failed.append(str(error))
+            continue
+        if not result.is_complete:
+            break
+    if failed:
+        more = f" And {len(failed) - _NAMED} more." if len(failed) > _NAMED else ""
+        raise PerceptionError(f"{len(failed)} of {len(runs)} sources failed. {' '.join(failed[:_NAMED])}{more}")
+
+
+def _run(config: RunConfig, terminal: Terminal) -> RunResult:
+    """Run over the source of ``config``, as one camera or several. Raises what broke the run off."""
     from contextlib import closing
 
     from perception.cli.session import finish, run_configured
     from perception.evaluation import RunRecorder
-    from perception.pipeline.inputs import open_configured_source, with_bundled_source
+    from perception.pipeline.inputs import open_configured_source
     from perception.runtime.evaluate import DEMO_EVAL_CONFIG, match_truth, read_ground_truth, report_on
 
-    config = with_bundled_source(config)
     recorder = RunRecorder()
     with closing(open_configured_source(config)) as source:
         recording = config.source[0] if len(config.source) == 1 and not source.is_live else None
@@ -36,3 +90,4 @@ def demo(config: RunConfig, terminal: Terminal) -> None:
         )
         report = report_on([run], title=result.name, eval_config=DEMO_EVAL_CONFIG, seed=config.seed, notes=built.notes)
     finish(result, report, terminal)
+    return result

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 
 from perception.cli.error_reporting import option_of
 from perception.cli.terminal import terminal_of
+from perception.errors import UsageError
 from perception.pipeline.config import RunConfig, load_config, split_at_commas
 
 Config = TypeVar("Config", bound=RunConfig)
@@ -38,7 +39,7 @@ PANELS = {
     "Ground truth": ("results", "truth", "images", "riders", "grouping", "min_height", "min_visible", "failures"),
     "Forecasting benchmark": ("benchmark", "data", "split", "references", "interactions"),
     "Sizes": ("cameras", "objects", "sizes", "instants", "peers"),
-    "Results": ("seed", "show", "save", "writer", "output"),
+    "Results": ("seed", "show", "save", "writer", "output", "project", "name", "exist_ok"),
 }
 """The options in the order of the help, under its headings."""
 
@@ -47,13 +48,15 @@ _OTHER_NAMES = {"duration_s": "--duration", "peers": "--peer"}
 
 
 def command(
-    kind: type[Config], *, without: Collection[str] = ()
+    kind: type[Config], *, without: Collection[str] = (), positional: Mapping[str, str] | None = None
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Make a command of a function that takes a ``config`` of ``kind``, the ``terminal``, and arguments of its own.
 
     What is not given on the command line comes from the ``--config`` file, and else has the field's default. Fields
-    ``without`` an option can be given in the file only.
+    ``without`` an option can be given in the file only. ``positional`` are arguments of the function that stand for a
+    field, by their names: they win over the file too, and exclude the field's option.
     """
+    stands_for = positional or {}
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
         own = own_parameters(function, without=("config", "terminal"))
@@ -67,12 +70,23 @@ def command(
             arguments = {parameter.name: given.pop(parameter.name) for parameter in own}
             path = given.pop(_CONFIG)
             options = {name: value for name, value in given.items() if value not in (None, [], ())}
+            for name, field in stands_for.items():
+                _take_argument(options, field, arguments[name])
             config = load_config(kind, path=path, options=options)
             function(config, terminal_of(context), **arguments)
 
         return as_command_function(run, function, parameters)
 
     return decorate
+
+
+def _take_argument(options: dict[str, Any], field: str, value: list[str] | None) -> None:
+    """Put the ``value`` of an argument that stands for ``field`` among the ``options``."""
+    if not value:
+        return
+    if field in options:
+        raise UsageError(f"{value[0]}: `{field}` is given too; leave one of them out.")
+    options[field] = value
 
 
 def as_command_function(

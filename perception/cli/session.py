@@ -14,7 +14,7 @@ from perception.pipeline.build import BuiltPipeline, build_pipeline
 from perception.pipeline.config import RunConfig
 from perception.plugins import find_writer_plugin
 from perception.protocols import Source
-from perception.runtime.run_metadata import make_run_folder, write_report
+from perception.runtime.run_metadata import make_run_folder, wanted_folder, write_report
 from perception.runtime.run_stats import COMPLETE, FAILED, RunResult, RunStats
 from perception.runtime.runner import run_pipeline
 from perception.types import Scene
@@ -38,7 +38,8 @@ def run_configured(
         terminal.note(note)
 
     def make_folder() -> Path:
-        return make_run_folder(
+        wanted = wanted_folder(command, config, name=source.name)
+        folder = make_run_folder(
             command,
             config,
             name=source.name,
@@ -46,6 +47,9 @@ def run_configured(
             notes=built.notes,
             weights=built.weights,
         )
+        if folder != wanted:
+            terminal.note(f"{wanted} is there already; this run is in {folder} (--exist-ok replaces the old one).")
+        return folder
 
     result = run_pipeline(
         built.pipeline,

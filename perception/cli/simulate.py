@@ -83,7 +83,7 @@ def simulate(
     ):
         instants = iter(drive)
         first = next(instants)  # what goes wrong before it leaves no folder
-        folder = next_run_folder(RUNS, "simulate", f"drive-{seed}") if output is None else output_folder(output)
+        folder = next_run_folder(RUNS / "simulate", f"drive-{seed}") if output is None else output_folder(output)
         with drive.recorder(folder, crf=quality) as recorder:
             for instant in chain([first], instants):
                 recorder.write(instant.state, instant.views)

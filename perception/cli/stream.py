@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from perception.cli.options import command
 from perception.cli.terminal import Terminal
 from perception.pipeline.config import StreamConfig
 
 
-@command(StreamConfig)
-def stream(config: StreamConfig, terminal: Terminal) -> None:
+@command(StreamConfig, positional={"cameras": "source"})
+def stream(
+    config: StreamConfig,
+    terminal: Terminal,
+    cameras: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[CAMERA]...", help="Webcam numbers or addresses, in place of --source.", show_default=False
+        ),
+    ] = None,
+) -> None:
     """Detect, track and forecast road users before a live camera; frames that come too fast are dropped, counted."""
     from contextlib import closing
 

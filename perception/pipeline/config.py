@@ -7,7 +7,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from perception.errors import UsageError, without_credentials
 from perception.files import read_yaml
@@ -47,8 +56,9 @@ class RunConfig(BaseModel):
 
     source: Annotated[list[str], BeforeValidator(_listed)] = Field(
         default=[],
-        description="Video, image folder, glob, recording, webcam number, address, or a plug-in's NAME:REST; "
-        "repeat it for several cameras. Without it, the bundled six-camera drive.",
+        description="Video, image folder, glob of images, recording, webcam number, address, - (a video on standard "
+        "input), or a plug-in's NAME:REST; repeat it for several cameras of one run. Without any, the bundled "
+        "six-camera drive.",
     )
     rig: str | None = Field(
         default=None,
@@ -112,7 +122,20 @@ class RunConfig(BaseModel):
     writer: Annotated[list[str], BeforeValidator(_listed)] = Field(
         default=[], description="A plug-in's output, or module:factory, beside the tables; repeatable."
     )
-    output: Path | None = Field(default=None, description="Folder for the results, instead of runs/.")
+    output: Path | None = Field(
+        default=None, description="Folder for the results; of several runs, the folder that holds theirs."
+    )
+    project: Path | None = Field(default=None, description="Folder that holds the runs, instead of runs/COMMAND.")
+    name: str | None = Field(default=None, min_length=1, description="Name of the run, instead of the source's.")
+    exist_ok: bool = Field(
+        default=False, description="Replace the run in a folder that exists; otherwise the new one gets a number."
+    )
+
+    @model_validator(mode="after")
+    def _one_folder(self) -> RunConfig:
+        if self.output is not None and (self.project is not None or self.name is not None):
+            raise ValueError("`output` is the whole folder, so leave `project` and `name` out")
+        return self
 
     @field_validator("classes")
     @classmethod
@@ -236,7 +259,7 @@ def _validated(kind: type[Config], content: Mapping[str, Any], *, where: str | N
             known = f"did you mean {close[0]}" if close else f"known are {', '.join(kind.model_fields)}"
             raise UsageError(f"{where or 'options'}: unknown key {key}; {known}.") from error
         reason = fault["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
-        wrong = UsageError(f"{reason}; correct it.", field=key, value=content.get(key))
+        wrong = UsageError(f"{reason}; correct it.", field=key or None, value=content.get(key))
         raise (UsageError(f"{where}: {wrong}") if where else wrong) from error
 
 

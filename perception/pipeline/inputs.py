@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 from perception.errors import UsageError
 from perception.files import bundled
 from perception.geometry.cameras import Rig
 from perception.pipeline.config import Config, RunConfig
 from perception.protocols import Source
-from perception.sources import open_source, read_rig
+from perception.sources import open_source, read_rig, separate_sources
 
 _LOG = logging.getLogger(__name__)
 
@@ -21,6 +22,20 @@ BUNDLED_RECORDING = "data/recording"
 def with_bundled_source(config: Config) -> Config:
     """``config``, with the bundled drive where it names no source."""
     return config if config.source else config.model_copy(update={"source": [str(bundled(BUNDLED_RECORDING))]})
+
+
+def separate_runs(config: Config) -> list[Config]:
+    """``config`` for each recording that its ``source`` stands for, see ``separate_sources``; at least one.
+
+    Recordings of the same name get different ones, so that no run takes the folder of another.
+    """
+    specs = separate_sources(config.source)
+    stems = [Path(spec).stem for spec in specs]
+    counts = [stems[: number + 1].count(stem) for number, stem in enumerate(stems)]
+    return [
+        config.model_copy(update={"source": [spec], **({"name": f"{stem}-{count}"} if count > 1 else {})})
+        for spec, stem, count in zip(specs, stems, counts, strict=True)
+    ]
 
 
 def open_configured_source(config: RunConfig) -> Source:

@@ -44,7 +44,7 @@ class BenchmarkReport:
     def write(self, output: Path | None) -> Path:
         """Write ``report.json`` into ``output``, or a new folder below ``runs/``; return the folder."""
         name = f"{self.benchmark.name}-{self.split}"
-        folder = next_run_folder(RUNS, "evaluate", name) if output is None else output_folder(output)
+        folder = next_run_folder(RUNS / "evaluate", name) if output is None else output_folder(output)
         write_json(folder / REPORT_FILE, self.to_json())
         return folder
 

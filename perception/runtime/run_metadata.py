@@ -14,11 +14,10 @@ import yaml
 from perception.errors import UsageError, without_credentials
 from perception.evaluation import Report
 from perception.files import read_yaml, sha256, write_json, write_text
-from perception.pipeline.config import RunConfig
-from perception.results import next_run_folder, output_folder
+from perception.pipeline.config import Config, RunConfig
+from perception.results import RUN_FILE, next_run_folder, output_folder, reused_folder, safe_name
 from perception.runtime.run_stats import RunStats
 
-RUN_FILE = "run.yaml"
 REPORT_FILE = "report.json"
 RUNS = Path("runs")
 """The folder of all results, where no other is asked for."""
@@ -37,12 +36,35 @@ def make_run_folder(
 ) -> Path:
     """Make a new folder for the results of ``command`` over the source ``name``, with ``run.yaml`` in it.
 
-    It is ``config.output``, else ``runs/<command>/<name>``; where that holds anything, a number is added. ``device``,
-    ``notes`` and ``weights`` describe the pipeline. Raises ``PerceptionError`` as ``output_folder`` does.
+    It is ``wanted_folder``; where that holds anything, a number is added, or with ``config.exist_ok`` the files of the
+    run in it are replaced. ``device``, ``notes`` and ``weights`` describe the pipeline. Raises ``PerceptionError`` as
+    ``output_folder`` does.
     """
-    folder = next_run_folder(RUNS, command, name) if config.output is None else output_folder(config.output)
+    folder = wanted_folder(command, config, name=name)
+    if config.exist_ok:
+        folder = reused_folder(folder)
+    elif config.output is not None:
+        folder = output_folder(folder)
+    else:
+        folder = next_run_folder(folder.parent, folder.name)
     write_run_file(folder, command=command, config=config, device=device, notes=notes, weights=weights)
     return folder
+
+
+def wanted_folder(command: str, config: RunConfig, *, name: str) -> Path:
+    """Where ``config`` asks for the results of ``command`` over the source ``name``: ``output``, else the folder
+    ``config.name``, else ``name``, in ``project``, else in ``runs/<command>``."""
+    if config.output is not None:
+        return config.output
+    return (config.project or RUNS / command) / safe_name(config.name or name)
+
+
+def together_in(command: str, config: Config) -> Config:
+    """``config`` for several runs: the folder that it asks for holds theirs, each below the name of its source."""
+    if config.output is None and config.name is None:
+        return config
+    folder = wanted_folder(command, config, name="")
+    return config.model_copy(update={"output": None, "project": folder, "name": None})
 
 
 def write_run_file(

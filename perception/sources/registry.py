@@ -22,11 +22,13 @@ from perception.sources.files.lazy_frame import RecordedCamera
 from perception.sources.files.poses import Poses
 from perception.sources.files.recorded_source import RecordedSource
 from perception.sources.files.recording import RECORDING_FILE, Recording
+from perception.sources.files.stdin import STDIN, StdinVideo
 from perception.sources.files.video import VideoFile
 from perception.sources.live.readers import Reader, WebcamReader
 from perception.sources.live.source import LiveSource
 from perception.sources.live.stream_schemes import open_address, split_address, within
 from perception.sources.rigs import fit_rig, match_rig
+from perception.sources.separate import videos_in
 
 
 @dataclass
@@ -98,10 +100,11 @@ def open_source(
 ) -> Source:
     """Open one camera, or several that are stepped together.
 
-    A spec is a webcam's number ("0"), a video file, an image file, a folder of images, a glob of images, a recording
-    (a folder with ``recording.yaml``, MOTChallenge's ``seqinfo.ini``, ``frames.json``, or in the layout of nuScenes or
-    KITTI; ``folder#name`` is one of several drives in it), an address (http(s), rtsp, rtmp, udp, ...), or, alone, the
-    source of an installed package: its name, "name:place", or "package.module:factory" (see ``perception.plugins``).
+    A spec is a webcam's number ("0"), a video file, "-" (a video on standard input), an image file, a folder of images,
+    a glob of images, a recording (a folder with ``recording.yaml``, MOTChallenge's ``seqinfo.ini``, ``frames.json``, or
+    in the layout of nuScenes or KITTI; ``folder#name`` is one of several drives in it), an address (http(s), rtsp,
+    rtmp, udp, ...), or, alone, the source of an installed package: its name, "name:place", or "package.module:factory"
+    (see ``perception.plugins``).
 
     ``stride`` hands out every n-th instant. ``newest_only`` lets live cameras skip what the caller was too slow for.
     ``rate_fps`` replaces the clock of videos and images (images: 10 per second without it). ``connect_timeout_s``
@@ -142,7 +145,7 @@ def open_source(
 
 def _package_source(spec: str, *, newest_only: bool, timeout_s: float) -> Source | None:
     """The source of a package, for what is no webcam's number and neither a file nor a pattern of files."""
-    if spec.isdigit() or find_dataset(spec) is not None or Path(spec).exists():
+    if spec == STDIN or spec.isdigit() or find_dataset(spec) is not None or Path(spec).exists():
         return None
     return open_source_plugin(
         spec, lambda argument: SourceRequest(argument=argument, newest_only=newest_only, timeout_s=timeout_s)
@@ -222,6 +225,8 @@ def _open_spec(spec: str, opened: _Opened, *, rate_fps: float | None, timeout_s:
         label = f"webcam{int(spec)}"
         reader = within(lambda: WebcamReader(int(spec)), timeout_s=timeout_s, label=label)
         opened.live.append((opened.unique(label), reader))
+    elif spec == STDIN:
+        opened.recorded.append(StdinVideo(name=opened.unique("stdin"), rate_fps=rate_fps))
     elif "://" in spec:
         name = opened.unique(split_address(spec).hostname or split_address(spec).scheme)
         camera = open_address(spec, name=name, rate_fps=rate_fps, timeout_s=timeout_s)
@@ -256,7 +261,7 @@ def _open_glob(pattern: str, opened: _Opened, *, rate_fps: float | None) -> Reco
     images = [path for path in matches if path.suffix.lower() in IMAGE_SUFFIXES]
     if not images:
         found = f"none of the {len(matches)} matching files is an image" if matches else "no file matches"
-        raise UsageError(f"{pattern}: {found}; give a pattern of images, and videos one by one.")
+        raise UsageError(f"{pattern}: {found}; give a pattern of images, and the videos of several cameras one by one.")
     if len(images) < len(matches):
         opened.notes.append(f"{pattern}: {len(matches) - len(images)} matching files are no images and were left out.")
     return ImageSeries(images, name=opened.unique(images[0].resolve().parent.name or "images"), rate_fps=rate_fps)
@@ -264,6 +269,11 @@ def _open_glob(pattern: str, opened: _Opened, *, rate_fps: float | None) -> Reco
 
 def _image_folder(folder: Path, *, rate_fps: float | None) -> Recording:
     paths = images_in(folder)
+    if not paths and (videos := videos_in(folder.iterdir())):
+        raise UsageError(
+            f"{folder}: holds {len(videos)} videos and no images; name each camera's video, or run them one by one: "
+            f"perception demo {folder}"
+        )
     if not paths:
         raise UsageError(
             f"{folder}: holds no images, no {RECORDING_FILE} and no other known layout; give another folder, or write "

@@ -9,13 +9,13 @@ from perception.results import next_run_folder, output_folder
 
 
 def test_a_run_gets_the_next_number(tmp_path):
-    names = [next_run_folder(tmp_path, "stream", "road").relative_to(tmp_path).as_posix() for _ in range(3)]
+    names = [next_run_folder(tmp_path / "stream", "road").relative_to(tmp_path).as_posix() for _ in range(3)]
     assert names == ["stream/road", "stream/road-2", "stream/road-3"]
 
 
 def test_runs_that_start_together_do_not_share_a_folder(tmp_path):
     with ThreadPoolExecutor(8) as pool:
-        folders = list(pool.map(lambda _: next_run_folder(tmp_path, "stream", "road"), range(24)))
+        folders = list(pool.map(lambda _: next_run_folder(tmp_path / "stream", "road"), range(24)))
     assert len(set(folders)) == 24
 
 
@@ -30,13 +30,13 @@ def test_runs_that_start_together_do_not_share_a_folder(tmp_path):
     ],
 )
 def test_names_are_made_safe(tmp_path, name, folder):
-    assert next_run_folder(tmp_path, "stream", name) == tmp_path / "stream" / folder
+    assert next_run_folder(tmp_path / "stream", name) == tmp_path / "stream" / folder
 
 
 def test_a_root_that_cannot_be_written_names_the_remedy(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(PerceptionError, match="`output`") as caught:
-        next_run_folder(tmp_path / "file", "stream", "road")
+        next_run_folder(tmp_path / "file" / "stream", "road")
     assert caught.value.exit_code == 1
 
 

@@ -142,7 +142,7 @@ def training_folder(training: BaseModel, output: Path | None, resume: Path | Non
     if resume is not None:
         folder = resume
     else:
-        folder = output_folder(output) if output is not None else next_run_folder(Path("runs"), "train", name)
+        folder = output_folder(output) if output is not None else next_run_folder(Path("runs") / "train", name)
     write_training_config(training, folder)
     return folder
 
