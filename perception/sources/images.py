@@ -2,37 +2,33 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageOps
 
 from perception.errors import UsageError
+from perception.sources.image_ends import JPEG_START, PNG_START, OpenJpeg, jpeg_until_end, png_until_end
 
 RgbImage = NDArray[np.uint8]
 """uint8 RGB (H, W, 3)."""
 
-_JPEG_START, _JPEG_SCAN, _JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
-_PNG_START, _PNG_END = b"\x89PNG", b"IEND"
-
 
 def rgb_from_bytes(data: bytes) -> RgbImage | None:
-    """Decode an image file's content to uint8 RGB (H, W, 3), or None when it is damaged or no image.
+    """Decode an image file's content to uint8 RGB (H, W, 3), or None when it is damaged, cut off or no image.
 
     Grey and palette images become colour, 16 bits become 8 (the high byte), transparency is left out, and a
-    photograph is turned upright by its EXIF data.
+    photograph is turned upright by its EXIF data. What lies behind the picture does not matter, nor does a missing
+    end mark.
     """
     # The decoders would hand out a cut-off file half grey, or write to stderr by themselves.
-    if data.startswith(_JPEG_START) and data.rfind(_JPEG_END) < data.rfind(_JPEG_SCAN):
-        return None
-    if not data or (data.startswith(_PNG_START) and _PNG_END not in data[-64:]):
-        return None
-    try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error:
-        return None
-    return None if image is None else np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+    if data.startswith(JPEG_START):
+        jpeg = jpeg_until_end(data)
+        return _rgb_of_open_jpeg(jpeg) if isinstance(jpeg, OpenJpeg) else _decoded(jpeg)
+    return _decoded(png_until_end(data) if data.startswith(PNG_START) else data)
 
 
 def read_rgb(path: Path) -> RgbImage:
@@ -45,3 +41,27 @@ def read_rgb(path: Path) -> RgbImage:
     if image is None:
         raise UsageError(f"{path}: not a readable image; remove or replace it.")
     return image
+
+
+def _decoded(data: bytes | None) -> RgbImage | None:
+    if not data:
+        return None
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error:
+        return None
+    return None if image is None else np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def _rgb_of_open_jpeg(jpeg: OpenJpeg) -> RgbImage | None:
+    """None where scan lines are missing. Pillow decodes, because OpenCV would complain of the continuations."""
+    first, second = (_decoded_by_pillow(data) for data in jpeg.ended())
+    return first if first is not None and second is not None and np.array_equal(first, second) else None
+
+
+def _decoded_by_pillow(data: bytes) -> RgbImage | None:
+    try:
+        with Image.open(BytesIO(data), formats=["JPEG"]) as image:
+            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"), np.uint8)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return None

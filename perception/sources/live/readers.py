@@ -18,7 +18,7 @@ import numpy as np
 from av.container import InputContainer
 
 from perception.errors import PerceptionError, UsageError
-from perception.sources.files.video import first_video_stream, nominal_rate_fps, rgb_of
+from perception.sources.files.video_stream import best_video_stream, nominal_rate_fps, rgb_of
 from perception.sources.images import RgbImage, rgb_from_bytes
 
 BACKLOG_LIMIT_S = 2.0
@@ -175,7 +175,7 @@ class StreamReader:
     def __init__(self, container: InputContainer, *, label: str) -> None:
         self._container = container
         self._label = label
-        self._stream = first_video_stream(container, label=label)
+        self._stream = best_video_stream(container, label=label)
         self.rate_fps: float | None = nominal_rate_fps(self._stream)
         self.unreadable = 0
         self.stale = 0

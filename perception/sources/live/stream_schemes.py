@@ -14,6 +14,7 @@ import av
 
 from perception.errors import PerceptionError, UsageError
 from perception.sources.files.video import VideoFile
+from perception.sources.files.video_stream import open_container
 from perception.sources.live.readers import MjpegReader, Reader, StreamReader
 
 STREAM_SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "udp", "rtp", "srt", "tcp")
@@ -141,7 +142,7 @@ def _http_answer(spec: str, *, label: str, timeout_s: float) -> http.client.HTTP
 def _open_stream(spec: str, *, label: str, timeout_s: float) -> av.container.InputContainer:
     options = {"rtsp_flags": "prefer_tcp"} if spec.lower().startswith("rtsp") else {}
     try:
-        return av.open(spec, options=options, timeout=timeout_s)
+        return open_container(spec, options=options, timeout_s=timeout_s)
     except av.error.InvalidDataError:
         raise PerceptionError(f"{label}: sends no video that can be read; check the address.") from None
     except av.error.ExitError:

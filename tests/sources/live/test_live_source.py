@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from support.media import number_of, numbered_image, write_video
-from support.mjpeg_server import MjpegServer
+from support.mjpeg_server import MjpegServer, jpeg_bytes
 
 from perception.errors import PerceptionError, UsageError
 from perception.protocols import Source
@@ -214,6 +214,15 @@ def test_mjpeg_over_http(with_length: bool) -> None:
     left = sets[4].frames[0].image[32, 20].astype(int)
     assert np.abs(left - [40, 200, 40]).max() < 12
     assert source.dropped == 0
+
+
+@pytest.mark.parametrize("with_length", [True, False])
+def test_mjpeg_of_a_camera_that_sends_no_end_marker(with_length: bool) -> None:
+    pictures = [jpeg_bytes(numbered_image(n)).removesuffix(b"\xff\xd9") for n in range(4)]
+    with MjpegServer([*pictures, pictures[0][:-9]], fps=50, with_length=with_length) as server:
+        source = open_source([server.url])
+        assert [number_of(s.frames[0].image) for s in source] == list(range(4))
+    assert source.dropped == 1
 
 
 def test_mjpeg_newest_only_accounts_for_every_frame() -> None:
