@@ -101,7 +101,7 @@ def read_yaml(path: Path) -> Any:
     Raises ``UsageError`` naming the file, and the line where it is known, when it cannot be read, is no YAML, has a key
     twice in one mapping, holds itself, or grows beyond ``MAX_ALIASED_VALUES`` by its aliases.
     """
-    text = _utf8(path, "YAML")
+    text = read_text(path, "YAML")
     try:
         return _plain_yaml(text)
     except yaml.MarkedYAMLError as error:
@@ -113,7 +113,7 @@ def read_yaml(path: Path) -> Any:
 
 def read_json(path: Path) -> Any:
     """The content of a JSON file; raises ``UsageError`` when it cannot be read, or has a key twice in one object."""
-    text = _utf8(path, "JSON")
+    text = read_text(path, "JSON")
     try:
         return parse_json(text)
     except ValueError as error:
@@ -133,7 +133,7 @@ def parse_json(text: str) -> Any:
         raise ValueError("it is nested too deeply") from error
 
 
-def _utf8(path: Path, format_name: str) -> str:
+def read_text(path: Path, format_name: str) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:

@@ -36,6 +36,14 @@ LABEL_OF_COCO91: dict[int, int] = {_COCO91[name]: label for label, name in enume
 
 CLASS_ALIASES: Mapping[str, str] = {
     "van": "car",  # KITTI
+    "automobile": "car",
+    "minivan": "car",
+    "pickup": "car",
+    "suv": "car",
+    "taxi": "car",
+    "lorry": "truck",
+    "coach": "bus",
+    "minibus": "bus",
     "vehicle.car": "car",  # nuScenes has the names with dots
     "vehicle.truck": "truck",
     "vehicle.bus.bendy": "bus",
@@ -43,10 +51,13 @@ CLASS_ALIASES: Mapping[str, str] = {
     "bus/rv/caravan": "bus",  # DDAD
     "vehicle.motorcycle": "motorcycle",
     "motorbike": "motorcycle",  # Pascal VOC, MOTChallenge
+    "motor": "motorcycle",  # BDD100K
+    "moped": "motorcycle",
     "vehicle.bicycle": "bicycle",
     "bike": "bicycle",
     "cyclist": "bicycle",  # KITTI: machine and rider
     "person": "pedestrian",  # COCO
+    "people": "pedestrian",  # VisDrone
     "person_sitting": "pedestrian",  # KITTI
     "person (sitting)": "pedestrian",
     "human.pedestrian.adult": "pedestrian",

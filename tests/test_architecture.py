@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "perception"
 FOUNDATION = {
     "arrays",
+    "class_names",
     "prediction_files",
     "cpu",
     "errors",

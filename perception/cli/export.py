@@ -42,7 +42,10 @@ def detector(
     output: Output = None,
     kind: Format = "onnx",
 ) -> None:
-    """RoadNet: pictures of any size in; scores, boxes and embeddings at every grid point out."""
+    """RoadNet: pictures of any number and size in; scores, boxes and embeddings at every grid point out.
+
+    The graph pads them to multiples of 32 pixels, on the right and below.
+    """
     from perception.cpu import prepare_processor
     from perception.detection import read_roadnet
     from perception.weights import bundled_weights
@@ -66,6 +69,7 @@ def _export_detector(model: RoadNet, feature_space: str, target: Path, terminal:
     import torch
 
     from perception.detection.roadnet.engines import RoadNetOnnxEngine, RoadNetTorchEngine
+    from perception.detection.roadnet.network import SIDE_MULTIPLE_PX
     from perception.detection.roadnet.onnx_export import export_roadnet
     from perception.profiling.detector import example_batches, median_ms
 
@@ -77,6 +81,9 @@ def _export_detector(model: RoadNet, feature_space: str, target: Path, terminal:
     terminal.say(
         f"Outputs match PyTorch's on ONNX Runtime, on {sum(map(len, batches))} pictures of the bundled drive: "
         f"boxes within {apart.boxes_px:.1g} px, scores within {apart.scores:.1g}.",
+    )
+    terminal.say(
+        f"It takes any number of pictures of any size, and pads them to multiples of {SIDE_MULTIPLE_PX} pixels."
     )
     terminal.say(
         f"{len(batches[-1])} pictures at once: median {onnx_ms:.0f} ms, {onnx_ms / torch_ms:.2f} of PyTorch's in the "

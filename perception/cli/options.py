@@ -32,6 +32,7 @@ PANELS = {
         "iou",
         "imgsz",
         "classes",
+        "class_map",
         "detect_interval",
         "half",
         "engine",

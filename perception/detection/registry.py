@@ -1,4 +1,4 @@
-"""From what the user names to a detector: a name, a file, a plug-in's detector, or a factory."""
+"""What each name and each ending of a file stands for: which detector is opened, and from which files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from perception.detection.roadnet.engines import EngineName
 from perception.detection.roadnet.weights import is_exported_roadnet, load_roadnet, open_exported
 from perception.detection.settings import DetectionSettings
 from perception.errors import UsageError
-from perception.plugins import DetectorRequest, open_detector_plugin, unknown_name
+from perception.plugins import DetectorRequest
 from perception.protocols import Detector
 from perception.weights import WEIGHTS_SUFFIX, bundled_cards
 
@@ -30,60 +30,22 @@ RESULTS = "results"
 _OWN_INPUT_SIZE = "at its own input size, which imgsz does not change"
 
 
-class OpenedDetector(NamedTuple):
-    """A detector, one sentence that says which was taken and why, and the files that were read for it."""
+class Origin(NamedTuple):
+    """One sentence that says which detector was taken and why, and the files that were read for it."""
 
-    detector: Detector
     reason: str
     weights: tuple[Path, ...] = ()
 
 
-def open_detector(
-    name: str,
-    settings: DetectionSettings,
-    *,
-    device: torch.device,
-    weights: Path | None = None,
-    half: bool = False,
-    engine: EngineName = "auto",
-    frame_counts: Mapping[str, int] | None = None,
-) -> OpenedDetector:
-    """The detector that ``name`` stands for.
+class OpenedDetector(NamedTuple):
+    """A detector, and where it comes from."""
 
-    ``name`` is "auto" (the best that is present), a bundled RoadNet, a model of torchvision, "results:FILE" (boxes from
-    elsewhere, see ``ResultsDetector``), a file: FILE.onnx (a known layout, or an exported RoadNet), FILE.param (ncnn),
-    FILE.safetensors (RoadNet), the name of a plug-in's detector, or "package.module:factory" (see
-    ``perception.plugins``). ``weights`` replaces RoadNet's or the torchvision model's. ``engine`` computes RoadNet, see
-    ``choose_engine``. ``frame_counts`` are the frames of each camera of the recording that will be looked at, None
-    where there is none. Nothing is fetched.
-
-    Raises ``UsageError`` when the name is unknown, weights are absent or do not fit, or an option has no meaning for
-    that detector.
-    """
-    how = _How(settings, device, weights, half, engine, frame_counts)
-    open_file = _FILES.get(Path(name).suffix)
-    stem, _, argument = name.partition(":")
-    if stem == RESULTS:
-        return _open_results(argument, how)
-    if open_file is not None:
-        if weights is not None:
-            raise UsageError(
-                f"{name} holds its own weights; leave one of the two away.", field="weights", value=weights
-            )
-        return open_file(Path(name), how)
-    built_in = _built_in()
-    if name in built_in:
-        return built_in[name](how)
-    found = open_detector_plugin(name, how.request)
-    if found is not None:
-        how.check_has_no_engine(name)
-        files = () if weights is None else (weights,)
-        return OpenedDetector(found, f"Detector: {found.name} of {name}, as asked.", files)
-    raise unknown_name("detector", name, [*built_in, f"{RESULTS}:FILE", *(f"FILE{suffix}" for suffix in _FILES)])
+    detector: Detector
+    origin: Origin
 
 
 @dataclass(frozen=True)
-class _How:
+class DetectorOptions:
     """Where and how a detector computes."""
 
     settings: DetectionSettings
@@ -117,7 +79,7 @@ class _How:
         )
 
 
-def _built_in() -> dict[str, Callable[[_How], OpenedDetector]]:
+def built_in_detectors() -> dict[str, Callable[[DetectorOptions], OpenedDetector]]:
     """What each name opens, in the order in which they are reported."""
     bundled = dict.fromkeys([*_bundled(), ROADNET])
     return {
@@ -127,38 +89,39 @@ def _built_in() -> dict[str, Callable[[_How], OpenedDetector]]:
     }
 
 
-def _open_weights_file(path: Path, how: _How) -> OpenedDetector:
+def _open_weights_file(path: Path, how: DetectorOptions) -> OpenedDetector:
     return _roadnet(path, how, f"RoadNet from {path}", "as asked")
 
 
-def _open_ncnn_file(path: Path, how: _How) -> OpenedDetector:
+def _open_ncnn_file(path: Path, how: DetectorOptions) -> OpenedDetector:
     _check_is_exported(path, how)
     detector = NcnnDetector(path, how.settings)
     files = tuple(file for file in (path, path.with_suffix(".bin")) if file.is_file())
-    return OpenedDetector(detector, f"Detector: {path} by ncnn on the CPU, as asked.", files)
+    return OpenedDetector(detector, Origin(f"Detector: {path} by ncnn on the CPU, as asked.", files))
 
 
-def _open_onnx_file(path: Path, how: _How) -> OpenedDetector:
+def _open_onnx_file(path: Path, how: DetectorOptions) -> OpenedDetector:
     _check_is_exported(path, how)
     if is_exported_roadnet(path):
         reason = f"Detector: RoadNet from {path} by ONNX Runtime on the CPU, as asked."
-        return OpenedDetector(open_exported(path, how.settings), reason, (path,))
+        return OpenedDetector(open_exported(path, how.settings), Origin(reason, (path,)))
     detector = OnnxDetector(path, how.settings, device=how.device)
     place = "the GPU" if detector.runs_on_gpu else "the CPU"
     if how.device.type == "cuda" and not detector.runs_on_gpu:
         place += " (this ONNX Runtime has no CUDA)"
     side = detector.long_side_px
     size = _OWN_INPUT_SIZE if side is None else f"at {side} pixels"
-    reason = f"Detector: {path}, a {detector.layout.title}, by ONNX Runtime on {place}, {size}, as asked."
-    return OpenedDetector(detector, reason, (path,))
+    reason = f"Detector: {path}, read as {detector.layout.title}, by ONNX Runtime on {place}, {size}, as asked."
+    reason = f"{reason} {detector.layout.columns.description}".rstrip()
+    return OpenedDetector(detector, Origin(reason, (path,)))
 
 
-def _check_is_exported(path: Path, how: _How) -> None:
+def _check_is_exported(path: Path, how: DetectorOptions) -> None:
     how.check_has_no_engine(path.name)
     how.check_has_no_halves(path.name, "computes in the precision that it was exported with")
 
 
-_FILES: Mapping[str, Callable[[Path, _How], OpenedDetector]] = {
+FILE_OPENERS: Mapping[str, Callable[[Path, DetectorOptions], OpenedDetector]] = {
     ".onnx": _open_onnx_file,
     ".param": _open_ncnn_file,
     WEIGHTS_SUFFIX: _open_weights_file,
@@ -166,7 +129,7 @@ _FILES: Mapping[str, Callable[[Path, _How], OpenedDetector]] = {
 """What opens a file with such an ending."""
 
 
-def _open_results(place: str, how: _How) -> OpenedDetector:
+def open_results(place: str, how: DetectorOptions) -> OpenedDetector:
     name = f"{RESULTS}:{place}"
     if how.weights is not None:
         raise UsageError(f"{name} computes nothing; leave `weights` away.", field="weights", value=how.weights)
@@ -176,15 +139,15 @@ def _open_results(place: str, how: _How) -> OpenedDetector:
         raise UsageError("these boxes belong to a recording; give it as `source`.", field="detector", value=name)
     detector = ResultsDetector(place, how.settings, frame_counts=how.frame_counts)
     reason = f"Detector: none, the boxes are read from {place}, as asked; iou and imgsz do not change them."
-    return OpenedDetector(detector, reason, tuple(detector.paths.values()))
+    return OpenedDetector(detector, Origin(reason, tuple(detector.paths.values())))
 
 
-def _roadnet(path: Path, how: _How, what: str, why: str) -> OpenedDetector:
+def _roadnet(path: Path, how: DetectorOptions, what: str, why: str) -> OpenedDetector:
     detector: RoadNetDetector = load_roadnet(path, how.settings, device=how.device, half=how.half, engine=how.engine)
-    return OpenedDetector(detector, f"Detector: {what} by {detector.engine.title}, {why}.", (path,))
+    return OpenedDetector(detector, Origin(f"Detector: {what} by {detector.engine.title}, {why}.", (path,)))
 
 
-def _open_roadnet(name: str, how: _How) -> OpenedDetector:
+def _open_roadnet(name: str, how: DetectorOptions) -> OpenedDetector:
     weights = how.weights
     if weights is None:
         what = "the bundled RoadNet" if name == ROADNET else f"the bundled {name}"
@@ -196,7 +159,7 @@ def _open_roadnet(name: str, how: _How) -> OpenedDetector:
     return _open_weights_file(weights, how)
 
 
-def _open_torchvision(name: str, how: _How) -> OpenedDetector:
+def _open_torchvision(name: str, how: DetectorOptions) -> OpenedDetector:
     how.check_has_no_engine(name)
     path, origin = how.weights, f"with {how.weights}"
     if path is None:
@@ -208,17 +171,21 @@ def _open_torchvision(name: str, how: _How) -> OpenedDetector:
             value=name,
         )
     detector = TorchvisionDetector(name, path, how.settings, device=how.device, half=how.half)
-    return OpenedDetector(detector, f"Detector: torchvision's {name} {origin}, {_OWN_INPUT_SIZE}, as asked.", (path,))
+    return OpenedDetector(
+        detector, Origin(f"Detector: torchvision's {name} {origin}, {_OWN_INPUT_SIZE}, as asked.", (path,))
+    )
 
 
-def _open_best(how: _How) -> OpenedDetector:
+def _open_best(how: DetectorOptions) -> OpenedDetector:
     """Preference: the file that the user named; on a GPU the cached model with the best COCO mAP; else RoadNet."""
     if how.weights is not None:
-        open_file = _FILES.get(how.weights.suffix)
+        open_file = FILE_OPENERS.get(how.weights.suffix)
         if open_file is None:
             raise UsageError("say whose weights these are with `detector` NAME.", field="weights", value=how.weights)
         opened = open_file(how.weights, how)
-        return opened._replace(reason=f"Detector: {how.weights}, because these weights were named.")
+        return opened._replace(
+            origin=opened.origin._replace(reason=f"Detector: {how.weights}, because these weights were named.")
+        )
     cached = _cached()
     if cached and how.device.type == "cuda" and how.engine == "auto":
         best, path = next(iter(cached.items()))
@@ -227,7 +194,7 @@ def _open_best(how: _How) -> OpenedDetector:
             f"Detector: torchvision's {best}, because it has the best COCO figure of the weights in the cache, "
             f"{_OWN_INPUT_SIZE}; the detector {ROADNET} is the bundled one, whose features the forecaster knows."
         )
-        return OpenedDetector(detector, reason, (path,))
+        return OpenedDetector(detector, Origin(reason, (path,)))
     why = "because nothing else is in the cache"
     if cached:
         why = f"because {next(iter(cached))} in the cache is too slow for video on a CPU"

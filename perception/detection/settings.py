@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from perception.class_names import ClassMap
 from perception.errors import UsageError
 from perception.taxonomy import CLASSES
 
@@ -18,17 +19,18 @@ USUAL_IMAGE_SIZE_PX = 640
 class DetectionSettings:
     """``confidence`` 0..1 below which nothing is reported; ``iou`` 0..1 above which two boxes are one object;
     ``image_size_px`` the long side of the network's input, None for the network's usual one; ``classes`` to report, all
-    when None."""
+    when None; ``class_map`` names the classes of a network of others, or says what they stand for."""
 
     confidence: float = 0.1
     iou: float = 0.5
     image_size_px: int | None = None
     classes: tuple[str, ...] | None = None
+    class_map: ClassMap = field(default_factory=ClassMap)
 
     def __post_init__(self) -> None:
-        for field, value in (("confidence", self.confidence), ("iou", self.iou)):
+        for name, value in (("confidence", self.confidence), ("iou", self.iou)):
             if not 0 <= value <= 1:
-                raise UsageError("give a number from 0 to 1.", field=field, value=value)
+                raise UsageError("give a number from 0 to 1.", field=name, value=value)
         if self.image_size_px is not None and not 32 <= self.image_size_px <= 4096:
             raise UsageError(
                 "give a number of pixels from 32 to 4096.", field="image_size_px", value=self.image_size_px

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from perception.class_names import ClassMap, read_class_map
 from perception.cpu import prepare_processor
 from perception.detection import DetectionSettings, open_detector
 from perception.errors import UsageError
@@ -80,6 +81,7 @@ def choose_detector(config: RunConfig, *, frame_counts: Mapping[str, int] | None
         iou=config.iou,
         image_size_px=config.imgsz,
         classes=None if config.classes is None else tuple(config.classes),
+        class_map=ClassMap() if config.class_map is None else read_class_map(config.class_map),
     )
     opened = open_detector(
         config.detector,
@@ -90,7 +92,7 @@ def choose_detector(config: RunConfig, *, frame_counts: Mapping[str, int] | None
         engine=config.engine,
         frame_counts=frame_counts,
     )
-    return DetectorChoice(opened.detector, device, opened.reason, opened.weights)
+    return DetectorChoice(opened.detector, device, *opened.origin)
 
 
 def choose_device(name: str) -> torch.device:

@@ -102,6 +102,10 @@ class RunConfig(BaseModel):
     classes: Annotated[list[str] | None, BeforeValidator(split_at_commas)] = Field(
         default=None, description="Classes to detect, such as car,bus."
     )
+    class_map: Path | None = Field(
+        default=None,
+        description="YAML file with the detector's own classes: names, and class_map, which says what they stand for.",
+    )
     detect_interval: int = Field(
         default=1,
         ge=1,

@@ -12,7 +12,7 @@ from support.commands import Command
 from support.onnx_graphs import maps, plain_frame, write_answers
 
 from perception.cpu import has_16_bit_arithmetic
-from perception.detection import DetectionSettings, OpenedDetector, RoadNetDetector
+from perception.detection import DetectionSettings, OpenedDetector, Origin, RoadNetDetector
 from perception.pipeline.config import BenchConfig
 from perception.profiling import Contender, measure_engines
 from perception.profiling import run as timing
@@ -70,7 +70,7 @@ def test_peers_of_one_name_are_distinguished(monkeypatch: pytest.MonkeyPatch) ->
         name = "roadnet"
 
     monkeypatch.setattr(timing, "variants_of", lambda *_: [])
-    monkeypatch.setattr(timing, "open_detector", lambda *_, **__: OpenedDetector(Peer(), "as asked"))
+    monkeypatch.setattr(timing, "open_detector", lambda *_, **__: OpenedDetector(Peer(), Origin("as asked")))
     pipeline = SimpleNamespace(detector=SimpleNamespace(name="ours"))
     assembly = SimpleNamespace(pipeline=pipeline, device=torch.device("cpu"), weights=())
     for peers, titles in (

@@ -15,7 +15,7 @@ from support.benchmark_files import write_ethucy, write_kitti, write_nuscenes
 from support.commands import Command, names_in
 from support.moving_boxes import BoxDetector
 
-from perception.detection import OpenedDetector
+from perception.detection import OpenedDetector, Origin
 from perception.forecasting import GruConfig, TrajectoryGRU, read_gru, save_gru
 from perception.forecasting.registry import read_origin
 
@@ -126,7 +126,8 @@ def test_wrong_questions(command: Command, tmp_path: Path, arguments: list[str],
 def _training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **more: Any) -> Path:
     """The configuration of a short training on KITTI's tracks, which lie in ``data`` beside it."""
     monkeypatch.setattr(
-        "perception.detection.open_detector", lambda *_, **__: OpenedDetector(BoxDetector(), "Detector: red boxes.")
+        "perception.detection.open_detector",
+        lambda *_, **__: OpenedDetector(BoxDetector(), Origin("Detector: red boxes.")),
     )
     (tmp_path / "data").mkdir()
     write_kitti(tmp_path / "data" / "k.npz")

@@ -17,7 +17,7 @@ from support.commands import Command
 from support.moving_boxes import BoxDetector, street_image, true_boxes_xyxy_px, write_street_recording
 from support.two_processes import HANGS_AFTER_S, run_two_processes
 
-from perception.detection import OpenedDetector, read_roadnet
+from perception.detection import OpenedDetector, Origin, read_roadnet
 from perception.forecasting import read_gru
 from perception.forecasting.track_dataset import windows_at
 from perception.training.forecaster.tracks.track_recordings import track_recording
@@ -174,7 +174,7 @@ class _BoxDetectorWithFeatures(BoxDetector):
 
 
 def test_a_forecaster_learns_from_tracks_with_features(command: Command, data, forecaster_config, monkeypatch):
-    chosen = OpenedDetector(_BoxDetectorWithFeatures(), "Detector: red boxes.")
+    chosen = OpenedDetector(_BoxDetectorWithFeatures(), Origin("Detector: red boxes."))
     monkeypatch.setattr("perception.detection.open_detector", lambda *_, **__: chosen)
     ran = command("train", "forecaster", "--config", forecaster_config, "--data", data, "--output", "run", "--seed", 3)
     assert ran.code == 0, ran.err
@@ -193,7 +193,7 @@ def test_a_forecaster_that_is_to_know_no_features_does_not(
     without.write_text(yaml.safe_dump(content))
     learnt = []
     for value in (1.0, 5.0):
-        chosen = OpenedDetector(_BoxDetectorWithFeatures(value), "Detector: red boxes.")
+        chosen = OpenedDetector(_BoxDetectorWithFeatures(value), Origin("Detector: red boxes."))
         monkeypatch.setattr("perception.detection.open_detector", lambda *_, chosen=chosen, **__: chosen)
         ran = command("train", "forecaster", "--config", without, "--data", data, "--output", f"run-{value:g}")
         assert ran.code == 0, ran.err
@@ -204,7 +204,7 @@ def test_a_forecaster_that_is_to_know_no_features_does_not(
 
 
 def test_what_is_learnt_may_not_judge(command: Command, data, forecaster_config, monkeypatch):
-    chosen = OpenedDetector(_BoxDetectorWithFeatures(), "Detector: red boxes.")
+    chosen = OpenedDetector(_BoxDetectorWithFeatures(), Origin("Detector: red boxes."))
     monkeypatch.setattr("perception.detection.open_detector", lambda *_, **__: chosen)
     both = [{"path": "dr*"}], [{"path": "drive"}]
     content = {"data": {"kind": "image", "train": both[0], "validation": both[1]}, "settings": SETTINGS}
@@ -270,7 +270,7 @@ def test_a_recording_without_truth_labels_itself(data):
 def test_several_seeds_have_folders_of_their_own_and_are_not_trained_twice(
     command: Command, data, forecaster_config, monkeypatch
 ):
-    chosen = OpenedDetector(_BoxDetectorWithFeatures(), "Detector: red boxes.")
+    chosen = OpenedDetector(_BoxDetectorWithFeatures(), Origin("Detector: red boxes."))
     monkeypatch.setattr("perception.detection.open_detector", lambda *_, **__: chosen)
     asked = ("train", "forecaster", "--config", forecaster_config, "--data", data, "--output", "run", "--seeds", 2)
     ran = command(*asked)
@@ -287,7 +287,7 @@ def test_several_seeds_have_folders_of_their_own_and_are_not_trained_twice(
 def test_unlabelled_videos_teach_and_the_gate_is_reported(command: Command, data, tmp_path, monkeypatch):
     write_street_recording(data / "watched" / "one", frames=60)
     (data / "watched" / "one" / "objects.csv").unlink()
-    chosen = OpenedDetector(_BoxDetectorWithFeatures(), "Detector: red boxes.")
+    chosen = OpenedDetector(_BoxDetectorWithFeatures(), Origin("Detector: red boxes."))
     monkeypatch.setattr("perception.detection.open_detector", lambda *_, **__: chosen)
     recordings = [{"path": "drive", "strides": [1]}]
     config = _write(

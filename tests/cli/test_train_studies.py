@@ -13,7 +13,7 @@ from support.commands import Command
 from support.crossing_car import KnowingDetector, write_crossing
 from support.ground_tracks import synthetic_drive
 
-from perception.detection import OpenedDetector
+from perception.detection import OpenedDetector, Origin
 from perception.training.experiments.feature_ablation_study import tracks_file_name
 from perception.training.experiments.oracle_features import ORACLE_FEATURES
 from perception.training.forecaster.data_modules.recordings import RecordingConfig
@@ -33,7 +33,8 @@ def test_unlabelled_drives_teach_in_metres(command: Command, tmp_path, monkeypat
         (tmp_path / name).parent.mkdir(exist_ok=True)
         write_crossing(tmp_path / name, has_objects=name == "held-out", frames=45)
     monkeypatch.setattr(
-        "perception.detection.open_detector", lambda *_, **__: OpenedDetector(KnowingDetector(), "Detector: knows.")
+        "perception.detection.open_detector",
+        lambda *_, **__: OpenedDetector(KnowingDetector(), Origin("Detector: knows.")),
     )
     config = _write(
         tmp_path / "v.yaml",

@@ -78,9 +78,9 @@ def forecaster(
         terminal.result(folder)
         return
     size_px = training.data.image_size_px if isinstance(training.data, RecordingsConfig) else None
-    opened, reason, _ = open_detector(detector, DetectionSettings(image_size_px=size_px), device=chosen)
+    opened, origin = open_detector(detector, DetectionSettings(image_size_px=size_px), device=chosen)
     if isinstance(training.data, RecordingsConfig) and training.data.train:
-        terminal.say(reason)
+        terminal.say(origin.reason)
     trainer = ForecasterTrainer(root, opened, device=chosen, reporter=reporter)
     with resume_hint(again, root, terminal):
         if from_video:

@@ -2,8 +2,9 @@
 
     images (B, H, W, 3) uint8 RGB -> scores (B, A, C), boxes (B, A, 4) in pixels of the input, embeddings (B, A, F)
 
-Batch and size are free, H and W multiples of 32. Writing the graph here takes a tenth of a second, where tracing the
-network takes many, so that a processor can run every RoadNet by ONNX Runtime without a file beside the weights.
+Batch and size are free: the graph pads H and W with grey to multiples of 32, on the right and below; its grid points
+cover the padding, too. Writing the graph here takes a tenth of a second, where tracing the network takes many, so that
+a processor can run every RoadNet by ONNX Runtime without a file beside the weights.
 """
 
 from __future__ import annotations
@@ -24,8 +25,10 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from perception.arrays import FloatArray
+from perception.detection.letterbox import PADDING_GREY
 from perception.detection.roadnet.network import (
     DISTANCES,
+    SIDE_MULTIPLE_PX,
     STRIDES,
     Ghost,
     GhostBottleneck,
@@ -40,6 +43,8 @@ from perception.errors import PerceptionError
 from perception.files import atomic_write
 
 CONFIG_KEY, FEATURE_SPACE_KEY = "perception.detector", "perception.feature_space"
+NAMES_KEY, INPUT_KEY = "names", "input"
+INPUT_DESCRIPTION = f"RGB, uint8, any number and size; padded to multiples of {SIDE_MULTIPLE_PX} within the graph"
 OUTPUTS = ("scores", "boxes", "embeddings")
 BOX_TOLERANCE_PX, SCORE_TOLERANCE, EMBEDDING_TOLERANCE = 0.5, 0.005, 0.005
 LAST_LAYERS = "last_"
@@ -62,7 +67,8 @@ def roadnet_graph(model: RoadNet, *, feature_space: str, half: bool = False) -> 
     ``half`` has 16-bit numbers for runtimes that compute with them, from the picture to the last convolutions.
     """
     graph = _Graph(half)
-    pixels = graph.add("Cast", graph.add("Transpose", "images", perm=[0, 3, 1, 2]), to=TensorProto.FLOAT)
+    padded = graph.padded("images", SIDE_MULTIPLE_PX)
+    pixels = graph.add("Cast", graph.add("Transpose", padded, perm=[0, 3, 1, 2]), to=TensorProto.FLOAT)
     outputs = _outputs(model, graph, graph.add("Div", pixels, graph.constant(127.5)))
     for name, parts in zip(OUTPUTS, zip(*outputs, strict=True), strict=True):
         graph.add("Concat", *parts, output=name, axis=1)
@@ -82,7 +88,12 @@ def roadnet_graph(model: RoadNet, *, feature_space: str, half: bool = False) -> 
         opset_imports=[helper.make_opsetid("", _OPSET)],
         ir_version=_IR_VERSION,
     )
-    described = {CONFIG_KEY: json.dumps(asdict(model.config)), FEATURE_SPACE_KEY: feature_space}
+    described = {
+        CONFIG_KEY: json.dumps(asdict(model.config)),
+        FEATURE_SPACE_KEY: feature_space,
+        NAMES_KEY: str(dict(enumerate(model.config.classes))),
+        INPUT_KEY: INPUT_DESCRIPTION,
+    }
     helper.set_model_props(proto, described)
     return bytes(proto.SerializeToString())
 
@@ -151,6 +162,17 @@ class _Graph:
         name = f"constant_{len(self.constants)}"
         self.constants.append(numpy_helper.from_array(np.asarray(value, dtype), name))
         return name
+
+    def padded(self, images: str, multiple: int) -> str:
+        """(B, H, W, 3) uint8 with grey on the right and below, so that H and W are whole multiples."""
+        missing = self.add(
+            "Mod", self.add("Neg", self.add("Shape", images, start=1, end=3)), self._integers([multiple])
+        )
+        pads = self.add("Concat", self._integers([0] * 5), missing, self._integers([0]), axis=0)
+        return self.add("Pad", images, pads, self.constant(PADDING_GREY, np.uint8))
+
+    def _integers(self, values: Sequence[int]) -> str:
+        return self.constant(values, np.int64)
 
     def weights(self, value: Any) -> str:
         """A constant of the network itself."""

@@ -11,6 +11,7 @@ import pytest
 from support.detection_cases import matched_share, random_frame, write_onnx
 from support.yolox_teacher import YoloxTeacher
 
+from perception.class_names import ClassMap
 from perception.detection import DetectionSettings
 from perception.detection.backends.layouts.layout import grid_points
 from perception.detection.backends.onnx import OnnxDetector
@@ -59,7 +60,8 @@ def test_classes_and_confidence(tmp_path: Path) -> None:
 def test_a_network_of_our_own_classes(tmp_path: Path) -> None:
     raw = np.zeros((1, 126, 5 + len(CLASSES)), np.float32)
     raw[0, 0, 4], raw[0, 0, 5 + CLASSES.index("bicycle")] = 1.0, 0.6
-    (found,) = OnnxDetector(write_onnx(tmp_path / "net.onnx", raw=raw), DetectionSettings()).detect([random_frame()])
+    settings = DetectionSettings(class_map=ClassMap(CLASSES))
+    (found,) = OnnxDetector(write_onnx(tmp_path / "net.onnx", raw=raw), settings).detect([random_frame()])
     assert [CLASSES[label] for label in found.labels] == ["bicycle"]
 
 
@@ -69,7 +71,8 @@ def test_a_network_of_our_own_classes(tmp_path: Path) -> None:
         ({"input_shape": (1, 1, 64, 96)}, "inputs .images 1x1x64x96. .* no known layout"),
         ({"input_shape": (1, 3, "height", 96)}, "inputs .images 1x3x.x96. .* no known layout"),
         ({"input_shape": (2, 3, 64, 96)}, "no known layout"),
-        ({"output_shape": (1, 126, 84)}, "has 79 classes and does not name them"),
+        ({"output_shape": (1, 126, 83)}, "YOLOX with 78 classes and does not name them"),
+        ({"output_shape": (1, 126, 11)}, "YOLOX with 6 classes and does not name them"),
         ({"output_shape": (1, 100, 85)}, "outputs .output 1x100x85. are of no known layout"),
         ({"output_shape": (126, 85)}, "no known layout"),
     ],
@@ -88,9 +91,26 @@ def test_rows_that_are_decoded_already_are_read_as_they_are(tmp_path: Path) -> N
     raw[0, car, :4], raw[0, car, 4], raw[0, car, CAR] = [50, 20, 40, 24], 0.9, 0.8
     (found,) = OnnxDetector(write_onnx(tmp_path / "net.onnx", raw=raw), DetectionSettings()).detect([random_frame()])
     np.testing.assert_allclose(found.boxes_xyxy_px, [[30, 8, 70, 32]], atol=1e-4)
-    raw[..., 4] = 1  # as YOLOv6 has it, whose rows look the same
-    with pytest.raises(UsageError, match=r"net\.onnx: states no objectness as YOLOX does"):
-        OnnxDetector(write_onnx(tmp_path / "net.onnx", raw=raw), DetectionSettings())
+
+
+def test_one_decoded_row_among_empty_ones_is_no_raw_one(tmp_path: Path) -> None:
+    raw = np.zeros((1, 126, 85), np.float32)
+    raw[0, 100, :4], raw[0, 100, 4], raw[0, 100, CAR] = [50, 20, 40, 24], 0.9, 0.8
+    detector = OnnxDetector(write_onnx(tmp_path / "net.onnx", raw=raw), DetectionSettings())
+    assert detector.layout.title == "YOLOX with decoded boxes" and detector.layout.pixels.is_bgr
+    np.testing.assert_allclose(detector.detect([random_frame()])[0].boxes_xyxy_px, [[30, 8, 70, 32]], atol=1e-4)
+
+
+def test_decoded_rows_without_doubt_about_objects_are_yolov6(tmp_path: Path) -> None:
+    points = grid_points((96, 64), (8, 16, 32))
+    raw = np.zeros((1, 126, 85), np.float32)
+    raw[0, :, :2], raw[0, :, 2:4], raw[..., 4] = points.cells * points.strides, points.strides, 1
+    raw[0, 50, :4], raw[0, 50, CAR] = [50, 20, 40, 24], 0.8
+    detector = OnnxDetector(write_onnx(tmp_path / "net.onnx", raw=raw), DetectionSettings())
+    assert detector.layout.title == "YOLOv6" and not detector.layout.pixels.is_bgr
+    (found,) = detector.detect([random_frame()])
+    np.testing.assert_allclose(found.boxes_xyxy_px, [[30, 8, 70, 32]], atol=1e-4)
+    np.testing.assert_allclose(found.scores, [0.8], atol=1e-6)
 
 
 def test_files_that_are_no_network(tmp_path: Path) -> None:

@@ -124,7 +124,7 @@ def test_results_as_a_detector(tmp_path: Path) -> None:
     path = tmp_path / "boxes.txt"
     path.write_text("1,-1,1,1,2,2,0.5\n")
     opened = open_detector(f"results:{path}", SETTINGS, device=CPU, frame_counts={"front": 3})
-    assert opened.weights == (path,) and str(path) in opened.reason
+    assert opened.origin.weights == (path,) and str(path) in opened.origin.reason
     assert (opened.detector.name, opened.detector.is_calibrated) == ("boxes", False)
     for more, sentence in (
         ({"weights": path}, "^weights "),

@@ -38,6 +38,22 @@ def test_both_engines_answer_alike_at_every_grid_point(count: int, height: int, 
         torch.testing.assert_close(ours, theirs, atol=tolerance, rtol=1e-3)
 
 
+@pytest.mark.parametrize(("height", "width"), [(45, 80), (33, 96), (64, 65), (1, 1)])
+def test_pictures_of_any_size_are_padded_within_the_graph(height: int, width: int) -> None:
+    engine = RoadNetOnnxEngine(roadnet_graph(lively_roadnet(), feature_space="s"))
+    images = pictures(2, height, width)
+    padded = np.full((2, -(-height // 32) * 32, -(-width // 32) * 32, 3), 114, np.uint8)
+    padded[:, :height, :width] = images
+    for found, expected in zip(engine(images), engine(padded), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_the_file_states_its_classes_and_its_input() -> None:
+    stated = {prop.key: prop.value for prop in onnx.load_from_string(
+        roadnet_graph(lively_roadnet(), feature_space="s")).metadata_props}  # fmt: skip
+    assert stated["names"].startswith("{0: 'car', 1: 'truck'") and "multiples of 32" in stated["input"]
+
+
 def test_the_bundled_weights_find_the_same_with_both_engines() -> None:
     path = bundled_folder() / "roadnet.safetensors"
     frames = next(iter(open_source([str(bundled("data/recording"))]))).frames[:3]
@@ -64,7 +80,7 @@ def test_an_exported_file_is_a_detector_with_the_same_features(tmp_path: Path) -
     difference = export_roadnet(model, tmp_path / "r.onnx", feature_space="road-7", images=[pictures()])
     assert 0 < difference.boxes_px < 0.1 and difference.scores < 1e-3
     onnx.checker.check_model(tmp_path / "r.onnx", full_check=True)
-    detector, sentence, _ = open_detector(str(tmp_path / "r.onnx"), SETTINGS, device=CPU)
+    detector, (sentence, _) = open_detector(str(tmp_path / "r.onnx"), SETTINGS, device=CPU)
     assert "RoadNet" in sentence and "ONNX Runtime" in sentence
     assert detector.feature_space == "road-7" and detector.feature_size == 8
     frame = random_frame()

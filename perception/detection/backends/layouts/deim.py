@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from perception.detection.backends.layouts.class_columns import ClassColumns, class_columns
+from perception.detection.backends.layouts.class_columns import class_columns
 from perception.detection.backends.layouts.layout import FLOAT, INT64, Decoded, Graph, Layout, Pixels
-from perception.taxonomy import CLASSES
 
 TITLE = "DEIM"
 _PIXELS = Pixels(is_bgr=False, std=(255.0, 255.0, 255.0))
@@ -32,11 +31,11 @@ def recognize(graph: Graph) -> Layout | None:
     if not has_types or not has_ranks or len(sizes.shape) != 2 or graph.fixed_size_px is None:
         return None
     order = [[port.name for port in graph.outputs].index(name) for name in _NAMES]
-    columns = class_columns(graph.path, None, graph.class_names)
+    columns = class_columns(graph.path, TITLE, None, graph.classes)
 
     def decode(outputs: Sequence[NDArray[Any]], size_px: tuple[int, int]) -> Decoded:
         labels, boxes, scores = (outputs[index] for index in order)
-        return Decoded(_over_classes(labels, scores, columns), boxes.astype(np.float32))
+        return Decoded(columns.select_labels(labels, scores), boxes.astype(np.float32))
 
     return Layout(
         title=TITLE,
@@ -47,9 +46,3 @@ def recognize(graph: Graph) -> Layout | None:
         size_input=sizes.name,
         has_grid=False,
     )
-
-
-def _over_classes(labels: NDArray[Any], scores: NDArray[Any], columns: ClassColumns) -> NDArray[np.float32]:
-    """(B, A, C): the score (B, A) at the class that the network's label (B, A) stands for, if it is one of ours."""
-    is_of_class = np.stack([np.isin(labels, columns.of_class[label]) for label in range(len(CLASSES))], axis=-1)
-    return np.where(is_of_class, scores[..., None], 0).astype(np.float32)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,8 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perception.arrays import FloatArray
+from perception.class_names import ClassMap
 from perception.detection.backends.layouts.class_columns import ClassColumns
 from perception.detection.settings import USUAL_IMAGE_SIZE_PX
+
+_LARGEST_SHARE = 2.0
+"""A box may reach beyond the picture."""
 
 FLOAT, INT64 = "tensor(float)", "tensor(int64)"
 
@@ -33,12 +37,26 @@ class Port(NamedTuple):
 
 @dataclass(frozen=True)
 class Graph:
-    """The inputs and outputs of the file ``path``, and the names of its classes where its metadata has them."""
+    """The inputs and outputs of the file ``path``, and its classes where its metadata or the user names them."""
 
     path: Path
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
-    class_names: tuple[str, ...] | None = None
+    classes: ClassMap = field(default_factory=ClassMap)
+
+    @property
+    def rows(self) -> tuple[int | None, int | None] | None:
+        """The last two sizes (A, K) of the only output (B, A, K), None for a free one; None for other outputs.
+
+        None, too, where not exactly one input takes pictures.
+        """
+        if self.image is None or len(self.inputs) != 1 or len(self.outputs) != 1:
+            return None
+        (output,) = self.outputs
+        if len(output.shape) != 3 or output.type != FLOAT:
+            return None
+        _, first, second = (size if isinstance(size, int) else None for size in output.shape)
+        return first, second
 
     @property
     def image(self) -> Port | None:
@@ -89,8 +107,10 @@ class Layout:
     ``decode`` takes the outputs in the graph's order and the (width, height) of the input. Where the graph takes any
     size, ``usual_size_px`` is the long side where none is asked for, and sides are multiples of ``multiple_px``.
     ``keeps_aspect`` is False where pictures are stretched to a square. ``size_input`` names an input for the (width,
-    height) that boxes are to refer to. ``has_grid``: rows are grid points in RoadNet's order. ``is_convolutional``: a
-    fixed size in the graph may be freed.
+    height) that boxes are to refer to, ``mask_input`` one (B, H, W) that marks the picture. ``has_grid``: rows are grid
+    points in RoadNet's order. ``is_convolutional``: a fixed size in the graph may be freed. ``takes_batches``: where
+    the graph does. ``settle`` takes this layout and the outputs for a grey picture, and returns the layout that their
+    values have.
     """
 
     title: str
@@ -101,8 +121,11 @@ class Layout:
     usual_size_px: int = USUAL_IMAGE_SIZE_PX
     keeps_aspect: bool = True
     size_input: str | None = None
+    mask_input: str | None = None
     has_grid: bool = True
     is_convolutional: bool = False
+    takes_batches: bool = True
+    settle: Callable[[Layout, Sequence[NDArray[Any]], tuple[int, int]], Layout] | None = None
 
 
 class GridPoints(NamedTuple):
@@ -128,6 +151,11 @@ def point_count(graph: Graph, strides_px: tuple[int, ...]) -> int | None:
     """How many grid points the graph's input has; None where its size is free."""
     size = graph.fixed_size_px
     return None if size is None else len(grid_points(size, strides_px).cells)
+
+
+def look_like_shares(boxes: NDArray[Any]) -> bool:
+    """Whether boxes (..., 4) are shares of the picture: in pixels some would be larger."""
+    return bool(0 < np.abs(boxes).max(initial=0) <= _LARGEST_SHARE)
 
 
 def _takes_pictures(port: Port) -> bool:

@@ -34,7 +34,7 @@ def _of_heads(graph: Graph) -> Layout | None:
     if not {*_CLASS_MAPS, *_SIDE_MAPS} <= set(names) or any(len(port.shape) != 4 for port in graph.outputs):
         return None
     count = graph.outputs[names.index(_CLASS_MAPS[0])].shape[1]
-    columns = class_columns(graph.path, count if isinstance(count, int) else None, graph.class_names)
+    columns = class_columns(graph.path, TITLE, count if isinstance(count, int) else None, graph.classes)
 
     def decode(outputs: Sequence[NDArray[Any]], size_px: tuple[int, int]) -> Decoded:
         scores, sides = (
@@ -54,7 +54,7 @@ def _of_rows(graph: Graph) -> Layout | None:
     if expected is None or rows != expected or not isinstance(row_size, int) or row_size <= _SIDE_COLUMNS:
         return None
     count = row_size - _SIDE_COLUMNS
-    columns = class_columns(graph.path, count, graph.class_names)
+    columns = class_columns(graph.path, TITLE, count, graph.classes)
 
     def decode(outputs: Sequence[NDArray[Any]], size_px: tuple[int, int]) -> Decoded:
         (rows,) = outputs

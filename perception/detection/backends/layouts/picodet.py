@@ -36,7 +36,7 @@ def recognize(graph: Graph) -> Layout | None:
     if not is_paddle or ranks not in ({3}, {4}) or len(counts) != 1:
         return None
     (count,) = counts
-    columns = class_columns(graph.path, count, graph.class_names)
+    columns = class_columns(graph.path, TITLE, count, graph.classes)
 
     def decode(outputs: Sequence[NDArray[Any]], size_px: tuple[int, int]) -> Decoded:
         scores, sides = joined_levels(outputs[:_LEVELS]), joined_levels(outputs[_LEVELS:])

@@ -33,7 +33,7 @@ def recognize(graph: Graph) -> Layout | None:
     (row_size,) = channels if len(channels) == 1 else (None,)
     if not isinstance(row_size, int) or row_size <= _SIDES or not _are_levels(graph):
         return None
-    columns = class_columns(graph.path, row_size - _SIDES, graph.class_names, one_is=CLASSES[PEDESTRIAN_LABEL])
+    columns = class_columns(graph.path, TITLE, row_size - _SIDES, graph.classes, one_is=CLASSES[PEDESTRIAN_LABEL])
 
     def decode(outputs: Sequence[NDArray[Any]], size_px: tuple[int, int]) -> Decoded:
         return _decode(outputs, size_px, columns)

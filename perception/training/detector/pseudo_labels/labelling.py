@@ -171,7 +171,7 @@ def _open(name: str, device: torch.device) -> LabellingDetector:
     used_px = size or USUAL_IMAGE_SIZE_PX
     if isinstance(detector, OnnxDetector):
         used_px = detector.long_side_px or max(detector.input_size_px or (used_px,))
-    hashes = " ".join(sha256(path) for path in opened.weights)
+    hashes = " ".join(sha256(path) for path in opened.origin.weights)
     return LabellingDetector(detector, known, f"{hashes or base} at {used_px} pixels")
 
 

@@ -54,7 +54,7 @@ def cache_small_model() -> Path:
 
 @pytest.mark.parametrize("name", ["roadnet", "auto"])
 def test_the_bundled_network(name: str) -> None:
-    detector, sentence, _ = open_detector(name, SETTINGS, device=CPU)
+    detector, (sentence, _) = open_detector(name, SETTINGS, device=CPU)
     assert isinstance(detector, RoadNetDetector) and "bundled RoadNet" in sentence and sentence.endswith(".")
     assert len(detector.detect([random_frame()])[0]) > 0
 
@@ -63,7 +63,7 @@ def test_roadnet_from_a_file_of_the_users(places: Path) -> None:
     path = places / "mine.safetensors"
     save_roadnet(lively_roadnet(), path, extras={"feature_space": "mine"})
     for name, weights in [("roadnet", path), ("auto", path), (str(path), None)]:
-        detector, sentence, _ = open_detector(name, SETTINGS, device=CPU, weights=weights, half=True)
+        detector, (sentence, _) = open_detector(name, SETTINGS, device=CPU, weights=weights, half=True)
         assert (detector.name, detector.feature_space) == ("mine", "mine") and str(path) in sentence
 
 
@@ -74,16 +74,16 @@ def test_a_torchvision_model_needs_its_weights() -> None:
 
 def test_a_torchvision_model_from_the_cache_or_a_file(places: Path) -> None:
     cached = cache_small_model()
-    detector, sentence, _ = open_detector(SMALL, SETTINGS, device=CPU)
+    detector, (sentence, _) = open_detector(SMALL, SETTINGS, device=CPU)
     assert isinstance(detector, TorchvisionDetector) and "cached COCO weights" in sentence and "imgsz" in sentence
     moved = cached.rename(places / "moved.pth")
-    _, sentence, _ = open_detector(SMALL, SETTINGS, device=CPU, weights=moved)
+    _, (sentence, _) = open_detector(SMALL, SETTINGS, device=CPU, weights=moved)
     assert str(moved) in sentence
 
 
 def test_auto_on_a_cpu_stays_with_roadnet_and_states_why() -> None:
     cache_small_model()
-    detector, sentence, _ = open_detector("auto", SETTINGS, device=CPU)
+    detector, (sentence, _) = open_detector("auto", SETTINGS, device=CPU)
     assert isinstance(detector, RoadNetDetector) and f"{SMALL} in the cache is too slow for video on a CPU" in sentence
 
 
@@ -100,7 +100,7 @@ def test_auto_on_a_gpu_takes_the_best_of_the_cache(monkeypatch: pytest.MonkeyPat
     for path in paths:
         path.parent.mkdir(exist_ok=True)
         path.touch()
-    _, sentence, _ = open_detector("auto", SETTINGS, device=torch.device("cuda"))
+    _, (sentence, _) = open_detector("auto", SETTINGS, device=torch.device("cuda"))
     assert opened == [("fasterrcnn_resnet50_fpn_v2", paths[1])]
     assert "best COCO figure" in sentence and "the detector roadnet is the bundled one" in sentence
 
@@ -108,9 +108,9 @@ def test_auto_on_a_gpu_takes_the_best_of_the_cache(monkeypatch: pytest.MonkeyPat
 def test_an_onnx_file(places: Path) -> None:
     path = write_onnx(places / "net.onnx")
     for name, weights in [(str(path), None), ("auto", path)]:
-        detector, sentence, _ = open_detector(name, SETTINGS, device=CPU, weights=weights)
+        detector, (sentence, _) = open_detector(name, SETTINGS, device=CPU, weights=weights)
         assert isinstance(detector, OnnxDetector) and str(path) in sentence
-    _, sentence, _ = open_detector(str(path), SETTINGS, device=torch.device("cuda"))
+    _, (sentence, _) = open_detector(str(path), SETTINGS, device=torch.device("cuda"))
     assert "on the GPU" in sentence or "has no CUDA" in sentence
 
 
