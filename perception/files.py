@@ -134,6 +134,7 @@ def parse_json(text: str) -> Any:
 
 
 def read_text(path: Path, format_name: str) -> str:
+    """The content of a UTF-8 file; raises ``UsageError`` naming it, and its format, when it cannot be read."""
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:

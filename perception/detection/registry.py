@@ -130,6 +130,7 @@ FILE_OPENERS: Mapping[str, Callable[[Path, DetectorOptions], OpenedDetector]] = 
 
 
 def open_results(place: str, how: DetectorOptions) -> OpenedDetector:
+    """Boxes that are read from ``place``. Raises ``UsageError`` for options that have no meaning there."""
     name = f"{RESULTS}:{place}"
     if how.weights is not None:
         raise UsageError(f"{name} computes nothing; leave `weights` away.", field="weights", value=how.weights)
