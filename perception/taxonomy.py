@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 CLASSES: tuple[str, ...] = ("car", "truck", "bus", "motorcycle", "bicycle", "pedestrian")
 """Road users, in the order of the integer labels. Vehicles with four wheels or more come first."""
@@ -69,6 +70,37 @@ CLASS_ALIASES: Mapping[str, str] = {
 
 A ``rider`` alone is none of them: riders belong to their machines, and are no pedestrians.
 """
+
+MOTCHALLENGE_NAMES: Mapping[int, str] = {
+    1: "pedestrian",
+    2: "person on vehicle",
+    3: "car",
+    4: "bicycle",
+    5: "motorbike",
+    6: "non motorised vehicle",
+    7: "static person",
+    8: "distractor",
+    9: "occluder",
+    10: "occluder on the ground",
+    11: "occluder full",
+    12: "reflection",
+    13: "crowd",
+}
+"""The class numbers of MOTChallenge's ground truth (Dendorfer et al., "MOTChallenge", IJCV 2021)."""
+
+_UNEVALUATED_OBJECTS = frozenset(MOTCHALLENGE_NAMES.values()) - {"pedestrian", "car", "bicycle", "motorbike", "crowd"}
+_REGIONS = frozenset({"crowd", "dontcare", "ignore", "ignored", "ignored region", "ignored regions", "ignore region"})
+
+IgnoredKind = Literal["object", "region"]
+"""One thing that is not evaluated, or a region with any number of things; see ``types.IgnoredRegions``."""
+
+
+def ignored_kind_of(name: str) -> IgnoredKind | None:
+    """What the name of a class says of boxes that are there to be ignored; None for the name of anything else."""
+    spelling = name.strip().lower().replace("_", " ").replace("-", " ")
+    if spelling in _REGIONS:
+        return "region"
+    return "object" if spelling in _UNEVALUATED_OBJECTS else None
 
 
 def label_of(name: str) -> int | None:

@@ -10,7 +10,7 @@ Time is integer nanoseconds; durations are seconds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Literal
 
@@ -376,6 +376,51 @@ class BoxTable(StructOfArrays):
         check_array("BoxTable.cameras", self.cameras, (count,), "U")
         if self.visible_shares is not None:
             check_array("BoxTable.visible_shares", self.visible_shares, (count,), "f")
+
+
+ANY_LABEL = -1
+"""The label of a region to ignore that holds for every class."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class IgnoredRegions(StructOfArrays):
+    """Where the ground truth of a recording does not say what is there, M rows: what is found there is not counted.
+
+    ``frame_indices``, ``boxes_xyxy_px`` and ``cameras`` as in ``BoxTable``; ``labels`` (M,) index ``CLASSES``, or are
+    ``ANY_LABEL``. ``is_object`` (M,) is True for a box around one thing that is not evaluated, which stands for one
+    box that fits it (a distractor of MOTChallenge). It is False for a region with any number of things (KITTI's
+    DontCare, COCO's crowds), which takes all boxes that lie in it.
+    """
+
+    frame_indices: IntArray
+    labels: IntArray
+    boxes_xyxy_px: FloatArray
+    cameras: NDArray[np.str_]
+    is_object: NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        count = len(self.frame_indices)
+        check_array("IgnoredRegions.frame_indices", self.frame_indices, (count,), "iu")
+        check_array("IgnoredRegions.labels", self.labels, (count,), "iu")
+        check_array("IgnoredRegions.boxes_xyxy_px", self.boxes_xyxy_px, (count, 4), "f")
+        check_array("IgnoredRegions.cameras", self.cameras, (count,), "U")
+        check_array("IgnoredRegions.is_object", self.is_object, (count,), "b")
+
+    @classmethod
+    def empty(cls) -> IgnoredRegions:
+        return cls(
+            frame_indices=np.zeros(0, np.int64),
+            labels=np.zeros(0, np.int64),
+            boxes_xyxy_px=np.zeros((0, 4)),
+            cameras=np.zeros(0, "U1"),
+            is_object=np.zeros(0, bool),
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence[IgnoredRegions]) -> IgnoredRegions:
+        """The rows of all ``parts``, in this order."""
+        some = [cls.empty(), *parts]
+        return cls(**{c.name: np.concatenate([getattr(part, c.name) for part in some]) for c in fields(cls)})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -70,24 +70,25 @@ def _run(config: RunConfig, terminal: Terminal) -> RunResult:
     from perception.cli.session import finish, run_configured
     from perception.evaluation import RunRecorder
     from perception.pipeline.inputs import open_configured_source
-    from perception.runtime.evaluate import DEMO_EVAL_CONFIG, match_truth, read_ground_truth, report_on
+    from perception.runtime.evaluate import DEMO_EVAL_CONFIG, match_truth, read_ground_truth, report_on, suited_to
 
     recorder = RunRecorder()
     with closing(open_configured_source(config)) as source:
         recording = config.source[0] if len(config.source) == 1 and not source.is_live else None
-        truth = None if recording is None else read_ground_truth(recording)
+        truth = None if recording is None else read_ground_truth(recording, classes=config.classes)
         on_scene = None if truth is None else recorder.add
         built, result = run_configured("demo", config, source, terminal, prefetch=True, on_scene=on_scene)
     report = result.latency_report()
     if truth is not None and recording is not None and result.stats.failure is None:
+        eval_config = suited_to(DEMO_EVAL_CONFIG, truth)
         run = match_truth(
             recorder.tables(),
             truth,
             recording,
             title=result.name,
-            eval_config=DEMO_EVAL_CONFIG,
+            eval_config=eval_config,
             forecaster=built.pipeline.forecaster,
         )
-        report = report_on([run], title=result.name, eval_config=DEMO_EVAL_CONFIG, seed=config.seed, notes=built.notes)
+        report = report_on([run], title=result.name, eval_config=eval_config, seed=config.seed, notes=built.notes)
     finish(result, report, terminal)
     return result

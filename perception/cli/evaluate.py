@@ -115,7 +115,7 @@ def _evaluate_recording(config: EvaluateConfig, recording: str, terminal: Termin
     from perception.cli.session import finish
     from perception.runtime.evaluate import eval_config_of, need_ground_truth, report_on
 
-    truth = need_ground_truth(recording, config.truth)
+    truth = need_ground_truth(recording, config.truth, classes=config.classes)
     built, result, tables = _run(config, terminal)
     if result.stats.failure is not None:
         finish(result, result.latency_report(), terminal)
@@ -124,7 +124,7 @@ def _evaluate_recording(config: EvaluateConfig, recording: str, terminal: Termin
     report = report_on(
         [run],
         title=result.name,
-        eval_config=eval_config_of(config),
+        eval_config=eval_config_of(config, truth),
         seed=config.seed,
         studies=studies,
         notes=built.notes,
@@ -139,7 +139,7 @@ def _evaluate_recordings(config: EvaluateConfig, recordings: Sequence[str], term
     from perception.cli.session import finish
     from perception.runtime.evaluate import eval_config_of, need_ground_truth, report_on
 
-    truths = [need_ground_truth(recording) for recording in recordings]
+    truths = [need_ground_truth(recording, classes=config.classes) for recording in recordings]
     runs: list[EvaluatedRun] = []
     studies: list[FailureAnalysis] = []
     notes: tuple[str, ...] = ()
@@ -157,7 +157,7 @@ def _evaluate_recordings(config: EvaluateConfig, recordings: Sequence[str], term
             break
     title = f"{len(recordings)} recordings" if len(runs) == len(recordings) else f"{len(runs)} of {len(recordings)}"
     report = report_on(
-        runs, title=title, eval_config=eval_config_of(config), seed=config.seed, studies=studies, notes=notes
+        runs, title=title, eval_config=eval_config_of(config, *truths), seed=config.seed, studies=studies, notes=notes
     )
     _print(report, terminal)
     together = config.model_copy(update={"output": None if config.output is None else config.output / _TOGETHER})
@@ -193,10 +193,10 @@ def _match_and_study(
         truth,
         recording,
         title=result.name,
-        eval_config=eval_config_of(config),
+        eval_config=eval_config_of(config, truth),
         forecaster=built.pipeline.forecaster,
     )
-    return run, _studies(config, run, recording)
+    return run, _studies(config, run, recording, truth)
 
 
 def _evaluate_results(config: EvaluateConfig, folder: Path, terminal: Terminal) -> None:
@@ -209,11 +209,11 @@ def _evaluate_results(config: EvaluateConfig, folder: Path, terminal: Terminal) 
     recording = str(config.truth or "") or read_run_source(folder)
     if recording is None:
         raise UsageError("does not state its recording; name it with `truth`.", field="results", value=folder)
-    eval_config = eval_config_of(config)
-    run = match_truth(
-        saved_tables(results), need_ground_truth(recording), recording, title=str(folder), eval_config=eval_config
-    )
-    studies = _studies(config, run, recording)
+    truth = need_ground_truth(recording, classes=config.classes)
+    eval_config = eval_config_of(config, truth)
+    tables = saved_tables(results).of_classes(config.classes)
+    run = match_truth(tables, truth, recording, title=str(folder), eval_config=eval_config)
+    studies = _studies(config, run, recording, truth)
     notes = () if results.objects is None else (SAVED_VELOCITIES,)
     report = report_on(
         [run], title=str(folder), eval_config=eval_config, seed=config.seed, studies=studies, notes=notes
@@ -238,6 +238,7 @@ def _evaluate_images(config: EvaluateConfig, terminal: Terminal) -> None:
         max_batches=config.max_frames,
         failures=config.failures,
         riders=config.riders,
+        classes=config.classes,
         notes=[choice.reason],
         console=terminal.err,
     )
@@ -254,13 +255,13 @@ def _evaluate_images(config: EvaluateConfig, terminal: Terminal) -> None:
     )
 
 
-def _studies(config: EvaluateConfig, run: EvaluatedRun, recording: str) -> list[FailureAnalysis]:
+def _studies(config: EvaluateConfig, run: EvaluatedRun, recording: str, truth: GroundTruth) -> list[FailureAnalysis]:
     """What failed in a run over ``recording``, where that was asked for."""
     from perception.runtime.evaluate import eval_config_of, study_failures
 
     if not config.failures:
         return []
-    eval_config = eval_config_of(config)
+    eval_config = eval_config_of(config, truth)
     return [study_failures(run, recording, rig=config.rig, eval_config=eval_config, count=config.failures)]
 
 

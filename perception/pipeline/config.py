@@ -184,9 +184,10 @@ class EvaluateConfig(RunConfig):
         default="labelled",
         description="labelled, or joined: rider and machine as one box where a COCO file has them apart.",
     )
-    grouping: Literal["both", "vehicles", "each"] = Field(
+    grouping: Literal["both", "vehicles", "each", "any"] = Field(
         default="both",
-        description="vehicles scores car, truck and bus as one class, each scores every class, both reports the two.",
+        description="vehicles scores car, truck and bus as one class, each scores every class, both reports the two; "
+        "any scores all classes as one.",
     )
     min_height: float = Field(
         default=0, ge=0, description="Ground truth objects less than this many pixels high are ignored."

@@ -97,6 +97,7 @@ def _accuracy(engine: RoadNetOnnxEngine, labelled: ImageDataset, read_image: Rea
         detections=run.detections,
         images={image.key for batch in labelled.batches for image in batch},
         exhaustive_labels=labelled.exhaustive_labels,
+        ignored=labelled.ignored,
         grouping="both",
         score_threshold=_MIN_SCORE,
         min_height_px=0.0,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 from rich.console import Console
@@ -34,10 +34,12 @@ from perception.pipeline.pipeline import Pipeline
 from perception.protocols import Detector, Forecaster
 from perception.runtime.progress import RunProgress
 from perception.runtime.runner import run_pipeline
-from perception.sources import open_source, read_objects, read_rig, read_truth
+from perception.sources import open_source, read_box_truth, read_objects, read_rig
 from perception.sources.images import read_rgb
+from perception.sources.truth.box_truth import doubts_on_boxes, doubts_on_places
+from perception.taxonomy import CLASSES
 from perception.tracking import TrackerSettings
-from perception.types import BoxTable, ObjectTable, Scene
+from perception.types import ANY_LABEL, BoxTable, IgnoredRegions, ObjectTable, Scene
 
 OPERATING_SCORE = TrackerSettings().spawn_score
 """Precision and recall are those of the detections that may start a track."""
@@ -49,38 +51,74 @@ DEMO_EVAL_CONFIG = EvalConfig(score_threshold=OPERATING_SCORE, min_height_px=12,
 """Objects count that a person would expect to be found."""
 
 
-class GroundTruth(NamedTuple):
-    """True ``boxes`` in the images and, where a recording knows them, true ``objects`` in the world."""
+@dataclass(frozen=True)
+class GroundTruth:
+    """True ``boxes`` in the images and, where a recording knows them, true ``objects`` in the world.
+
+    ``ignored`` are the regions of which it does not speak, ``notes`` sentences on how it was read. ``has_classes`` is
+    False where it does not say what its objects are.
+    """
 
     boxes: BoxTable
     objects: ObjectTable | None
+    ignored: IgnoredRegions
+    notes: tuple[str, ...] = ()
+    has_classes: bool = True
+
+    def of_classes(self, classes: Sequence[str] | None) -> GroundTruth:
+        """What speaks of ``classes`` alone; all of it for None, or where it knows no classes."""
+        if classes is None or not self.has_classes:
+            return self
+        labels = [CLASSES.index(name) for name in classes]
+        objects = self.objects
+        return replace(
+            self,
+            boxes=self.boxes[np.isin(self.boxes.labels, labels)],
+            objects=None if objects is None else objects[np.isin(objects.labels, labels)],
+            ignored=self.ignored[np.isin(self.ignored.labels, [*labels, ANY_LABEL])],
+        )
 
 
-def read_ground_truth(recording: str | Path, elsewhere: str | Path | None = None) -> GroundTruth | None:
+def read_ground_truth(
+    recording: str | Path, elsewhere: str | Path | None = None, *, classes: Sequence[str] | None = None
+) -> GroundTruth | None:
     """The truth of a recording, its boxes from ``elsewhere`` where that is given; None where there are none.
 
-    Read before a run, so that an error is reported then and not at its end: raises ``UsageError``.
+    Only of ``classes`` where these are given. Read before a run, so that an error is reported then and not at its end:
+    raises ``UsageError``.
     """
-    boxes = read_truth(str(elsewhere or recording))
-    return None if boxes is None else GroundTruth(boxes, read_objects(str(recording)))
+    truth = read_box_truth(str(elsewhere or recording))
+    if truth is None:
+        return None
+    objects = read_objects(str(recording))
+    notes = (*truth.notes, *doubts_on_boxes(truth.boxes))
+    return GroundTruth(truth.boxes, objects, truth.ignored, notes, truth.has_classes).of_classes(classes)
 
 
-def need_ground_truth(recording: str | Path, elsewhere: str | Path | None = None) -> GroundTruth:
+def need_ground_truth(
+    recording: str | Path, elsewhere: str | Path | None = None, *, classes: Sequence[str] | None = None
+) -> GroundTruth:
     """The same; raises ``UsageError`` also where there is none."""
-    truth = read_ground_truth(recording, elsewhere)
+    truth = read_ground_truth(recording, elsewhere, classes=classes)
     if truth is None:
         raise UsageError(f"{elsewhere or recording}: has no ground truth (gt.txt or objects.csv).")
     return truth
 
 
-def eval_config_of(config: EvaluateConfig) -> EvalConfig:
-    """What ``config`` asks to be measured, and of what."""
-    return EvalConfig(
+def suited_to(eval_config: EvalConfig, *truths: GroundTruth) -> EvalConfig:
+    """``eval_config``; all classes as one where one of ``truths`` knows none."""
+    return eval_config if all(truth.has_classes for truth in truths) else replace(eval_config, grouping="any")
+
+
+def eval_config_of(config: EvaluateConfig, *truths: GroundTruth) -> EvalConfig:
+    """What ``config`` asks to be measured with these ``truths``, and of what."""
+    wanted = EvalConfig(
         score_threshold=OPERATING_SCORE,
         grouping=config.grouping,
         min_height_px=config.min_height,
         min_visible_share=config.min_visible,
     )
+    return suited_to(wanted, *truths)
 
 
 def evaluate_pipeline(
@@ -106,6 +144,7 @@ def evaluate_pipeline(
     off.
     """
     known = need_ground_truth(recording, truth)
+    eval_config = suited_to(eval_config, known)
     recorder = RunRecorder()
     with closing(open_source([str(recording)], stride=stride, rig=rig)) as source:
         result = run_pipeline(
@@ -139,12 +178,15 @@ def match_truth(
     forecaster: Forecaster | None = None,
 ) -> EvaluatedRun:
     """What a run over ``recording`` found beside the truth of it; ``forecaster`` also forecasts the true tracks."""
+    timeline = Timeline.of(open_source([str(recording)]))
     run = EvaluatedRun.of(
         title=title,
         run=tables,
         truth=truth.boxes,
-        timeline=Timeline.of(open_source([str(recording)])),
+        timeline=timeline,
         objects=truth.objects,
+        ignored=truth.ignored,
+        notes=(*truth.notes, *doubts_on_places(truth.boxes, timeline.image_sizes_px)),
     )
     return run if forecaster is None else run.with_gt_tracks(forecaster, eval_config.scope)
 
@@ -180,16 +222,18 @@ def evaluate_images(
     max_batches: int | None = None,
     failures: int = 0,
     riders: Literal["labelled", "joined"] = "labelled",
+    classes: Sequence[str] | None = None,
     notes: Sequence[str] = (),
     console: Console | None = None,
 ) -> tuple[Report, list[FailureAnalysis]]:
     """Measure ``detector`` on labelled images, COCO files or frames.json; the ``failures`` worst are studied.
 
-    ``riders`` are as labelled, or joined with their machines to one box each.
+    ``riders`` are as labelled, or joined with their machines to one box each. Only ``classes`` count, where these are
+    given.
 
     Raises ``UsageError`` for a file that cannot be read or has no labelled image.
     """
-    labelled = read_image_dataset(paths, riders=riders)
+    labelled = read_image_dataset(paths, riders=riders).of_classes(classes)
     batches = labelled.batches[:max_batches]
     sizes_px: dict[ImageKey, tuple[int, int]] = {}
     with RunProgress(console or Console(quiet=True), total=len(batches), unit="batches") as progress:
@@ -199,7 +243,6 @@ def evaluate_images(
             progress.update(scene.stage_ms, objects=sum(len(found) for found in scene.detections.values()))
 
         run = detect_images(detector, batches, read_image=read_rgb, on_scene=on_scene)
-    run = replace(run, detections=labelled.without_ignored(run.detections))
     matched = match_images(labelled, run, sizes_px.keys(), eval_config)
     report = Report(
         title=", ".join(str(path) for path in paths),
@@ -208,6 +251,7 @@ def evaluate_images(
             detections=run.detections,
             images=sizes_px.keys(),
             exhaustive_labels=labelled.exhaustive_labels,
+            ignored=labelled.ignored,
             grouping=eval_config.grouping,
             score_threshold=eval_config.score_threshold,
             min_height_px=eval_config.min_height_px,
@@ -218,7 +262,7 @@ def evaluate_images(
             grouping=eval_config.grouping,
             score_threshold=eval_config.score_threshold,
         ),
-        notes=(*notes, *labelled.notes),
+        notes=(*notes, *labelled.notes, *labelled.doubts_on_places(sizes_px)),
     )
     studies: list[FailureAnalysis] = []
     if failures:

@@ -18,8 +18,10 @@ from pathlib import Path
 
 from perception.errors import UsageError
 from perception.sources.datasets import frames_json, kitti_odometry, kitti_tracking, nuscenes
-from perception.sources.files.ground_truth import read_mot_truth, read_objects_csv, read_recording_truth
 from perception.sources.files.recording import MOT_FILE, RECORDING_FILE, Recording, open_mot, open_recording
+from perception.sources.truth.box_truth import BoxTruth
+from perception.sources.truth.mot_truth import read_mot_truth
+from perception.sources.truth.recording_tables import read_objects_csv, read_recording_truth
 from perception.types import BoxTable, ObjectTable
 
 
@@ -36,7 +38,7 @@ class DatasetFormat:
     name: str
     is_in: Callable[[Path], bool]
     open: Callable[[Path, str | None, float | None], Recording]
-    truth: Callable[[Path, str | None], BoxTable | None] = lambda folder, drive: None
+    truth: Callable[[Path, str | None], BoxTruth | None] = lambda folder, drive: None
     objects: Callable[[Path, str | None], ObjectTable | None] = lambda folder, drive: None
     has_drives: bool = False
     own_clock: str | None = None
@@ -110,8 +112,8 @@ class DatasetFolder:
             raise UsageError(f"{path}: has its own clock; leave rate_fps out or set fps there.")
         return self.format.open(self.folder, self.drive, rate_fps)
 
-    def truth(self) -> BoxTable | None:
-        """Ground-truth boxes, see ``read_truth``."""
+    def truth(self) -> BoxTruth | None:
+        """Ground-truth boxes and regions to ignore, see ``read_truth``."""
         return self.format.truth(self.folder, self.drive)
 
     def objects(self) -> ObjectTable | None:
@@ -142,16 +144,24 @@ def read_truth(spec: str | Path) -> BoxTable | None:
     """Ground-truth boxes beside the frames that ``open_source`` reads from the same folder; None where there are none.
 
     A MOTChallenge folder has ``gt.txt`` or ``gt/gt.txt`` without header: frame (from 1), id, x, y, w, h (pixels, top
-    left corner), conf, class (1..6 in the order of ``CLASSES``), visibility. A recording has ``objects.csv`` with the
+    left corner), conf, and where known class and visibility. Rows with conf 0 and the distractors of MOTChallenge are
+    regions to ignore, and no boxes. Class n is the name in line n of ``labels.txt``; without this file it is
+    MOTChallenge's in ``gt/gt.txt``, and the n-th of ``CLASSES`` in ``gt.txt``. A recording has ``objects.csv`` with the
     columns camera, id, class (a name of ``CLASSES``), x1, y1, x2, y2 (pixels) and either frame_index (from 0, in that
     camera's frames) or timestamp_ns (of a frame, within half a period), and, if wanted, visible_share (0..1); further
     columns are left alone. ``frames.json``, nuScenes and KITTI tracking folders have their own; objects of classes
     that are none of ``CLASSES`` are left out there.
 
     Raises ``UsageError`` naming file, line and column for a missing column, a value that is no number, a box without
-    area, an unknown class or camera, a frame past the end, a frame, camera and id that occur twice, and a MOT box
-    with conf 0 (which means "ignore" and has no place in a ``BoxTable``).
+    area, an unknown class or camera, a frame past the end, a frame, camera and id that occur twice, and a file that
+    states another size than its images have.
     """
+    truth = read_box_truth(spec)
+    return None if truth is None else truth.boxes
+
+
+def read_box_truth(spec: str | Path) -> BoxTruth | None:
+    """The boxes of ``read_truth`` with the regions to ignore beside them; raises ``UsageError`` as it does."""
     dataset = find_dataset(spec)
     return None if dataset is None else dataset.truth()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -17,6 +16,7 @@ from perception.protocols import Source
 from perception.sources.adapted_source import AdaptedSource
 from perception.sources.calibration.fields import above_road
 from perception.sources.dataset_formats import find_dataset
+from perception.sources.files.clock import check_rate, is_possible
 from perception.sources.files.images import IMAGE_SUFFIXES, ImageSeries, images_in, natural_order
 from perception.sources.files.lazy_frame import RecordedCamera
 from perception.sources.files.poses import Poses
@@ -118,8 +118,8 @@ def open_source(
     """
     if stride < 1:
         raise UsageError("expected a whole number of at least 1.", field="stride", value=stride)
-    if rate_fps is not None and not (rate_fps > 0 and math.isfinite(rate_fps)):
-        raise UsageError(f"rate_fps {rate_fps}: expected a positive number of frames per second.")
+    if rate_fps is not None:
+        check_rate(rate_fps, f"rate_fps {rate_fps}", wanted="frames per second")
     if not specs:
         raise UsageError("is missing; give a video, a folder, an address or a webcam number.", field="source")
     for spec in specs:
@@ -201,6 +201,12 @@ def _recorded_source(opened: _Opened, rig: Rig | None, *, stride: int, is_one_fo
     names = [camera.name for camera in opened.recorded]
     if opened.instants and len(opened.instants) < len(names):
         raise UsageError(f"{opened.listing}: lists which of its images belong together; give it alone.")
+    opened.notes += [
+        f"{camera.name}: its own time stamps give {camera.rate_fps:.3g} frames per second, which no camera takes; "
+        "speeds will be wrong. State rate_fps."
+        for camera in opened.recorded
+        if camera.length > 1 and not is_possible(camera.rate_fps)
+    ]
     if rig is None:
         rig = opened.own_rig()
     else:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,15 +12,14 @@ import numpy as np
 
 from perception.arrays import FloatArray
 from perception.errors import UsageError
-from perception.evaluation.core.table_boxes import ImageKey, rows_by_image
+from perception.evaluation.core.table_boxes import ImageKey
 from perception.files import read_json
-from perception.geometry.boxes import box_areas, intersections_and_unions, pairwise_iou
+from perception.geometry.boxes import box_centres
 from perception.sources.datasets.coco import CocoFile, read_coco_file
 from perception.sources.datasets.frames_json import LabelledShot, read_labelled_shots
-from perception.taxonomy import CLASSES, label_of
-from perception.types import BoxTable
-
-IOU_THRESHOLD = 0.5
+from perception.sources.truth.box_truth import doubts_on_boxes
+from perception.taxonomy import CLASSES, ignored_kind_of, label_of
+from perception.types import ANY_LABEL, BoxTable, IgnoredRegions
 
 
 @dataclass(frozen=True)
@@ -35,30 +34,38 @@ class DatasetImage:
 @dataclass(frozen=True)
 class ImageDataset:
     """``batches`` are images that a car's cameras took at one instant, or single ones. ``exhaustive_labels`` names for
-    images that are labelled in part the classes that are complete. ``notes`` state what was left out. In
-    ``ignored_xyxy_px`` (m, 4) of an image the content is unknown."""
+    images that are labelled in part the classes that are complete. ``notes`` state what was left out. ``ignored`` are
+    crowds and other regions of which the truth does not speak."""
 
     batches: tuple[tuple[DatasetImage, ...], ...]
     truth: BoxTable
     exhaustive_labels: dict[ImageKey, frozenset[int]]
     notes: tuple[str, ...]
-    ignored_xyxy_px: dict[ImageKey, FloatArray] = field(default_factory=dict)
+    ignored: IgnoredRegions = field(default_factory=IgnoredRegions.empty)
 
-    def without_ignored(self, detections: BoxTable) -> BoxTable:
-        """The detections that can be judged: one that lies half or more in an ignored region, and on no true box at IoU
-        0.5, is neither right nor wrong."""
-        keep = np.ones(len(detections), bool)
-        of_truth = rows_by_image(self.truth)
-        for key, rows in rows_by_image(detections).items():
-            if key not in self.ignored_xyxy_px:
-                continue
-            boxes = detections.boxes_xyxy_px[rows]
-            shared, _ = intersections_and_unions(boxes[:, None], self.ignored_xyxy_px[key][None])
-            inside = shared.max(axis=1, initial=0) >= 0.5 * box_areas(boxes)
-            true_boxes = self.truth.boxes_xyxy_px[of_truth.get(key, np.zeros(0, np.int64))]
-            fits = (pairwise_iou(boxes, true_boxes) >= IOU_THRESHOLD).any(axis=1)
-            keep[rows] = fits | ~inside
-        return detections[keep]
+    def of_classes(self, classes: Sequence[str] | None) -> ImageDataset:
+        """The same with what speaks of ``classes`` alone; all of it for None."""
+        if classes is None:
+            return self
+        labels = [CLASSES.index(name) for name in classes]
+        return replace(
+            self,
+            truth=self.truth[np.isin(self.truth.labels, labels)],
+            ignored=self.ignored[np.isin(self.ignored.labels, [*labels, ANY_LABEL])],
+        )
+
+    def doubts_on_places(self, sizes_px: Mapping[ImageKey, tuple[int, int]]) -> tuple[str, ...]:
+        """A sentence on true boxes that lie outside their images, of which (width, height) are known."""
+        keys = zip(self.truth.cameras.tolist(), self.truth.frame_indices.tolist(), strict=True)
+        sizes = np.array([sizes_px.get(key, (np.inf, np.inf)) for key in keys], np.float64).reshape(-1, 2)
+        centres = box_centres(self.truth.boxes_xyxy_px)
+        is_outside = ((centres < 0) | (centres > sizes)).any(axis=1)
+        if not is_outside.any():
+            return ()
+        return (
+            f"{is_outside.mean():.1%} of the true boxes ({is_outside.sum():,}) have their centre outside their image: "
+            "they may be of another resolution.",
+        )
 
 
 @dataclass
@@ -69,11 +76,17 @@ class _BoxRows:
     labels: list[int]
     boxes_xyxy_px: list[Sequence[float]]
     other_classes: Counter[str]
+    ignored: list[IgnoredRegions] = field(default_factory=list)
     crowds: int = 0
     unlabelled: int = 0
+    doubts: list[str] = field(default_factory=list)
 
     def add(self, key: ImageKey, name: str, box_xyxy_px: Sequence[float]) -> None:
         label = label_of(name)
+        kind = ignored_kind_of(name)
+        if kind is not None:
+            self.ignore(key, [ANY_LABEL], np.array([box_xyxy_px], np.float64), is_object=kind == "object")
+            return
         if label is None:
             self.other_classes[name] += 1
             return
@@ -83,6 +96,20 @@ class _BoxRows:
         self.keys.append(key)
         self.labels.append(label)
         self.boxes_xyxy_px.append(box_xyxy_px)
+
+    def ignore(
+        self, key: ImageKey, labels: Sequence[int], boxes_xyxy_px: FloatArray, *, is_object: bool = False
+    ) -> None:
+        count, (camera, index) = len(labels), key
+        self.ignored.append(
+            IgnoredRegions(
+                frame_indices=np.full(count, index),
+                labels=np.array(labels, np.int64),
+                boxes_xyxy_px=boxes_xyxy_px,
+                cameras=np.full(count, camera),
+                is_object=np.full(count, is_object),
+            )
+        )
 
     def table(self) -> BoxTable:
         count = len(self.keys)
@@ -99,10 +126,10 @@ class _BoxRows:
         others = ", ".join(f"{count} {name}" for name, count in self.other_classes.most_common())
         counted = (
             (len(self.other_classes), f"True boxes of classes that are no road users here were left out: {others}."),
-            (self.crowds, f"{self.crowds} boxes around crowds were left out; their class is incomplete there."),
+            (self.crowds, f"{self.crowds} boxes around crowds are regions to ignore."),
             (self.unlabelled, f"{self.unlabelled} images without labels were left out."),
         )
-        return tuple(text for count, text in counted if count)
+        return (*(text for count, text in counted if count), *self.doubts)
 
 
 def read_image_dataset(paths: Iterable[Path], *, riders: Literal["labelled", "joined"] = "labelled") -> ImageDataset:
@@ -119,16 +146,17 @@ def read_image_dataset(paths: Iterable[Path], *, riders: Literal["labelled", "jo
     rows = _BoxRows([], [], [], Counter())
     batches: list[tuple[DatasetImage, ...]] = []
     exhaustive: dict[ImageKey, frozenset[int]] = {}
-    ignored: dict[ImageKey, FloatArray] = {}
     for number, path in enumerate(paths):
         if "frames" in _read_mapping(path):
             batches += _of_frames(read_labelled_shots(path), rows, scope=f"{number}/{path.parent.name}")
         else:
             content = read_coco_file(path, riders="separate" if riders == "joined" else None)
-            batches += _of_coco(content, rows, exhaustive, ignored, scope=f"{number}/{path.stem}")
+            batches += _of_coco(content, rows, exhaustive, scope=f"{number}/{path.stem}")
     if not batches:
         raise UsageError("no image in them is labelled; give a COCO file or a frames.json.", field="images")
-    return ImageDataset(tuple(batches), rows.table(), exhaustive, rows.notes(), ignored)
+    truth = rows.table()
+    notes = (*rows.notes(), *doubts_on_boxes(truth))
+    return ImageDataset(tuple(batches), truth, exhaustive, notes, IgnoredRegions.joined(rows.ignored))
 
 
 def _of_frames(
@@ -148,7 +176,6 @@ def _of_coco(
     content: CocoFile,
     rows: _BoxRows,
     exhaustive: dict[ImageKey, frozenset[int]],
-    ignored: dict[ImageKey, FloatArray],
     *,
     scope: str,
 ) -> list[tuple[DatasetImage, ...]]:
@@ -156,17 +183,16 @@ def _of_coco(
     rows.other_classes.update(content.other_classes)
     rows.crowds += content.crowd_count
     rows.unlabelled += content.unlabelled_count
+    rows.doubts += content.notes
     for index, image in enumerate(content.images):
         key = (scope, index)
         batches.append((DatasetImage(image.path, key, f"{scope}/{image.site}" if image.site else None),))
-        # How many are in a crowd is unknown: detections there are ignored.
-        complete = image.exhaustive_labels - set(image.labels[image.is_crowd].tolist())
         for label, box in zip(image.labels[~image.is_crowd], image.boxes_xyxy_px[~image.is_crowd], strict=True):
             rows.append(key, int(label), box.tolist())
-        if len(complete) < len(CLASSES):
-            exhaustive[key] = frozenset(complete)
-        if len(image.ignored_xyxy_px):
-            ignored[key] = image.ignored_xyxy_px
+        if len(image.exhaustive_labels) < len(CLASSES):
+            exhaustive[key] = image.exhaustive_labels
+        rows.ignore(key, image.labels[image.is_crowd].tolist(), image.boxes_xyxy_px[image.is_crowd])
+        rows.ignore(key, [ANY_LABEL] * len(image.ignored_xyxy_px), image.ignored_xyxy_px)
     return batches
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 
 from perception.evaluation.core.records import InstantForecasts
-from perception.taxonomy import USUAL_SIZES_LWH_M
+from perception.taxonomy import CLASSES, USUAL_SIZES_LWH_M
 from perception.types import BoxTable, ObjectTable, Scene, Tracks
 
 
@@ -24,6 +24,18 @@ class RunTables:
     records: tuple[InstantForecasts, ...]
     stage_ms: tuple[Mapping[str, float], ...]
     objects: ObjectTable | None = None
+
+    def of_classes(self, classes: Sequence[str] | None) -> RunTables:
+        """The same without boxes and objects of other classes; all for None."""
+        if classes is None:
+            return self
+        labels = [CLASSES.index(name) for name in classes]
+        return replace(
+            self,
+            detections=self.detections[np.isin(self.detections.labels, labels)],
+            tracks=self.tracks[np.isin(self.tracks.labels, labels)],
+            objects=None if self.objects is None else self.objects[np.isin(self.objects.labels, labels)],
+        )
 
 
 @dataclass

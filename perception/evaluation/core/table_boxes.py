@@ -12,19 +12,22 @@ from numpy.typing import NDArray
 from perception.arrays import FloatArray, IntArray
 from perception.errors import UsageError
 from perception.taxonomy import CLASSES, VEHICLE_LABELS
-from perception.types import BoxTable
+from perception.types import ANY_LABEL, BoxTable, IgnoredRegions
 
 ImageKey = tuple[str, int]
 """One image of a recording: the camera's name and the frame's index."""
 
-Grouping = Literal["vehicles", "each"]
-"""How classes are counted: car, truck and bus as one class and nothing else, or each class for itself."""
+Grouping = Literal["vehicles", "each", "any"]
+"""How classes are counted: car, truck and bus as one class and nothing else; each for itself; or all as one."""
 
-GroupingChoice = Literal["both", "vehicles", "each"]
-"""One ``Grouping``, or a report of each."""
+GroupingChoice = Literal["both", "vehicles", "each", "any"]
+"""One ``Grouping``, or a report of vehicles and one of each class."""
 
 VEHICLE_NAME = "vehicle"
 """The name of car, truck and bus when they count as one class."""
+
+ANY_NAME = "object"
+"""The name of all classes when they count as one."""
 
 LARGEST_HEIGHT_PX = 1e10
 
@@ -53,7 +56,7 @@ def image_keys(table: BoxTable) -> set[ImageKey]:
     return set(zip(table.cameras.tolist(), table.frame_indices.tolist(), strict=True))
 
 
-def rows_by_image(table: BoxTable) -> dict[ImageKey, IntArray]:
+def rows_by_image(table: BoxTable | IgnoredRegions) -> dict[ImageKey, IntArray]:
     """For each image the rows of its boxes; cameras in the order of their names, frames in the order of time."""
     if len(table) == 0:
         return {}
@@ -67,7 +70,7 @@ def rows_by_image(table: BoxTable) -> dict[ImageKey, IntArray]:
     }
 
 
-def in_images(table: BoxTable, images: Collection[ImageKey]) -> NDArray[np.bool_]:
+def in_images(table: BoxTable | IgnoredRegions, images: Collection[ImageKey]) -> NDArray[np.bool_]:
     """(M,) True for the rows that lie in one of ``images``."""
     wanted = set(images)
     keys = zip(table.cameras.tolist(), table.frame_indices.tolist(), strict=True)
@@ -78,18 +81,25 @@ def in_images(table: BoxTable, images: Collection[ImageKey]) -> NDArray[np.bool_
 class Prepared:
     """Truth and results of the same images and classes; labels index ``class_names``. The rest was left out, counted.
 
+    ``ignored`` are the regions to ignore in these images; their labels index ``class_names``, or are ``ANY_LABEL``.
+
     ``outside_*_count`` lie in images that are not evaluated, ``other_class_*_count`` are no vehicles where only
     vehicles are evaluated.
     """
 
     truth: BoxTable
     results: BoxTable
+    ignored: IgnoredRegions
     images: frozenset[ImageKey]
     class_names: tuple[str, ...]
     outside_truth_count: int
     outside_result_count: int
     other_class_truth_count: int
     other_class_result_count: int
+
+    def ignored_of(self, label: int) -> IgnoredRegions:
+        """The regions to ignore of one class, those of all classes among them."""
+        return self.ignored[np.isin(self.ignored.labels, (label, ANY_LABEL))]
 
 
 def check_table(table: BoxTable, *, name: str) -> None:
@@ -116,6 +126,7 @@ def prepare(
     results: BoxTable,
     images: Collection[ImageKey] | None,
     grouping: Grouping,
+    ignored: IgnoredRegions | None = None,
 ) -> Prepared:
     """Bring truth and results to the same images and classes.
 
@@ -143,12 +154,17 @@ def prepare(
     truth_inside, results_inside = truth[in_images(truth, kept)], results[in_images(results, kept)]
     truth_counted = truth_inside[_evaluated(truth_inside.labels, grouping)]
     results_counted = results_inside[_evaluated(results_inside.labels, grouping)]
-    if grouping == "vehicles":
+    regions = IgnoredRegions.empty() if ignored is None else ignored[in_images(ignored, kept)]
+    is_any = regions.labels == ANY_LABEL
+    regions = regions[is_any | _evaluated(regions.labels, grouping)]
+    if grouping != "each":
         truth_counted = replace(truth_counted, labels=np.zeros_like(truth_counted.labels))
         results_counted = replace(results_counted, labels=np.zeros_like(results_counted.labels))
+        regions = replace(regions, labels=np.where(regions.labels == ANY_LABEL, ANY_LABEL, 0))
     return Prepared(
         truth=truth_counted,
         results=results_counted,
+        ignored=regions,
         images=kept,
         class_names=class_names(grouping),
         outside_truth_count=len(truth) - len(truth_inside),
@@ -165,7 +181,8 @@ def groupings_of(choice: GroupingChoice) -> tuple[Grouping, ...]:
 
 def class_names(grouping: Grouping) -> tuple[str, ...]:
     """The names of the classes that are counted, in the order of their labels then."""
-    return (VEHICLE_NAME,) if grouping == "vehicles" else CLASSES
+    names: dict[Grouping, tuple[str, ...]] = {"vehicles": (VEHICLE_NAME,), "each": CLASSES, "any": (ANY_NAME,)}
+    return names[grouping]
 
 
 def _evaluated(labels: IntArray, grouping: Grouping) -> NDArray[np.bool_]:

@@ -28,7 +28,7 @@ from perception.evaluation.core.table_boxes import (
     ratio,
 )
 from perception.evaluation.detection.matching import ClassMatches, incomplete_images, match_class
-from perception.types import BoxTable
+from perception.types import ANY_LABEL, BoxTable, IgnoredRegions
 
 MAX_DETECTIONS_PER_IMAGE = 100
 """COCO's limit per image and class for average precision."""
@@ -95,6 +95,7 @@ def evaluate_detection(
     min_height_px: float = 0.0,
     min_visible_share: float = 0.0,
     exhaustive_labels: Mapping[ImageKey, Collection[int]] | None = None,
+    ignored: IgnoredRegions | None = None,
     images: Collection[ImageKey] | None = None,
 ) -> DetectionReport:
     """Compare ``detections`` (ids are not looked at) with ``truth``.
@@ -104,6 +105,7 @@ def evaluate_detection(
     detection that fits one nor one that is itself too low is a false positive. Objects of which less than
     ``min_visible_share`` can be seen are ignored too, where the truth knows it. ``exhaustive_labels`` names for images
     that are labelled in part the classes that are labelled completely; an image not in it is complete.
+    What lies in a region of ``ignored`` and finds no object is left out, as COCO leaves out what lies in a crowd.
     ``images`` are those that the truth speaks of; by default all in which either table has a box or
     ``exhaustive_labels`` has an entry.
 
@@ -115,7 +117,7 @@ def evaluate_detection(
     check_thresholds(min_height_px=min_height_px, min_visible_share=min_visible_share)
     if images is None and exhaustive_labels:
         images = image_keys(truth) | image_keys(detections) | set(exhaustive_labels)
-    data = prepare(truth=truth, results=detections, images=images, grouping=grouping)
+    data = prepare(truth=truth, results=detections, images=images, grouping=grouping, ignored=ignored)
     incomplete = incomplete_images(data, exhaustive_labels)
     averages = _coco_averages(data, incomplete, min_height_px, min_visible_share)
     per_class: dict[str, DetectionScores] = {}
@@ -176,6 +178,7 @@ def _coco_averages(
         annotation if is_counted else {**annotation, "area": _OUTSIDE_PX}
         for annotation, is_counted in zip(_annotations(data.truth, ids), counts.tolist(), strict=True)
     ]
+    truth += _ignored_annotations(data, ids)
     evaluation = COCOeval_faster(
         COCO({**frame, "annotations": truth}),
         COCO({**frame, "annotations": _annotations(data.results, ids, marks)}),
@@ -198,6 +201,31 @@ def _coco_averages(
         if recall[0, label] >= 0
         else (None, None, None)
         for label in range(len(data.class_names))
+    ]
+
+
+def _ignored_annotations(data: Prepared, ids: dict[ImageKey, int]) -> list[dict[str, Any]]:
+    """The regions to ignore, each once for every class that it holds for; ids follow those of the truth."""
+    known = range(len(data.class_names))
+    rows = [
+        (row, label)
+        for row, own in enumerate(data.ignored.labels.tolist())
+        for label in (known if own == ANY_LABEL else (own,))
+    ]
+    regions = data.ignored[np.array([row for row, _ in rows], np.int64)]
+    as_boxes = BoxTable(
+        frame_indices=regions.frame_indices,
+        ids=np.arange(len(rows)),
+        labels=np.array([label for _, label in rows], np.int64),
+        scores=np.ones(len(rows)),
+        boxes_xyxy_px=regions.boxes_xyxy_px,
+        cameras=regions.cameras,
+    )
+    return [
+        {**annotation, "id": len(data.truth) + number, "area": _OUTSIDE_PX, "iscrowd": int(not is_object)}
+        for number, (annotation, is_object) in enumerate(
+            zip(_annotations(as_boxes, ids), regions.is_object.tolist(), strict=True), start=1
+        )
     ]
 
 

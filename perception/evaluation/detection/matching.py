@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from perception.evaluation.core.ignored_regions import lies_inside, with_ignored_objects
 from perception.evaluation.core.table_boxes import (
+    ANY_NAME,
     VEHICLE_NAME,
     ImageKey,
     Prepared,
@@ -17,7 +19,7 @@ from perception.evaluation.core.table_boxes import (
     rows_by_image,
 )
 from perception.geometry.boxes import pairwise_iou
-from perception.taxonomy import VEHICLE_LABELS
+from perception.taxonomy import CLASSES, VEHICLE_LABELS
 
 IOU_THRESHOLD = 0.5
 """The overlap from which precision and recall count an object as found."""
@@ -54,27 +56,35 @@ def incomplete_images(
     ``exhaustive_labels`` names the labels that are complete in an image; without an entry all are.
     """
     partial = {key: frozenset(labels) for key, labels in (exhaustive_labels or {}).items() if key in data.images}
-    originals = [VEHICLE_LABELS if name == VEHICLE_NAME else (label,) for label, name in enumerate(data.class_names)]
+    everything = tuple(range(len(CLASSES)))
+    as_one = {VEHICLE_NAME: VEHICLE_LABELS, ANY_NAME: everything}
+    originals = [as_one.get(name, (label,)) for label, name in enumerate(data.class_names)]
     return [frozenset(key for key, labels in partial.items() if not labels.issuperset(wanted)) for wanted in originals]
 
 
 def match_class(
     data: Prepared, label: int, incomplete: frozenset[ImageKey], *, min_height_px: float, min_visible_share: float
 ) -> ClassMatches:
-    """Give each detection of one class the best free object at IoU 0.5, the highest scores first, as COCO does."""
+    """Give each detection of one class the best free object at IoU 0.5, the highest scores first, as COCO does.
+
+    What finds none and lies in a region to ignore is ignored.
+    """
     true_rows, result_rows = np.flatnonzero(data.truth.labels == label), np.flatnonzero(data.results.labels == label)
     truth, results = data.truth[true_rows], data.results[result_rows]
     left_out = ~counts_in_image(truth, min_height_px=min_height_px, min_visible_share=min_visible_share)
+    ignored = data.ignored_of(label)
+    candidates = with_ignored_objects(truth, ignored)
+    is_unwanted = np.r_[left_out, np.ones(len(candidates) - len(truth), bool)]
     taken = np.full(len(results), -1)
-    rows_of_truth = rows_by_image(truth)
+    rows_of_truth = rows_by_image(candidates)
     for key, rows in rows_by_image(results).items():
         if key in rows_of_truth:
             objects = rows_of_truth[key]
             ranked = rows[np.argsort(-results.scores[rows], kind="stable")]
-            iou = pairwise_iou(results.boxes_xyxy_px[ranked], truth.boxes_xyxy_px[objects])
-            taken[ranked] = np.r_[objects, -1][_match_image(iou, left_out[objects])]
+            iou = pairwise_iou(results.boxes_xyxy_px[ranked], candidates.boxes_xyxy_px[objects])
+            taken[ranked] = np.r_[objects, -1][_match_image(iou, is_unwanted[objects])]
     # The last entry is for the detections that took none.
-    fits_ignored = np.r_[left_out, False][taken]
+    fits_ignored = np.r_[is_unwanted, False][taken]
     is_hit = (taken >= 0) & ~fits_ignored
     found_scores = np.full(len(truth), -np.inf)
     found_scores[taken[is_hit]] = results.scores[is_hit]
@@ -83,11 +93,12 @@ def match_class(
         bool,
         count=len(results),
     )
+    is_low = heights_px(results.boxes_xyxy_px) < min_height_px
     return ClassMatches(
         rows=result_rows,
         scores=results.scores.astype(np.float64),
         is_hit=is_hit,
-        is_ignored=fits_ignored | (~is_hit & (in_incomplete | (heights_px(results.boxes_xyxy_px) < min_height_px))),
+        is_ignored=fits_ignored | (~is_hit & (in_incomplete | is_low | lies_inside(results, ignored))),
         truth_rows=true_rows[~left_out],
         found_scores=found_scores[~left_out],
         ignored_truth_count=int(left_out.sum()),

@@ -12,7 +12,7 @@ from perception.arrays import IntArray
 from perception.evaluation.core.table_boxes import Grouping, GroupingChoice, ImageKey, prepare
 from perception.evaluation.detection.matching import incomplete_images, match_class
 from perception.taxonomy import CLASSES, VEHICLE_LABELS
-from perception.types import BoxTable
+from perception.types import BoxTable, IgnoredRegions
 
 _OTHER_LABELS = tuple(label for label in range(len(CLASSES)) if label not in VEHICLE_LABELS)
 
@@ -37,22 +37,30 @@ def match_detections(
     min_height_px: float = 0.0,
     min_visible_share: float = 0.0,
     exhaustive_labels: Mapping[ImageKey, Collection[int]] | None = None,
+    ignored: IgnoredRegions | None = None,
 ) -> MatchedDetections:
     """Match every object and detection in ``images`` by the rules of ``evaluate_detection``.
 
     ``grouping`` "vehicles" looks at car, truck and bus alone, each of which may be found as any of them; "each" at all
-    classes, each for itself; "both" takes vehicles as the first and all other classes as the second does.
-    Raises ``UsageError`` as ``evaluate_detection`` does.
+    classes, each for itself; "both" takes vehicles as the first and all other classes as the second does; "any" takes
+    all classes as one. Raises ``UsageError`` as ``evaluate_detection`` does.
     """
     parts: dict[GroupingChoice, list[tuple[Grouping, tuple[int, ...]]]] = {
         "vehicles": [("vehicles", (0,))],
         "each": [("each", tuple(range(len(CLASSES))))],
         "both": [("vehicles", (0,)), ("each", _OTHER_LABELS)],
+        "any": [("any", (0,))],
     }
     found_scores = np.full(len(truth), np.nan)
     is_false = np.zeros(len(detections), bool)
     for counted_as, labels in parts[grouping]:
-        data = prepare(truth=_numbered(truth), results=_numbered(detections), images=images, grouping=counted_as)
+        data = prepare(
+            truth=_numbered(truth),
+            results=_numbered(detections),
+            images=images,
+            grouping=counted_as,
+            ignored=ignored,
+        )
         incomplete = incomplete_images(data, exhaustive_labels)
         for label in labels:
             matches = match_class(

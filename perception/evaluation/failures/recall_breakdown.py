@@ -124,7 +124,7 @@ def break_down_recall(
     is_found = conditions.is_found
     if not len(is_found):
         return None
-    factors = {"class": _bins(conditions.labels, CLASSES, is_found)}
+    factors = {} if grouping == "any" else {"class": _bins(conditions.labels, CLASSES, is_found)}
     for name, factor in _FACTORS.items():
         values = np.asarray(getattr(conditions, name), np.float64)
         if not np.isnan(values).all():

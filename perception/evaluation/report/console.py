@@ -11,6 +11,7 @@ from perception.evaluation.report.console_breakdown import print_breakdown
 from perception.evaluation.report.console_forecasting import print_forecasting
 from perception.evaluation.report.console_ground import print_ground
 from perception.evaluation.report.console_layout import (
+    COUNTED_AS,
     NONE,
     counted,
     left_out,
@@ -51,8 +52,7 @@ def print_report(report: Report, console: Console) -> None:
 
 
 def _print_detection(report: DetectionReport, console: Console, *, has_legend: bool) -> None:
-    what = "vehicles as one class" if report.grouping == "vehicles" else "each class"
-    print_heading(console, "Detection", f"{what}, {report.image_count:,} images")
+    print_heading(console, "Detection", f"{COUNTED_AS[report.grouping]}, {report.image_count:,} images")
     table = make_table("Class", "Objects", "AP", "AP50", "AR", "Precision", "Recall", "at 0.5 FP")
     for name, scores in report.per_class.items():
         table.add_row(name, *_detection_cells(scores))

@@ -14,6 +14,7 @@ _COUNTED: dict[GroupingChoice, str] = {
     "both": "vehicles found as any vehicle, others as what they are",
     "vehicles": "vehicles found as any vehicle",
     "each": "each class found as what it is",
+    "any": "all classes as one",
 }
 
 

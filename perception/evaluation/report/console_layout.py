@@ -11,9 +11,16 @@ from rich.table import Table
 from rich.text import Text
 
 from perception.evaluation.core.bootstrap import PairedComparison
+from perception.evaluation.core.table_boxes import Grouping
 
 NOTE = "dim"
 NONE = Text("–", style="dim")
+
+COUNTED_AS: dict[Grouping, str] = {
+    "vehicles": "vehicles as one class",
+    "each": "each class",
+    "any": "all classes as one",
+}
 
 _BETTER, _WORSE, _UNCLEAR = "bold green", "bold red", "yellow"
 

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from perception.evaluation.report.console_layout import (
+    COUNTED_AS,
     counted,
     make_table,
     percent,
@@ -28,7 +29,9 @@ _LEGEND = (
 def print_tracking(report: TrackingReport, console: Console, *, has_legend: bool) -> None:
     """Scores in the images; the legend explains the columns."""
     cameras = f"{report.camera_count} camera{'s' if report.camera_count != 1 else ''}"
-    print_heading(console, "Tracking in the image", f"{_classes(report)}, {cameras}, {report.image_count:,} images")
+    print_heading(
+        console, "Tracking in the image", f"{COUNTED_AS[report.grouping]}, {cameras}, {report.image_count:,} images"
+    )
     _print_scores(report.per_class, report.overall, console)
     if has_legend:
         print_note(console, _LEGEND.format(what="boxes"))
@@ -51,7 +54,7 @@ def print_ground_tracking(report: GroundTrackingReport, console: Console, *, has
     print_heading(
         console,
         "Tracking on the ground",
-        f"{_classes(report)}, all cameras together, {report.instant_count:,} instants",
+        f"{COUNTED_AS[report.grouping]}, all cameras together, {report.instant_count:,} instants",
     )
     _print_scores(report.per_class, report.overall, console)
     if has_legend:
@@ -78,10 +81,6 @@ def _ground_legend(report: GroundTrackingReport) -> str:
         f"Objects count where a camera sees at least {scope.min_visible_share:.0%} of them{high}, up to "
         f"{scope.max_distance_m:g} m from the car."
     )
-
-
-def _classes(report: TrackingReport | GroundTrackingReport) -> str:
-    return "vehicles as one class" if report.grouping == "vehicles" else "each class"
 
 
 def _print_scores(per_class: Mapping[str, TrackingScores], overall: TrackingScores, console: Console) -> None:

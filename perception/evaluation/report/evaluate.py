@@ -23,7 +23,7 @@ from perception.evaluation.report.report import Report, headline_figures
 from perception.evaluation.runs.evaluated_run import EvaluatedRun
 from perception.evaluation.runs.merge_sequences import merge_runs
 from perception.evaluation.tracking.image import evaluate_tracking
-from perception.types import BoxTable
+from perception.types import BoxTable, IgnoredRegions
 
 GROUND_VISIBLE_SHARE = 0.5
 """On the ground objects count that some camera sees at least by half, where nothing else is asked for."""
@@ -94,6 +94,7 @@ def _evaluate(evaluated: EvaluatedRun, rng: np.random.Generator, config: EvalCon
             score_threshold=config.score_threshold,
             min_height_px=config.min_height_px,
             min_visible_share=share,
+            ignored=evaluated.ignored,
             images=detected_images,
         ),
         tracking=tuple(
@@ -104,6 +105,7 @@ def _evaluate(evaluated: EvaluatedRun, rng: np.random.Generator, config: EvalCon
                 images=images,
                 min_height_px=config.min_height_px,
                 min_visible_share=share,
+                ignored=evaluated.ignored,
             )
             for grouping in groupings_of(config.grouping)
         ),
@@ -115,6 +117,7 @@ def _evaluate(evaluated: EvaluatedRun, rng: np.random.Generator, config: EvalCon
         breakdown=_break_down_recall(evaluated, detected_images, config),
         notes=(
             *notes,
+            *evaluated.notes,
             *(() if is_image or evaluated.on_the_ground else (_NO_OBJECTS,)),
             *(() if len(detected_images) == len(images) else (_looked_at(len(detected_images), len(images)),)),
         ),
@@ -127,14 +130,23 @@ def _looked_at(detected: int, count: int) -> str:
 
 def match_run(evaluated: EvaluatedRun, images: Collection[ImageKey], config: EvalConfig) -> MatchedDetections:
     """Which true objects in ``images`` a run found, and its false alarms there."""
-    return _match(evaluated.truth, evaluated.run, images, config, min_visible_share=config.image_visible_share)
+    return _match(
+        evaluated.truth,
+        evaluated.run,
+        images,
+        config,
+        min_visible_share=config.image_visible_share,
+        ignored=evaluated.ignored,
+    )
 
 
 def match_images(
     labelled: ImageDataset, run: RunTables, images: Collection[ImageKey], config: EvalConfig
 ) -> MatchedDetections:
     """The same of a run over single ``images``, some of the ``labelled`` ones."""
-    return _match(labelled.truth, run, images, config, exhaustive_labels=labelled.exhaustive_labels)
+    return _match(
+        labelled.truth, run, images, config, exhaustive_labels=labelled.exhaustive_labels, ignored=labelled.ignored
+    )
 
 
 def _match(
@@ -145,6 +157,7 @@ def _match(
     *,
     min_visible_share: float = 0.0,
     exhaustive_labels: Mapping[ImageKey, Collection[int]] | None = None,
+    ignored: IgnoredRegions | None = None,
 ) -> MatchedDetections:
     return match_detections(
         truth=truth,
@@ -155,6 +168,7 @@ def _match(
         min_height_px=config.min_height_px,
         min_visible_share=min_visible_share,
         exhaustive_labels=exhaustive_labels,
+        ignored=ignored,
     )
 
 
@@ -201,6 +215,7 @@ def evaluate_groupings(
     min_height_px: float,
     min_visible_share: float = 0.0,
     exhaustive_labels: Mapping[ImageKey, Collection[int]] | None = None,
+    ignored: IgnoredRegions | None = None,
 ) -> tuple[DetectionReport, ...]:
     """``evaluate_detection`` once for each grouping of the classes that is asked for."""
     return tuple(
@@ -212,6 +227,7 @@ def evaluate_groupings(
             min_height_px=min_height_px,
             min_visible_share=min_visible_share,
             exhaustive_labels=exhaustive_labels,
+            ignored=ignored,
             images=images,
         )
         for counted_as in groupings_of(grouping)

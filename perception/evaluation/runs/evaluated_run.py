@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 from perception.evaluation.core.ground_truth import GroundScope, GroundTable, true_objects
 from perception.evaluation.core.gt_tracks_ground import gt_ground_tracks
@@ -13,7 +13,7 @@ from perception.evaluation.core.run_tables import RunTables
 from perception.evaluation.core.table_boxes import ImageKey
 from perception.evaluation.core.timeline import Timeline
 from perception.protocols import Forecaster
-from perception.types import BoxTable, ObjectTable, Tracks
+from perception.types import BoxTable, IgnoredRegions, ObjectTable, Tracks
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,8 @@ class EvaluatedRun:
     """What a run found in a recording, and the truth of it; made by ``EvaluatedRun.of``.
 
     ``truth`` and ``timeline`` are of the whole recording, ``by_instant`` is that truth by instants. ``objects`` are the
-    true objects in the world where they are known. ``gt_records`` are forecasts on ground-truth tracks, None where
+    true objects in the world where they are known, ``ignored`` the regions of which the truth does not speak, and
+    ``notes`` sentences on how it was read. ``gt_records`` are forecasts on ground-truth tracks, None where
     there are none.
     """
 
@@ -32,13 +33,26 @@ class EvaluatedRun:
     timeline: Timeline
     objects: ObjectTable | None = None
     gt_records: tuple[InstantForecasts, ...] | None = None
+    ignored: IgnoredRegions = field(default_factory=IgnoredRegions.empty)
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def of(
-        cls, *, title: str, run: RunTables, truth: BoxTable, timeline: Timeline, objects: ObjectTable | None = None
+        cls,
+        *,
+        title: str,
+        run: RunTables,
+        truth: BoxTable,
+        timeline: Timeline,
+        objects: ObjectTable | None = None,
+        ignored: IgnoredRegions | None = None,
+        notes: Sequence[str] = (),
     ) -> EvaluatedRun:
-        """``truth``, ``objects`` and ``timeline`` are those of the whole recording that ``run`` was made on."""
-        return cls(title, run, truth, timeline.at_instants(truth), timeline, objects)
+        """All but ``run`` are those of the whole recording that it was made on."""
+        regions = IgnoredRegions.empty() if ignored is None else ignored
+        return cls(
+            title, run, truth, timeline.at_instants(truth), timeline, objects, ignored=regions, notes=tuple(notes)
+        )
 
     @property
     def instants(self) -> list[int]:

@@ -19,7 +19,7 @@ from perception.evaluation.core.records import InstantForecasts
 from perception.evaluation.core.run_tables import RunTables, join_objects, join_tables
 from perception.evaluation.core.timeline import Timeline
 from perception.evaluation.runs.evaluated_run import EvaluatedRun
-from perception.types import BoxTable, ObjectTable
+from perception.types import BoxTable, IgnoredRegions, ObjectTable
 
 _PAUSE_NS = 60_000_000_000
 """Longer than any forecast: no future reaches into the next recording."""
@@ -90,6 +90,8 @@ def _joined(runs: Sequence[EvaluatedRun], title: str) -> EvaluatedRun:
         timeline=_joined_timeline([run.timeline for run in runs]),
         objects=join_objects(objects) if objects else None,
         gt_records=tuple(gt_records) if runs[0].gt_records is not None else None,
+        ignored=IgnoredRegions.joined([run.ignored for run in runs]),
+        notes=tuple(dict.fromkeys(note for run in runs for note in run.notes)),
     )
 
 
@@ -137,6 +139,8 @@ def _moved(run: EvaluatedRun, shift: _Shift) -> EvaluatedRun:
         gt_records=None
         if run.gt_records is None
         else tuple(_moved_record(record, shift, true_ids) for record in run.gt_records),
+        ignored=replace(run.ignored, frame_indices=run.ignored.frame_indices + shift.frames),
+        notes=run.notes,
     )
 
 

@@ -75,7 +75,7 @@ def evaluate_ground_tracking(
     per_class: dict[str, TrackingScores] = {}
     everything: list[Counts] = []
     for label, name in enumerate(class_names(grouping)):
-        of_class = (gt, found) if grouping == "vehicles" else (gt[gt.labels == label], found[found.labels == label])
+        of_class = (gt, found) if grouping != "each" else (gt[gt.labels == label], found[found.labels == label])
         counts = _count(*of_class)
         if counts.truth_boxes or counts.result_boxes:
             per_class[name] = tracking_scores([counts])

@@ -13,6 +13,7 @@ import numpy as np
 
 from perception.arrays import IntArray
 from perception.errors import UsageError
+from perception.evaluation.core.ignored_regions import lies_inside, with_ignored_objects
 from perception.evaluation.core.table_boxes import (
     Grouping,
     ImageKey,
@@ -32,7 +33,7 @@ from perception.evaluation.tracking.mot_metrics import (
     tracking_scores,
 )
 from perception.geometry.boxes import pairwise_iou
-from perception.types import BoxTable
+from perception.types import BoxTable, IgnoredRegions
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class TrackingReport:
     """``overall`` joins all cameras and classes by counts; ``per_class`` has the classes that occur, by name.
 
     ``ignored_truth_count`` true boxes were too low or too hidden to count, ``ignored_result_count`` tracked boxes fit
-    one of those or were too low themselves.
+    one of those, were too low themselves, or lay in a region to ignore.
     """
 
     overall: TrackingScores
@@ -64,6 +65,7 @@ def evaluate_tracking(
     images: Collection[ImageKey] | None = None,
     min_height_px: float = 0.0,
     min_visible_share: float = 0.0,
+    ignored: IgnoredRegions | None = None,
 ) -> TrackingReport:
     """Compare ``tracks`` with ``truth``, within each camera and class.
 
@@ -71,23 +73,25 @@ def evaluate_tracking(
     (camera, frame index) that have ground truth; by default all in which either table has a box. Objects shorter than
     ``min_height_px``, or less visible than ``min_visible_share`` where the truth knows it, are ignored, as
     TrackEval does it for KITTI: a tracked box that is given one of them is left out, and so is one that is given
-    none and is too low itself.
+    none and is too low itself, or lies in a region of ``ignored``.
 
     Raises ``UsageError`` for an empty truth without ``images``, a camera that the truth does not know, an id that
     occurs twice in one image, and thresholds that cannot be.
     """
     check_thresholds(min_height_px=min_height_px, min_visible_share=min_visible_share)
-    data = prepare(truth=truth, results=tracks, images=images, grouping=grouping)
+    data = prepare(truth=truth, results=tracks, images=images, grouping=grouping, ignored=ignored)
     _check_ids(truth, name="ground truth")
     _check_ids(tracks, name="result")
     per_class: dict[str, TrackingScores] = {}
     everything: list[Counts] = []
     for label, name in enumerate(data.class_names):
         gt, found = data.truth[data.truth.labels == label], data.results[data.results.labels == label]
+        regions = data.ignored_of(label)
         sequences = [
             _count(
                 gt[gt.cameras == camera],
                 found[found.cameras == camera],
+                regions[regions.cameras == camera],
                 min_height_px=min_height_px,
                 min_visible_share=min_visible_share,
             )
@@ -137,13 +141,18 @@ def _check_ids(table: BoxTable, *, name: str) -> None:
         )
 
 
-def _count(truth: BoxTable, results: BoxTable, *, min_height_px: float, min_visible_share: float) -> Counts:
+def _count(
+    truth: BoxTable, results: BoxTable, ignored: IgnoredRegions, *, min_height_px: float, min_visible_share: float
+) -> Counts:
     """Count the matches of one camera and class."""
     counts = counts_in_image(truth, min_height_px=min_height_px, min_visible_share=min_visible_share)
-    is_high = heights_px(results.boxes_xyxy_px) >= min_height_px
-    if not (counts.all() and is_high.all()):
-        matched = assigned_rows(truth.frame_indices, results.frame_indices, overlap(truth, results))
-        truth, results = truth[counts], results[comparable_results(matched, truth_counts=counts, result_counts=is_high)]
+    comparable = (heights_px(results.boxes_xyxy_px) >= min_height_px) & ~lies_inside(results, ignored)
+    candidates = with_ignored_objects(truth, ignored)
+    candidate_counts = np.r_[counts, np.zeros(len(candidates) - len(truth), bool)]
+    if not (candidate_counts.all() and comparable.all()):
+        matched = assigned_rows(candidates.frame_indices, results.frame_indices, overlap(candidates, results))
+        keep = comparable_results(matched, truth_counts=candidate_counts, result_counts=comparable)
+        truth, results = truth[counts], results[keep]
     return count_sequence(
         truth_instants=truth.frame_indices,
         truth_ids=truth.ids,

@@ -85,11 +85,20 @@ def rigid(rows: list[list[float]] | None, entry: str) -> FloatArray | None:
     return matrix
 
 
+LATEST_S = 95_617_584_000
+"""The year 5000 in seconds since 1970: what is later is in milliseconds or smaller units."""
+
+
 def nanoseconds(timestamp: float | str, entry: str) -> int:
     """Seconds since 1970, or a date and time in ISO 8601 (UTC unless it has a zone), as whole nanoseconds.
 
-    Raises ``UsageError`` naming ``entry`` for another text.
+    Raises ``UsageError`` naming ``entry`` for another text, and for numbers that cannot be seconds.
     """
+    if not isinstance(timestamp, str) and abs(timestamp) > LATEST_S:
+        raise UsageError(
+            f"{entry}: {timestamp} is beyond the year 5000; give seconds, not milliseconds, microseconds or "
+            "nanoseconds."
+        )
     if isinstance(timestamp, int):
         return timestamp * 1_000_000_000
     if isinstance(timestamp, float):

@@ -1,4 +1,7 @@
-"""Annotation files in COCO's format (Lin et al., 2014), with the fields that state how far an image is labelled."""
+"""Annotation files in COCO's format (Lin et al., 2014), with the fields that state how far an image is labelled.
+
+What a file states is held against its images: sizes, ids, boxes that are there twice.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +18,11 @@ from perception.arrays import FloatArray, IntArray
 from perception.errors import UsageError
 from perception.files import read_json
 from perception.geometry.riders import RiderConvention, joined_labels, rider_convention
-from perception.taxonomy import CLASSES, PEDESTRIAN_LABEL, label_of
+from perception.sources.truth.image_header import check_image_size, read_header, upright_boxes
+from perception.taxonomy import CLASSES, PEDESTRIAN_LABEL, ignored_kind_of, label_of
 
-IGNORED, RIDER = "ignore", "rider"
-"""A category of what is neither a road user of ours nor background, and the origin's label of who rides a machine."""
+RIDER = "rider"
+"""The origin's label of who rides a machine."""
 
 Riders = RiderConvention | Mapping[str, RiderConvention]
 """How riders are boxed: in all images, or by the beginning of their sites; as ``separate`` in others."""
@@ -50,7 +54,7 @@ class CocoFile:
     """``other_classes`` counts the boxes of classes that are none of ours, ``other_categories`` names those classes.
 
     ``crowd_count`` are the boxes around crowds of any class, ``unlabelled_count`` the images that are marked as not
-    labelled; these are left out.
+    labelled; these are left out. ``notes`` are sentences on what does not fit together in the file.
     """
 
     images: tuple[CocoImage, ...]
@@ -58,10 +62,14 @@ class CocoFile:
     other_categories: tuple[str, ...]
     crowd_count: int
     unlabelled_count: int
+    notes: tuple[str, ...] = ()
 
 
 def read_coco_file(path: Path, *, riders: Riders | None = None) -> CocoFile:
-    """Read a COCO file; its images lie beside it or in ``images/`` beside it.
+    """Read a COCO file; its images lie where ``find_image`` looks for them.
+
+    Boxes that were drawn on an image before it was turned upright by its EXIF data, as the stated size shows, are
+    turned with it. A box that is there twice counts once.
 
     Optional fields of an image: ``exhaustive_for`` names the classes that are labelled completely in it; without it
     ``annotated_for``, the classes that have boxes at all; without both every class is complete. ``labelled`` false
@@ -71,7 +79,8 @@ def read_coco_file(path: Path, *, riders: Riders | None = None) -> CocoFile:
     With ``riders`` given, boxes of riders and machines are joined; it counts where the file itself does not state how
     they are boxed. Without, boxes stay as they are labelled.
 
-    Raises ``UsageError`` naming the file when it is no COCO file, a box is no box, or an image is not there.
+    Raises ``UsageError`` naming the file when it is no COCO file, a box is no box, an image is not there or has
+    another size than is stated, an image's id occurs twice, or no annotation belongs to an image.
     """
     content = read_json(path)
     try:
@@ -81,47 +90,121 @@ def read_coco_file(path: Path, *, riders: Riders | None = None) -> CocoFile:
 
 
 def find_image(annotations_path: Path, name: str) -> Path:
-    """The image ``name`` of an annotation file; raises ``UsageError`` when it is in neither usual folder."""
-    for folder in (annotations_path.parent / "images", annotations_path.parent):
-        if (folder / name).is_file():
-            return folder / name
-    raise UsageError(f"{annotations_path}: names the image {name}, which is neither beside it nor in images/.")
+    """The image ``name`` of an annotation file, in one of the usual folders.
+
+    These are ``images/`` beside the file, the file's own folder and, as COCO itself lies on a disk, what stands beside
+    that folder: ``val2017/`` for ``annotations/instances_val2017.json``, ``images/val2017/``, ``images/``. A path of
+    another machine is found by its last part, backslashes are slashes. Raises ``UsageError`` when it is nowhere.
+    """
+    beside = annotations_path.parent
+    split = annotations_path.stem.rpartition("_")[2]
+    folders = (
+        beside / "images",
+        beside,
+        *(beside.parent / part for part in (split, f"images/{split}", "images", ".") if part),
+    )
+    relative = name.replace("\\", "/")
+    for wanted in dict.fromkeys((relative, relative.rpartition("/")[2])):
+        for folder in folders:
+            if wanted and (folder / wanted).is_file():
+                return folder / wanted
+    raise UsageError(
+        f"{annotations_path}: names the image {name}, which is neither beside it nor in images/, nor in {split}/ "
+        "or images/ beside its folder; copy the images there."
+    )
 
 
 def _coco_file(path: Path, content: Any, riders: Riders | None) -> CocoFile:
-    names = {category["id"]: str(category["name"]) for category in content["categories"]}
-    annotations: dict[Any, list[Any]] = {}
+    names = {_key(category["id"]): str(category["name"]) for category in content["categories"]}
+    entries = {_key(entry["id"]): entry for entry in content["images"]}
+    if len(entries) < len(content["images"]):
+        raise UsageError(f"{path}: {len(content['images']) - len(entries)} images have an id that occurs twice.")
+    annotations: dict[str, list[Any]] = {}
     for annotation in content["annotations"]:
-        annotations.setdefault(annotation["image_id"], []).append(annotation)
+        annotations.setdefault(_key(annotation["image_id"]), []).append(annotation)
+    lost = sum(len(of_image) for key, of_image in annotations.items() if key not in entries)
     others: Counter[str] = Counter()
+    doubts = _Doubts(lost=lost)
     images, crowd_count, unlabelled_count = [], 0, 0
-    for entry in content["images"]:
+    for key, entry in entries.items():
         if not entry.get("labelled", True):
             unlabelled_count += 1
             continue
-        of_image = annotations.get(entry["id"], [])
+        of_image = doubts.once(annotations.get(key, []))
+        of_names = [_name(path, annotation, names) for annotation in of_image]
         crowd_count += sum(bool(annotation.get("iscrowd")) for annotation in of_image)
         others.update(
-            names[annotation["category_id"]]
-            for annotation in of_image
-            if label_of(names[annotation["category_id"]]) is None
-            and not annotation.get("iscrowd")
-            and names[annotation["category_id"]] != IGNORED
+            name
+            for annotation, name in zip(of_image, of_names, strict=True)
+            if label_of(name) is None and not annotation.get("iscrowd") and ignored_kind_of(name) is None
         )
-        images.append(_image(path, entry, of_image, names, riders))
-    unknown = tuple(sorted({name for name in names.values() if label_of(name) is None and name != IGNORED}))
-    return CocoFile(tuple(images), others, unknown, crowd_count, unlabelled_count)
+        images.append(_image(path, entry, of_image, of_names, frozenset(names.values()), riders, doubts))
+    if entries and lost and lost == len(content["annotations"]):
+        raise UsageError(f"{path}: none of its {lost} annotations has an image_id of its images; correct the ids.")
+    unknown = {name for name in names.values() if label_of(name) is None and ignored_kind_of(name) is None}
+    doubts.paths.update(image.path for image in images)
+    return CocoFile(tuple(images), others, tuple(sorted(unknown)), crowd_count, unlabelled_count, doubts.notes(path))
+
+
+@dataclass
+class _Doubts:
+    """What does not fit together in a file, counted: annotations, boxes and images."""
+
+    lost: int
+    repeated: int = 0
+    turned: int = 0
+    unclear: int = 0
+    paths: Counter[Path] = field(default_factory=Counter)
+
+    def once(self, annotations: list[Any]) -> list[Any]:
+        """The annotations of an image, of those with the same category and box the first."""
+        firsts: dict[tuple[object, ...], Any] = {}
+        for one in annotations:
+            firsts.setdefault((_key(one["category_id"]), bool(one.get("iscrowd")), *map(float, one["bbox"])), one)
+        self.repeated += len(annotations) - len(firsts)
+        return list(firsts.values())
+
+    def notes(self, path: Path) -> tuple[str, ...]:
+        shared = sum(count - 1 for count in self.paths.values())
+        counted = (
+            (self.lost, "annotations have the image_id of no image; they were left out."),
+            (self.repeated, "boxes occur twice, with the same image, category and corners; each counts once."),
+            (self.turned, "images are turned upright by their EXIF data; so were their boxes, drawn before that."),
+            (self.unclear, "images are turned by their EXIF data; boxes are taken as drawn on the turned image."),
+            (shared, "images occur twice under the same name; the boxes of each count for itself alone."),
+        )
+        return tuple(f"{path}: {count} {text}" for count, text in counted if count)
+
+
+def _key(value: object) -> str:
+    """An id: some converters write numbers as text, or with a decimal point."""
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value)
+
+
+def _name(path: Path, annotation: Any, names: Mapping[str, str]) -> str:
+    category = _key(annotation["category_id"])
+    if category not in names:
+        raise UsageError(f"{path}: category_id {category} is that of none of its categories; correct it.")
+    return names[category]
 
 
 def _image(
-    path: Path, entry: Any, annotations: list[Any], names: Mapping[Any, str], riders: Riders | None
+    path: Path,
+    entry: Any,
+    annotations: list[Any],
+    names: list[str],
+    known_names: frozenset[str],
+    riders: Riders | None,
+    doubts: _Doubts,
 ) -> CocoImage:
-    found = [label_of(names[annotation["category_id"]]) for annotation in annotations]
+    found = [label_of(name) for name in names]
     labels = np.array([-1 if label is None else label for label in found], np.int64)
     boxes: FloatArray = np.array([annotation["bbox"] for annotation in annotations], np.float64).reshape(-1, 4)
     if not (np.isfinite(boxes).all() and (boxes[:, 2:] >= 0).all()):
         raise UsageError(f"{path}: {entry['file_name']}: a bbox is no x, y, width, height; correct it.")
     boxes[:, 2:] += boxes[:, :2]
+    image_path = find_image(path, entry["file_name"])
+    boxes = _as_read(path, image_path, entry, boxes, doubts)
     is_crowd = np.array([bool(annotation.get("iscrowd")) for annotation in annotations], bool)
     site = str(entry["site"]) if entry.get("site") else None
     convention = rider_convention(entry.get("riders") or _by_site(riders, site))
@@ -132,18 +215,32 @@ def _image(
             is_rider = (labels == PEDESTRIAN_LABEL) & ~is_crowd
         boxes, remains = joined_labels(boxes, np.where(is_crowd, -1, labels), is_rider)
     is_ours = remains & (labels >= 0)
-    is_ignored = np.array([names[annotation["category_id"]] == IGNORED for annotation in annotations], bool)
+    is_ignored = np.array([ignored_kind_of(name) is not None for name in names], bool)
     return CocoImage(
-        path=find_image(path, entry["file_name"]),
+        path=image_path,
         file_name=entry["file_name"],
         boxes_xyxy_px=boxes[is_ours],
         labels=labels[is_ours],
         is_crowd=is_crowd[is_ours],
-        exhaustive_labels=_exhaustive_labels(path, entry, names),
+        exhaustive_labels=_exhaustive_labels(path, entry, known_names),
         site=site,
         ignored_xyxy_px=boxes[remains & is_ignored],
         riders_are_joined=convention != "separate",
     )
+
+
+def _as_read(path: Path, image_path: Path, entry: Any, boxes_xyxy_px: FloatArray, doubts: _Doubts) -> FloatArray:
+    """The boxes in the image as it is read, which the stated size must be that of, or of its stored pixels."""
+    if not (entry.get("width") and entry.get("height")):
+        return boxes_xyxy_px
+    stated_px = (int(entry["width"]), int(entry["height"]))
+    header = read_header(image_path)
+    if header.is_turned and stated_px == header.stored_px != header.size_px:
+        doubts.turned += 1
+        return upright_boxes(boxes_xyxy_px, header)
+    check_image_size(path, image_path, stated_px)
+    doubts.unclear += header.is_turned and header.stored_px == header.size_px
+    return boxes_xyxy_px
 
 
 def _by_site(riders: Riders | None, site: str | None) -> RiderConvention:
@@ -152,11 +249,11 @@ def _by_site(riders: Riders | None, site: str | None) -> RiderConvention:
     return next((convention for start, convention in riders.items() if (site or "").startswith(start)), "separate")
 
 
-def _exhaustive_labels(path: Path, entry: Any, names: Mapping[Any, str]) -> frozenset[int]:
+def _exhaustive_labels(path: Path, entry: Any, known_names: frozenset[str]) -> frozenset[int]:
     listed = entry.get("exhaustive_for", entry.get("annotated_for"))
     if listed is None:
         return frozenset(range(len(CLASSES)))
-    wrong = [name for name in listed if label_of(name) is None and name not in names.values()]
+    wrong = [name for name in listed if label_of(name) is None and name not in known_names]
     if wrong:
         raise UsageError(f"{path}: {entry['file_name']}: {wrong[0]} is none of the file's categories; correct it.")
     return frozenset(label for name in listed if (label := label_of(name)) is not None)

@@ -17,10 +17,11 @@ from scipy.spatial.transform import Rotation
 from perception.arrays import FloatArray, IntArray
 from perception.errors import UsageError
 from perception.geometry.cameras import Camera, inverse_rigid
+from perception.sources.files.clock import check_rate
 from perception.sources.files.images import ImageSeries
 from perception.sources.files.poses import Poses
 from perception.sources.files.recording import Recording
-from perception.taxonomy import label_of
+from perception.taxonomy import ignored_kind_of, label_of
 from perception.types import ObjectTable
 
 
@@ -43,11 +44,12 @@ def recording_of(
     road_height_m: float = 0.0,
     notes: Sequence[str] = (),
     name: str | None = None,
+    unit: str = "seconds",
 ) -> Recording:
     """The shots as one camera each with its images, in the order of their instants.
 
     Raises ``UsageError`` naming the file ``listed_in`` for a missing image or a time that is not later than the one
-    before.
+    before, and for times that are not in ``unit``.
     """
     check_images(shots, listed_in=listed_in)
     starts_ns = start_times_ns(shots)
@@ -59,9 +61,10 @@ def recording_of(
     for camera, own in by_camera.items():
         timestamps_ns = [shot.timestamp_ns for shot in own]
         _reject_backwards(listed_in, f"camera {camera}", [shot.instant for shot in own], timestamps_ns)
-        cameras.append(
-            ImageSeries([shot.path for shot in own], name=camera, timestamps_ns=np.array(timestamps_ns, np.int64))
-        )
+        series = ImageSeries([shot.path for shot in own], name=camera, timestamps_ns=np.array(timestamps_ns, np.int64))
+        if series.length > 1:
+            check_rate(series.rate_fps, f"{listed_in}: camera {camera}", wanted=f"the times in {unit}")
+        cameras.append(series)
     return Recording(
         cameras,
         poses=poses_of(shots),
@@ -188,7 +191,7 @@ def object_table(
 
 def note_of_left_out(names: Sequence[str], *, path: Path) -> list[str]:
     """A sentence that counts the objects whose class is none of ours."""
-    counts = Counter(name for name in names if label_of(name) is None)
+    counts = Counter(name for name in names if label_of(name) is None and ignored_kind_of(name) is None)
     counted = ", ".join(f"{count} {name}" for name, count in counts.most_common())
     return [f"{path}: ground truth of other classes is left out: {counted}."] if counted else []
 

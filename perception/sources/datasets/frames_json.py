@@ -11,11 +11,13 @@ instants). ``road_height_m`` stands at the top. Further keys are left alone.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, Field, model_validator
 
 from perception.arrays import FloatArray, IntArray
@@ -46,7 +48,9 @@ from perception.sources.datasets.frame_sync import (
     start_times_ns,
 )
 from perception.sources.files.recording import Recording
-from perception.taxonomy import USUAL_SIZES_LWH_M, label_of
+from perception.sources.truth.box_truth import BoxTruth, ignored_boxes
+from perception.sources.truth.image_header import check_image_size
+from perception.taxonomy import USUAL_SIZES_LWH_M, ignored_kind_of, label_of
 from perception.types import BoxTable, ObjectTable
 
 FRAMES_FILE = "frames.json"
@@ -156,24 +160,40 @@ def read_labelled_shots(path: Path) -> list[tuple[LabelledShot, ...]]:
     """
     drive = _read(path)
     check_images(drive.shots, listed_in=path)
+    _check_sizes(path, drive.shots, drive.images)
     instants: list[list[LabelledShot]] = [[] for _ in drive.content.frames]
     for shot, image in zip(drive.shots, drive.images, strict=True):
         instants[shot.instant].append(LabelledShot(shot.camera, shot.path, tuple(image.objects)))
     return [tuple(shots) for shots in instants]
 
 
-def read_boxes(folder: Path) -> BoxTable | None:
-    """The boxes of all cameras, None where there are none. Raises ``UsageError`` naming the entry that is wrong."""
-    seen = _seen(_read(folder / FRAMES_FILE))
+def read_boxes(folder: Path) -> BoxTruth | None:
+    """The boxes of all cameras, None where there are none; objects of the class ``ignore`` are regions to ignore.
+
+    Raises ``UsageError`` naming the entry that is wrong, an object that is twice in one image, or an image that has
+    not the size that is stated beside its boxes.
+    """
+    drive = _read(folder / FRAMES_FILE)
+    seen, ignored = _seen(drive), _seen(drive, ignored=True)
     if not seen:
         return None
-    return BoxTable(
-        frame_indices=np.array([one.index for one in seen]),
-        ids=_ids(seen),
-        labels=_labels(seen),
-        scores=np.ones(len(seen)),
-        boxes_xyxy_px=np.array([one.entry.box_xyxy for one in seen]),
-        cameras=np.array([one.shot.camera for one in seen], np.str_),
+    _check_instances(drive.path, seen)
+    _check_sizes(drive.path, drive.shots, drive.images)
+    return BoxTruth(
+        BoxTable(
+            frame_indices=np.array([one.index for one in seen]),
+            ids=_ids(seen),
+            labels=_labels(seen),
+            scores=np.ones(len(seen)),
+            boxes_xyxy_px=_boxes_xyxy_px(seen),
+            cameras=_cameras(seen),
+        ),
+        ignored_boxes(
+            np.array([one.index for one in ignored], np.int64),
+            _boxes_xyxy_px(ignored),
+            _cameras(ignored),
+            np.array([ignored_kind_of(one.entry.name) == "object" for one in ignored], bool),
+        ),
     )
 
 
@@ -267,14 +287,43 @@ def _calibration(drive: _FramesJson) -> tuple[dict[str, Camera], list[str]]:
     ]
 
 
-def _seen(drive: _FramesJson) -> list[_Seen]:
+def _check_sizes(path: Path, shots: Sequence[Shot], images: Sequence[ImageEntry]) -> None:
+    """Raise ``UsageError`` where an image with boxes has another size than the file states; a missing one is passed."""
+    for shot, image in zip(shots, images, strict=True):
+        if image.objects and image.width is not None and image.height is not None and shot.path.is_file():
+            check_image_size(path, shot.path, (image.width, image.height))
+
+
+def _check_instances(path: Path, seen: list[_Seen]) -> None:
+    known: set[tuple[str, int, str]] = set()
+    for one in seen:
+        key = (one.shot.camera, one.index, str(one.entry.instance))
+        if one.entry.instance is not None and key in known:
+            raise UsageError(
+                f"{path}: frames.{one.shot.instant}.cameras.{one.shot.camera}.objects: instance {one.entry.instance} "
+                "occurs twice in this image; give each object its own."
+            )
+        known.add(key)
+
+
+def _seen(drive: _FramesJson, *, ignored: bool = False) -> list[_Seen]:
+    """The objects of our classes; or, instead, those that are there to be ignored."""
     counts: Counter[str] = Counter()
     seen = []
     for shot, image in zip(drive.shots, drive.images, strict=True):
         index = counts[shot.camera]
         counts[shot.camera] += 1
-        seen += [_Seen(shot, index, entry) for entry in image.objects if label_of(entry.name) is not None]
+        meaning = ignored_kind_of if ignored else label_of
+        seen += [_Seen(shot, index, entry) for entry in image.objects if meaning(entry.name) is not None]
     return seen
+
+
+def _boxes_xyxy_px(seen: list[_Seen]) -> FloatArray:
+    return np.array([one.entry.box_xyxy for one in seen], float).reshape(-1, 4)
+
+
+def _cameras(seen: list[_Seen]) -> NDArray[np.str_]:
+    return np.array([one.shot.camera for one in seen], np.str_)
 
 
 def _labels(seen: list[_Seen]) -> IntArray:

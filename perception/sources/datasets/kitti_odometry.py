@@ -21,6 +21,7 @@ from perception.arrays import FloatArray
 from perception.errors import UsageError
 from perception.geometry.cameras import Camera, inverse_rigid
 from perception.sources.calibration.fields import make_camera
+from perception.sources.files.clock import check_rate
 from perception.sources.files.csv_tables import read_words
 from perception.sources.files.images import ImageSeries, images_in
 from perception.sources.files.lazy_frame import RecordedCamera
@@ -152,6 +153,8 @@ def _times_ns(path: Path) -> NDArray[np.int64] | None:
     table = read_words(path, required=("seconds",))
     seconds = table.numbers("seconds")
     table.reject(np.diff(seconds, prepend=-np.inf) <= 0, "seconds", "not later than the row before")
+    if len(seconds) > 1:
+        check_rate(1 / float(np.median(np.diff(seconds))), str(path), wanted="seconds")
     return np.round(seconds * 1e9).astype(np.int64)
 
 

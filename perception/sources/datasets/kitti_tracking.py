@@ -29,7 +29,8 @@ from perception.sources.files.images import ImageSeries, images_in, natural_orde
 from perception.sources.files.lazy_frame import RecordedCamera, regular_timestamps_ns
 from perception.sources.files.poses import Poses
 from perception.sources.files.recording import Recording
-from perception.taxonomy import label_of
+from perception.sources.truth.box_truth import BoxTruth, ignored_boxes, is_repeated
+from perception.taxonomy import ignored_kind_of, label_of
 from perception.types import BoxTable, ObjectTable
 
 TRACKING_CAMERA = "image_02"
@@ -71,7 +72,7 @@ def open_tracking(folder: Path, drive: str | None = None, *, rate_fps: float | N
         notes.append(f"{folder}: {name} is the first of {len(names)} drives; for another one give {folder}#{names[1]}.")
     if (folder / "label_02" / f"{name}.txt").is_file():
         table = _labels_table(folder, name)
-        notes += note_of_left_out([kind for kind in table.columns["type"] if kind != "DontCare"], path=table.path)
+        notes += note_of_left_out(table.columns["type"], path=table.path)
     return Recording(
         cameras,
         poses=_poses(folder, name, rate_fps or RATE_FPS),
@@ -81,23 +82,31 @@ def open_tracking(folder: Path, drive: str | None = None, *, rate_fps: float | N
     )
 
 
-def read_boxes(folder: Path, drive: str | None = None) -> BoxTable | None:
-    """The labelled boxes of the left colour camera, None without labels. Raises ``UsageError`` naming file and line."""
+def read_boxes(folder: Path, drive: str | None = None) -> BoxTruth | None:
+    """The labelled boxes of the left colour camera, None without labels; ``DontCare`` are regions to ignore.
+
+    Raises ``UsageError`` naming file and line.
+    """
     found = _known_labels(folder, drive)
     if found is None:
         return None
-    table, labels, frames, keep = found
+    table, labels, frames, counts = found
+    is_ignored = np.array([ignored_kind_of(kind) is not None for kind in table.columns["type"]], bool)
+    keep = counts | is_ignored
     corners = np.stack([table.numbers(column) for column in ("x1", "y1", "x2", "y2")], axis=1)
     table.reject(keep & (corners[:, 2] <= corners[:, 0]), "x2", "must be greater than x1")
     table.reject(keep & (corners[:, 3] <= corners[:, 1]), "y2", "must be greater than y1")
-    return BoxTable(
-        frame_indices=frames[keep],
-        ids=table.integers("id")[keep],
-        labels=labels[keep],
-        scores=np.ones(int(keep.sum())),
-        boxes_xyxy_px=corners[keep],
-        cameras=np.full(int(keep.sum()), TRACKING_CAMERA),
+    cameras = np.full(len(table), TRACKING_CAMERA)
+    boxes = BoxTable(
+        frame_indices=frames[counts],
+        ids=table.integers("id")[counts],
+        labels=labels[counts],
+        scores=np.ones(int(counts.sum())),
+        boxes_xyxy_px=corners[counts],
+        cameras=cameras[counts],
     )
+    ignored = ignored_boxes(frames, corners, cameras, np.zeros(len(table), bool))
+    return BoxTruth(boxes, ignored[is_ignored])
 
 
 def read_objects(folder: Path, drive: str | None = None) -> ObjectTable | None:
@@ -212,4 +221,7 @@ def _known_labels(folder: Path, drive: str | None) -> tuple[CsvTable, IntArray, 
     table.reject(frames < 0, "frame", "frames count from 0")
     found = [label_of(kind) for kind in table.columns["type"]]
     labels = np.array([-1 if label is None else label for label in found], np.int64)
+    repeated = np.zeros(len(table), bool)
+    repeated[labels >= 0] = is_repeated(np.stack([frames, table.integers("id")], axis=1)[labels >= 0])
+    table.reject(repeated, "id", "occurs twice in this frame")
     return table, labels, frames, labels >= 0

@@ -30,6 +30,8 @@ from perception.sources.datasets.frame_sync import (
     start_times_ns,
 )
 from perception.sources.files.recording import Recording
+from perception.sources.truth.box_truth import BoxTruth
+from perception.sources.truth.image_header import check_image_size
 from perception.taxonomy import label_of
 from perception.types import BoxTable, ObjectTable
 
@@ -62,6 +64,7 @@ def open_drive(folder: Path, scene: str | None = None) -> Recording:
         calibration=drive.cameras,
         notes=notes + note_of_left_out(drive.left_out, path=drive.tables),
         name=drive.name,
+        unit="microseconds",
     )
 
 
@@ -86,16 +89,21 @@ def read_objects(folder: Path, scene: str | None = None) -> ObjectTable | None:
     )
 
 
-def read_boxes(folder: Path, scene: str | None = None) -> BoxTable | None:
+def read_boxes(folder: Path, scene: str | None = None) -> BoxTruth | None:
     """The frames around the annotated 3-D boxes in every camera that they reach, clipped to the image.
 
     They are wider than boxes drawn around the visible pixels. ``visible_shares`` come from the annotators' four bins.
-    None where there are no annotations; raises ``UsageError`` as ``open_drive``.
+    None where there are no annotations; raises ``UsageError`` as ``open_drive``, for an instance that is twice in a
+    sample, and for an image of another size than the tables state.
     """
     drive = _read(folder, scene)
     annotations = drive.annotations
     if not annotations:
         return None
+    _check_instances(drive)
+    for shot in drive.shots:
+        if shot.path.is_file():
+            check_image_size(drive.tables / "sample_data.json", shot.path, drive.cameras[shot.camera].size_px)
     corners_m = corners_of(
         np.array([one["translation"] for one in annotations], float),
         _rotations([one["rotation"] for one in annotations]),
@@ -118,7 +126,7 @@ def read_boxes(folder: Path, scene: str | None = None) -> BoxTable | None:
         counts[shot.camera] += 1
     picked = np.concatenate([rows for rows, _, _, _ in found])
     lengths = [len(rows) for rows, _, _, _ in found]
-    return BoxTable(
+    boxes = BoxTable(
         frame_indices=np.repeat([index for _, _, index, _ in found], lengths),
         ids=numbered([one["instance_token"] for one in annotations])[picked],
         labels=drive.labels[picked],
@@ -127,6 +135,19 @@ def read_boxes(folder: Path, scene: str | None = None) -> BoxTable | None:
         cameras=np.repeat(np.array([camera for _, _, _, camera in found], np.str_), lengths),
         visible_shares=shares[picked],
     )
+    return BoxTruth(boxes)
+
+
+def _check_instances(drive: _Scene) -> None:
+    known: set[tuple[str, str]] = set()
+    for row in drive.annotations:
+        key = (row["sample_token"], row["instance_token"])
+        if key in known:
+            raise UsageError(
+                f"{drive.tables / 'sample_annotation.json'}: instance {key[1]} occurs twice in sample {key[0]}; "
+                "give each object its own."
+            )
+        known.add(key)
 
 
 def _tables_folder(folder: Path) -> Path | None:

@@ -57,11 +57,12 @@ class CsvTable:
             )
 
 
-def read_csv(path: Path, *, required: Sequence[str], header: bool = True) -> CsvTable:
+def read_csv(path: Path, *, required: Sequence[str], optional: Sequence[str] = (), header: bool = True) -> CsvTable:
     """Read a comma-separated file; blank lines do not count.
 
     With ``header`` the first line names the columns, of which ``required`` must be there; otherwise ``required``
-    are the columns in order, and further ones are left alone. Raises ``UsageError`` naming file, line and column.
+    are the columns in order, behind them as many of the ``optional`` ones as the first line has, and further ones are
+    left alone. Raises ``UsageError`` naming file, line and column.
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
@@ -77,6 +78,8 @@ def read_csv(path: Path, *, required: Sequence[str], header: bool = True) -> Csv
         missing = [name for name in required if name not in names]
         if missing:
             raise UsageError(f"{path}, line {header_line}, column {missing[0]}: is missing; add it to the first line.")
+    elif rows:
+        names += optional[: max(0, len(rows[0][1]) - len(names))]
     for line, row in rows:
         if len(row) < len(names):
             raise UsageError(f"{path}, line {line}, column {names[len(row)]}: is missing; complete this row.")

@@ -25,6 +25,7 @@ from perception.sources.calibration.fields import (
     checked,
     make_camera,
 )
+from perception.sources.files.clock import FASTEST_FPS, SLOWEST_FPS, check_rate
 from perception.sources.files.csv_tables import read_timestamps_ns
 from perception.sources.files.images import ImageSeries, images_in, natural_order
 from perception.sources.files.lazy_frame import RecordedCamera
@@ -49,7 +50,7 @@ class CameraEntry(BaseModel):
 
     video: str | None = None
     images: str | None = None
-    fps: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    fps: float | None = Field(default=None, ge=SLOWEST_FPS, le=FASTEST_FPS, allow_inf_nan=False)
     timestamps: str | None = None
     intrinsics: Matrix3 | None = None
     vehicle_from_camera: Matrix4 | None = None
@@ -173,6 +174,8 @@ def _open_entry(folder: Path, name: str, entry: CameraEntry) -> RecordedCamera:
             f"{folder / str(entry.timestamps)}: holds {len(timestamps_ns)} time stamps for the {camera.length} frames "
             f"of camera {name}; give one row for each frame."
         )
+    if timestamps_ns is not None and len(timestamps_ns) > 1:
+        check_rate(camera.rate_fps, str(folder / str(entry.timestamps)), wanted="timestamp_ns in nanoseconds")
     return camera
 
 
@@ -183,13 +186,10 @@ def open_mot(folder: Path, *, rate_fps: float | None = None) -> Recording:
     the file or key that is wrong.
     """
     path = folder / MOT_FILE
-    parser = configparser.ConfigParser(interpolation=None)
-    try:
-        parser.read_string(path.read_text(encoding="utf-8-sig"))
-        sequence = parser["Sequence"]
-    except (OSError, UnicodeDecodeError, configparser.Error, KeyError) as error:
-        raise UsageError(f"{path}: has no readable section [Sequence]; correct the file.") from error
-    rate_fps = rate_fps or _positive(path, "frameRate", sequence.get("frameRate"))
+    sequence = _mot_sequence(path)
+    if rate_fps is None:
+        rate_fps = _positive(path, "frameRate", sequence.get("frameRate"))
+        check_rate(rate_fps, f"{path}: frameRate", wanted="frames per second")
     name = folder.resolve().name
     image_folder = folder / sequence.get("imDir", "img1")
     videos = natural_order(entry for entry in folder.iterdir() if entry.suffix.lower() in VIDEO_SUFFIXES)
@@ -207,6 +207,25 @@ def open_mot(folder: Path, *, rate_fps: float | None = None) -> Recording:
         if declared != camera.length:
             notes.append(f"{path}: seqLength states {declared} frames, but there are {camera.length}.")
     return Recording([camera], notes=notes)
+
+
+def mot_size_px(folder: Path) -> tuple[int, int] | None:
+    """(width, height) that ``seqinfo.ini`` states; None where it does not. Raises ``UsageError`` naming the key."""
+    path = folder / MOT_FILE
+    sequence = _mot_sequence(path)
+    if "imWidth" not in sequence or "imHeight" not in sequence:
+        return None
+    width, height = (round(_positive(path, key, sequence[key])) for key in ("imWidth", "imHeight"))
+    return width, height
+
+
+def _mot_sequence(path: Path) -> configparser.SectionProxy:
+    parser = configparser.ConfigParser(interpolation=None)
+    try:
+        parser.read_string(path.read_text(encoding="utf-8-sig"))
+        return parser["Sequence"]
+    except (OSError, UnicodeDecodeError, configparser.Error, KeyError) as error:
+        raise UsageError(f"{path}: has no readable section [Sequence]; correct the file.") from error
 
 
 def _positive(path: Path, key: str, text: str | None) -> float:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from perception.arrays import FloatArray, IntArray
 from perception.errors import UsageError
-from perception.sources import open_source, read_truth
+from perception.sources import open_source, read_box_truth
 from perception.sources.datasets.coco import Riders, read_coco_file
 from perception.taxonomy import CLASSES
 
@@ -71,7 +71,7 @@ def read_coco(
     images = []
     for entry in content.images:
         boxes, crowd = entry.boxes_xyxy_px.astype(np.float32), entry.is_crowd
-        ignored = entry.ignored_xyxy_px.astype(np.float32)
+        ignored_xyxy_px, ignored_labels = of_all_classes(entry.ignored_xyxy_px.astype(np.float32))
         images.append(
             LabelledImage(
                 name=entry.file_name,
@@ -80,8 +80,8 @@ def read_coco(
                 labels=entry.labels[~crowd],
                 object_ids=object_ids(str(entry.path), np.arange(len(boxes))[~crowd]),
                 exhaustive=np.isin(np.arange(len(CLASSES)), list(entry.exhaustive_labels)),
-                ignore_xyxy_px=np.concatenate([boxes[crowd], np.repeat(ignored, len(CLASSES), axis=0)]),
-                ignore_labels=np.concatenate([entry.labels[crowd], np.tile(np.arange(len(CLASSES)), len(ignored))]),
+                ignore_xyxy_px=np.concatenate([boxes[crowd], ignored_xyxy_px]),
+                ignore_labels=np.concatenate([entry.labels[crowd], ignored_labels]),
                 scale=scale,
                 weight=weight,
                 site=entry.site or "",
@@ -96,18 +96,24 @@ def read_recording(
 ) -> list[LabelledImage]:
     """Every ``stride``-th instant of a recording with ground truth, complete for ``classes``.
 
-    Where the truth knows what can be seen, objects that are mostly hidden are regions to ignore.
+    The truth's regions to ignore hold for every class. Where it knows what can be seen, objects that are mostly hidden
+    are such regions too.
     """
     if not path.exists():
         raise UsageError(f"{path}: there is no such recording; correct the configuration, or give another `data`.")
-    truth = read_truth(path)
-    if truth is None:
+    known = read_box_truth(path)
+    if known is None:
         raise UsageError(f"{path}: has no ground truth to learn from; list it under 'unlabelled'.")
+    if not known.has_classes:
+        raise UsageError(f"{path}: its ground truth has no classes; add them, or list it under 'unlabelled'.")
+    truth, regions = known.boxes, known.ignored
     exhaustive = np.isin(CLASSES, classes)
     images = []
     for frame_set in open_source([str(path)], stride=stride):
         for frame in frame_set:
             rows = truth[(truth.frame_indices == frame.index) & (truth.cameras == frame.camera)]
+            unknown = regions[(regions.frame_indices == frame.index) & (regions.cameras == frame.camera)]
+            unknown_xyxy_px, unknown_labels = of_all_classes(unknown.boxes_xyxy_px)
             seen = np.ones(len(rows), bool) if rows.visible_shares is None else rows.visible_shares >= MIN_VISIBLE_SHARE
             images.append(
                 LabelledImage(
@@ -117,14 +123,20 @@ def read_recording(
                     labels=rows.labels[seen].astype(np.int64),
                     object_ids=object_ids(str(path), rows.ids[seen]),
                     exhaustive=exhaustive,
-                    ignore_xyxy_px=rows.boxes_xyxy_px[~seen].astype(np.float32),
-                    ignore_labels=rows.labels[~seen].astype(np.int64),
+                    ignore_xyxy_px=np.concatenate([rows.boxes_xyxy_px[~seen], unknown_xyxy_px]).astype(np.float32),
+                    ignore_labels=np.concatenate([rows.labels[~seen], unknown_labels]).astype(np.int64),
                     scale=scale,
                     weight=weight,
                 )
             )
     # Neighbours in the list shall show the same objects a moment later.
     return sorted(images, key=lambda image: image.name.rpartition("/")[0])
+
+
+def of_all_classes(regions_xyxy_px: FloatArray) -> tuple[FloatArray, IntArray]:
+    """Regions (M, 4) once for each class, and the labels of these."""
+    count = len(regions_xyxy_px)
+    return np.repeat(regions_xyxy_px, len(CLASSES), axis=0), np.tile(np.arange(len(CLASSES)), count)
 
 
 def read_unlabelled(path: Path, *, stride: int, scale: tuple[float, float], weight: float) -> list[LabelledImage]:

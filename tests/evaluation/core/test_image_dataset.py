@@ -12,7 +12,7 @@ from perception.errors import UsageError
 from perception.evaluation.core.image_dataset import read_image_dataset
 from perception.sources import open_source
 from perception.taxonomy import CLASSES
-from perception.types import BoxTable
+from perception.types import ANY_LABEL
 
 
 def coco(folder: Path, **changes: Any) -> Path:
@@ -45,9 +45,12 @@ def test_a_coco_file(tmp_path: Path) -> None:
     np.testing.assert_array_equal(labelled.truth.boxes_xyxy_px, [[1, 2, 4, 6], [5, 6, 15, 16]])
     assert [CLASSES[label] for label in labelled.truth.labels] == ["pedestrian", "truck"]
     assert labelled.truth.frame_indices.tolist() == [first.key[1], second.key[1]]
-    # A crowd makes its class incomplete; the others stay complete.
-    assert labelled.exhaustive_labels[first.key] == frozenset(range(6)) - {CLASSES.index("pedestrian")}
+    assert first.key not in labelled.exhaustive_labels
     assert labelled.exhaustive_labels[second.key] == {CLASSES.index("pedestrian"), CLASSES.index("car")}
+    crowd = labelled.ignored
+    assert (crowd.frame_indices.tolist(), crowd.is_object.tolist()) == ([first.key[1]], [False])
+    assert [CLASSES[label] for label in crowd.labels] == ["pedestrian"]
+    np.testing.assert_array_equal(crowd.boxes_xyxy_px, [[0, 0, 50, 50]])
     said = " ".join(labelled.notes)
     assert all(words in said for words in ("1 dog", "1 boxes around crowds", "1 images without labels"))
 
@@ -155,21 +158,29 @@ def test_riders_are_as_labelled_or_joined(tmp_path: Path) -> None:
     labelled, joined = read_image_dataset([path]), read_image_dataset([path], riders="joined")
     assert labelled.truth.boxes_xyxy_px.tolist() == [[20, 40, 50, 80]]
     assert joined.truth.boxes_xyxy_px.tolist() == [[20, 20, 50, 80]]
-    assert [len(next(iter(read.ignored_xyxy_px.values()))) for read in (labelled, joined)] == [2, 1]
-    assert labelled.notes == ("2 boxes around crowds were left out; their class is incomplete there.",)
+    assert [read.ignored.labels.tolist() for read in (labelled, joined)] == [[ANY_LABEL] * 2, [ANY_LABEL]]
+    assert labelled.notes == ("2 boxes around crowds are regions to ignore.",)
 
 
-def test_detections_in_ignored_regions_are_not_judged(tmp_path: Path) -> None:
-    dataset = read_image_dataset([bdd_like(tmp_path)])
-    ((image,),) = dataset.batches
-    boxes = [[62, 12, 80, 38], [70, 10, 120, 40], [20, 38, 50, 80], [0, 0, 9, 9]]
-    count = len(boxes)
-    detections = BoxTable(
-        frame_indices=np.full(count, image.key[1]),
-        ids=np.arange(count),
-        labels=np.zeros(count, int),
-        scores=np.ones(count),
-        boxes_xyxy_px=np.array(boxes, float),
-        cameras=np.full(count, image.key[0]),
-    )
-    assert dataset.without_ignored(detections).ids.tolist() == [1, 2, 3]
+def test_only_what_speaks_of_the_wanted_classes_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "crowd").mkdir()
+    (tmp_path / "region").mkdir()
+    dataset = read_image_dataset([coco(tmp_path / "crowd"), bdd_like(tmp_path / "region")])
+    trucks = dataset.of_classes(["truck"])
+    assert trucks.truth.labels.tolist() == [CLASSES.index("truck")]
+    assert trucks.ignored.labels.tolist() == [ANY_LABEL] * 2  # the crowd of persons is gone
+    assert dataset.of_classes(None) is dataset
+
+
+def test_boxes_outside_their_image_are_told(tmp_path: Path) -> None:
+    dataset = read_image_dataset([coco(tmp_path)])
+    (first,), (second,) = dataset.batches
+    assert dataset.doubts_on_places({first.key: (64, 48), second.key: (64, 48)}) == ()
+    (doubt,) = dataset.doubts_on_places({first.key: (64, 48), second.key: (8, 8)})
+    assert doubt.startswith("50.0% of the true boxes (1)")
+
+
+def test_boxes_that_are_shares_of_the_image_are_refused(tmp_path: Path) -> None:
+    shares = [{"image_id": 10, "category_id": 1, "bbox": [0.2, 0.3, 0.1, 0.4]}]
+    with pytest.raises(UsageError, match="as shares of the image"):
+        read_image_dataset([coco(tmp_path, annotations=shares)])
