@@ -12,6 +12,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from perception.telemetry import switch_off_telemetry
+
 if TYPE_CHECKING:
     from perception.errors import PerceptionError, UsageError
     from perception.evaluation import EvalConfig, Report, evaluate_run
@@ -87,6 +89,8 @@ _MODULES = {
     "perception.types": ("Detections", "Forecasts", "Frame", "FrameSet", "Scene", "TrackerCounts", "Tracks"),
     "perception.visualization": ("draw_scene",),
 }
+
+switch_off_telemetry()  # here, because nothing of this package can be imported without it
 
 
 def __getattr__(name: str) -> Any:

@@ -15,14 +15,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-# Greedy, because a password may itself hold "@" or "/"; an "@" later in a path is the smaller loss.
-_CREDENTIALS = re.compile(r"(?<=://)[^\s]*@")
+# Greedy, because a password may itself hold "@", "/" or a space; what a path or a sentence loses is the smaller loss.
+_CREDENTIALS = re.compile(r"(?<=://)(?:(?!\b[a-z]+://).)*@", re.IGNORECASE)
+_SECRETS = re.compile(
+    r"(?<=[?&;])((?:[a-z]*(?:pass|pwd|token|secret|auth)[a-z]*|pw|key|api_?key|usr|user)=)[^&;\s]*", re.IGNORECASE
+)
 _FIELD = re.compile(r"`([a-z][a-z0-9_]*)`")
 
 
 def without_credentials(text: str) -> str:
-    """``text`` with user names and passwords taken out of every address in it."""
-    return _CREDENTIALS.sub("", text)
+    """``text`` with user names and passwords taken out of every address in it, also from its query."""
+    return _SECRETS.sub(r"\1...", _CREDENTIALS.sub("", text))
 
 
 class PerceptionError(Exception):

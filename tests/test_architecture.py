@@ -23,6 +23,7 @@ FOUNDATION = {
     "plugins",
     "protocols",
     "taxonomy",
+    "telemetry",
     "types",
     "weights",
 }

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pickle
 
-from perception.errors import PerceptionError, UsageError
+import pytest
+
+from perception.errors import PerceptionError, UsageError, without_credentials
 
 
 def test_the_field_and_its_value_come_first() -> None:
@@ -23,6 +25,20 @@ def test_an_error_about_a_file_has_no_field() -> None:
 def test_credentials_are_never_shown() -> None:
     error = PerceptionError("gone: rtsp://me:secret@cam/1.", field="source", value="rtsp://me:secret@cam/1")
     assert "secret" not in str(error) + error.described(str)
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("rtsp://me:s3cret@cam/1", "rtsp://cam/1"),
+        ("rtsp://me:1/s3cret@cam/1", "rtsp://cam/1"),
+        ("http://me:a s3cret@cam/1", "http://cam/1"),
+        ("http://cam/1?user=me&pwd=s3cret&fps=5", "http://cam/1?user=...&pwd=...&fps=5"),
+        ("http://cam/1?fps=5&access_token=s3cret", "http://cam/1?fps=5&access_token=..."),
+    ],
+)
+def test_secrets_leave_addresses_wherever_they_stand(address: str, shown: str) -> None:
+    assert without_credentials(f"{address} and http://a:s3cret@b/c") == f"{shown} and http://b/c"
 
 
 def test_an_error_of_another_process_arrives_whole() -> None:

@@ -58,7 +58,7 @@ def list_weights() -> None:
         table.add_row(weights.card.name, _size_mb(weights.path), output, weights.card.licence, state)
     for entry in fetchable_detectors():
         path = entry.cached_path()
-        size, state = (_size_mb(path), "cached") if path.is_file() else (f"{entry.size_mb:.1f}", "to fetch")
+        size, state = (f"{entry.size_mb:.1f}", "to fetch") if path is None else (_size_mb(path), "cached")
         detectors.add_row(entry.name, size, _TORCHVISION_CLASSES, _TORCHVISION_LICENCE, state)
     console.print(detectors)
     console.print()
@@ -108,7 +108,7 @@ def fetch(
         raise UsageError(f"{name}: is bundled; there is nothing to fetch, use it by its name.")
     entry = find_fetchable(name, base_url=base_url or BASE_URL)
     terminal = terminal_of(context)
-    if entry.cached_path().is_file():
+    if entry.cached_path() is not None:
         terminal.note(f"{name} is in the cache already.")
     with _ProgressBar(name, terminal.err) as bar:
         path = fetch_weights(entry, on_progress=bar.update)
@@ -126,7 +126,7 @@ def verify(context: typer.Context) -> None:
     intact = {str(bundled.path): bundled.is_intact() for bundled in bundled_cards()}
     for entry in fetchable_detectors():
         path = entry.cached_path()
-        if path.is_file():
+        if path is not None:
             intact[str(path)] = sha256(path).startswith(entry.sha256_prefix)
     for path_text, is_intact in intact.items():
         verdict = ("intact", "green") if is_intact else ("CHANGED or missing", "red")
@@ -211,8 +211,8 @@ def _fetchable_rows(entry: FetchableWeights) -> dict[str, list[str]]:
         "Name": [entry.name],
         "Kind": ["detector"],
         "Description": ["torchvision's model with its COCO weights; of its 80 classes the 6 of this project are used."],
-        "State": ["cached" if path.is_file() else "to be fetched"],
-        "File": [str(path)],
+        "State": ["to be fetched" if path is None else "cached"],
+        "File": [] if path is None else [str(path)],
         "Size": [f"{entry.size_mb:.1f} MB, {entry.parameters:,} parameters"],
         "Licence": [_TORCHVISION_LICENCE],
         "SHA-256": [f"{entry.sha256_prefix}..."],

@@ -45,9 +45,9 @@ def fetch(
     taken up again; after ``attempts`` tries in a row that brought no byte, ``wait_s`` apart, it is an error.
 
     Raises ``PerceptionError`` when there is no network, the server refuses, the disk is full, or the content does not
-    have the promised hash (it is removed then).
+    have the promised hash (it is removed then); ``UsageError`` without a ``folder`` for a user without a home folder.
     """
-    path = entry.cached_path(folder or cache_folder())
+    path = entry.path_in(folder or _existing_cache_folder())
     if path.is_file():
         return path
     part = path.with_name(path.name + ".part")
@@ -67,6 +67,13 @@ def fetch(
             f"{path}: cannot be written ({error.strerror or error}); make room or set PERCEPTION_CACHE."
         ) from error
     return path
+
+
+def _existing_cache_folder() -> Path:
+    folder = cache_folder()
+    if folder is None:
+        raise UsageError("There is no home folder to keep weights in; set PERCEPTION_CACHE to a folder.")
+    return folder
 
 
 def _download(entry: FetchableWeights, part: Path, on_progress: Progress, *, attempts: int, wait_s: float) -> None:

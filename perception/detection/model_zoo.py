@@ -33,9 +33,20 @@ class FetchableWeights:
     def file_name(self) -> str:
         return self.url.rsplit("/", 1)[-1]
 
-    def cached_path(self, folder: Path | None = None) -> Path:
-        """Where the file lies once it is fetched; only whole, checked files carry this name."""
-        return (folder or cache_folder()) / self.file_name
+    def path_in(self, folder: Path) -> Path:
+        """Where the file lies in ``folder`` once it is fetched; only whole, checked files carry this name."""
+        return folder / self.file_name
+
+    def cached_path(self) -> Path | None:
+        """The file in the cache, None where it was not fetched or the cache cannot be read."""
+        folder = cache_folder()
+        if folder is None:
+            return None
+        path = self.path_in(folder)
+        try:
+            return path if path.is_file() else None
+        except OSError:  # HOME of another user, as in a container that runs as one of its own
+            return None
 
 
 @dataclass(frozen=True)
@@ -101,13 +112,41 @@ def find_fetchable(name: str, *, base_url: str = BASE_URL) -> FetchableWeights:
     return entries[name]
 
 
-def cache_folder() -> Path:
-    """Where fetched weights are kept: ``$PERCEPTION_CACHE``, or the platform's folder for such things."""
+def cache_folder() -> Path | None:
+    """Where fetched weights are kept: ``$PERCEPTION_CACHE``, or the platform's folder for such things.
+
+    None for a user without a home folder, as in many containers: then nothing is in the cache. Raises ``UsageError``
+    where ``$PERCEPTION_CACHE`` names a home folder that is not there.
+    """
     chosen = os.environ.get("PERCEPTION_CACHE")
     if chosen:
-        return Path(chosen).expanduser()
+        return _chosen_folder(chosen)
+    home = _home()
     if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "perception"
+        local = os.environ.get("LOCALAPPDATA")
+        return _below(Path(local) if local else _below(home, "AppData", "Local"), "perception")
     if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "perception"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "perception"
+        return _below(home, "Library", "Caches", "perception")
+    xdg = os.environ.get("XDG_CACHE_HOME")
+    return _below(Path(xdg) if xdg else _below(home, ".cache"), "perception")
+
+
+def _chosen_folder(text: str) -> Path:
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise UsageError(
+            f"PERCEPTION_CACHE {text}: there is no such home folder; set it to a path without a tilde."
+        ) from error
+
+
+def _home() -> Path | None:
+    """The user's home folder; None without HOME and without an entry among the users of the system."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return None
+
+
+def _below(folder: Path | None, *names: str) -> Path | None:
+    return None if folder is None else folder.joinpath(*names)

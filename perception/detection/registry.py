@@ -205,7 +205,7 @@ def _open_best(how: DetectorOptions) -> OpenedDetector:
 def _cached() -> dict[str, Path]:
     """The fetched torchvision models, best first."""
     paths = {entry.name: entry.cached_path() for entry in fetchable_detectors()}
-    return {name: path for name, path in paths.items() if path.is_file()}
+    return {name: path for name, path in paths.items() if path is not None}
 
 
 def _bundled() -> dict[str, Path]:

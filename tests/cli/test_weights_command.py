@@ -114,7 +114,8 @@ def test_fetching_shows_the_hash_and_then_the_table_knows_it(monkeypatch: pytest
         result = CliRunner().invoke(app, ["fetch", NAME, "--base-url", served.url])
         assert result.exit_code == 0, result.output
         assert served.starts == [0, 100]
-    path = catalogue.cache_folder() / served_entry.file_name
+    path = served_entry.cached_path()
+    assert path is not None
     assert digest in result.output and result.output.rstrip().endswith(str(path))
     assert path.read_bytes() == content
     again = CliRunner().invoke(app, ["fetch", NAME])
@@ -128,7 +129,8 @@ def test_wrong_content_and_wrong_names_are_errors() -> None:
     with serve(ServedFile(b"not the weights")) as served:
         result = CliRunner().invoke(app, ["fetch", NAME, "--base-url", served.url])
     assert isinstance(result.exception, PerceptionError) and "removed" in str(result.exception)
-    assert not any(catalogue.cache_folder().iterdir())
+    folder = catalogue.cache_folder()
+    assert folder is not None and not any(folder.iterdir())
     for name, sentence in [("roadnet", "is bundled"), ("ssdlite320", "did you mean ssdlite320_mobilenet_v3_large")]:
         result = CliRunner().invoke(app, ["fetch", name])
         assert isinstance(result.exception, UsageError) and sentence in str(result.exception)

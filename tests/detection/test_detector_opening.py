@@ -14,7 +14,7 @@ from perception import files as files_module
 from perception.detection import DetectionSettings, RoadNetDetector, open_detector, save_roadnet
 from perception.detection.backends.onnx import OnnxDetector
 from perception.detection.backends.torchvision import TorchvisionDetector
-from perception.detection.model_zoo import find_fetchable
+from perception.detection.model_zoo import cache_folder, find_fetchable
 from perception.errors import UsageError
 from perception.files import sha256
 
@@ -44,10 +44,16 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def path_in_cache(name: str) -> Path:
+    folder = cache_folder()
+    assert folder is not None
+    folder.mkdir(exist_ok=True)
+    return find_fetchable(name).path_in(folder)
+
+
 def cache_small_model() -> Path:
     torch.manual_seed(0)
-    path = find_fetchable(SMALL).cached_path()
-    path.parent.mkdir(exist_ok=True)
+    path = path_in_cache(SMALL)
     torch.save(get_model(SMALL, weights=None, weights_backbone=None).state_dict(), path)
     return path
 
@@ -96,9 +102,8 @@ def test_auto_on_a_gpu_takes_the_best_of_the_cache(monkeypatch: pytest.MonkeyPat
             opened.append((name, path))
 
     monkeypatch.setattr("perception.detection.registry.TorchvisionDetector", Recorder)
-    paths = [find_fetchable(name).cached_path() for name in (SMALL, "fasterrcnn_resnet50_fpn_v2", "ssd300_vgg16")]
+    paths = [path_in_cache(name) for name in (SMALL, "fasterrcnn_resnet50_fpn_v2", "ssd300_vgg16")]
     for path in paths:
-        path.parent.mkdir(exist_ok=True)
         path.touch()
     _, (sentence, _) = open_detector("auto", SETTINGS, device=torch.device("cuda"))
     assert opened == [("fasterrcnn_resnet50_fpn_v2", paths[1])]

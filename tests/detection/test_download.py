@@ -181,3 +181,39 @@ def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     assert cache_folder() == Path.home() / ".cache" / "perception"
     monkeypatch.setattr("sys.platform", "darwin")
     assert cache_folder() == Path.home() / "Library" / "Caches" / "perception"
+
+
+def test_a_user_without_a_home_folder_has_no_cache(
+    served: ServedFile, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    without_home(monkeypatch)
+    entry = entry_at(served.url)
+    for platform in ("linux", "darwin"):
+        monkeypatch.setattr("sys.platform", platform)
+        assert cache_folder() is None and entry.cached_path() is None
+    with pytest.raises(UsageError, match=r"no home folder.*set PERCEPTION_CACHE"):
+        fetch(entry)
+    assert fetch(entry, tmp_path) == tmp_path / entry.file_name
+    monkeypatch.setenv("PERCEPTION_CACHE", "~/cache")
+    with pytest.raises(UsageError, match="PERCEPTION_CACHE ~/cache: there is no such home folder"):
+        cache_folder()
+
+
+def test_a_cache_that_must_not_be_read_holds_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def refuse(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setenv("PERCEPTION_CACHE", str(tmp_path))
+    monkeypatch.setattr(Path, "is_file", refuse)
+    assert find_fetchable("ssd300_vgg16").cached_path() is None
+
+
+def without_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user of a container: no HOME, no entry among the users of the system."""
+
+    def unknown(uid: int) -> None:
+        raise KeyError(f"getpwuid(): uid not found: {uid}")
+
+    for name in ("HOME", "XDG_CACHE_HOME", "PERCEPTION_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", unknown)

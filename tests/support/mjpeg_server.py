@@ -25,7 +25,8 @@ class MjpegServer:
 
     ``fps`` 0 sends without pause. ``with_length=False`` leaves Content-Length out. ``credentials`` ("user:password")
     asks for Basic authentication. ``cut_last`` breaks off inside the last picture; ``hold_open`` keeps the connection
-    silent after the last picture until the server closes; ``is_mute`` accepts and never answers.
+    silent after the last picture until the server closes; ``is_mute`` accepts and never answers. ``redirect`` is where
+    requests for ``/start`` and below are sent; ``authorizations`` are those that came, in order.
     """
 
     def __init__(
@@ -38,15 +39,24 @@ class MjpegServer:
         cut_last: bool = False,
         hold_open: bool = False,
         is_mute: bool = False,
+        redirect: str | None = None,
     ) -> None:
         pictures = [frame if isinstance(frame, bytes) else jpeg_bytes(frame) for frame in frames]
         self._closing = closing = threading.Event()
         wanted = None if credentials is None else "Basic " + base64.b64encode(credentials.encode()).decode()
 
+        self.authorizations = authorizations = list[str | None]()
+
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 if is_mute:
                     closing.wait()
+                    return
+                authorizations.append(self.headers.get("Authorization"))
+                if redirect is not None and self.path.startswith("/start"):
+                    self.send_response(302)
+                    self.send_header("Location", redirect)
+                    self.end_headers()
                     return
                 if wanted is not None and self.headers.get("Authorization") != wanted:
                     self.send_response(401)

@@ -31,25 +31,43 @@ T = TypeVar("T")
 
 
 def split_address(spec: str) -> SplitResult:
-    """Take an address apart. Raises ``UsageError`` for an unknown scheme, a missing host or a bad port."""
-    scheme = spec.partition("://")[0].lower()
+    """Take an address apart. Raises ``UsageError`` for an unknown scheme, a missing host or a bad port, and where a
+    sign in the password seems to end it early."""
+    scheme, _, rest = spec.partition("://")
+    scheme = scheme.lower()
     if scheme not in SCHEMES:
-        raise UsageError(
-            f"unknown kind of address; use one of {', '.join(SCHEMES)}.", field="source", value=f"{scheme}://..."
-        )
+        raise _wrong_address(scheme, f"unknown kind of address; use one of {', '.join(SCHEMES)}.")
     try:
         parts = urlsplit(spec)
         is_complete = bool(parts.hostname) or scheme in ("udp", "rtp", "srt", "tcp")
         is_complete = is_complete and parts.port != 0
     except ValueError:
         is_complete = False
-    if not is_complete:
-        raise UsageError(
-            f"the address has no valid host and port; write {scheme}://host/path.",
-            field="source",
-            value=f"{scheme}://...",
+    if "@" in rest and not (is_complete and _holds_whole_password(parts)):
+        # Not followed further: what stands in the host's place may be the user name, and the path a secret.
+        raise _wrong_address(
+            scheme,
+            "a sign of the user name, the password or the path has a meaning of its own in an address; write it "
+            "percent-encoded: / as %2F, ? as %3F, # as %23, [ as %5B, an at sign as %40.",
         )
+    if not is_complete:
+        raise _wrong_address(scheme, f"the address has no valid host and port; write {scheme}://host/path.")
     return parts
+
+
+def _wrong_address(scheme: str, message: str) -> UsageError:
+    return UsageError(message, field="source", value=f"{scheme}://...")
+
+
+def _holds_whole_password(parts: SplitResult) -> bool:
+    """Whether an at sign behind the host belongs to the path, and not to a password that was cut in two.
+
+    In ``http://me:12/34@camera`` the host would be "me": then it is no IP address and has no dot.
+    """
+    host = parts.hostname or ""
+    if "." in host or ":" in host or host == "localhost":
+        return True
+    return "@" not in parts.path + parts.query + parts.fragment
 
 
 def address_for_messages(spec: str) -> str:
@@ -113,14 +131,31 @@ def open_address(spec: str, *, name: str, rate_fps: float | None, timeout_s: flo
     return within(opening, timeout_s=timeout_s, label=label)
 
 
+class _HostPassword(urllib.request.HTTPPasswordMgr):
+    """The user name and password of an address: for all of its host, wherever the host redirects to, and no other.
+
+    They follow to HTTPS on the same host, and never from HTTPS to HTTP.
+    """
+
+    def __init__(self, parts: SplitResult) -> None:
+        super().__init__()
+        self._parts = parts
+
+    def find_user_password(self, realm: str | None, authuri: str) -> tuple[str | None, str | None]:
+        own, asking = self._parts, urlsplit(authuri)
+        is_ours = asking.hostname == own.hostname and (
+            asking.scheme == "https" if asking.scheme != own.scheme else asking.port == own.port
+        )
+        if own.username is None or not is_ours:
+            return None, None
+        return unquote(own.username), unquote(own.password or "")
+
+
 def _http_answer(spec: str, *, label: str, timeout_s: float) -> http.client.HTTPResponse | None:
     """The open answer of an MJPEG camera; None where the address holds something else."""
     parts = split_address(spec)
     address = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-    passwords = urllib.request.HTTPPasswordMgrWithDefaultRealm()
-    if parts.username is not None:
-        user, password = unquote(parts.username), unquote(parts.password or "")
-        passwords.add_password(None, address, user, password)
+    passwords = _HostPassword(parts)
     opener = urllib.request.build_opener(
         urllib.request.HTTPBasicAuthHandler(passwords), urllib.request.HTTPDigestAuthHandler(passwords)
     )
@@ -130,7 +165,12 @@ def _http_answer(spec: str, *, label: str, timeout_s: float) -> http.client.HTTP
         error.close()
         remedy = "check user name and password" if error.code in (401, 403) else "check the address"
         raise PerceptionError(f"{label}: answered {error.code} {error.reason}; {remedy}.") from None
-    except (OSError, http.client.HTTPException, ValueError) as error:
+    except (http.client.InvalidURL, ValueError):  # their own words repeat the address, with what is secret in it
+        raise UsageError(
+            f"{label}: leads to an address with signs that an address cannot have; write them percent-encoded, a space "
+            "as %20."
+        ) from None
+    except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
         raise PerceptionError(f"{label}: does not answer ({reason}); check the address and the network.") from None
     if response.headers.get_content_maintype() == "multipart":

@@ -244,6 +244,43 @@ def test_mjpeg_with_a_password() -> None:
     assert caught.value.exit_code == 1
 
 
+def test_a_password_follows_where_its_host_redirects_to() -> None:
+    with MjpegServer([numbered_image(1)], credentials="me:s3cret", redirect="/live/1?fps=5") as server:
+        address = f"http://me:s3cret@127.0.0.1:{server.port}/start/here"
+        assert len(list(open_source([address]))) == 1
+
+
+def test_a_password_does_not_follow_to_another_host_or_port() -> None:
+    with MjpegServer([numbered_image(1)], credentials="me:s3cret") as other:
+        for elsewhere in (other.url, other.url.replace("127.0.0.1", "localhost")):
+            with MjpegServer([], redirect=elsewhere) as server, pytest.raises(PerceptionError, match="401"):
+                open_source([f"http://me:s3cret@127.0.0.1:{server.port}/start"])
+        assert set(other.authorizations) == {None}
+
+
+def test_a_redirect_that_is_no_address_keeps_its_secrets() -> None:
+    with MjpegServer([], redirect="http://me:s3cret@127.0.0.1/x") as server:
+        with pytest.raises(PerceptionError) as caught:
+            open_source([f"http://127.0.0.1:{server.port}/start"])
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("scheme", ["http", "rtsp"])
+@pytest.mark.parametrize(
+    "password", ["12/s3cr3t", "12?s3cr3t", "12#s3cr3t", "ab/s3cr3t", "a@b/s3cr3t", "[s3cr3t", "/s3cr3t"]
+)
+def test_signs_of_a_password_that_must_be_encoded(scheme: str, password: str) -> None:
+    with pytest.raises(UsageError, match="/ as %2F, . as %3F, # as %23") as caught:
+        open_source([f"{scheme}://me:{password}@127.0.0.1:9/v"])
+    assert "s3cr3t" not in str(caught.value)
+
+
+def test_an_encoded_password_and_an_at_sign_in_a_path() -> None:
+    with MjpegServer([numbered_image(1)], credentials="me:1/2?3#4@5") as server:
+        address = f"http://me:1%2F2%3F3%234%405@127.0.0.1:{server.port}/view@1"
+        assert len(list(open_source([address]))) == 1
+
+
 def test_mjpeg_that_breaks_inside_a_picture() -> None:
     with MjpegServer([numbered_image(n) for n in range(4)], cut_last=True) as server:
         received = []
