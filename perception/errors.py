@@ -18,7 +18,7 @@ from collections.abc import Callable
 # Greedy, because a password may itself hold "@", "/" or a space; what a path or a sentence loses is the smaller loss.
 _CREDENTIALS = re.compile(r"(?<=://)(?:(?!\b[a-z]+://).)*@", re.IGNORECASE)
 _SECRETS = re.compile(
-    r"(?<=[?&;])((?:[a-z]*(?:pass|pwd|token|secret|auth)[a-z]*|pw|key|api_?key|usr|user)=)[^&;\s]*", re.IGNORECASE
+    r"(?<=[?&;])((?:[\w-]*(?:pass|pwd|token|secret|auth)[\w-]*|pw|key|api_?key|usr|user)=)[^&;\s]*", re.IGNORECASE
 )
 _FIELD = re.compile(r"`([a-z][a-z0-9_]*)`")
 

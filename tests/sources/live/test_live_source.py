@@ -259,9 +259,8 @@ def test_a_password_does_not_follow_to_another_host_or_port() -> None:
 
 
 def test_a_redirect_that_is_no_address_keeps_its_secrets() -> None:
-    with MjpegServer([], redirect="http://me:s3cret@127.0.0.1/x") as server:
-        with pytest.raises(PerceptionError) as caught:
-            open_source([f"http://127.0.0.1:{server.port}/start"])
+    with MjpegServer([], redirect="http://me:s3cret@127.0.0.1/x") as server, pytest.raises(PerceptionError) as caught:
+        open_source([f"http://127.0.0.1:{server.port}/start"])
     assert "s3cret" not in str(caught.value)
 
 
@@ -270,7 +269,7 @@ def test_a_redirect_that_is_no_address_keeps_its_secrets() -> None:
     "password", ["12/s3cr3t", "12?s3cr3t", "12#s3cr3t", "ab/s3cr3t", "a@b/s3cr3t", "[s3cr3t", "/s3cr3t"]
 )
 def test_signs_of_a_password_that_must_be_encoded(scheme: str, password: str) -> None:
-    with pytest.raises(UsageError, match="/ as %2F, . as %3F, # as %23") as caught:
+    with pytest.raises(UsageError, match=r"/ as %2F, . as %3F, # as %23") as caught:
         open_source([f"{scheme}://me:{password}@127.0.0.1:9/v"])
     assert "s3cr3t" not in str(caught.value)
 
