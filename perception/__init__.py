@@ -9,10 +9,9 @@ for scene in pipeline.run(open_source(["drive.mp4"])):
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
-
-from perception.telemetry import switch_off_telemetry
 
 if TYPE_CHECKING:
     from perception.errors import PerceptionError, UsageError
@@ -90,7 +89,17 @@ _MODULES = {
     "perception.visualization": ("draw_scene",),
 }
 
-switch_off_telemetry()  # here, because nothing of this package can be imported without it
+TELEMETRY_SWITCHES = {
+    "ORT_DISABLE_TELEMETRY": "1",  # ONNX Runtime from 1.29 on: an id in the home folder, events to its maker
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "FIFTYONE_DO_NOT_TRACK": "true",
+    "NO_ALBUMENTATIONS_UPDATE": "1",
+    "DO_NOT_TRACK": "1",  # what several libraries have agreed on
+}
+"""Environment variable -> the value that means no telemetry, of what is used here or may come with a plug-in."""
+# Here, because nothing of this package is imported without it; processes that it starts inherit them.
+os.environ.update(TELEMETRY_SWITCHES)
 
 
 def __getattr__(name: str) -> Any:

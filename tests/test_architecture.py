@@ -23,7 +23,6 @@ FOUNDATION = {
     "plugins",
     "protocols",
     "taxonomy",
-    "telemetry",
     "types",
     "weights",
 }

@@ -14,7 +14,7 @@ from support.commands import process_environment
 from support.media import numbered_image, write_video
 from support.moving_boxes import write_street_recording
 
-from perception.telemetry import SWITCHES
+from perception import TELEMETRY_SWITCHES
 
 STRACE = ("strace", "-f", "-qq", "-e", "trace=connect,sendto,sendmsg,sendmmsg,open,openat,creat", "-o")
 CALL = re.compile(r"sa_family=AF_INET|\"/etc/(resolv\.conf|hosts)\"")
@@ -26,7 +26,7 @@ STRANGER = 12345
 
 def fresh_environment(folder: Path) -> dict[str, str]:
     """An empty home, and no switch that the machine may have set."""
-    environment = {name: value for name, value in process_environment().items() if name not in SWITCHES}
+    environment = {name: value for name, value in process_environment().items() if name not in TELEMETRY_SWITCHES}
     for name in ("home", "temporary"):
         (folder / name).mkdir()
     environment |= {"HOME": str(folder / "home"), "TMPDIR": str(folder / "temporary"), "PYTHONDONTWRITEBYTECODE": "1"}
