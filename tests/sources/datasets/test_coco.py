@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import ExifTags, Image
 from support.media import numbered_image, write_image
 
 from perception.errors import UsageError
-from perception.sources.datasets.coco import read_coco_file
+from perception.sources.datasets.coco import find_image, read_coco_file
 from perception.taxonomy import CLASSES
 
 CAR, TRUCK, PEDESTRIAN = (CLASSES.index(name) for name in ("car", "truck", "pedestrian"))
@@ -77,6 +78,75 @@ def test_images_in_their_own_folder_come_first(tmp_path: Path) -> None:
 def test_a_wrong_file_is_named(changes: dict[str, Any], words: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=words):
         read_coco_file(coco(tmp_path, **changes))
+
+
+def test_pictures_lie_where_coco_and_windows_put_them(tmp_path: Path) -> None:
+    for folder in ("val2017", "images/val2017", "images", "."):
+        root = tmp_path / folder.replace("/", "_") / "coco"
+        (root / "annotations").mkdir(parents=True)
+        path = root / "annotations" / "instances_val2017.json"
+        picture = write_image(root / folder / "a.png", numbered_image(1))
+        for name in ("a.png", "elsewhere\\a.png", "/home/someone/a.png"):
+            assert find_image(path, name).samefile(picture)
+    with pytest.raises(UsageError, match=r"names the image b\.png, which is neither"):
+        find_image(path, "b.png")
+
+
+def test_ids_as_text_are_ids(tmp_path: Path) -> None:
+    boxes = [{"image_id": "10", "category_id": "1", "bbox": [1, 2, 3, 4]}]
+    found = read_coco_file(coco(tmp_path, annotations=boxes))
+    assert found.images[0].labels.tolist() == [PEDESTRIAN]
+
+
+def test_annotations_without_an_image_are_counted_or_refused(tmp_path: Path) -> None:
+    lost = {"image_id": 99, "category_id": 1, "bbox": [1, 2, 3, 4]}
+    found = read_coco_file(coco(tmp_path, annotations=[lost, {**lost, "image_id": 10}]))
+    assert any("1 annotations have the image_id of no image" in note for note in found.notes)
+    with pytest.raises(UsageError, match="none of its 1 annotations has an image_id of its images"):
+        read_coco_file(coco(tmp_path, annotations=[lost]))
+
+
+def test_a_box_that_is_there_twice_counts_once(tmp_path: Path) -> None:
+    box = {"id": 1, "image_id": 10, "category_id": 1, "bbox": [1, 2, 3, 4]}
+    others = [{**box, "bbox": [1, 2, 3, 5]}, {**box, "category_id": 2}, {**box, "iscrowd": 1}]
+    found = read_coco_file(coco(tmp_path, annotations=[box, box, *others]))
+    assert len(found.images[0].labels) == 4
+    assert any("1 boxes occur twice" in note for note in found.notes)
+
+
+def test_an_image_id_twice_is_refused(tmp_path: Path) -> None:
+    images = [{"id": 10, "file_name": "a.png"}, {"id": "10", "file_name": "b.png"}]
+    with pytest.raises(UsageError, match="1 images have an id that occurs twice"):
+        read_coco_file(coco(tmp_path, images=images))
+
+
+def test_another_size_than_the_stated_one_is_refused(tmp_path: Path) -> None:
+    image = {"id": 10, "file_name": "a.png", "width": 96, "height": 64}
+    assert read_coco_file(coco(tmp_path, images=[image])).notes
+    with pytest.raises(UsageError, match=r"val\.json: states 1920x1080 pixels, but .*a\.png has 96x64"):
+        read_coco_file(coco(tmp_path, images=[{**image, "width": 1920, "height": 1080}]))
+
+
+@pytest.mark.parametrize(
+    ("orientation", "stated", "box", "words"),
+    [
+        (6, (96, 64), [64 - 2 - 4, 1, 64 - 2, 4], "so were their boxes"),
+        (6, (64, 96), [1, 2, 4, 6], None),
+        (3, (96, 64), [1, 2, 4, 6], "boxes are taken as drawn on the turned image"),
+        (6, (0, 0), [1, 2, 4, 6], None),
+    ],
+)
+def test_boxes_are_turned_where_the_stated_size_says_so(
+    tmp_path: Path, orientation: int, stated: tuple[int, int], box: list[int], words: str | None
+) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    Image.fromarray(numbered_image(1)).save(tmp_path / "turned.jpg", exif=exif)
+    images = [{"id": 10, "file_name": "turned.jpg", "width": stated[0], "height": stated[1]}]
+    boxes = [{"image_id": 10, "category_id": 1, "bbox": [1, 2, 3, 4]}]
+    found = read_coco_file(coco(tmp_path, images=images, annotations=boxes))
+    np.testing.assert_array_equal(found.images[0].boxes_xyxy_px, [box])
+    assert any(words in note for note in found.notes) if words else not found.notes
 
 
 def test_a_list_is_no_coco_file(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from support.media import number_of, numbered_image, write_image
 
 from perception.errors import UsageError
 from perception.geometry.cameras import inverse_rigid, transform_points
-from perception.sources import open_source, read_objects, read_truth
+from perception.sources import open_source, read_box_truth, read_objects, read_truth
 from perception.taxonomy import CLASSES, USUAL_SIZES_LWH_M
 
 FORWARD = [[0, 0, 1, 2], [-1, 0, 0, 0], [0, -1, 0, 1.5], [0, 0, 0, 1]]
@@ -220,6 +220,40 @@ def test_each_fault_is_named(tmp_path: Path, keys: tuple[Any, ...], bad: object,
         open_source([written(tmp_path / "drive", value)])
     assert "frames.json" in str(caught.value) and fault in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("factor", [1e3, 1e6, 1e9])
+@pytest.mark.parametrize("start_s", [0, 1700000000])
+def test_times_in_another_unit_are_refused(tmp_path: Path, start_s: int, factor: float) -> None:
+    value = content()
+    for number, frame in enumerate(value["frames"]):
+        for camera in frame["cameras"].values():
+            camera["timestamp"] = int((start_s + number / 10) * factor)
+    with pytest.raises(UsageError, match="seconds"):
+        open_source([written(tmp_path / "drive", value)])
+
+
+def test_an_instance_twice_in_an_image_is_refused(tmp_path: Path) -> None:
+    value = content()
+    objects = value["frames"][1]["cameras"]["right"]["objects"]
+    objects.append({**objects[1], "box_xyxy": [5, 6, 7, 8]})
+    with pytest.raises(UsageError, match=r"frames\.1\.cameras\.right\.objects: instance 9 occurs twice"):
+        read_truth(written(tmp_path / "drive", value))
+
+
+def test_boxes_on_images_of_another_size_are_refused(tmp_path: Path) -> None:
+    folder = written(tmp_path / "drive", content())
+    write_image(tmp_path / "drive" / "left_1.png", numbered_image(2, size_px=(192, 128)))
+    with pytest.raises(UsageError, match=r"frames\.json: states 96x64 pixels, but .*left_1\.png has 192x128"):
+        read_truth(folder)
+
+
+def test_objects_of_the_class_ignore_are_regions(tmp_path: Path) -> None:
+    value = content()
+    value["frames"][1]["cameras"]["right"]["objects"].append({"class": "DontCare", "box_xyxy": [50, 6, 70, 8]})
+    truth = read_box_truth(written(tmp_path / "drive", value))
+    assert truth is not None and truth.ignored.boxes_xyxy_px.tolist() == [[50, 6, 70, 8]]
+    assert (truth.ignored.frame_indices.tolist(), truth.ignored.cameras.tolist()) == ([1], ["right"])
 
 
 def test_no_json_and_no_drive_of_that_name(tmp_path: Path) -> None:

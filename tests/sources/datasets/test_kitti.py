@@ -7,9 +7,10 @@ from support.media import SIZE_PX, numbered_image, write_image, write_video
 
 from perception.errors import UsageError
 from perception.geometry.cameras import yaw_rad
-from perception.sources import open_source, read_objects, read_truth
+from perception.sources import open_source, read_box_truth, read_objects, read_truth
 from perception.sources.datasets.kitti_odometry import VEHICLE_FROM_CAMERA
 from perception.taxonomy import CLASSES
+from perception.types import ANY_LABEL
 
 LEFT = "100 0 48 0 0 100 32 0 0 0 1 0"
 RIGHT = "100 0 48 -50 0 100 32 0 0 0 1 0"
@@ -162,6 +163,29 @@ def test_labels_without_images_are_read_all_the_same(tmp_path: Path) -> None:
     (tmp_path / "training" / "label_02" / "0000.txt").write_text("0 5 Car 0 0 0 30 20 10 40 1 1 1 0 0 9 0\n")
     with pytest.raises(UsageError, match=r"0000\.txt, line 1, column x2: must be greater than x1"):
         read_truth(folder)
+
+
+def test_dontcare_is_a_region_to_ignore(tmp_path: Path) -> None:
+    truth = read_box_truth(tracking(tmp_path / "training"))
+    assert truth is not None and truth.ignored.frame_indices.tolist() == [0, 1, 2]
+    assert truth.ignored.boxes_xyxy_px.tolist() == [[1, 2, 3, 4]] * 3
+    assert truth.ignored.labels.tolist() == [ANY_LABEL] * 3 and not truth.ignored.is_object.any()
+
+
+def test_an_id_twice_in_a_frame_is_refused(tmp_path: Path) -> None:
+    folder = tracking(tmp_path / "training")
+    path = tmp_path / "training" / "label_02" / "0000.txt"
+    path.write_text(path.read_text() + "2 5 Car 0 0 0 10 20 30 40 1.5 1.8 4.5 -3 1.65 9 0\n")
+    for read in (read_truth, read_objects):
+        with pytest.raises(UsageError, match=r"0000\.txt, line 10, column id: occurs twice in this frame"):
+            read(folder)
+
+
+def test_times_in_another_unit_are_refused(tmp_path: Path) -> None:
+    folder = odometry(tmp_path / "00")
+    (tmp_path / "00" / "times.txt").write_text("0\n100\n200\n")
+    with pytest.raises(UsageError, match=r"times\.txt: gives 0\.01 frames per second.*give seconds"):
+        open_source([folder])
 
 
 @pytest.mark.shared

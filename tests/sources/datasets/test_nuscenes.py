@@ -194,6 +194,29 @@ def test_faults_name_the_table(tmp_path: Path) -> None:
         open_source([str(lost)])
 
 
+def test_an_instance_twice_in_a_sample_is_refused(tmp_path: Path) -> None:
+    content = tables()
+    content["sample_annotation"].append(dict(content["sample_annotation"][0]))
+    with pytest.raises(UsageError, match=r"sample_annotation\.json: instance i-0 occurs twice in sample 0-0"):
+        read_truth(written(tmp_path / "nuscenes", content))
+
+
+def test_images_of_another_size_than_the_tables_state_are_refused(tmp_path: Path) -> None:
+    folder = Path(written(tmp_path / "nuscenes", tables()))
+    write_image(folder / "samples" / "CAM_BACK" / "0-1.jpg", numbered_image(1, size_px=(48, 32)))
+    with pytest.raises(UsageError, match=r"sample_data\.json: states 96x64 pixels, but .*0-1\.jpg has 48x32"):
+        read_truth(str(folder))
+
+
+def test_times_in_another_unit_are_refused(tmp_path: Path) -> None:
+    content = tables()
+    for name in ("sample", "sample_data"):
+        for row in content[name]:
+            row["timestamp"] *= 1000
+    with pytest.raises(UsageError, match=r"gives 0\.002 frames per second.*give the times in microseconds"):
+        open_source([written(tmp_path / "nuscenes", content)])
+
+
 def test_a_scene_without_annotations_has_no_truth(tmp_path: Path) -> None:
     content = tables()
     content["sample_annotation"] = []

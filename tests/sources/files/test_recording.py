@@ -155,6 +155,23 @@ def test_a_bad_frame_rate_is_named(tmp_path: Path, rate: str) -> None:
         open_source([str(make_mot(tmp_path / "seq", rate=rate))])
 
 
+@pytest.mark.parametrize("step_ns", [100_000, 100, 100_000_000_000])
+def test_time_stamps_in_another_unit_are_refused(tmp_path: Path, step_ns: int) -> None:
+    folder = make_recording(tmp_path / "drive")
+    (folder / "t.csv").write_text("timestamp_ns\n" + "".join(f"{step_ns * n}\n" for n in range(1, 5)))
+    (folder / "recording.yaml").write_text("cameras: {front: {video: front.mp4, timestamps: t.csv}}")
+    with pytest.raises(UsageError, match=r"t\.csv: gives .* frames per second, .* give timestamp_ns in nanoseconds"):
+        open_source([str(folder)])
+
+
+@pytest.mark.parametrize("rate", ["0.05", "2000"])
+def test_rates_that_no_camera_has_are_refused(tmp_path: Path, rate: str) -> None:
+    with pytest.raises(UsageError, match=r"frameRate: gives .* expected 0\.1 to 1000"):
+        open_source([str(make_mot(tmp_path / "seq", rate=rate))])
+    with pytest.raises(UsageError, match="rate_fps"):
+        open_source([str(make_mot(tmp_path / "other") / "video.mp4")], rate_fps=float(rate))
+
+
 def test_a_mot_folder_without_frames_or_section(tmp_path: Path) -> None:
     folder = make_mot(tmp_path / "seq")
     (folder / "video.mp4").unlink()

@@ -5,7 +5,7 @@ import pytest
 from support.media import numbered_image, write_video
 
 from perception.errors import UsageError
-from perception.sources import open_source, read_objects, read_truth
+from perception.sources import open_source, read_box_truth, read_objects, read_truth
 from perception.taxonomy import CLASSES
 from perception.types import BoxTable, ObjectTable
 
@@ -212,6 +212,15 @@ def test_no_ground_truth_is_none(mot: Path, recording: Path, tmp_path: Path) -> 
     assert read_truth(recording) is None
     assert read_truth(recording / "a.mp4") is None
     assert read_truth("0") is None
+
+
+def test_regions_to_ignore_of_a_recording(recording: Path) -> None:
+    rows = "0,left,1,car,1,1,5,5\n0,left,1,ignore,10,10,50,50\n0,left,1,distractor,1,1,2,2\n"
+    (recording / "objects.csv").write_text(OBJECTS_HEADER + rows)
+    truth = read_box_truth(recording)
+    assert truth is not None and len(truth.boxes) == 1
+    assert truth.ignored.is_object.tolist() == [False, True]
+    assert truth.ignored.boxes_xyxy_px.tolist() == [[10, 10, 50, 50], [1, 1, 2, 2]]
 
 
 @pytest.mark.shared
