@@ -28,6 +28,11 @@ def without_credentials(text: str) -> str:
     return _SECRETS.sub(r"\1...", _CREDENTIALS.sub("", text))
 
 
+def with_field_names(text: str, name_of: Callable[[str], str]) -> str:
+    """``text`` with each field in backticks called as ``name_of`` returns."""
+    return _FIELD.sub(lambda match: name_of(match[1]), text)
+
+
 class PerceptionError(Exception):
     """A run failed for a reason outside the program. ``exit_code`` is what the command returns.
 
@@ -46,7 +51,7 @@ class PerceptionError(Exception):
 
     def described(self, name_of: Callable[[str], str]) -> str:
         """The whole sentence, each field called as ``name_of`` returns; credentials are taken out."""
-        text = _FIELD.sub(lambda match: name_of(match[1]), self.message)
+        text = with_field_names(self.message, name_of)
         if self.field is not None:
             value = "" if self.value is None else f" {_shown(self.value)}"
             text = f"{name_of(self.field)}{value}: {text}"

@@ -32,10 +32,20 @@ _COCO91 = {"pedestrian": 1, "bicycle": 2, "car": 3, "motorcycle": 4, "bus": 6, "
 COCO80_COLUMNS: tuple[int, ...] = tuple(_COCO80[name] for name in CLASSES)
 """For each of ``CLASSES`` its column among COCO's 80 contiguous classes."""
 
+LABEL_OF_COCO80: Mapping[int, int] = {_COCO80[name]: label for label, name in enumerate(CLASSES)}
+"""From the numbers of COCO's 80 contiguous classes, which detectors without background count by, to labels."""
+
 LABEL_OF_COCO91: dict[int, int] = {_COCO91[name]: label for label, name in enumerate(CLASSES)}
 """From the category ids of COCO's files (and torchvision's detectors) to ``CLASSES``."""
 
+_SYNONYMS = {
+    "person": "pedestrian",  # COCO
+    "motorbike": "motorcycle",  # Pascal VOC, MOTChallenge
+    "bike": "bicycle",
+}
+
 CLASS_ALIASES: Mapping[str, str] = {
+    **_SYNONYMS,
     "van": "car",  # KITTI
     "automobile": "car",
     "minivan": "car",
@@ -51,13 +61,10 @@ CLASS_ALIASES: Mapping[str, str] = {
     "vehicle.bus.rigid": "bus",
     "bus/rv/caravan": "bus",  # DDAD
     "vehicle.motorcycle": "motorcycle",
-    "motorbike": "motorcycle",  # Pascal VOC, MOTChallenge
     "motor": "motorcycle",  # BDD100K
     "moped": "motorcycle",
     "vehicle.bicycle": "bicycle",
-    "bike": "bicycle",
     "cyclist": "bicycle",  # KITTI: machine and rider
-    "person": "pedestrian",  # COCO
     "people": "pedestrian",  # VisDrone
     "person_sitting": "pedestrian",  # KITTI
     "person (sitting)": "pedestrian",
@@ -107,4 +114,16 @@ def label_of(name: str) -> int | None:
     """The label of a class by any of its names, upper or lower case; None for what is none of ``CLASSES``."""
     spelling = name.strip().lower()
     spelling = CLASS_ALIASES.get(spelling, spelling)
+    return CLASSES.index(spelling) if spelling in CLASSES else None
+
+
+def same_class(name: str) -> int | None:
+    """The label of the class that ``name`` is just another word or COCO's number for; None for a part of one, too.
+
+    A van is counted as a car, but who asks for vans does not ask for cars.
+    """
+    spelling = name.strip().lower()
+    if spelling.isdigit():
+        return LABEL_OF_COCO80.get(int(spelling))
+    spelling = _SYNONYMS.get(spelling, spelling)
     return CLASSES.index(spelling) if spelling in CLASSES else None

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from support.documents import ROOT, Block, blocks, shell_lines
-from support.media import write_video
+from support.media import write_image, write_video
 from support.mjpeg_server import MjpegServer
 from support.moving_boxes import street_image, write_street, write_street_recording
 from support.simulators import needs_simulators
@@ -80,6 +80,8 @@ def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     wide = [np.asarray(cv2.resize(street_image(number), (160, 90)), np.uint8) for number in range(FRAMES)]
     write_video(tmp_path / "dash.mp4", wide, fps=10)
     write_street_recording(tmp_path / "path" / "to" / "recording", frames=FRAMES)
+    for number in range(FRAMES):
+        write_image(tmp_path / "frames" / f"{number}.png", street_image(number))
     (tmp_path / "videos").mkdir()
     write_street(tmp_path / "videos" / "1.mp4", frames=FRAMES)
     (tmp_path / "data").mkdir()

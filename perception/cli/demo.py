@@ -88,6 +88,7 @@ def _run(config: RunConfig, terminal: Terminal) -> RunResult:
             title=result.name,
             eval_config=eval_config,
             forecaster=built.pipeline.forecaster,
+            rate_fps=config.fps,
         )
         report = report_on([run], title=result.name, eval_config=eval_config, seed=config.seed, notes=built.notes)
     finish(result, report, terminal)

@@ -23,7 +23,18 @@ if TYPE_CHECKING:
 _TOGETHER = "all"
 """The folder, below ``--output``, of the report of several recordings."""
 
-_OF_RECORDINGS = ("truth", "stride", "rig", "road_height", "frame", "detect_interval", "min_visible")
+_OF_RECORDINGS = (
+    "truth",
+    "fps",
+    "start_s",
+    "end_s",
+    "stride",
+    "rig",
+    "road_height",
+    "frame",
+    "detect_interval",
+    "min_visible",
+)
 """What has no meaning for single images."""
 
 _BENCHMARKED = Path("forecaster")
@@ -195,6 +206,7 @@ def _match_and_study(
         title=result.name,
         eval_config=eval_config_of(config, truth),
         forecaster=built.pipeline.forecaster,
+        rate_fps=config.fps,
     )
     return run, _studies(config, run, recording, truth)
 
@@ -203,7 +215,7 @@ def _evaluate_results(config: EvaluateConfig, folder: Path, terminal: Terminal) 
     from perception.evaluation.runs.load_results import SAVED_VELOCITIES, saved_tables
     from perception.results import read_results
     from perception.runtime.evaluate import eval_config_of, match_truth, need_ground_truth, report_on
-    from perception.runtime.run_metadata import read_run_source
+    from perception.runtime.run_metadata import read_run_rate, read_run_source
 
     results = read_results(folder)
     recording = str(config.truth or "") or read_run_source(folder)
@@ -212,7 +224,9 @@ def _evaluate_results(config: EvaluateConfig, folder: Path, terminal: Terminal) 
     truth = need_ground_truth(recording, classes=config.classes)
     eval_config = eval_config_of(config, truth)
     tables = saved_tables(results).of_classes(config.classes)
-    run = match_truth(tables, truth, recording, title=str(folder), eval_config=eval_config)
+    run = match_truth(
+        tables, truth, recording, title=str(folder), eval_config=eval_config, rate_fps=read_run_rate(folder)
+    )
     studies = _studies(config, run, recording, truth)
     notes = () if results.objects is None else (SAVED_VELOCITIES,)
     report = report_on(

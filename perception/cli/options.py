@@ -13,14 +13,14 @@ from pydantic.fields import FieldInfo
 from perception.cli.error_reporting import option_of
 from perception.cli.terminal import terminal_of
 from perception.errors import UsageError
-from perception.pipeline.config import RunConfig, load_config, split_at_commas
+from perception.pipeline.config import RunConfig, Seconds, load_config, split_at_commas, split_classes
 
 Config = TypeVar("Config", bound=RunConfig)
 
 _CONFIG = "config"
 
 PANELS = {
-    "Input": ("source", "stride", "max_frames", "duration_s", "rig", "road_height", _CONFIG),
+    "Input": ("source", "fps", "start_s", "end_s", "stride", "max_frames", "duration_s", "rig", "road_height", _CONFIG),
     "Models": (
         "frame",
         "detector",
@@ -44,7 +44,7 @@ PANELS = {
 }
 """The options in the order of the help, under its headings."""
 
-_OTHER_NAMES = {"duration_s": "--duration", "peers": "--peer"}
+_OTHER_NAMES = {"duration_s": "--duration", "start_s": "--start", "end_s": "--end", "peers": "--peer"}
 """Options are called as people know them: without the unit, and in the singular where they are repeated."""
 
 
@@ -146,10 +146,12 @@ def _option(name: str, field: FieldInfo, panel: str) -> Any:
 
 def _type_on_the_command_line(field: FieldInfo) -> Any:
     """Without the field's checks, which the configuration makes; a list is given by repeating, or with commas."""
-    if any(getattr(part, "func", None) is split_at_commas for part in field.metadata):
+    if any(getattr(part, "func", None) in (split_at_commas, split_classes) for part in field.metadata):
         return str
     kinds = [kind for kind in get_args(field.annotation) if kind is not type(None)]
     kind = kinds[0] if type(None) in get_args(field.annotation) else field.annotation
+    if kind is Seconds:
+        return str
     return str if get_origin(kind) is Literal else kind
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich import box
 from rich.table import Table
 
+from perception.cli.error_reporting import option_of
 from perception.cli.terminal import Terminal
+from perception.errors import with_field_names
 from perception.evaluation import Report
 from perception.pipeline.build import BuiltPipeline, build_pipeline
 from perception.pipeline.config import RunConfig
@@ -35,7 +37,8 @@ def run_configured(
     """Build the pipeline that ``config`` asks for and run it over ``source``, as ``run_pipeline`` does."""
     built = build_pipeline(config, rig=source.rig, frame_counts=source.frame_counts)
     for note in built.notes:
-        terminal.note(note)
+        terminal.note_once(note)
+    _note_warnings(source.warnings, terminal)
 
     def make_folder() -> Path:
         wanted = wanted_folder(command, config, name=source.name)
@@ -74,8 +77,7 @@ def finish(result: RunResult, report: Report, terminal: Terminal, *, has_table: 
         write_report(folder, report, stats)
     if has_table:
         _print_summary(terminal, report, stats)
-    for warning in stats.warnings:
-        terminal.note(f"Note: {warning}")
+    _note_warnings(stats.warnings, terminal)
     if stats.dropped_frames:
         terminal.note(f"Note: {stats.dropped_frames} frames were dropped to keep up with real time.")
     if stats.ended not in (COMPLETE, FAILED):
@@ -83,6 +85,12 @@ def finish(result: RunResult, report: Report, terminal: Terminal, *, has_table: 
     if folder is not None:
         terminal.result(folder)
     result.raise_failure()
+
+
+def _note_warnings(warnings: Sequence[str], terminal: Terminal) -> None:
+    """What a source left out or assumed: known when it is opened, or only at its end."""
+    for warning in warnings:
+        terminal.note_once(f"Note: {with_field_names(warning, option_of)}")
 
 
 def _open_window(terminal: Terminal) -> Window | None:

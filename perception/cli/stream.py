@@ -11,7 +11,7 @@ from perception.cli.terminal import Terminal
 from perception.pipeline.config import StreamConfig
 
 
-@command(StreamConfig, positional={"cameras": "source"})
+@command(StreamConfig, without=["fps", "start_s", "end_s"], positional={"cameras": "source"})
 def stream(
     config: StreamConfig,
     terminal: Terminal,

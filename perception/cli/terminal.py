@@ -49,6 +49,16 @@ class Terminal:
         """Say ``text`` on stderr as it is: no markup in it, no line breaks added."""
         self.err.print(text, soft_wrap=True, markup=False)
 
+    def note_once(self, text: str) -> None:
+        """``note``, but nothing where it was said in this way already."""
+        if text not in self._said:
+            self._said.add(text)
+            self.note(text)
+
+    @cached_property
+    def _said(self) -> set[str]:
+        return set()
+
     def say(self, text: str, *, style: str | None = None) -> None:
         """Say ``text`` on stdout as it is."""
         self.out.print(text, soft_wrap=True, markup=False, style=style)

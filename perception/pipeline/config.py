@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -35,12 +36,34 @@ def split_at_commas(value: object) -> object:
     return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
 
 
+def split_classes(value: object) -> object:
+    """ "car, 5" -> ["car", "5"]; a list may hold numbers."""
+    items = split_at_commas(value)
+    items = [items] if isinstance(items, int) and not isinstance(items, bool) else items
+    return [str(item) if isinstance(item, int) else item for item in items] if isinstance(items, list) else items
+
+
+def seconds_of(value: object) -> object:
+    """ "1:02:03.5", "2:03" or "83.5" -> seconds; anything else is left as it is."""
+    if not isinstance(value, str) or not _CLOCK.fullmatch(value.strip()):
+        return value
+    return sum(float(part) * 60**place for place, part in enumerate(reversed(value.split(":"))))
+
+
+def device_name(value: object) -> object:
+    """A GPU's number stands for its name: 0 -> "cuda:0"."""
+    return f"cuda:{value}" if str(value).isascii() and str(value).isdigit() else value
+
+
 def _rising(counts: list[int]) -> list[int]:
     if not counts:
         raise ValueError("name at least one number")
     return sorted(set(counts))
 
 
+_CLOCK = re.compile(r"(\d+:){1,2}\d+(\.\d*)?")
+
+Seconds = Annotated[float, BeforeValidator(seconds_of), Field(ge=0)]
 Count = Annotated[int, Field(ge=1, le=100_000)]
 Side = Annotated[int, Field(ge=32, le=8192)]
 
@@ -90,7 +113,9 @@ class RunConfig(BaseModel):
         default="auto",
         description="auto (the bundled one), constant-velocity, a weights file, a plug-in's name, or module:factory.",
     )
-    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu or cuda:0.")
+    device: Annotated[str, BeforeValidator(device_name)] = Field(
+        default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, or cuda:0, which 0 stands for."
+    )
     conf: float = Field(default=0.1, ge=0, le=1, description="Minimum score of a detection.")
     iou: float = Field(default=0.5, ge=0, le=1, description="IoU threshold of non-maximum suppression.")
     imgsz: int | None = Field(
@@ -99,8 +124,8 @@ class RunConfig(BaseModel):
         le=4096,
         description="Long side of the network's input in pixels; by default that of the image, from 640 to 896.",
     )
-    classes: Annotated[list[str] | None, BeforeValidator(split_at_commas)] = Field(
-        default=None, description="Classes to detect, such as car,bus."
+    classes: Annotated[list[str] | None, BeforeValidator(split_classes)] = Field(
+        default=None, description="Classes to detect, such as car,bus; numbers are those of COCO's 80 classes."
     )
     class_map: Path | None = Field(
         default=None,
@@ -118,6 +143,16 @@ class RunConfig(BaseModel):
         default="auto",
         description="Inference engine of RoadNet: auto (onnx on a CPU without half, else torch), torch, or onnx.",
     )
+    fps: float | None = Field(
+        default=None,
+        ge=0.1,
+        le=1000,
+        description="Frames per second of images and raw streams, which have no clock, or in place of a video's clock.",
+    )
+    start_s: Seconds | None = Field(
+        default=None, description="Begin here: seconds, mm:ss or hh:mm:ss after the recording's beginning."
+    )
+    end_s: Seconds | None = Field(default=None, description="End here: seconds, mm:ss or hh:mm:ss.")
     stride: int = Field(default=1, ge=1, description="Take every n-th frame.")
     max_frames: int | None = Field(default=None, ge=1, description="Stop after this many frames.")
     seed: int = Field(default=0, ge=0, description="Random seed of the report's bootstrap intervals.")
@@ -144,12 +179,21 @@ class RunConfig(BaseModel):
     @field_validator("classes")
     @classmethod
     def _known_classes(cls, classes: list[str] | None) -> list[str] | None:
-        from perception.taxonomy import CLASSES
+        from perception.taxonomy import CLASSES, LABEL_OF_COCO80, same_class
 
-        unknown = [name for name in classes or () if name not in CLASSES]
+        known = {name: same_class(name) for name in classes or ()}
+        unknown = [name for name, label in known.items() if label is None]
         if unknown:
-            raise ValueError(f"{', '.join(unknown)} is not among {', '.join(CLASSES)}")
-        return classes or None
+            numbers = ", ".join(f"{number} {CLASSES[label]}" for number, label in sorted(LABEL_OF_COCO80.items()))
+            expected = numbers if all(name.isdigit() for name in unknown) else ", ".join(CLASSES)
+            raise ValueError(f"{', '.join(unknown)} is not among {expected}")
+        return list(dict.fromkeys(CLASSES[label] for label in known.values() if label is not None)) or None
+
+    @model_validator(mode="after")
+    def _span_in_order(self) -> RunConfig:
+        if self.end_s is not None and self.end_s <= (self.start_s or 0):
+            raise ValueError(f"`end_s` {self.end_s:g} is not after the start, {self.start_s or 0:g}")
+        return self
 
     def to_plain(self) -> dict[str, Any]:
         """Strings, numbers and lists, for a file: credentials are taken out of addresses."""

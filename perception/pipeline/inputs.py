@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from perception.geometry.cameras import Rig
 from perception.pipeline.config import Config, RunConfig
 from perception.protocols import Source
 from perception.sources import open_source, read_rig, separate_sources
+from perception.sources.time_span import TimeSpan
 
 _LOG = logging.getLogger(__name__)
 
@@ -50,7 +52,14 @@ def open_configured_source(config: RunConfig) -> Source:
                 field="road_height",
                 value=config.road_height,
             )
-    source = open_source(config.source, stride=config.stride, newest_only=True, rig=rig)
+    source = open_source(
+        config.source,
+        stride=config.stride,
+        newest_only=True,
+        rate_fps=config.fps,
+        rig=rig,
+        span=TimeSpan(config.start_s or 0.0, math.inf if config.end_s is None else config.end_s),
+    )
     _LOG.info(
         "opened %s: cameras %s, %s, %s instants at %g per second",
         source.name,

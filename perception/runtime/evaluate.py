@@ -176,9 +176,13 @@ def match_truth(
     title: str,
     eval_config: EvalConfig,
     forecaster: Forecaster | None = None,
+    rate_fps: float | None = None,
 ) -> EvaluatedRun:
-    """What a run over ``recording`` found beside the truth of it; ``forecaster`` also forecasts the true tracks."""
-    timeline = Timeline.of(open_source([str(recording)]))
+    """What a run over ``recording`` found beside the truth of it; ``forecaster`` also forecasts the true tracks.
+
+    ``rate_fps`` replaced the recording's clock in the run.
+    """
+    timeline = Timeline.of(open_source([str(recording)], rate_fps=rate_fps))
     run = EvaluatedRun.of(
         title=title,
         run=tables,

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -86,11 +87,22 @@ def write_run_file(
 
 def read_run_source(folder: Path) -> str | None:
     """The one source of the run in ``folder``; None where ``run.yaml`` does not state it."""
-    try:
-        sources = read_yaml(folder / RUN_FILE)["config"]["source"]
-    except (UsageError, KeyError, TypeError):
-        return None
+    sources = _run_config(folder).get("source")
     return str(sources[0]) if isinstance(sources, list) and len(sources) == 1 else None
+
+
+def read_run_rate(folder: Path) -> float | None:
+    """The frame rate in place of the source's own clock of the run in ``folder``; None where ``run.yaml`` has none."""
+    rate_fps = _run_config(folder).get("fps")
+    return float(rate_fps) if isinstance(rate_fps, int | float) else None
+
+
+def _run_config(folder: Path) -> dict[str, Any]:
+    try:
+        config = read_yaml(folder / RUN_FILE)["config"]
+    except (UsageError, KeyError, TypeError):
+        return {}
+    return config if isinstance(config, dict) else {}
 
 
 def write_report(folder: Path, report: Report, stats: RunStats | None = None) -> None:

@@ -4,25 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import islice
 
 from perception.geometry.cameras import Rig
 from perception.protocols import Source
 from perception.sources.base import SourceBase
+from perception.sources.time_span import TimeSpan
 from perception.types import FrameSet
 
 
 class AdaptedSource(SourceBase):
-    """Every ``stride``-th instant of ``source``, whose cameras ``rig`` calibrates in place of its own where given.
+    """Every ``stride``-th instant in ``span`` of ``source``, whose cameras ``rig`` calibrates, else its own.
 
     Images of a distorting lens are undistorted. ``notes`` are reported beside the source's own warnings. Iterating
     raises ``UsageError`` for an image that has not the size of its camera's calibration.
     """
 
-    def __init__(self, source: Source, *, name: str, stride: int, rig: Rig | None, notes: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        source: Source,
+        *,
+        name: str,
+        stride: int,
+        rig: Rig | None,
+        notes: Sequence[str] = (),
+        span: TimeSpan = TimeSpan(),  # noqa: B008 - it cannot change
+    ) -> None:
         rig = source.rig if rig is None else rig
         super().__init__(name=name, cameras=source.cameras, stride=stride, rig=rig, notes=notes)
         self._source = source
+        self._span = span
 
     @property
     def rate_fps(self) -> float:
@@ -34,7 +44,9 @@ class AdaptedSource(SourceBase):
 
     @property
     def length(self) -> int | None:
-        return None if self._source.length is None else -(-self._source.length // self._stride)
+        if self._source.length is None or not self._span.is_whole:
+            return None
+        return -(-self._source.length // self._stride)
 
     @property
     def frame_counts(self) -> Mapping[str, int] | None:
@@ -49,7 +61,8 @@ class AdaptedSource(SourceBase):
         return [*self._notes, *self._source.warnings]
 
     def __iter__(self) -> Iterator[FrameSet]:
-        for frame_set in islice(self._source, 0, None, self._stride):
+        instants = self._span.numbered(self._source, stride=self._stride, time_ns=lambda instant: instant.timestamp_ns)
+        for _, frame_set in instants:
             yield replace(frame_set, frames=tuple(self._calibrated(frame) for frame in frame_set.frames))
 
     def close(self) -> None:

@@ -109,7 +109,7 @@ class DatasetFolder:
         """
         if rate_fps is not None and self.format.own_clock is not None:
             path = self.folder / self.format.own_clock
-            raise UsageError(f"{path}: has its own clock; leave rate_fps out or set fps there.")
+            raise UsageError(f"{path}: has its own clock; leave `fps` out, or set it there.")
         return self.format.open(self.folder, self.drive, rate_fps)
 
     def truth(self) -> BoxTruth | None:

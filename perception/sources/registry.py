@@ -17,7 +17,7 @@ from perception.sources.adapted_source import AdaptedSource
 from perception.sources.calibration.fields import above_road
 from perception.sources.dataset_formats import find_dataset
 from perception.sources.files.clock import check_rate, is_possible
-from perception.sources.files.images import IMAGE_SUFFIXES, ImageSeries, images_in, natural_order
+from perception.sources.files.images import DEFAULT_RATE_FPS, IMAGE_SUFFIXES, ImageSeries, images_in, natural_order
 from perception.sources.files.lazy_frame import RecordedCamera
 from perception.sources.files.poses import Poses
 from perception.sources.files.recorded_source import RecordedSource
@@ -29,6 +29,7 @@ from perception.sources.live.source import LiveSource
 from perception.sources.live.stream_schemes import open_address, split_address, within
 from perception.sources.rigs import fit_rig, match_rig
 from perception.sources.separate import videos_in
+from perception.sources.time_span import TimeSpan
 
 
 @dataclass
@@ -97,6 +98,7 @@ def open_source(
     rate_fps: float | None = None,
     connect_timeout_s: float = 10,
     rig: Rig | None = None,
+    span: TimeSpan = TimeSpan(),  # noqa: B008 - it cannot change
 ) -> Source:
     """Open one camera, or several that are stepped together.
 
@@ -109,7 +111,8 @@ def open_source(
     ``stride`` hands out every n-th instant. ``newest_only`` lets live cameras skip what the caller was too slow for.
     ``rate_fps`` replaces the clock of videos and images (images: 10 per second without it). ``connect_timeout_s``
     is the limit of the opening of each live camera, and then its read timeout. ``rig`` states where the cameras sit,
-    in place of a recording's own rig: matched by name, or in order where no name matches.
+    in place of a recording's own rig: matched by name, or in order where no name matches. ``span`` is the part of a
+    recording that is handed out.
 
     The source also has ``warnings: list[str]``, a sentence for everything that was left out.
 
@@ -125,7 +128,7 @@ def open_source(
     for spec in specs:
         found = _package_source(spec, newest_only=newest_only, timeout_s=connect_timeout_s)
         if found is not None:
-            return _adapted(found, spec, specs, rig=rig, stride=stride, rate_fps=rate_fps)
+            return _adapted(found, spec, specs, rig=rig, stride=stride, rate_fps=rate_fps, span=span)
     opened = _Opened()
     try:
         for spec in specs:
@@ -133,14 +136,16 @@ def open_source(
         if opened.live and opened.recorded:
             raise UsageError("live cameras and recordings cannot be mixed; give only one kind.", field="source")
         if opened.live and rate_fps is not None:
-            raise UsageError("rate_fps: a live camera has its own clock; leave the option out.")
+            raise UsageError("a live camera has its own clock; leave it out.", field="fps", value=rate_fps)
+        if opened.live and not span.is_whole:
+            raise UsageError("a live camera has no beginning and no end; leave `start_s` and `end_s` out.")
     except BaseException:
         for _, reader in opened.live:
             reader.close()
         raise
     if opened.live:
         return _live_source(opened, rig, stride=stride, newest_only=newest_only, timeout_s=connect_timeout_s)
-    return _recorded_source(opened, rig, stride=stride, is_one_folder=len(specs) == 1)
+    return _recorded_source(opened, rig, stride=stride, span=span, is_one_folder=len(specs) == 1)
 
 
 def _package_source(spec: str, *, newest_only: bool, timeout_s: float) -> Source | None:
@@ -153,18 +158,27 @@ def _package_source(spec: str, *, newest_only: bool, timeout_s: float) -> Source
 
 
 def _adapted(
-    source: Source, spec: str, specs: Sequence[str], *, rig: Rig | None, stride: int, rate_fps: float | None
+    source: Source,
+    spec: str,
+    specs: Sequence[str],
+    *,
+    rig: Rig | None,
+    stride: int,
+    rate_fps: float | None,
+    span: TimeSpan,
 ) -> Source:
     """A plug-in's source with the stride and the rig that were asked for."""
     try:
         if len(specs) > 1:
             raise UsageError(f"{spec}: is a plug-in's source, which stands alone; leave the others out.")
         if rate_fps is not None:
-            raise UsageError(f"{spec}: has its own clock; leave rate_fps out.")
+            raise UsageError(f"{spec}: has its own clock; leave `fps` out.")
+        if source.is_live and not span.is_whole:
+            raise UsageError(f"{spec}: is live, without a beginning and an end; leave `start_s` and `end_s` out.")
         notes: list[str] = []
         if rig is not None:
             rig, notes = match_rig(rig, source.cameras)
-        return AdaptedSource(source, name=_source_name([source.name]), stride=stride, rig=rig, notes=notes)
+        return AdaptedSource(source, name=_source_name([source.name]), stride=stride, rig=rig, notes=notes, span=span)
     except BaseException:
         source.close()
         raise
@@ -197,7 +211,9 @@ def _live_source(opened: _Opened, rig: Rig | None, *, stride: int, newest_only: 
     return source
 
 
-def _recorded_source(opened: _Opened, rig: Rig | None, *, stride: int, is_one_folder: bool) -> RecordedSource:
+def _recorded_source(
+    opened: _Opened, rig: Rig | None, *, stride: int, span: TimeSpan, is_one_folder: bool
+) -> RecordedSource:
     names = [camera.name for camera in opened.recorded]
     if opened.instants and len(opened.instants) < len(names):
         raise UsageError(f"{opened.listing}: lists which of its images belong together; give it alone.")
@@ -214,7 +230,7 @@ def _recorded_source(opened: _Opened, rig: Rig | None, *, stride: int, is_one_fo
         opened.notes.extend(notes)
     if rig is not None:
         rig = fit_rig(rig, {camera.name: camera.size_px for camera in opened.recorded})
-    return RecordedSource(
+    source = RecordedSource(
         opened.recorded,
         name=_source_name([opened.name] if is_one_folder and opened.name else names),
         stride=stride,
@@ -222,7 +238,11 @@ def _recorded_source(opened: _Opened, rig: Rig | None, *, stride: int, is_one_fo
         rig=rig,
         instants=opened.instants or None,
         notes=opened.notes,
+        span=span,
     )
+    if not span.is_whole and not source.length:
+        raise UsageError(f"{source.name}: ends before that.", field="start_s", value=f"{span.start_s:g}")
+    return source
 
 
 def _open_spec(spec: str, opened: _Opened, *, rate_fps: float | None, timeout_s: float) -> None:
@@ -232,7 +252,7 @@ def _open_spec(spec: str, opened: _Opened, *, rate_fps: float | None, timeout_s:
         reader = within(lambda: WebcamReader(int(spec)), timeout_s=timeout_s, label=label)
         opened.live.append((opened.unique(label), reader))
     elif spec == STDIN:
-        opened.recorded.append(StdinVideo(name=opened.unique("stdin"), rate_fps=rate_fps))
+        opened.recorded.append(_noted(StdinVideo(name=opened.unique("stdin"), rate_fps=rate_fps), "stdin", opened))
     elif "://" in spec:
         name = opened.unique(split_address(spec).hostname or split_address(spec).scheme)
         camera = open_address(spec, name=name, rate_fps=rate_fps, timeout_s=timeout_s)
@@ -243,7 +263,7 @@ def _open_spec(spec: str, opened: _Opened, *, rate_fps: float | None, timeout_s:
     elif (dataset := find_dataset(spec)) is not None:
         opened.add(dataset.open(rate_fps), str(dataset.folder))
     elif Path(spec).is_dir():
-        opened.add(_image_folder(Path(spec), rate_fps=rate_fps), spec)
+        opened.add(_image_folder(Path(spec), opened, rate_fps=rate_fps), spec)
     elif Path(spec).exists():
         opened.recorded.append(_open_file(Path(spec), opened, rate_fps=rate_fps))
     elif any(sign in spec for sign in "*?["):
@@ -258,7 +278,28 @@ def _open_file(path: Path, opened: _Opened, *, rate_fps: float | None) -> Record
     name = opened.unique(path.stem)
     if path.suffix.lower() in IMAGE_SUFFIXES:
         return ImageSeries([path], name=name, rate_fps=rate_fps)
-    return VideoFile(str(path), name=name, rate_fps=rate_fps)
+    return _noted(VideoFile(str(path), name=name, rate_fps=rate_fps), str(path), opened)
+
+
+def _noted(video: VideoFile, label: str, opened: _Opened) -> VideoFile:
+    """``video``, with a note where its frame rate is a guess."""
+    if not video.has_clock:
+        opened.notes.append(_assumed(f"{label}: a raw stream has", video.rate_fps))
+    return video
+
+
+def _assumed(what: str, rate_fps: float) -> str:
+    return (
+        f"{what} no clock: {rate_fps:g} frames per second are assumed, on which all speeds depend; `fps` states others."
+    )
+
+
+def _image_series(
+    paths: Sequence[Path], spec: str | Path, opened: _Opened, *, name: str, rate_fps: float | None
+) -> ImageSeries:
+    if rate_fps is None and len(paths) > 1:
+        opened.notes.append(_assumed(f"{spec}: images have", DEFAULT_RATE_FPS))
+    return ImageSeries(paths, name=name, rate_fps=rate_fps)
 
 
 def _open_glob(pattern: str, opened: _Opened, *, rate_fps: float | None) -> RecordedCamera:
@@ -270,10 +311,11 @@ def _open_glob(pattern: str, opened: _Opened, *, rate_fps: float | None) -> Reco
         raise UsageError(f"{pattern}: {found}; give a pattern of images, and the videos of several cameras one by one.")
     if len(images) < len(matches):
         opened.notes.append(f"{pattern}: {len(matches) - len(images)} matching files are no images and were left out.")
-    return ImageSeries(images, name=opened.unique(images[0].resolve().parent.name or "images"), rate_fps=rate_fps)
+    name = opened.unique(images[0].resolve().parent.name or "images")
+    return _image_series(images, pattern, opened, name=name, rate_fps=rate_fps)
 
 
-def _image_folder(folder: Path, *, rate_fps: float | None) -> Recording:
+def _image_folder(folder: Path, opened: _Opened, *, rate_fps: float | None) -> Recording:
     paths = images_in(folder)
     if not paths and (videos := videos_in(folder.iterdir())):
         raise UsageError(
@@ -285,7 +327,8 @@ def _image_folder(folder: Path, *, rate_fps: float | None) -> Recording:
             f"{folder}: holds no images, no {RECORDING_FILE} and no other known layout; give another folder, or write "
             f"a {RECORDING_FILE}."
         )
-    return Recording([ImageSeries(paths, name=folder.resolve().name or "images", rate_fps=rate_fps)])
+    name = folder.resolve().name or "images"
+    return Recording([_image_series(paths, folder, opened, name=name, rate_fps=rate_fps)])
 
 
 def _source_name(names: Sequence[str]) -> str:

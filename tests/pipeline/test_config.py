@@ -145,3 +145,43 @@ def test_the_shipped_files_state_the_defaults(name: str, kind: type[RunConfig]) 
     config = load_config(kind, path=CONFIGS / f"{name}.yaml", options={})
     changed = {key for key, value in config if value != getattr(kind(), key)}
     assert changed == ({"imgsz", "show"} if name == "stream" else set())
+
+
+@pytest.mark.parametrize(
+    ("given", "classes"),
+    [
+        ("person", ["pedestrian"]),
+        ("0", ["pedestrian"]),
+        (0, ["pedestrian"]),
+        ("2, 5,7", ["car", "bus", "truck"]),
+        ([1, "motorbike"], ["bicycle", "motorcycle"]),
+        ("car,2,Car", ["car"]),
+        ("", None),
+    ],
+)
+def test_classes_have_other_names_and_cocos_numbers(given: object, classes: list[str] | None) -> None:
+    assert RunConfig.model_validate({"classes": given}).classes == classes
+
+
+@pytest.mark.parametrize(("given", "expected"), [("van", "car, truck"), ("4", "0 pedestrian, 1 bicycle, 2 car")])
+def test_a_class_that_is_none_of_ours_is_refused(given: str, expected: str) -> None:
+    with pytest.raises(UsageError, match=f"classes {given}: {given} is not among {expected}"):
+        load_config(RunConfig, path=None, options={"classes": given})
+
+
+@pytest.mark.parametrize(("given", "device"), [("0", "cuda:0"), (1, "cuda:1"), ("cuda", "cuda"), ("cpu", "cpu")])
+def test_a_number_is_a_gpu(given: object, device: str) -> None:
+    assert RunConfig.model_validate({"device": given}).device == device
+
+
+@pytest.mark.parametrize("device", ["0,1", "-1", "gpu"])
+def test_other_devices_are_refused(device: str) -> None:
+    with pytest.raises(UsageError, match=f"device {device}: "):
+        load_config(RunConfig, path=None, options={"device": device})
+
+
+@pytest.mark.parametrize(
+    ("given", "seconds"), [("83.5", 83.5), ("1:23.5", 83.5), ("1:02:03", 3723), (7, 7), ("0:00", 0)]
+)
+def test_times_are_seconds_or_a_clocks(given: object, seconds: float) -> None:
+    assert RunConfig.model_validate({"start_s": given}).start_s == seconds

@@ -12,6 +12,7 @@ from perception.geometry.cameras import Rig
 from perception.sources.base import SourceBase
 from perception.sources.files.lazy_frame import LazyFrame, RecordedCamera
 from perception.sources.files.poses import Poses
+from perception.sources.time_span import TimeSpan
 from perception.types import FrameSet
 
 
@@ -20,7 +21,7 @@ class RecordedSource(SourceBase):
 
     Frames within half a period of the fastest camera belong to one instant, whose time is that of its earliest
     frame; a camera without such a frame is missing there. ``instants``, (length,) for each camera, replaces that rule:
-    frames with the same number belong together. Every ``stride``-th instant is handed out, and
+    frames with the same number belong together. Every ``stride``-th instant in ``span`` is handed out, and
     ``FrameSet.index`` and ``Frame.index`` count the instants and frames of the recording, the skipped ones too.
     Each iteration starts at the beginning; memory does not grow with the length. ``rig`` has the cameras' names and
     the size of their images.
@@ -36,10 +37,12 @@ class RecordedSource(SourceBase):
         rig: Rig | None = None,
         instants: Mapping[str, IntArray] | None = None,
         notes: Sequence[str] = (),
+        span: TimeSpan = TimeSpan(),  # noqa: B008 - it cannot change
     ) -> None:
         names = [camera.name for camera in cameras]
         super().__init__(name=name, cameras=names, stride=stride, rig=rig, notes=notes)
         self._recorded = tuple(cameras)
+        self._span = span
         self._poses = poses
         self._instant_numbers = instants
         self._unposed: list[int] = []
@@ -63,7 +66,7 @@ class RecordedSource(SourceBase):
     def length(self) -> int:
         """Instants that an iteration hands out when no file is damaged."""
         if self._instants is None:
-            self._instants = self._count_instants()
+            self._instants = self._count_instants() if self._span.is_whole else self._span.count(self._instant_times())
         return -(-self._instants // self._stride)
 
     @property
@@ -97,12 +100,8 @@ class RecordedSource(SourceBase):
         """
         self._unposed, self._passed = [], 0
         self._lacking = dict.fromkeys(self._lacking, 0)
-        for index, lazy in enumerate(self._merged()):
-            if self._closed:
-                return
-            if index % self._stride:
-                continue
-            timestamp_ns = min(frame.timestamp_ns for frame in lazy.values())
+        for index, lazy in self._span.numbered(self._merged(), stride=self._stride, time_ns=_time_ns):
+            timestamp_ns = _time_ns(lazy)
             world_from_vehicle = None if self._poses is None else self._poses.at(timestamp_ns)
             if self._poses is not None and world_from_vehicle is None:
                 self._unposed.append(index)
@@ -120,7 +119,7 @@ class RecordedSource(SourceBase):
         """Frames of each instant by camera name, holding one frame ahead for each camera."""
         streams = {camera.name: camera.frames() for camera in self._recorded}
         heads = {name: next(stream, None) for name, stream in streams.items()}
-        while any(head is not None for head in heads.values()):
+        while any(head is not None for head in heads.values()) and not self._closed:
             keys = {name: self._order_key(name, head) for name, head in heads.items() if head is not None}
             limit = min(keys.values()) + self._reach
             instant = {name: head for name, head in heads.items() if head is not None and keys[name] <= limit}
@@ -141,20 +140,32 @@ class RecordedSource(SourceBase):
     def _count_instants(self) -> int:
         if self._instant_numbers is not None:
             return len(np.unique(np.concatenate(list(self._instant_numbers.values()))))
-        if len(self._recorded) == 1:
-            return self._recorded[0].length
+        return self._recorded[0].length if len(self._recorded) == 1 else len(self._instant_times())
+
+    def _instant_times(self) -> NDArray[np.int64]:
+        """(I,): the time of each instant, in order."""
         times: list[NDArray[np.int64]] = [camera.timestamps_ns() for camera in self._recorded]
+        if self._instant_numbers is not None:
+            numbers = np.concatenate([self._instant_numbers[camera.name] for camera in self._recorded])
+            order = np.argsort(numbers, kind="stable")
+            starts = np.flatnonzero(np.diff(numbers[order], prepend=-1))
+            return np.asarray(np.minimum.reduceat(np.concatenate(times)[order], starts))
+        if len(times) == 1:
+            return times[0]
         positions = [0] * len(times)
-        count = 0
+        found: list[int] = []
         while any(position < len(stamps) for position, stamps in zip(positions, times, strict=True)):
             heads = [
-                stamps[position] if position < len(stamps) else None
+                int(stamps[position]) if position < len(stamps) else None
                 for position, stamps in zip(positions, times, strict=True)
             ]
-            limit_ns = min(head for head in heads if head is not None) + self._reach
+            found.append(min(head for head in heads if head is not None))
             positions = [
-                position + (head is not None and head <= limit_ns)
+                position + (head is not None and head <= found[-1] + self._reach)
                 for position, head in zip(positions, heads, strict=True)
             ]
-            count += 1
-        return count
+        return np.array(found, np.int64)
+
+
+def _time_ns(instant: Mapping[str, LazyFrame]) -> int:
+    return min(frame.timestamp_ns for frame in instant.values())

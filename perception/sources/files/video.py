@@ -16,6 +16,7 @@ from perception.sources.files.lazy_frame import LazyFrame, regular_timestamps_ns
 from perception.sources.files.video_decoder import VideoDecoder
 from perception.sources.files.video_stream import (
     best_video_stream,
+    is_raw,
     nominal_rate_fps,
     open_container,
     rgb_of,
@@ -23,7 +24,10 @@ from perception.sources.files.video_stream import (
 )
 from perception.sources.images import RgbImage
 
-VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".mpg", ".mpeg", ".wmv", ".flv")
+VIDEO_SUFFIXES = (
+    *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".mpg", ".mpeg", ".wmv", ".flv"),
+    *(".h264", ".h265", ".hevc"),
+)
 
 
 class VideoFile:
@@ -31,6 +35,7 @@ class VideoFile:
 
     ``location`` is a path or an http(s) address, ``label`` its form for messages. Times are those of the stream,
     relative to its start; ``rate_fps`` or ``timestamps_ns`` (M,) replace them where the recording knows better.
+    ``has_clock`` is False where the times are a guess: in a raw stream without either.
 
     Raises ``UsageError`` when the file is no readable video, ``PerceptionError`` when an address fails.
     """
@@ -56,6 +61,7 @@ class VideoFile:
             stream = best_video_stream(container, label=self._label)
             self._notes = unread_streams_note(container, stream, label=self._label)
             self.rate_fps = rate_fps or nominal_rate_fps(stream)
+            self.has_clock = not is_raw(container) or rate_fps is not None or timestamps_ns is not None
             self._length = _indexed_length(stream)
         self.warnings = list(self._notes)
         if timestamps_ns is not None and len(timestamps_ns) > 1:

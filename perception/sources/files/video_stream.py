@@ -8,6 +8,7 @@ from typing import Any
 import av
 import numpy as np
 from av.container import InputContainer
+from av.format import Flags
 from av.sidedata.sidedata import Type
 from av.stream import Disposition
 from av.video.stream import VideoStream
@@ -58,6 +59,11 @@ def unread_streams_note(container: InputContainer, stream: VideoStream, *, label
         return []
     unread = ", ".join(_described(other) for other in others)
     return [f"{label}: holds {len(others) + 1} video streams; {_described(stream)} is read, and not {unread}."]
+
+
+def is_raw(container: InputContainer) -> bool:
+    """Whether the frames have no times, as in a bare H.264 stream."""
+    return bool(Flags(container.format.flags) & Flags.no_timestamps)
 
 
 def nominal_rate_fps(stream: VideoStream) -> float:

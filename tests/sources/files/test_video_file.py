@@ -130,7 +130,7 @@ def test_a_missing_file_and_a_bad_stride_are_named(tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.mp4", noise(2))
     with pytest.raises(UsageError, match=r"^stride 0: "):
         open_source([str(path)], stride=0)
-    with pytest.raises(UsageError, match="rate_fps"):
+    with pytest.raises(UsageError, match="fps"):
         open_source([str(path)], rate_fps=float("nan"))
     with pytest.raises(UsageError, match=r"^source: is missing"):
         open_source([])
