@@ -7,12 +7,17 @@ y left, z up, origin on the road under the rear axle. Images are undistorted by 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 
 from perception.arrays import FloatArray
 
+DistortionModel = Literal["opencv", "fisheye"]
+"""OpenCV's model of usual lenses, from plain to rational, with thin prism and tilted sensor; or its fisheye model."""
+
+_COEFFICIENTS: dict[DistortionModel, tuple[int, ...]] = {"opencv": (0, 4, 5, 8, 12, 14), "fisheye": (4,)}
 _MIN_SIZE_PX = 8
 _ORTHOGONAL_TOLERANCE = 0.02
 _SAME_SHAPE_TOLERANCE = 0.02
@@ -22,8 +27,9 @@ _SAME_SHAPE_TOLERANCE = 0.02
 class Camera:
     """A pinhole camera: ``size_px`` (width, height), ``intrinsics`` (3, 3) in pixels, ``vehicle_from_camera`` (4, 4).
 
-    ``distortion`` are the 4, 5 or 8 coefficients of OpenCV's model (k1, k2, p1, p2, k3, k4, k5, k6) that the camera's
-    raw pictures have, none where they have none; the pixels of this class are those of undistorted images.
+    ``distortion`` are the coefficients that the camera's raw pictures have, none where they have none. Of the model
+    ``opencv`` they are the first 4, 5, 8, 12 or 14 of k1, k2, p1, p2, k3, k4, k5, k6, s1, s2, s3, s4, tau_x, tau_y; of
+    ``fisheye`` k1, k2, k3, k4. The pixels of this class are those of undistorted images.
 
     Raises ``ValueError`` naming the field that cannot be right, such as a singular matrix.
     """
@@ -33,6 +39,7 @@ class Camera:
     intrinsics: FloatArray
     vehicle_from_camera: FloatArray
     distortion: tuple[float, ...] = ()
+    distortion_model: DistortionModel = "opencv"
     camera_from_vehicle: FloatArray = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -40,7 +47,7 @@ class Camera:
             raise ValueError(f"width, height: expected at least {_MIN_SIZE_PX} pixels, got {self.size_px}")
         _check_intrinsics(self.intrinsics)
         check_rigid("vehicle_from_camera", self.vehicle_from_camera)
-        _check_distortion(self.distortion, self.intrinsics, self.size_px)
+        _check_distortion(self)
         object.__setattr__(self, "camera_from_vehicle", inverse_rigid(self.vehicle_from_camera))
 
     @property
@@ -82,7 +89,7 @@ class Camera:
             was, now = ("{}x{}".format(*size) for size in (self.size_px, size_px))
             raise ValueError(f"width, height: the calibration is for {was} pixels, the images have {now}")
         intrinsics = np.diag([*scale, 1.0]) @ self.intrinsics
-        return Camera(self.name, size_px, intrinsics, self.vehicle_from_camera, self.distortion)
+        return replace(self, size_px=size_px, intrinsics=intrinsics)
 
 
 @dataclass(frozen=True)
@@ -168,13 +175,34 @@ def _check_intrinsics(intrinsics: FloatArray) -> None:
         raise ValueError("intrinsics: expected the rows [fx, skew, cx], [0, fy, cy], [0, 0, 1]")
 
 
-def _check_distortion(distortion: Sequence[float], intrinsics: FloatArray, size_px: tuple[int, int]) -> None:
-    if len(distortion) not in (0, 4, 5, 8) or not np.isfinite(distortion).all():
-        raise ValueError(f"distortion: expected 4, 5 or 8 finite numbers, got {list(distortion)}")
-    k1, k2, _, _, k3, k4, k5, k6 = (*distortion, *(0.0,) * (8 - len(distortion)))
-    corners = np.array([[x, y, 1.0] for x in (0, size_px[0]) for y in (0, size_px[1])])
-    reach = np.linalg.norm((corners @ np.linalg.inv(intrinsics).T)[:, :2], axis=1).max()
-    r2 = np.linspace(0, reach, 64) ** 2
-    distorted = np.sqrt(r2) * (1 + r2 * (k1 + r2 * (k2 + r2 * k3))) / (1 + r2 * (k4 + r2 * (k5 + r2 * k6)))
+def _check_distortion(camera: Camera) -> None:
+    coefficients, model = camera.distortion, camera.distortion_model
+    if len(coefficients) not in _COEFFICIENTS[model] or not np.isfinite(coefficients).all():
+        *others, last = (count for count in _COEFFICIENTS[model] if count)
+        counts = f"{', '.join(map(str, others))} or {last}" if others else str(last)
+        raise ValueError(
+            f"distortion: expected {counts} finite numbers of the model {model}, got {len(coefficients)}: "
+            f"{list(coefficients)}"
+        )
+    corners = np.array([[x, y, 1.0] for x in (0, camera.size_px[0]) for y in (0, camera.size_px[1])])
+    reach = np.linalg.norm((corners @ np.linalg.inv(camera.intrinsics).T)[:, :2], axis=1).max()
+    distorted = _RADIAL[model](np.linspace(0, reach, 64), coefficients)
     if not (np.isfinite(distorted).all() and (np.diff(distorted) > 0).all()):
         raise ValueError("distortion: folds the picture before its corners; it cannot be that of this lens")
+
+
+def _opencv_radii(radii: FloatArray, coefficients: Sequence[float]) -> FloatArray:
+    """Where the lens puts points at ``radii`` (M,) from the optical axis at depth 1; the round part of it."""
+    k1, k2, _, _, k3, k4, k5, k6 = (*coefficients[:8], *(0.0,) * (8 - len(coefficients)))
+    r2 = radii**2
+    bent: FloatArray = radii * (1 + r2 * (k1 + r2 * (k2 + r2 * k3))) / (1 + r2 * (k4 + r2 * (k5 + r2 * k6)))
+    return bent
+
+
+def _fisheye_radii(radii: FloatArray, coefficients: Sequence[float]) -> FloatArray:
+    angles = np.arctan(radii)
+    bent: FloatArray = angles * np.polyval([*reversed(coefficients), 1.0], angles**2)
+    return bent
+
+
+_RADIAL = {"opencv": _opencv_radii, "fisheye": _fisheye_radii}

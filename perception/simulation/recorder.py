@@ -24,7 +24,7 @@ from scipy.spatial.transform import Rotation
 
 from perception.arrays import FloatArray, IntArray
 from perception.files import cannot_write, write_text
-from perception.geometry.cameras import Rig, inverse_rigid, transform_points, yaw_rad
+from perception.geometry.cameras import Camera, Rig, inverse_rigid, transform_points, yaw_rad
 from perception.geometry.rotation import wrap_angle_rad
 from perception.simulation.world import CameraView, RoadUsers, WorldState
 from perception.sources.files.masks import write_mask
@@ -123,11 +123,17 @@ def recording_file(rig: Rig, *, fps: float) -> dict[str, Any]:
                 "fps": float(fps),
                 "intrinsics": np.round(camera.intrinsics, 4).tolist(),
                 "vehicle_from_camera": np.round(camera.vehicle_from_camera, 6).tolist(),
-                **({"distortion": list(camera.distortion)} if camera.distortion else {}),
+                **_lens(camera),
             }
             for name, camera in rig.cameras.items()
         },
     }
+
+
+def _lens(camera: Camera) -> dict[str, Any]:
+    if not camera.distortion:
+        return {}
+    return {"distortion": list(camera.distortion), "distortion_model": camera.distortion_model}
 
 
 def pose_row(timestamp_ns: int, world_from_vehicle: FloatArray) -> list[Any]:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from perception.errors import UsageError
 from perception.files import bundled, read_yaml
-from perception.geometry.cameras import Rig
+from perception.geometry.cameras import DistortionModel, Rig
 from perception.geometry.distortion import undistort
 from perception.sources.calibration.fields import (
     CameraName,
@@ -40,6 +40,7 @@ class RigCamera(BaseModel):
     intrinsics: Matrix3
     vehicle_from_camera: Matrix4
     distortion: Distortion = []
+    distortion_model: DistortionModel = "opencv"
 
 
 class RigFile(BaseModel):
@@ -75,6 +76,7 @@ def read_rig(spec: str | Path) -> Rig:
             entry.intrinsics,
             entry.vehicle_from_camera,
             entry.distortion,
+            entry.distortion_model,
             path=path,
         )
         for name, entry in content.cameras.items()

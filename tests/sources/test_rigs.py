@@ -84,7 +84,13 @@ def test_six_cameras_see_all_around_and_mirror_each_other() -> None:
         ("cameras:" + FRONT.replace("[0, 0, 1, 2]", "[0, 0, -1, 2]"), "front.vehicle_from_camera: its upper left 3x3"),
         ("cameras:" + FRONT.replace("[0, 0, 0, 1]]", "]"), "cameras.front.vehicle_from_camera: "),
         ("road_height_m: .inf\ncameras:" + FRONT, "road_height_m: "),
-        ("cameras:" + FRONT + "    distortion: [0.1]\n", "cameras.front.distortion: expected 4, 5 or 8"),
+        ("cameras:" + FRONT + "    distortion: [0.1]\n", "cameras.front.distortion: expected 4, 5, 8, 12 or 14"),
+        ("cameras:" + FRONT + "    distortion: [[0.1, 0], [0, 0]]\n", "cameras.front.distortion.0: "),
+        ("cameras:" + FRONT + "    distortion_model: fisheye\n", "cameras.front.distortion: expected 4 finite numbers"),
+        (
+            "cameras:" + FRONT + "    distortion_model: omni\n",
+            "distortion_model: Input should be 'opencv'",
+        ),
         ("road_height_m: 9\ncameras:" + FRONT, "road_height_m: "),
         ("road_height_m: 2\ncameras:" + FRONT, "front.vehicle_from_camera: the camera would be 0.50 m below the road"),
         ("cameras:" + FRONT.replace("front:", "../evil:"), "cameras.../evil: a camera's name becomes that of files"),
@@ -100,6 +106,22 @@ def test_each_fault_in_a_rig_file_is_named(tmp_path: Path, text: str, fault: str
         read_rig(path)
     assert str(path) in str(caught.value) and fault in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("count", [4, 5, 8, 12, 14])
+@pytest.mark.parametrize("form", ["list", "row", "column"])
+def test_coefficients_are_read_as_opencv_prints_them(tmp_path: Path, count: int, form: str) -> None:
+    numbers = [-0.3, 0.1, 0.001, 0.002, 0.01, 0.02, 0.01, 0.001, *[0.0] * 6][:count]
+    printed = {"list": numbers, "row": [numbers], "column": [[number] for number in numbers]}[form]
+    camera = read_rig(written(tmp_path, f"cameras:{FRONT}    distortion: {printed}\n")).cameras["front"]
+    assert (camera.distortion, camera.distortion_model) == (tuple(numbers), "opencv")
+
+
+def test_a_fisheye_is_named_by_its_model(tmp_path: Path) -> None:
+    entry = "    distortion: [[-0.02], [0.004], [0], [0]]\n    distortion_model: fisheye\n"
+    camera = read_rig(written(tmp_path, f"cameras:{FRONT}{entry}")).cameras["front"]
+    assert (camera.distortion, camera.distortion_model) == ((-0.02, 0.004, 0, 0), "fisheye")
+    assert camera.resized((192, 128)).distortion_model == "fisheye"
 
 
 def test_an_unknown_rig_names_the_known_ones() -> None:

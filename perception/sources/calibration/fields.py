@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import numpy as np
-from pydantic import AfterValidator, BaseModel, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
 
 from perception.arrays import FloatArray
 from perception.errors import UsageError
-from perception.geometry.cameras import Camera, Rig, check_rigid
+from perception.geometry.cameras import Camera, DistortionModel, Rig, check_rigid
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 _Three = Field(min_length=3, max_length=3)
@@ -21,7 +22,15 @@ _Four = Field(min_length=4, max_length=4)
 Point3 = Annotated[list[Finite], _Three]
 Matrix3 = Annotated[list[Annotated[list[Finite], _Three]], _Three]
 Matrix4 = Annotated[list[Annotated[list[Finite], _Four]], _Four]
-Distortion = list[Finite]
+
+
+def _flat(value: Any) -> Any:
+    """OpenCV prints its coefficients as a matrix of one row or column."""
+    is_nested = isinstance(value, list) and value and all(isinstance(row, list) for row in value)
+    return list(chain.from_iterable(value)) if is_nested and min(len(value), max(map(len, value))) == 1 else value
+
+
+Distortion = Annotated[list[Finite], BeforeValidator(_flat)]
 WholePixels = Annotated[int, Field(strict=True, gt=0)]
 RoadHeight = Annotated[float, Field(ge=-5, le=5)]
 """Of the road above the vehicle's origin, in metres."""
@@ -62,13 +71,14 @@ def make_camera(
     intrinsics: list[list[float]],
     vehicle_from_camera: list[list[float]],
     distortion: Sequence[float] = (),
+    distortion_model: DistortionModel = "opencv",
     *,
     path: Path,
 ) -> Camera:
     """The camera of rows of numbers. Raises ``UsageError`` naming the file ``path``, the camera and the field."""
     try:
         placed = np.array(vehicle_from_camera, float)
-        return Camera(name, size_px, np.array(intrinsics, float), placed, tuple(distortion))
+        return Camera(name, size_px, np.array(intrinsics, float), placed, tuple(distortion), distortion_model)
     except ValueError as error:
         raise UsageError(f"{path}: cameras.{name}.{error}; correct this entry.") from error
 

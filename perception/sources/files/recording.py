@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from perception.arrays import IntArray
 from perception.errors import UsageError
 from perception.files import read_yaml
-from perception.geometry.cameras import Camera
+from perception.geometry.cameras import Camera, DistortionModel
 from perception.sources.calibration.fields import (
     CameraName,
     Distortion,
@@ -43,7 +43,7 @@ class CameraEntry(BaseModel):
     CSV file with the column timestamp_ns, one row for each frame) give their times; without them a video's
     own time stamps count. ``intrinsics`` is the 3x3 camera matrix in pixels, ``vehicle_from_camera`` 4x4; they hold for
     images of ``width`` and ``height``, without them for the images as they are. ``distortion`` are
-    OpenCV's coefficients; ground-truth boxes are those of undistorted images.
+    OpenCV's coefficients of ``distortion_model``; ground-truth boxes are those of undistorted images.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -55,6 +55,7 @@ class CameraEntry(BaseModel):
     intrinsics: Matrix3 | None = None
     vehicle_from_camera: Matrix4 | None = None
     distortion: Distortion = []
+    distortion_model: DistortionModel = "opencv"
     width: WholePixels | None = None
     height: WholePixels | None = None
 
@@ -65,7 +66,7 @@ class CameraEntry(BaseModel):
         if self.fps is not None and self.timestamps is not None:
             raise ValueError("give either fps or timestamps")
         _both_or_neither(intrinsics=self.intrinsics, vehicle_from_camera=self.vehicle_from_camera)
-        if self.distortion and self.intrinsics is None:
+        if (self.distortion or self.distortion_model != "opencv") and self.intrinsics is None:
             raise ValueError("distortion is given, but intrinsics is missing; give both or neither")
         _both_or_neither(width=self.width, height=self.height)
         return self
@@ -153,7 +154,15 @@ def _calibrated(camera: RecordedCamera, entry: CameraEntry, path: Path) -> Camer
         return None
     is_sized = entry.width is not None and entry.height is not None
     size_px = (int(entry.width or 0), int(entry.height or 0)) if is_sized else camera.size_px
-    return make_camera(camera.name, size_px, entry.intrinsics, entry.vehicle_from_camera, entry.distortion, path=path)
+    return make_camera(
+        camera.name,
+        size_px,
+        entry.intrinsics,
+        entry.vehicle_from_camera,
+        entry.distortion,
+        entry.distortion_model,
+        path=path,
+    )
 
 
 def _open_entry(folder: Path, name: str, entry: CameraEntry) -> RecordedCamera:

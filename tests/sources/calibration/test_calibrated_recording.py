@@ -56,13 +56,16 @@ def test_a_camera_below_the_road_is_refused(tmp_path: Path) -> None:
         open_source([recording(tmp_path / "drive", text)])
 
 
-def test_images_are_undistorted_when_they_are_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize("model", ["opencv", "fisheye"])
+def test_images_are_undistorted_when_they_are_read(tmp_path: Path, model: str) -> None:
     image = np.random.default_rng(0).integers(0, 255, (64, 96, 3), dtype=np.uint8)
     write_image(tmp_path / "0.png", image)
-    entry = f"{{images: 0.png, {CALIBRATION}, distortion: [-0.2, 0.02, 0, 0]}}"
+    entry = f"{{images: 0.png, {CALIBRATION}, distortion: [-0.2, 0.02, 0, 0], distortion_model: {model}}}"
     (tmp_path / "recording.yaml").write_text(f"cameras: {{front: {entry}}}")
     source = open_source([str(tmp_path)])
-    assert source.rig is not None and source.rig.cameras["front"].distortion == (-0.2, 0.02, 0, 0)
+    assert source.rig is not None
+    camera = source.rig.cameras["front"]
+    assert (camera.distortion, camera.distortion_model) == ((-0.2, 0.02, 0, 0), model)
     ((frame,),) = source
     assert (frame.image != image).mean() > 0.5
     np.testing.assert_array_equal(frame.image, undistort(image, source.rig.cameras["front"]))
