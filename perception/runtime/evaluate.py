@@ -66,8 +66,8 @@ class GroundTruth:
     has_classes: bool = True
 
     def of_classes(self, classes: Sequence[str] | None) -> GroundTruth:
-        """What speaks of ``classes`` alone; all of it for None, or where it knows no classes."""
-        if classes is None or not self.has_classes:
+        """What speaks of ``classes`` alone; all of it for None."""
+        if classes is None:
             return self
         labels = [CLASSES.index(name) for name in classes]
         objects = self.objects
@@ -84,11 +84,11 @@ def read_ground_truth(
 ) -> GroundTruth | None:
     """The truth of a recording, its boxes from ``elsewhere`` where that is given; None where there are none.
 
-    Only of ``classes`` where these are given. Read before a run, so that an error is reported then and not at its end:
-    raises ``UsageError``.
+    Only of ``classes`` where these are given; then a truth that knows no classes is none. Read before a run, so that an
+    error is reported then and not at its end: raises ``UsageError``.
     """
     truth = read_box_truth(str(elsewhere or recording))
-    if truth is None:
+    if truth is None or (classes is not None and not truth.has_classes):
         return None
     objects = read_objects(str(recording))
     notes = (*truth.notes, *doubts_on_boxes(truth.boxes))
@@ -101,7 +101,8 @@ def need_ground_truth(
     """The same; raises ``UsageError`` also where there is none."""
     truth = read_ground_truth(recording, elsewhere, classes=classes)
     if truth is None:
-        raise UsageError(f"{elsewhere or recording}: has no ground truth (gt.txt or objects.csv).")
+        which = "" if classes is None else " that says which objects are of the wanted `classes`"
+        raise UsageError(f"{elsewhere or recording}: has no ground truth{which} (gt.txt or objects.csv).")
     return truth
 
 
@@ -190,9 +191,21 @@ def match_truth(
         timeline=timeline,
         objects=truth.objects,
         ignored=truth.ignored,
-        notes=(*truth.notes, *doubts_on_places(truth.boxes, timeline.image_sizes_px)),
+        notes=(
+            *truth.notes,
+            *doubts_on_places(truth.boxes, timeline.image_sizes_px),
+            *_doubts_on_frames(truth.boxes, timeline),
+        ),
     )
     return run if forecaster is None else run.with_gt_tracks(forecaster, eval_config.scope)
+
+
+def _doubts_on_frames(boxes: BoxTable, timeline: Timeline) -> tuple[str, ...]:
+    """A sentence on true boxes of frames or cameras that the recording does not have."""
+    count = int((timeline.instants_of(boxes) < 0).sum())
+    if not count:
+        return ()
+    return (f"{count:,} of {len(boxes):,} true boxes are of frames that the recording does not have.",)
 
 
 def report_on(

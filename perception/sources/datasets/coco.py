@@ -124,7 +124,8 @@ def _coco_file(path: Path, content: Any, riders: Riders | None) -> CocoFile:
         annotations.setdefault(_key(annotation["image_id"]), []).append(annotation)
     lost = sum(len(of_image) for key, of_image in annotations.items() if key not in entries)
     others: Counter[str] = Counter()
-    doubts = _Doubts(lost=lost)
+    ids = Counter(_key(annotation["id"]) for annotation in content["annotations"] if "id" in annotation)
+    doubts = _Doubts(lost=lost, shared_ids=sum(count - 1 for count in ids.values()))
     images, crowd_count, unlabelled_count = [], 0, 0
     for key, entry in entries.items():
         if not entry.get("labelled", True):
@@ -151,6 +152,7 @@ class _Doubts:
     """What does not fit together in a file, counted: annotations, boxes and images."""
 
     lost: int
+    shared_ids: int = 0
     repeated: int = 0
     turned: int = 0
     unclear: int = 0
@@ -168,6 +170,7 @@ class _Doubts:
         shared = sum(count - 1 for count in self.paths.values())
         counted = (
             (self.lost, "annotations have the image_id of no image; they were left out."),
+            (self.shared_ids, "annotations repeat the id of another one; it may be a file joined with itself."),
             (self.repeated, "boxes occur twice, with the same image, category and corners; each counts once."),
             (self.turned, "images are turned upright by their EXIF data; so were their boxes, drawn before that."),
             (self.unclear, "images are turned by their EXIF data; boxes are taken as drawn on the turned image."),

@@ -86,7 +86,7 @@ def test_pictures_lie_where_coco_and_windows_put_them(tmp_path: Path) -> None:
         (root / "annotations").mkdir(parents=True)
         path = root / "annotations" / "instances_val2017.json"
         picture = write_image(root / folder / "a.png", numbered_image(1))
-        for name in ("a.png", "elsewhere\\a.png", "/home/someone/a.png"):
+        for name in ("a.png", "elsewhere\\a.png", "/mnt/someone/a.png"):
             assert find_image(path, name).samefile(picture)
     with pytest.raises(UsageError, match=r"names the image b\.png, which is neither"):
         find_image(path, "b.png")
@@ -112,6 +112,7 @@ def test_a_box_that_is_there_twice_counts_once(tmp_path: Path) -> None:
     found = read_coco_file(coco(tmp_path, annotations=[box, box, *others]))
     assert len(found.images[0].labels) == 4
     assert any("1 boxes occur twice" in note for note in found.notes)
+    assert any("4 annotations repeat the id of another one" in note for note in found.notes)
 
 
 def test_an_image_id_twice_is_refused(tmp_path: Path) -> None:
