@@ -34,19 +34,25 @@ def detector(
 ) -> None:
     """Train RoadNet on labelled images, recordings, and a teacher's pseudo-labels of unlabelled ones.
 
+    --data my.yaml trains it on a YOLO or COCO data set with classes of its own, from the bundled weights.
     On several GPUs: torchrun --nproc-per-node 4 --no-python perception train detector ...
     """
     from perception.cpu import prepare_processor
     from perception.pipeline.build import choose_device
-    from perception.training.detector.config import DetectorTraining
+    from perception.training.detector.config import OWN_DATA_RECIPE, DetectorTraining
+    from perception.training.detector.own_data import own_data_at
     from perception.training.detector.training_run import prepare_detector_data, train_detector
     from perception.training.engine.distributed import device_of_this_process, process_group
 
     prepare_processor()
     root, chosen = options.root, device_of_this_process(choose_device(options.device))
 
+    own = None if options.data is None or options.resume is not None else own_data_at(options.data)
+
     def read() -> DetectorTraining:
-        return options.read(DetectorTraining).with_teachers([_named(teacher) for teacher in teachers or ()])
+        further = {} if own is None else own.training()
+        read = options.read(DetectorTraining, without_config=OWN_DATA_RECIPE if further else None, **further)
+        return read.with_teachers([_named(teacher) for teacher in teachers or ()])
 
     with process_group(chosen) as processes:
         training = processes.broadcast_from_first(read)
@@ -54,6 +60,8 @@ def detector(
         reporter = ConsoleReporter(terminal.out)
         data_set = prepare_detector_data(training, root, device=chosen, reporter=reporter)
         where = f"{chosen}" if processes.count == 1 else f"{processes.count} processes"
+        if own is not None:
+            reporter.message(own.classes.description)
         reporter.message(f"{data_set.description}, on {where}.")
         folder = processes.broadcast_from_first(lambda: options.folder_for(training, "detector"))
         with resume_hint([folder], root, terminal):

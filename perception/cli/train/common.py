@@ -28,7 +28,14 @@ TrainingT = TypeVar("TrainingT", "DetectorTraining", "ForecasterTraining")
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", help="YAML file with data, model and settings; see configs/.")
 ]
-Data = Annotated[Path | None, typer.Option("--data", help="Folder that the configuration's paths are relative to.")]
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        help="Folder that the configuration's paths are relative to; or, for the detector, the data.yaml of a YOLO or "
+        "COCO data set with classes of its own.",
+    ),
+]
 Output = Annotated[Path | None, typer.Option("--output", help="Folder for the weights, instead of runs/train/.")]
 Resume = Annotated[Path | None, typer.Option("--resume", help="Folder of a training that was interrupted: go on.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda:0.")]
@@ -62,11 +69,20 @@ class TrainingOptions:
         """As ``data_folder`` has it. Raises ``UsageError``."""
         return data_folder(self.data)
 
-    def read(self, kind: type[TrainingT], **further: Any) -> TrainingT:
+    def read(
+        self, kind: type[TrainingT], *, without_config: Mapping[str, Any] | None = None, **further: Any
+    ) -> TrainingT:
         """As ``read_configuration`` has it; ``further`` are options of one training only. Raises ``UsageError``."""
         settings = {name: getattr(self, name) for name in ("seed", "steps", "weight_decay", "patience")}
         return read_configuration(
-            kind, self.config, self.output, self.resume, settings, dropout=self.dropout, **further
+            kind,
+            self.config,
+            self.output,
+            self.resume,
+            settings,
+            without_config=without_config,
+            dropout=self.dropout,
+            **further,
         )
 
     def folder_for(self, training: BaseModel, name: str) -> Path:
@@ -94,8 +110,10 @@ def training_command(function: Callable[..., None]) -> Callable[..., None]:
 
 
 def data_folder(data: Path | None) -> Path:
-    """``--data``, by default this folder. Raises ``UsageError``."""
+    """``--data``, by default this folder; that of a file is its own. Raises ``UsageError``."""
     root = data or Path()
+    if root.is_file():
+        return root.parent
     if not root.is_dir():
         raise UsageError("there is no such folder.", field="data", value=root)
     return root
@@ -107,16 +125,21 @@ def read_configuration(
     output: Path | None,
     resume: Path | None,
     settings: Mapping[str, Any],
+    *,
+    without_config: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> TrainingT:
     """The configuration: the file, and over it the ``settings`` and ``options`` that are given.
 
-    Raises ``UsageError``, also for a ``resume`` with settings that a training cannot go on with.
+    ``without_config`` stands for a file that is not given. Raises ``UsageError``, also for a ``resume`` with settings
+    that a training cannot go on with.
     """
-    from perception.training.engine.config import CONFIG_NAME, read_training_config
+    from perception.training.engine.config import CONFIG_NAME, read_training_config, training_config
     from perception.training.engine.trainer import CHECKPOINT_NAME, check_same_settings
 
     if resume is None:
+        if config is None and without_config is not None:
+            return training_config(kind, without_config, settings, where="the data", **options)
         if config is None:
             raise UsageError("give a configuration; configs/train-*.yaml are examples.", field="config")
         if not config.is_file():

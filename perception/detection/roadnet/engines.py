@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from perception.detection.roadnet.network import RoadNet, to_input
+from perception.detection.roadnet.network import RoadNet, road_user_scores, to_input
 from perception.detection.roadnet.onnx_export import CONFIG_KEY, FEATURE_SPACE_KEY, OUTPUTS
 from perception.errors import UsageError
 from perception.files import parse_json
@@ -46,8 +46,8 @@ _MOST_CAPTURED = 4
 
 
 class DenseOutputs(NamedTuple):
-    """At A grid points of B images, on the engine's device: ``scores`` (B, A, C) in 0..1, ``boxes_xyxy`` (B, A, 4) in
-    pixels of the input, ``embeddings`` (B, A, F) of length 1."""
+    """At A grid points of B images, on the engine's device: ``scores`` (B, A, C) in 0..1 over ``CLASSES``,
+    ``boxes_xyxy`` (B, A, 4) in pixels of the input, ``embeddings`` (B, A, F) of length 1."""
 
     scores: Tensor
     boxes_xyxy: Tensor
@@ -76,6 +76,7 @@ class RoadNetTorchEngine:
         self.title = f"PyTorch on {device}{' with 16 bits' if half else ''}"
         half_dtype = torch.float16 if device.type == "cuda" else torch.bfloat16
         self._dtype = half_dtype if half else torch.float32
+        self._stands_for = model.config.stands_for
         # On a CPU channels are shuffled fastest where each lies in one piece.
         order = torch.contiguous_format if device.type == "cpu" else torch.channels_last
         self._model = model.eval().to(device, self._dtype, memory_format=order)  # type: ignore[call-overload]
@@ -99,7 +100,8 @@ class RoadNetTorchEngine:
 
     def _compute(self, pixels: Tensor) -> DenseOutputs:
         output = self._model(to_input(pixels).to(self._dtype))
-        return DenseOutputs(output.class_logits.sigmoid(), output.boxes_xyxy, output.embeddings)
+        scores = road_user_scores(output.class_logits.sigmoid(), self._stands_for)
+        return DenseOutputs(scores, output.boxes_xyxy, output.embeddings)
 
 
 class _Captured:
@@ -147,11 +149,13 @@ class RoadNetOnnxEngine:
             self.feature_space = described[FEATURE_SPACE_KEY]
         except Exception as error:  # ONNX Runtime raises types of its own for each kind of damage
             raise UsageError(f"{where}: not a readable RoadNet of this version; export it again.") from error
-        if config.get("classes") != list(CLASSES):
+        self._stands_for = tuple(config.get("stands_for", config.get("classes")) or ())
+        if not self._stands_for or not all(name in (*CLASSES, None) for name in self._stands_for):
             raise UsageError(f"{where}: finds other classes; give a network for {', '.join(CLASSES)}.")
 
     def __call__(self, images: Pixels) -> DenseOutputs:
         pixels = np.asarray(images)
         starts = range(0, len(pixels), self._at_once)
         parts = [self._session.run(list(OUTPUTS), {"images": pixels[at : at + self._at_once]}) for at in starts]
-        return DenseOutputs(*(torch.cat([*map(torch.from_numpy, outputs)]) for outputs in zip(*parts, strict=True)))
+        together = DenseOutputs(*(torch.cat([*map(torch.from_numpy, outputs)]) for outputs in zip(*parts, strict=True)))
+        return together._replace(scores=road_user_scores(together.scores, self._stands_for))

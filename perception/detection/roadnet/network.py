@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -48,6 +48,13 @@ class RoadNetConfig:
     embedding_size: int = 64
     dropout: float = 0.0
     classes: tuple[str, ...] = CLASSES
+    stands_for: tuple[str | None, ...] = CLASSES
+    """For each class the road user among ``CLASSES`` that it is reported as; None for what is not reported."""
+
+    def to_plain(self) -> dict[str, Any]:
+        """For a file; ``stands_for`` is left out where the classes are ``CLASSES`` themselves."""
+        plain = asdict(self)
+        return plain if self.classes != CLASSES else {key: plain[key] for key in plain if key != "stands_for"}
 
 
 SIZES = {
@@ -269,6 +276,18 @@ def _all_grid_points(levels: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         points.append(grid_points(height, width, stride, device=level.device))
     strides = [torch.full_like(xy[:, 0], stride) for xy, stride in zip(points, STRIDES, strict=True)]
     return torch.cat(points), torch.cat(strides)
+
+
+def road_user_scores(scores: Tensor, stands_for: Sequence[str | None]) -> Tensor:
+    """(..., K) of classes that stand for road users to (..., C) over ``CLASSES``: of each the highest, or 0."""
+    if tuple(stands_for) == CLASSES:
+        return scores
+    together = scores.new_zeros((*scores.shape[:-1], len(CLASSES)))
+    for label, name in enumerate(CLASSES):
+        columns = [column for column, ours in enumerate(stands_for) if ours == name]
+        if columns:
+            together[..., label] = scores[..., columns].amax(dim=-1)
+    return together
 
 
 def to_input(images: Tensor) -> Tensor:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -89,7 +88,7 @@ def roadnet_graph(model: RoadNet, *, feature_space: str, half: bool = False) -> 
         ir_version=_IR_VERSION,
     )
     described = {
-        CONFIG_KEY: json.dumps(asdict(model.config)),
+        CONFIG_KEY: json.dumps(model.config.to_plain()),
         FEATURE_SPACE_KEY: feature_space,
         NAMES_KEY: str(dict(enumerate(model.config.classes))),
         INPUT_KEY: INPUT_DESCRIPTION,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,11 @@ def save_roadnet(model: RoadNet, path: Path, *, extras: Mapping[str, str] | None
     state = model.state_dict()
     feature_space = (extras or {}).get("feature_space") or _derived_feature_space(state)
     save_weights(
-        path, state, kind=KIND, config=asdict(model.config), extras={**(extras or {}), "feature_space": feature_space}
+        path,
+        state,
+        kind=KIND,
+        config=model.config.to_plain(),
+        extras={**(extras or {}), "feature_space": feature_space},
     )
     return feature_space
 
@@ -92,15 +96,21 @@ def _derived_feature_space(state: Mapping[str, torch.Tensor]) -> str:
 
 def _config(values: Mapping[str, Any], path: Path) -> RoadNetConfig:
     names = {field.name for field in fields(RoadNetConfig)}
+    values = dict(values)
+    values.setdefault("stands_for", values.get("classes"))
     if differing := sorted(set(values) ^ names):
         raise UsageError(f"{path}: is not built like RoadNet (config {differing[0]}); give weights of this version.")
-    classes = tuple(values["classes"]) if isinstance(values["classes"], list) else ()
-    if classes != CLASSES:
-        raise UsageError(f"{path}: finds {', '.join(map(str, classes))}; give weights for {', '.join(CLASSES)}.")
+    classes, stands_for = (
+        tuple(values[key]) if isinstance(values[key], list) else () for key in ("classes", "stands_for")
+    )
+    are_ours = all(name in (*CLASSES, None) for name in stands_for)
+    if not classes or len(classes) != len(stands_for) or not are_ours:
+        found = ", ".join(map(str, classes))
+        raise UsageError(f"{path}: finds {found}, which stand for other road users than {', '.join(CLASSES)}.")
     if not _has_sizes(values):
         raise UsageError(f"{path}: its config holds a size that no RoadNet has; give weights of this version.")
-    stages = {name: tuple(values[name]) for name in ("stage_channels", "stage_depths")}
-    return RoadNetConfig(**{**values, **stages, "classes": classes})
+    stages: dict[str, Any] = {name: tuple(values[name]) for name in ("stage_channels", "stage_depths")}
+    return RoadNetConfig(**{**values, **stages, "classes": classes, "stands_for": stands_for})
 
 
 def _has_sizes(values: Mapping[str, Any]) -> bool:

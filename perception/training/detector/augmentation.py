@@ -14,7 +14,7 @@ from torch import Tensor
 from perception.arrays import FloatArray, IntArray
 from perception.detection.letterbox import PADDING_GREY
 from perception.geometry.boxes import box_areas, clip_boxes
-from perception.taxonomy import CLASSES, PEDESTRIAN_LABEL, TWO_WHEELED_LABELS
+from perception.taxonomy import PEDESTRIAN_LABEL, TWO_WHEELED_LABELS
 from perception.training.detector.copy_paste import Cutouts, covered_shares
 from perception.training.detector.dataset import LabelledImage
 
@@ -308,7 +308,7 @@ def _mosaic(
     together = ("boxes_xyxy", "labels", "object_ids", "ignore_xyxy", "ignore_labels", "pasted_xyxy")
     labels = {name: np.concatenate([getattr(view, name) for view in views]) for name in together}
     distill = np.all([view.distill for view in views], axis=0)
-    return View(image=picture, exhaustive=np.ones(len(CLASSES), bool), distill=distill, **labels)
+    return View(image=picture, exhaustive=np.ones(len(images[0].exhaustive), bool), distill=distill, **labels)
 
 
 def collate(views: Sequence[View], width: int, height: int) -> Batch:
@@ -318,7 +318,7 @@ def collate(views: Sequence[View], width: int, height: int) -> Batch:
     labels = np.zeros((len(views), most), np.int64)
     ids = np.zeros((len(views), most), np.int64)
     valid = np.zeros((len(views), most), bool)
-    known = np.ones((len(views), len(CLASSES), height // KNOWN_STRIDE, width // KNOWN_STRIDE), bool)
+    known = np.ones((len(views), len(views[0].exhaustive), height // KNOWN_STRIDE, width // KNOWN_STRIDE), bool)
     original = np.ones((len(views), 1, *known.shape[2:]), bool)
     for row, view in enumerate(views):
         count = len(view.labels)

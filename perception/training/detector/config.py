@@ -21,13 +21,32 @@ TEACHER_SETTINGS: dict[str, Any] = {"confidence": 0.1, "iou": 0.5, "image_size_p
 """How the teachers detect: their weak detections mark what must not be trained as background."""
 
 
+OWN_DATA_RECIPE: dict[str, Any] = {
+    "start": "roadnet",
+    "sizes_px": [[640, 384], [512, 512]],
+    "mosaic": 0.2,
+    "settings": {
+        "steps": 2000,
+        "learning_rate": 0.00025,
+        "warmup_steps": 50,
+        "ema_decay": 0.998,
+        "validate_every": 200,
+        "save_every": 50,
+        "half": False,
+    },
+}
+"""How a data set with classes of its own is learnt where no configuration is given: from the bundled weights."""
+
+
 class DataSet(BaseModel):
-    """One source of images: a ``recording`` with ground truth, a ``coco`` file, or ``unlabelled`` video."""
+    """One source of images: a ``recording`` with ground truth, a ``coco`` file, ``unlabelled`` video, or the ``split``
+    of a data set with classes of its ``own``, whose ``data.yaml`` is the path."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    kind: Literal["recording", "coco", "unlabelled"]
+    kind: Literal["recording", "coco", "unlabelled", "own"]
     path: Path
+    split: Literal["train", "val"] = "train"
     stride: int = Field(1, gt=0)
     scale: tuple[Scale, Scale] = (0.5, 2.0)
     weight: float = Field(1.0, gt=0, description="sampling weight of an image, relative to the others'")
@@ -59,6 +78,10 @@ class DetectorTraining(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     size: Literal["nano", "small", "base"] = "small"
+    classes: tuple[str, ...] = Field(CLASSES, min_length=1, description="names of the network's classes")
+    stands_for: tuple[str | None, ...] = Field(
+        CLASSES, description="the road user that each class is reported as; null for what is not reported"
+    )
     start: Path | None = Field(None, description="weights of a RoadNet of this size to initialise from")
     coco_start: Path | None = Field(
         None,
@@ -116,6 +139,22 @@ class DetectorTraining(BaseModel):
                 if unknown := sorted(set(classes) - set(CLASSES)):
                     raise ValueError(f"{data_set.path}: distils {unknown[0]}; known classes are {', '.join(CLASSES)}")
         return self
+
+    @model_validator(mode="after")
+    def _classes_fit(self) -> DetectorTraining:
+        if len(self.classes) != len(self.stands_for) or any(name not in (*CLASSES, None) for name in self.stands_for):
+            raise ValueError(f"stands_for has one of {', '.join(CLASSES)}, or null, for each of the classes")
+        others = {data_set.kind for data_set in (*self.train, *self.validation)} - {"own"}
+        if self.has_own_classes and (others or self.teachers or self.distill or self.pseudo_labels):
+            raise ValueError("teachers, pseudo_labels and other kinds of data do not know classes of one's own")
+        if self.has_own_classes and (self.self_distillation or self.blend_with or self.keep_features or self.cutouts):
+            raise ValueError("self_distillation, blend_with, keep_features and cutouts need the six road users")
+        return self
+
+    @property
+    def has_own_classes(self) -> bool:
+        """Whether the network's classes are others than ``CLASSES``."""
+        return self.classes != CLASSES
 
     def with_teachers(self, paths: Sequence[Path]) -> DetectorTraining:
         """These detectors are teachers, too: before the listed ones, with labels and, where a data set distils all,

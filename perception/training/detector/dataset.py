@@ -214,6 +214,25 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     return np.ascontiguousarray(image[..., ::-1])
 
 
+def as_road_users(image: LabelledImage, stands_for: Sequence[str | None]) -> LabelledImage:
+    """``image`` with labels of ``CLASSES`` in place of those of classes that stand for them, or for nothing."""
+    if tuple(stands_for) == CLASSES:
+        return image
+    label_of = np.array([-1 if ours is None else CLASSES.index(ours) for ours in stands_for])
+    labels, ignored = label_of[image.labels], label_of[image.ignore_labels]
+    is_incomplete = np.zeros(len(CLASSES), bool)
+    is_incomplete[label_of[~image.exhaustive & (label_of >= 0)]] = True
+    return replace(
+        image,
+        boxes_xyxy_px=image.boxes_xyxy_px[labels >= 0],
+        labels=labels[labels >= 0],
+        object_ids=image.object_ids[labels >= 0],
+        exhaustive=~is_incomplete,
+        ignore_xyxy_px=image.ignore_xyxy_px[ignored >= 0],
+        ignore_labels=ignored[ignored >= 0],
+    )
+
+
 def with_labels(
     image: LabelledImage,
     boxes_xyxy_px: FloatArray,

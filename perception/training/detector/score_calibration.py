@@ -22,7 +22,7 @@ from perception.detection.roadnet.network import RoadNet
 from perception.detection.settings import DetectionSettings
 from perception.geometry.boxes import pairwise_iou
 from perception.taxonomy import CLASSES
-from perception.training.detector.dataset import LabelledImage
+from perception.training.detector.dataset import LabelledImage, as_road_users
 from perception.types import Detections, Frame
 
 _LOWEST_SCORE = 0.05
@@ -53,7 +53,8 @@ def calibrate(model: RoadNet, sets: dict[str, list[LabelledImage]], device: torc
     scores, labels, is_correct, weights = [], [], [], []
     parts = [images for images in sets.values() if images]
     for images in parts:
-        found = [match_detections(image, detector.detect([Frame(image.image, "image", 0, 0)])[0]) for image in images]
+        own = [as_road_users(image, model.config.stands_for) for image in images]
+        found = [match_detections(image, detector.detect([Frame(image.image, "image", 0, 0)])[0]) for image in own]
         set_scores, set_labels, set_is_correct = (np.concatenate(columns) for columns in zip(*found, strict=True))
         scores.append(set_scores)
         labels.append(set_labels)
@@ -94,11 +95,15 @@ def fit_platt_by_class(scores: FloatArray, labels: IntArray, is_correct: FloatAr
     """Slopes and shifts by class that make ``scores`` (n,) in 0..1 probabilities of ``is_correct`` (n,).
 
     ``weights`` (n,) count detections. A class of few detections keeps near what fits all classes together: its slope
-    and shift have a normal prior around that.
+    and shift have a normal prior around that. Without both true and false positives scores stay as they are.
     """
     scores = np.clip(np.asarray(scores, np.float64), 1e-6, 1 - 1e-6)
     logits = np.log(scores / (1 - scores))
-    everything = _fit(logits, is_correct, weights, around=np.array([1.0, 0.0]), stds=np.array([np.inf, np.inf]))
+    unchanged = np.array([1.0, 0.0])
+    if np.all(is_correct == is_correct[:1]):
+        # Where none, or all, are true positives, no slope and shift fit best: scores would become all 0, or all 1.
+        return Platt(*np.tile(unchanged[:, None], len(CLASSES)))
+    everything = _fit(logits, is_correct, weights, around=unchanged, stds=np.array([np.inf, np.inf]))
     rows = []
     for label in range(len(CLASSES)):
         ours = labels == label
@@ -123,12 +128,15 @@ def _fit(
 
 @torch.no_grad()
 def fold(model: RoadNet, platt: Platt) -> None:
-    """Make the logits of each class of ``model`` its slope times as large plus its shift."""
+    """Make the logits of each class of ``model`` the slope of its road user times as large plus its shift."""
+    labels = [None if ours is None else CLASSES.index(ours) for ours in model.config.stands_for]
+    row_slopes = [1.0 if label is None else platt.slopes[label] for label in labels]
+    row_shifts = [0.0 if label is None else platt.shifts[label] for label in labels]
     for head in model.heads:
         assert head.classes.bias is not None
         weight, bias = head.classes.weight, head.classes.bias
-        slopes = torch.as_tensor(platt.slopes, dtype=weight.dtype, device=weight.device)
-        shifts = torch.as_tensor(platt.shifts, dtype=weight.dtype, device=weight.device)
+        slopes = torch.as_tensor(row_slopes, dtype=weight.dtype, device=weight.device)
+        shifts = torch.as_tensor(row_shifts, dtype=weight.dtype, device=weight.device)
         weight.mul_(slopes.reshape(-1, 1, 1, 1))
         bias.mul_(slopes).add_(shifts)
 

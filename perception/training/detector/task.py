@@ -24,6 +24,7 @@ from perception.detection.roadnet.weights import read_roadnet
 from perception.detection.settings import DetectionSettings
 from perception.errors import UsageError
 from perception.evaluation.core.run_tables import join_tables
+from perception.evaluation.core.table_boxes import Grouping
 from perception.evaluation.detection.average_precision import evaluate_detection
 from perception.protocols import Detector
 from perception.taxonomy import CLASSES
@@ -32,6 +33,7 @@ from perception.training.detector.config import DataSet, DetectorTraining, weigh
 from perception.training.detector.copy_paste import Cutouts, read_cutouts
 from perception.training.detector.dataset import (
     LabelledImage,
+    as_road_users,
     matching_paths,
     read_coco,
     read_recording,
@@ -40,6 +42,7 @@ from perception.training.detector.dataset import (
 )
 from perception.training.detector.distillation import DenseTeacher, complete_labels, open_dense_teacher, teacher_outputs
 from perception.training.detector.loss import detection_loss
+from perception.training.detector.own_data import read_own_data
 from perception.training.detector.pseudo_labels import complete_from_file, read_pseudo_labels
 from perception.training.engine.trainer import Task, Validation
 from perception.types import BoxTable, Frame
@@ -67,7 +70,7 @@ def load_data(
         cutouts = Cutouts([cutout for path in paths for cutout in read_cutouts(path)])
     train, validation = read_training_images(config, root)
     for data_set in config.validation:
-        validation[data_set.path.as_posix()] = _read(data_set, root, config.distill)
+        validation[_name_of(data_set)] = _read(data_set, root, config.distill, config.classes)
     labelled = []
     if config.pseudo_labels is not None:
         completing = complete_from_file(train, read_pseudo_labels(root / config.pseudo_labels))
@@ -86,7 +89,7 @@ def read_training_images(
     train: list[LabelledImage] = []
     held_out: dict[str, list[LabelledImage]] = {}
     for data_set in config.train:
-        images = _read(data_set, root, config.distill)
+        images = _read(data_set, root, config.distill, config.classes)
         if data_set.hold_out or data_set.hold_out_sites:
             images, held_out[f"{data_set.path.as_posix()} (held out)"] = split_off(
                 images, data_set.hold_out, sites=data_set.hold_out_sites, last=data_set.hold_out_last
@@ -95,8 +98,19 @@ def read_training_images(
     return train, held_out
 
 
-def _read(data_set: DataSet, root: Path, dense_teachers: Sequence[Path]) -> list[LabelledImage]:
+def _name_of(data_set: DataSet) -> str:
+    return f"{data_set.path.name} {data_set.split}" if data_set.kind == "own" else data_set.path.as_posix()
+
+
+def _read(
+    data_set: DataSet, root: Path, dense_teachers: Sequence[Path], classes: tuple[str, ...]
+) -> list[LabelledImage]:
     """The images of one source; a path with * stands for all recordings that it matches."""
+    if data_set.kind == "own":
+        own = read_own_data(root / data_set.path)
+        if own.classes.names != classes:
+            raise UsageError(f"{root / data_set.path}: names other classes than the training; start a new one.")
+        return own.images(data_set.split, scale=data_set.scale, weight=data_set.weight)
     if data_set.kind == "coco":
         images = read_coco(root / data_set.path, scale=data_set.scale, weight=data_set.weight, riders=data_set.riders)
     else:
@@ -170,19 +184,47 @@ def detector_task(
 
 def _first_model(config: DetectorTraining, root: Path) -> RoadNet:
     """The network as it is before the training. Raises ``UsageError`` where the weights named do not fit."""
-    size = replace(SIZES[config.size], dropout=config.dropout)
+    size = replace(SIZES[config.size], dropout=config.dropout, classes=config.classes, stands_for=config.stands_for)
     model = RoadNet(size)
     if config.start is not None:
         started = read_roadnet(weights_path(root, config.start))[0]
-        if replace(started.config, dropout=size.dropout) != size:
+        found = replace(started.config, dropout=size.dropout, classes=size.classes, stands_for=size.stands_for)
+        if found != size:
             raise UsageError(f"{config.start}: is not of size {config.size}; give weights of this size.")
-        model.load_state_dict(started.state_dict())
+        load_other_classes(model, started)
     if config.coco_start is not None:
+        if config.has_own_classes:
+            raise UsageError("holds COCO's classes, not your own; leave it out.", field="coco_start")
         try:
             load_nanodet(model, read_nanodet(root / config.coco_start))
         except ValueError as error:
             raise UsageError(f"{root / config.coco_start}: does not fit size {config.size} ({error}).") from error
     return model
+
+
+@torch.no_grad()
+def load_other_classes(model: RoadNet, started: RoadNet) -> None:
+    """The weights of ``started``, also where ``model`` finds other classes: a class starts from the one of the same
+    name, or else of the same road user; one without keeps its random weights."""
+    state = started.state_dict()
+    if model.config.classes != started.config.classes:
+        wanted = zip(model.config.classes, model.config.stands_for, strict=True)
+        sources = [_row_like(started, name, ours) for name, ours in wanted]
+        rows = [row for row, source in enumerate(sources) if source is not None]
+        taken = [source for source in sources if source is not None]
+        for name, value in model.state_dict().items():
+            if ".classes." in name:
+                value[rows] = state[name][taken]
+                state[name] = value
+    model.load_state_dict(state)
+
+
+def _row_like(started: RoadNet, name: str, road_user: str | None) -> int | None:
+    classes = started.config.classes
+    if name in classes:
+        return classes.index(name)
+    stands_for = started.config.stands_for
+    return None if road_user is None or road_user not in stands_for else stands_for.index(road_user)
 
 
 class _InitialOutputs:
@@ -216,7 +258,7 @@ def sampling_weights(images: Sequence[LabelledImage], rare_share: float) -> Floa
 
     The repeat factor of LVIS (Gupta et al. 2019): the root of ``rare_share`` over the class's share of the images.
     """
-    shows = np.array([np.isin(np.arange(len(CLASSES)), image.labels) for image in images])
+    shows = np.array([np.isin(np.arange(len(image.exhaustive)), image.labels) for image in images])
     share = np.maximum(shows.mean(axis=0), 1e-6)
     factors = np.maximum(1.0, np.sqrt(rare_share / share))
     repeat = np.where(shows, factors, 1.0).max(axis=1)
@@ -229,6 +271,7 @@ def validate_detector(
 ) -> Validation:
     """Loss, and AP50 with vehicles as one class, on each validation set; the score is their mean.
 
+    A network with classes of its own is chosen by the mean over the road users that they stand for.
     Several cameras count alike: a single one would choose weights that know only that one.
     """
     losses, figures = [], {}
@@ -262,7 +305,7 @@ def _validation_losses(model: RoadNet, images: Sequence[LabelledImage], device: 
 def average_precision(
     model: RoadNet, images: Sequence[LabelledImage], device: torch.device, *, image_size_px: int
 ) -> float:
-    """AP50 of vehicles as one class, 0..1."""
+    """AP50 in 0..1: of vehicles as one class, or the mean over the road users that own classes stand for."""
     detector = RoadNetDetector(
         RoadNetTorchEngine(copy.deepcopy(model), device=device),
         DetectionSettings(confidence=0.02, image_size_px=image_size_px),
@@ -270,13 +313,14 @@ def average_precision(
         feature_space="validation",
     )
     truth, found, exhaustive = [], [], {}
-    for index, image in enumerate(images):
+    grouping: Grouping = "vehicles" if model.config.classes == CLASSES else "each"
+    for index, image in enumerate(as_road_users(image, model.config.stands_for) for image in images):
         detections = detector.detect([Frame(image.image, "validation", 0, index)])[0]
         truth.append(_table(index, image.boxes_xyxy_px, image.labels, np.ones(len(image.labels))))
         found.append(_table(index, detections.boxes_xyxy_px, detections.labels, detections.scores))
         exhaustive["validation", index] = np.flatnonzero(image.exhaustive).tolist()
     report = evaluate_detection(
-        truth=join_tables(truth), detections=join_tables(found), grouping="vehicles", exhaustive_labels=exhaustive
+        truth=join_tables(truth), detections=join_tables(found), grouping=grouping, exhaustive_labels=exhaustive
     )
     return report.overall.ap50 or 0.0
 

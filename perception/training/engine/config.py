@@ -24,9 +24,17 @@ def read_training_config(kind: type[ConfigT], path: Path, settings: Mapping[str,
     content = read_yaml(path)
     if not isinstance(content, dict):
         raise UsageError(f"{path}: expected a table of options.")
+    return training_config(kind, content, settings, where=str(path), **options)
+
+
+def training_config(
+    kind: type[ConfigT], content: Mapping[str, Any], settings: Mapping[str, Any], *, where: str, **options: Any
+) -> ConfigT:
+    """The same from the ``content`` of a file, which errors call ``where``. Raises ``UsageError``."""
+    content = dict(content)
     kept = content.get("settings") or {}
     if not isinstance(kept, dict):
-        raise UsageError(f"{path}: settings: expected a table of options.")
+        raise UsageError(f"{where}: settings: expected a table of options.")
     # What is not given is as this kind of training has it, not as the settings of any.
     usual = kind.model_fields["settings"].default.model_dump()
     content["settings"] = {**usual, **kept, **_given(settings)}
@@ -35,9 +43,9 @@ def read_training_config(kind: type[ConfigT], path: Path, settings: Mapping[str,
         return kind.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
-        where = "".join(f"{part}." for part in first["loc"]).removesuffix(".")
+        key = "".join(f"{part}." for part in first["loc"]).removesuffix(".")
         what = first["msg"].removeprefix("Value error, ")
-        raise UsageError(f"{path}: {where + ': ' if where else ''}{what}.") from error
+        raise UsageError(f"{where}: {key + ': ' if key else ''}{what}.") from error
 
 
 def _given(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -73,3 +73,10 @@ def test_folding_scales_the_logits_by_class_and_nothing_else():
     )
     torch.testing.assert_close(after.boxes_xyxy, before.boxes_xyxy)
     torch.testing.assert_close(after.embeddings, before.embeddings)
+
+
+@pytest.mark.parametrize("is_correct", [np.zeros(20), np.ones(20), np.zeros(0)])
+def test_without_both_kinds_of_detections_scores_stay(is_correct) -> None:
+    count = len(is_correct)
+    platt = fit_platt_by_class(np.linspace(0.1, 0.9, count), np.zeros(count, int), is_correct, np.ones(count))
+    assert platt.slopes.tolist() == [1.0] * len(CLASSES) and platt.shifts.tolist() == [0.0] * len(CLASSES)
