@@ -106,7 +106,9 @@ def _config(values: Mapping[str, Any], path: Path) -> RoadNetConfig:
     are_ours = all(name in (*CLASSES, None) for name in stands_for)
     if not classes or len(classes) != len(stands_for) or not are_ours:
         found = ", ".join(map(str, classes))
-        raise UsageError(f"{path}: finds {found}, which stand for other road users than {', '.join(CLASSES)}.")
+        raise UsageError(
+            f"{path}: finds {found}; give weights for {', '.join(CLASSES)}, or for classes that stand for them."
+        )
     if not _has_sizes(values):
         raise UsageError(f"{path}: its config holds a size that no RoadNet has; give weights of this version.")
     stages: dict[str, Any] = {name: tuple(values[name]) for name in ("stage_channels", "stage_depths")}

@@ -4,6 +4,7 @@ import torch
 from support.training_images import bright_box_image, found_objects
 
 from perception.detection.roadnet.network import RoadNet, RoadNetConfig
+from perception.taxonomy import CLASSES
 from perception.training.detector.score_calibration import (
     Platt,
     fit_platt_by_class,
