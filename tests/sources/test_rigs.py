@@ -73,6 +73,7 @@ def test_six_cameras_see_all_around_and_mirror_each_other() -> None:
         ("cameras:" + FRONT + FRONT, "line 8: cannot be read as YAML (front occurs twice)"),
         ("cameras:" + FRONT.replace("96", "96.5"), "cameras.front.width: "),
         ("cameras:" + FRONT.replace("96", "-96"), "cameras.front.width: "),
+        ("cameras:" + FRONT.replace("96", "99999999999999999999"), "cameras.front.width: "),
         ("cameras:" + FRONT.replace("width: 96", "width: 4"), "cameras.front.width, height: expected at least 8"),
         ("cameras:" + FRONT.replace("[100, 0, 48]", "[.nan, 0, 48]"), "cameras.front.intrinsics.0.0: "),
         ("cameras:" + FRONT.replace("[100, 0, 48]", "[100, 0]"), "cameras.front.intrinsics.0: "),

@@ -31,7 +31,7 @@ def _flat(value: Any) -> Any:
 
 
 Distortion = Annotated[list[Finite], BeforeValidator(_flat)]
-WholePixels = Annotated[int, Field(strict=True, gt=0)]
+WholePixels = Annotated[int, Field(strict=True, gt=0, le=100_000)]
 RoadHeight = Annotated[float, Field(ge=-5, le=5)]
 """Of the road above the vehicle's origin, in metres."""
 

@@ -52,6 +52,7 @@ MOUNTING_NOTE = (
     "rear axle, and to look along the car and 0.4 degrees up."
 )
 
+_MAX_TIME_S = 9e9
 _POSE_COLUMNS = tuple(f"r{row}c{column}" for row in (1, 2, 3) for column in (1, 2, 3, 4))
 
 
@@ -152,6 +153,7 @@ def _times_ns(path: Path) -> NDArray[np.int64] | None:
         return None
     table = read_words(path, required=("seconds",))
     seconds = table.numbers("seconds")
+    table.reject(np.abs(seconds) > _MAX_TIME_S, "seconds", "beyond what nanoseconds can hold")
     table.reject(np.diff(seconds, prepend=-np.inf) <= 0, "seconds", "not later than the row before")
     if len(seconds) > 1:
         check_rate(1 / float(np.median(np.diff(seconds))), str(path), wanted="seconds")

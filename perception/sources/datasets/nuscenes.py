@@ -163,19 +163,36 @@ def _table(tables: Path, name: str) -> list[Row]:
 
 
 def _rotations(quaternions_wxyz: list[list[float]]) -> FloatArray:
-    matrices: FloatArray = Rotation.from_quat(np.array(quaternions_wxyz, float)[:, [1, 2, 3, 0]]).as_matrix()
+    numbers = _finite(np.array(quaternions_wxyz, float), "rotation", 4)
+    matrices: FloatArray = Rotation.from_quat(numbers[:, [1, 2, 3, 0]]).as_matrix()
     return matrices
 
 
 def _sizes_lwh_m(annotations: list[Row]) -> FloatArray:
-    sizes_wlh_m = np.array([one["size"] for one in annotations], float)
+    sizes_wlh_m = _finite(np.array([one["size"] for one in annotations], float), "size", 3)
+    if not (sizes_wlh_m > 0).all():
+        raise ValueError("size: must be positive")
     return sizes_wlh_m[:, [1, 0, 2]]
+
+
+def _check_annotations(annotations: list[Row]) -> None:
+    """Raise ``KeyError`` or ``ValueError`` for a row without its place, turn or size."""
+    if annotations:
+        _finite(np.array([one["translation"] for one in annotations], float), "translation", 3)
+        _rotations([one["rotation"] for one in annotations])
+        _sizes_lwh_m(annotations)
+
+
+def _finite(numbers: FloatArray, name: str, width: int) -> FloatArray:
+    if numbers.ndim != 2 or numbers.shape[1] != width or not np.isfinite(numbers).all():
+        raise ValueError(f"{name}: expected {width} finite numbers")
+    return numbers
 
 
 def _transform(row: Row) -> FloatArray:
     matrix = np.eye(4)
     matrix[:3, :3] = _rotations([row["rotation"]])[0]
-    matrix[:3, 3] = row["translation"]
+    matrix[:3, 3] = _finite(np.array([row["translation"]], float), "translation", 3)[0]
     return matrix
 
 
@@ -237,6 +254,7 @@ def _read_tables(folder: Path, tables: Path, scene_name: str | None) -> _Scene:
     rows = [row for row in _table(tables, "sample_annotation") if instant_of.get(row["sample_token"]) in shown]
     names = [category_of[row["instance_token"]] for row in rows]
     known = [(row, label) for row, kind in zip(rows, names, strict=True) if (label := label_of(kind)) is not None]
+    _check_annotations([row for row, _ in known])
     return _Scene(
         tables=tables,
         name=name,

@@ -194,6 +194,27 @@ def test_faults_name_the_table(tmp_path: Path) -> None:
         open_source([str(lost)])
 
 
+@pytest.mark.parametrize(
+    ("table", "key", "value"),
+    [
+        ("sample_annotation", "rotation", [1, "half", 0, 0]),
+        ("sample_annotation", "rotation", [1, 0, 0]),
+        ("sample_annotation", "size", [1.8, 4, "9999-12-31T23:59:59Z"]),
+        ("sample_annotation", "size", [1.8, 4, 0]),
+        ("sample_annotation", "translation", [1, float("nan"), 0]),
+        ("sample_annotation", "rotation", None),
+        ("ego_pose", "translation", [100, 200, float("inf")]),
+    ],
+)
+def test_numbers_that_cannot_be_are_refused_when_the_folder_is_opened(
+    tmp_path: Path, table: str, key: str, value: Any
+) -> None:
+    content = tables()
+    content[table][0][key] = value
+    with pytest.raises(UsageError, match=r"v1\.0-mini: a row holds what cannot be right"):
+        open_source([written(tmp_path, content)])
+
+
 def test_an_instance_twice_in_a_sample_is_refused(tmp_path: Path) -> None:
     content = tables()
     content["sample_annotation"].append(dict(content["sample_annotation"][0]))
