@@ -70,7 +70,14 @@ def _run(config: RunConfig, terminal: Terminal) -> RunResult:
     from perception.cli.session import finish, run_configured
     from perception.evaluation import RunRecorder
     from perception.pipeline.inputs import open_configured_source
-    from perception.runtime.evaluate import DEMO_EVAL_CONFIG, match_truth, read_ground_truth, report_on, suited_to
+    from perception.runtime.evaluate import (
+        DEMO_EVAL_CONFIG,
+        match_truth,
+        picture_report,
+        read_ground_truth,
+        report_on,
+        suited_to,
+    )
 
     recorder = RunRecorder()
     with closing(open_configured_source(config)) as source:
@@ -78,7 +85,7 @@ def _run(config: RunConfig, terminal: Terminal) -> RunResult:
         truth = None if recording is None else read_ground_truth(recording, classes=config.classes)
         on_scene = None if truth is None else recorder.add
         built, result = run_configured("demo", config, source, terminal, prefetch=True, on_scene=on_scene)
-    report = result.latency_report()
+    report, pictures = result.latency_report(), None
     if truth is not None and recording is not None and result.stats.failure is None:
         eval_config = suited_to(DEMO_EVAL_CONFIG, truth)
         run = match_truth(
@@ -91,5 +98,6 @@ def _run(config: RunConfig, terminal: Terminal) -> RunResult:
             rate_fps=config.fps,
         )
         report = report_on([run], title=result.name, eval_config=eval_config, seed=config.seed, notes=built.notes)
-    finish(result, report, terminal)
+        pictures = None if result.folder is None else picture_report(report, [(run, recording)])
+    finish(result, report, terminal, pictures=pictures)
     return result

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from perception.cli.exports import check_exports, terminal_beside, write_exports
 from perception.cli.options import command
 from perception.cli.terminal import Terminal
 from perception.errors import UsageError
@@ -15,6 +16,7 @@ from perception.pipeline.config import EvaluateConfig
 
 if TYPE_CHECKING:
     from perception.evaluation import EvaluatedRun, Report, RunTables
+    from perception.evaluation.export.page.pictures import ReportPictures
     from perception.evaluation.report.failure_analysis import FailureAnalysis
     from perception.pipeline.build import BuiltPipeline
     from perception.runtime.evaluate import GroundTruth
@@ -54,12 +56,14 @@ def evaluate(
         ),
     ] = None,
 ) -> None:
-    """Measure detection, tracking, forecasting and speed; prints the report and writes report.json."""
+    """Measure detection, tracking, forecasting and speed; prints the report and writes report.json and report.html."""
     recordings = recording or []
     if config.benchmark is not None and recordings == [_BENCHMARKED]:
         recordings = []  # it names what is measured, which --benchmark does already
     config = _with_recordings(config, recordings)
     _check(config, most_sources=max(1, len(recordings)))
+    check_exports(config)
+    terminal = terminal_beside(config, terminal)
     if config.benchmark:
         _evaluate_benchmark(config, terminal)
     elif config.images:
@@ -125,6 +129,7 @@ def _check(config: EvaluateConfig, *, most_sources: int) -> None:
 def _evaluate_recording(config: EvaluateConfig, recording: str, terminal: Terminal) -> None:
     from perception.cli.session import finish
     from perception.runtime.evaluate import eval_config_of, need_ground_truth, report_on
+    from perception.runtime.run_metadata import report_content
 
     truth = need_ground_truth(recording, config.truth, classes=config.classes)
     built, result, tables = _run(config, terminal)
@@ -142,7 +147,9 @@ def _evaluate_recording(config: EvaluateConfig, recording: str, terminal: Termin
     )
     _print(report, terminal)
     _write_pictures(studies, result.folder)
-    finish(result, report, terminal, has_table=False)
+    pictures = _pictures(config, report, [(run, recording)], studies)
+    finish(result, report, terminal, has_table=False, pictures=pictures)
+    write_exports(config, report_content(report, result.stats), report)
 
 
 def _evaluate_recordings(config: EvaluateConfig, recordings: Sequence[str], terminal: Terminal) -> None:
@@ -172,7 +179,9 @@ def _evaluate_recordings(config: EvaluateConfig, recordings: Sequence[str], term
     )
     _print(report, terminal)
     together = config.model_copy(update={"output": None if config.output is None else config.output / _TOGETHER})
-    _save(together, report, (), terminal, name=f"{runs[0].title}-and-{len(runs) - 1}-more")
+    pictures = _pictures(config, report, list(zip(runs, recordings, strict=False)), studies)
+    name = f"{runs[0].title}-and-{len(runs) - 1}-more"
+    _save(together, report, (), terminal, name=name, pictures=pictures)
 
 
 def _run(config: EvaluateConfig, terminal: Terminal) -> tuple[BuiltPipeline, RunResult, RunTables]:
@@ -233,7 +242,8 @@ def _evaluate_results(config: EvaluateConfig, folder: Path, terminal: Terminal) 
         [run], title=str(folder), eval_config=eval_config, seed=config.seed, studies=studies, notes=notes
     )
     _print(report, terminal)
-    _save(config, report, studies, terminal, name=folder.resolve().name)
+    pictures = _pictures(config, report, [(run, recording)], studies)
+    _save(config, report, studies, terminal, name=folder.resolve().name, pictures=pictures)
 
 
 def _evaluate_images(config: EvaluateConfig, terminal: Terminal) -> None:
@@ -245,7 +255,7 @@ def _evaluate_images(config: EvaluateConfig, terminal: Terminal) -> None:
             raise UsageError("belongs to a recording, and `images` are single pictures; leave it out.", field=field)
     choice = choose_detector(config)
     terminal.note(choice.reason)
-    report, studies = evaluate_images(
+    report, studies, pictures = evaluate_images(
         choice.detector,
         config.images,
         eval_config=eval_config_of(config),
@@ -263,6 +273,7 @@ def _evaluate_images(config: EvaluateConfig, terminal: Terminal) -> None:
         studies,
         terminal,
         name=config.images[0].resolve().parent.name,
+        pictures=pictures,
         device=str(choice.device),
         notes=[choice.reason],
         weights=choice.weights,
@@ -292,17 +303,30 @@ def _save(
     terminal: Terminal,
     *,
     name: str,
+    pictures: ReportPictures | None = None,
     **pipeline: Any,
 ) -> None:
-    """Write what was measured without a run into a folder of its own, and print that; nothing with ``--no-save``."""
-    from perception.runtime.run_metadata import make_run_folder, write_report
+    """Write what was measured without a run into a folder of its own, and print that; no folder with ``--no-save``."""
+    from perception.runtime.run_metadata import make_run_folder, report_content, write_report
 
-    if not config.save:
-        return
-    folder = make_run_folder("evaluate", config, name=name, **pipeline)
-    write_report(folder, report)
-    _write_pictures(studies, folder)
-    terminal.result(folder)
+    if config.save:
+        folder = make_run_folder("evaluate", config, name=name, **pipeline)
+        write_report(folder, report, pictures=pictures, measured=config.results)
+        _write_pictures(studies, folder)
+        terminal.result(folder)
+    write_exports(config, report_content(report), report)
+
+
+def _pictures(
+    config: EvaluateConfig,
+    report: Report,
+    runs: Sequence[tuple[EvaluatedRun, str]],
+    studies: Sequence[FailureAnalysis],
+) -> ReportPictures | None:
+    """What the page shows; None where none is written."""
+    from perception.runtime.evaluate import picture_report
+
+    return picture_report(report, runs, studies=studies) if config.save else None
 
 
 def _write_pictures(studies: Sequence[FailureAnalysis], folder: Path | None) -> None:

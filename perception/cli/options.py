@@ -40,12 +40,18 @@ PANELS = {
     "Ground truth": ("results", "truth", "images", "riders", "grouping", "min_height", "min_visible", "failures"),
     "Forecasting benchmark": ("benchmark", "data", "split", "references", "interactions"),
     "Sizes": ("cameras", "objects", "sizes", "instants", "peers"),
-    "Results": ("seed", "show", "save", "writer", "output", "project", "name", "exist_ok"),
+    "Results": ("seed", "show", "save", "writer", "output", "project", "name", "exist_ok", "json_file", "markdown", "csv"),
 }
 """The options in the order of the help, under its headings."""
 
-_OTHER_NAMES = {"duration_s": "--duration", "start_s": "--start", "end_s": "--end", "peers": "--peer"}
-"""Options are called as people know them: without the unit, and in the singular where they are repeated."""
+_OTHER_NAMES = {
+    "duration_s": "--duration",
+    "start_s": "--start",
+    "end_s": "--end",
+    "peers": "--peer",
+    "json_file": "--json",
+}
+"""Options are called as people know them: without the unit or what it is, in the singular where repeated."""
 
 
 def command(

@@ -12,6 +12,7 @@ from perception.cli.error_reporting import option_of
 from perception.cli.terminal import Terminal
 from perception.errors import with_field_names
 from perception.evaluation import Report
+from perception.evaluation.export.page.pictures import ReportPictures
 from perception.pipeline.build import BuiltPipeline, build_pipeline
 from perception.pipeline.config import RunConfig
 from perception.plugins import find_writer_plugin
@@ -70,11 +71,18 @@ def run_configured(
     return built, result
 
 
-def finish(result: RunResult, report: Report, terminal: Terminal, *, has_table: bool = True) -> None:
-    """Write ``report.json``, report what happened, print the folder. Raises what broke the run off."""
+def finish(
+    result: RunResult,
+    report: Report,
+    terminal: Terminal,
+    *,
+    has_table: bool = True,
+    pictures: ReportPictures | None = None,
+) -> None:
+    """Write the report's files, report what happened, print the folder. Raises what broke the run off."""
     stats, folder = result.stats, result.folder
     if folder is not None:
-        write_report(folder, report, stats)
+        write_report(folder, report, stats, pictures=pictures)
     if has_table:
         _print_summary(terminal, report, stats)
     _note_warnings(stats.warnings, terminal)

@@ -30,13 +30,15 @@ class Terminal:
     """
 
     verbosity: Verbosity = "normal"
+    is_stdout_taken: bool = False
+    """Whether stdout belongs to a file that the command writes there; all else then goes to stderr."""
 
     @cached_property
     def out(self) -> Console:
         """stdout, for tables and readings."""
         from rich.console import Console
 
-        return Console(highlight=False, quiet=self.verbosity == "quiet")
+        return Console(stderr=self.is_stdout_taken, highlight=False, quiet=self.verbosity == "quiet")
 
     @cached_property
     def err(self) -> Console:
@@ -66,8 +68,9 @@ class Terminal:
     def result(self, path: Path) -> None:
         """The path of what the command made, alone on the last line of stdout."""
         # Not by rich, which breaks long lines and may be quiet.
-        sys.stdout.write(f"{path}\n")
-        sys.stdout.flush()
+        stream = sys.stderr if self.is_stdout_taken else sys.stdout
+        stream.write(f"{path}\n")
+        stream.flush()
 
     @contextmanager
     def logging(self) -> Iterator[None]:

@@ -249,6 +249,9 @@ class EvaluateConfig(RunConfig):
         le=1000,
         description="Number of worst misses and false positives saved as pictures; also recall by light.",
     )
+    json_file: Path | None = Field(default=None, description="Also write report.json to this file; - is stdout.")
+    markdown: Path | None = Field(default=None, description="Also write the report as Markdown; - is stdout.")
+    csv: Path | None = Field(default=None, description="Also write all figures as CSV; - is stdout.")
     benchmark: Literal["jaad", "nuscenes", "ethucy", "kitti"] | None = Field(
         default=None, description="jaad, nuscenes, ethucy or kitti: the forecaster alone, by its protocol."
     )

@@ -17,7 +17,11 @@ from perception.evaluation.core.latency_statistics import evaluate_latency
 from perception.evaluation.core.run_tables import RunRecorder, RunTables
 from perception.evaluation.core.table_boxes import ImageKey
 from perception.evaluation.core.timeline import Timeline
+from perception.evaluation.detection.confusion import confusion_matrix, pair_classes
+from perception.evaluation.export.page.pictures import ReportPictures
 from perception.evaluation.failures.recall_breakdown import Conditions, break_down_recall
+from perception.evaluation.failures.scene_pictures import draw_scenes
+from perception.evaluation.failures.scenes import SceneEntry, foremost, worst_and_best, wrong_classes
 from perception.evaluation.report.evaluate import EvalConfig, evaluate_groupings, evaluate_run, match_images
 from perception.evaluation.report.failure_analysis import (
     FailureAnalysis,
@@ -39,7 +43,7 @@ from perception.sources.images import read_rgb
 from perception.sources.truth.box_truth import doubts_on_boxes, doubts_on_places
 from perception.taxonomy import CLASSES
 from perception.tracking import TrackerSettings
-from perception.types import ANY_LABEL, BoxTable, IgnoredRegions, ObjectTable, Scene
+from perception.types import ANY_LABEL, BoxTable, Frame, IgnoredRegions, ObjectTable, Scene
 
 OPERATING_SCORE = TrackerSettings().spawn_score
 """Precision and recall are those of the detections that may start a track."""
@@ -231,6 +235,43 @@ def study_failures(
         return analyse_run_failures(run, source, rig=source.rig, config=eval_config, count=count)
 
 
+def picture_report(
+    report: Report,
+    runs: Sequence[tuple[EvaluatedRun, str]],
+    *,
+    studies: Sequence[FailureAnalysis] = (),
+    score_threshold: float = OPERATING_SCORE,
+) -> ReportPictures:
+    """The pictures of the scenes and failures that ``report`` names; the images of the recordings are read again.
+
+    ``runs`` has each run with its recording.
+    """
+    pictures: dict[SceneEntry, bytes] = {}
+    for run, recording in runs:
+        own = [scene for scene in report.scenes if scene.recording in (None, run.title)]
+        with closing(open_source([recording])) as source:
+            pictures |= draw_scenes(
+                (frame for frame_set in source for frame in frame_set),
+                own,
+                truth=run.truth,
+                detections=run.run.detections,
+                score_threshold=score_threshold,
+            )
+    return ReportPictures(pictures, _failure_files(studies))
+
+
+def _failure_files(studies: Sequence[FailureAnalysis]) -> dict[str, bytes]:
+    return {name: content for study in studies for name, content in study.gallery.files.items()}
+
+
+class ImagesEvaluation(NamedTuple):
+    """The ``report`` of labelled images, what failed where that was studied, and pictures of both."""
+
+    report: Report
+    studies: list[FailureAnalysis]
+    pictures: ReportPictures
+
+
 def evaluate_images(
     detector: Detector,
     paths: Sequence[Path],
@@ -242,7 +283,7 @@ def evaluate_images(
     classes: Sequence[str] | None = None,
     notes: Sequence[str] = (),
     console: Console | None = None,
-) -> tuple[Report, list[FailureAnalysis]]:
+) -> ImagesEvaluation:
     """Measure ``detector`` on labelled images, COCO files or frames.json; the ``failures`` worst are studied.
 
     ``riders`` are as labelled, or joined with their machines to one box each. Only ``classes`` count, where these are
@@ -261,6 +302,20 @@ def evaluate_images(
 
         run = detect_images(detector, batches, read_image=read_rgb, on_scene=on_scene)
     matched = match_images(labelled, run, sizes_px.keys(), eval_config)
+    pairs = pair_classes(
+        truth=labelled.truth,
+        detections=run.detections,
+        images=sizes_px.keys(),
+        score_threshold=eval_config.score_threshold,
+        min_height_px=eval_config.min_height_px,
+        exhaustive_labels=labelled.exhaustive_labels,
+        ignored=labelled.ignored,
+    )
+    images = {image.key: image for batch in batches for image in batch}
+    scenes = [
+        replace(scene, file=images[scene.key].path.name)
+        for scene in foremost([*worst_and_best(matched, min_apart=1), *wrong_classes(pairs)])
+    ]
     report = Report(
         title=", ".join(str(path) for path in paths),
         detection=evaluate_groupings(
@@ -279,6 +334,8 @@ def evaluate_images(
             grouping=eval_config.grouping,
             score_threshold=eval_config.score_threshold,
         ),
+        confusion=confusion_matrix(pairs, score_threshold=eval_config.score_threshold),
+        scenes=tuple(scenes),
         notes=(*notes, *labelled.notes, *labelled.doubts_on_places(sizes_px)),
     )
     studies: list[FailureAnalysis] = []
@@ -286,4 +343,13 @@ def evaluate_images(
         studies += [
             analyse_image_failures(labelled, batches, run, read_image=read_rgb, config=eval_config, count=failures)
         ]
-    return with_failures(report, studies, eval_config), studies
+    shown = {scene.key: images[scene.key].path for scene in scenes}
+    pictures = draw_scenes(
+        (Frame(read_rgb(path), key[0], timestamp_ns=0, index=key[1]) for key, path in shown.items()),
+        scenes,
+        truth=labelled.truth,
+        detections=run.detections,
+        score_threshold=eval_config.score_threshold,
+    )
+    report = with_failures(report, studies, eval_config)
+    return ImagesEvaluation(report, studies, ReportPictures(pictures, _failure_files(studies)))

@@ -14,12 +14,15 @@ import yaml
 
 from perception.errors import UsageError, without_credentials
 from perception.evaluation import Report
+from perception.evaluation.export.page.page import report_page
+from perception.evaluation.export.page.pictures import ReportPictures
 from perception.files import read_yaml, sha256, write_json, write_text
 from perception.pipeline.config import Config, RunConfig
 from perception.results import RUN_FILE, next_run_folder, output_folder, reused_folder, safe_name
 from perception.runtime.run_stats import RunStats
 
 REPORT_FILE = "report.json"
+PAGE_FILE = "report.html"
 RUNS = Path("runs")
 """The folder of all results, where no other is asked for."""
 
@@ -105,10 +108,43 @@ def _run_config(folder: Path) -> dict[str, Any]:
     return config if isinstance(config, dict) else {}
 
 
-def write_report(folder: Path, report: Report, stats: RunStats | None = None) -> None:
-    """Write ``report.json``: the report and, where something ran, its ``stats``. Raises ``PerceptionError``."""
+def report_content(report: Report, stats: RunStats | None = None) -> dict[str, Any]:
+    """What ``report.json`` holds: the report and, where something ran, its ``stats``."""
     run = {} if stats is None else {"run": stats.to_json()}
-    write_json(folder / REPORT_FILE, {**run, **report.to_json()})
+    return {**run, **report.to_json()}
+
+
+def write_report(
+    folder: Path,
+    report: Report,
+    stats: RunStats | None = None,
+    *,
+    pictures: ReportPictures | None = None,
+    measured: Path | None = None,
+) -> None:
+    """Write ``report.json`` and, where something was compared with ground truth, ``report.html``.
+
+    The page shows ``pictures`` and what ``run.yaml`` states, also that of ``measured``, the folder of a finished run.
+    Raises ``PerceptionError`` where one cannot be written.
+    """
+    write_json(folder / REPORT_FILE, report_content(report, stats))
+    if report.has_truth:
+        page = report_page(
+            report,
+            run=_run_file(folder),
+            measured=None if measured is None else _run_file(measured),
+            pictures=pictures,
+        )
+        write_text(folder / PAGE_FILE, page)
+
+
+def _run_file(folder: Path) -> dict[str, Any]:
+    """The content of ``run.yaml``; empty where there is none that can be read."""
+    try:
+        content = read_yaml(folder / RUN_FILE)
+    except UsageError:
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def _versions() -> dict[str, str]:

@@ -23,6 +23,7 @@ TRUTH_COLOUR: Colour = (70, 235, 140)
 DETECTION_COLOUR: Colour = (255, 150, 40)
 
 PICTURE_WIDTH_PX = 960
+_SMALL_QUALITY = 80
 _MAX_CROP_HEIGHT_PX = 960
 _CROP_SHAPE = 4 / 3
 """Width over height."""
@@ -31,6 +32,9 @@ _CONTEXT = 3.0
 """The crop is so many times as wide or high as the object."""
 
 _MIN_CROP_WIDTH_PX = 200.0
+_SCENE_CONTEXT, _SCENE_SHARE = 5.0, 0.4
+"""A scene shows more: so many times the object, and at least this share of the image's width."""
+
 _WEAK_ALPHA = 0.5
 _CROWD = 24
 
@@ -69,6 +73,35 @@ def draw_failure(view: FailureView, caption: Sequence[str]) -> NDArray[np.uint8]
     return np.concatenate([crop, strip])
 
 
+def draw_scene(
+    image: NDArray[np.uint8], *, truth: BoxTable, detections: BoxTable, box_xyxy_px: Sequence[float] | None = None
+) -> NDArray[np.uint8]:
+    """The ``image``, RGB (H, W, 3), 960 pixels wide, with its true boxes and its detections.
+
+    ``box_xyxy_px`` (4,) is the one that it is about: then the picture shows it with wide surroundings.
+    """
+    height, width = image.shape[:2]
+    left, top, right, bottom = 0, 0, width, height
+    if box_xyxy_px is not None:
+        subject = np.array(box_xyxy_px, np.float64)
+        least_px = _SCENE_SHARE * width
+        left, top, right, bottom = _window(subject, (width, height), context=_SCENE_CONTEXT, min_width_px=least_px)
+    zoom = PICTURE_WIDTH_PX / (right - left)
+    crop = np.ascontiguousarray(image[top:bottom, left:right])
+    canvas = resized(crop, (PICTURE_WIDTH_PX, max(1, round((bottom - top) * zoom))))
+    offset = np.array([left, top, left, top], np.float64)
+    overlay = Overlay((canvas.shape[1], canvas.shape[0]))
+    # Pages show it small.
+    width_px = 2 if len(truth) + len(detections) > _CROWD else 3
+    for table, colour, is_dashed in ((truth, TRUTH_COLOUR, False), (detections, DETECTION_COLOUR, True)):
+        boxes = (table.boxes_xyxy_px.astype(np.float64) - offset) * zoom
+        _draw_boxes(overlay, boxes, colour, is_dashed=is_dashed, width_px=width_px)
+    if box_xyxy_px is not None:
+        _draw_corners(overlay, (subject - offset) * zoom)
+    overlay.blend_into(canvas)
+    return canvas
+
+
 def draw_tile(view: FailureView, caption: str) -> NDArray[np.uint8]:
     """A small picture of the failure for a contact sheet."""
     width = _TILE_SIZE_PX[0]
@@ -100,10 +133,19 @@ def draw_sheet(tiles: Sequence[NDArray[np.uint8]], title: str) -> NDArray[np.uin
     return sheet
 
 
-def jpeg_bytes(picture: NDArray[np.uint8]) -> bytes:
+def jpeg_bytes(picture: NDArray[np.uint8], *, quality: int = 90) -> bytes:
     """The content of a JPEG file of ``picture``, RGB (H, W, 3)."""
-    _, content = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 90])
+    _, content = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
     return bytes(content)
+
+
+def smaller_jpeg(content: bytes, width_px: int) -> bytes:
+    """A JPEG file's ``content`` reduced to ``width_px``, for a page that holds many of them; never enlarged."""
+    bgr = np.asarray(cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR), np.uint8)
+    picture = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
+    zoom = min(1.0, width_px / picture.shape[1])
+    size_px = (max(1, round(picture.shape[1] * zoom)), max(1, round(picture.shape[0] * zoom)))
+    return jpeg_bytes(resized(picture, size_px), quality=_SMALL_QUALITY)
 
 
 def _draw_crop(view: FailureView, limits_px: tuple[int, int], *, labels_all: bool) -> NDArray[np.uint8]:
@@ -145,12 +187,18 @@ def _draw_crop(view: FailureView, limits_px: tuple[int, int], *, labels_all: boo
     return canvas
 
 
-def _window(box_xyxy_px: FloatArray, image_size_px: tuple[int, int]) -> tuple[int, int, int, int]:
-    """Left, top, right, bottom of the crop around a box (4,), within the image."""
+def _window(
+    box_xyxy_px: FloatArray,
+    image_size_px: tuple[int, int],
+    *,
+    context: float = _CONTEXT,
+    min_width_px: float = _MIN_CROP_WIDTH_PX,
+) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom of the crop around a box (4,), within the image, ``context`` times as large."""
     limits = np.array(image_size_px, np.float64)
     low, high = np.split(clip_boxes(box_xyxy_px, image_size_px), 2)
-    wide, tall = _CONTEXT * (high - low)
-    width = max(float(wide), float(tall) * _CROP_SHAPE, _MIN_CROP_WIDTH_PX)
+    wide, tall = context * (high - low)
+    width = max(float(wide), float(tall) * _CROP_SHAPE, min_width_px)
     size = np.minimum([width, width / _CROP_SHAPE], limits)
     start = np.clip((low + high - size) / 2, 0, limits - size)
     left, top = np.floor(start).astype(int).tolist()

@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 WARMUP_INSTANT_COUNT = 5
 """Instants at the start of a run that load kernels and fill caches."""
 
+_SLOWEST = 3
+"""So many of the slowest instants are named."""
+
 TOTAL = "total"
 """The stage name that stands for all stages together."""
 
@@ -30,12 +33,14 @@ class LatencyScores:
 
 @dataclass(frozen=True)
 class LatencyReport:
-    """``per_stage`` in the order of the pipeline; ``total`` is None when the run ended within the warm-up."""
+    """``per_stage`` in the order of the pipeline; ``total`` is None when the run ended within the warm-up.
+    ``slowest_instants`` are their numbers in the order of the run, from 0, the slowest first."""
 
     per_stage: dict[str, LatencyScores]
     total: LatencyScores | None
     instant_count: int
     warmup_instant_count: int
+    slowest_instants: tuple[int, ...] = ()
 
 
 class StageTimes(Sequence[Mapping[str, float]]):
@@ -90,6 +95,7 @@ def evaluate_latency(
         total=_scores(totals) if len(totals) else None,
         instant_count=len(measured),
         warmup_instant_count=min(warmup_instant_count, len(stage_ms)),
+        slowest_instants=tuple((np.argsort(-totals, kind="stable")[:_SLOWEST] + warmup_instant_count).tolist()),
     )
 
 

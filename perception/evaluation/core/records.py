@@ -83,6 +83,34 @@ class ImageAdeFde:
 
 
 @dataclass(frozen=True)
+class ErrorAtTime:
+    """One point of the curves over the time ahead, at a step of the forecasts themselves.
+
+    ``errors`` has the mean distance at that time by method, in pixels or metres; ``coverage_50`` and ``coverage_90``
+    are the means over both axes, None where a forecast claims no spread.
+    """
+
+    time_s: float
+    target_count: int
+    errors: dict[str, float]
+    coverage_50: float | None
+    coverage_90: float | None
+
+
+@dataclass(frozen=True)
+class WorstForecast:
+    """The forecast of a true object that ended farthest from it: of which track, made at which instant.
+
+    ``error`` is the distance at ``horizon_s``, in pixels or metres.
+    """
+
+    instant: int
+    track_id: int
+    horizon_s: float
+    error: float
+
+
+@dataclass(frozen=True)
 class ImageCoverage:
     """Shares of targets inside the central 50 % and 90 % of the forecast mixture, per image axis.
 
@@ -124,7 +152,8 @@ class ForecastingReport:
     """``track_count`` tracks were seen over all instants, one count per instant. Those without a forecast, without a
     true object, and at first sight (where no velocity exists) are not scored; the others are candidates.
 
-    ``truth_count`` true boxes stood at those instants, ``truth_matched_count`` of them had a track.
+    ``truth_count`` true boxes stood at those instants, ``truth_matched_count`` of them had a track. ``over_time`` are
+    the errors at the forecasts' own steps, ``worst`` the largest of different objects.
     """
 
     setting: Setting
@@ -139,3 +168,5 @@ class ForecastingReport:
     truth_count: int
     truth_matched_count: int
     unreached_horizons_s: tuple[float, ...]
+    over_time: tuple[ErrorAtTime, ...] = ()
+    worst: tuple[WorstForecast, ...] = ()

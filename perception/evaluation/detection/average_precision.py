@@ -8,7 +8,7 @@ labelled object counts, any other is ignored, since whether it is wrong is unkno
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,9 @@ MAX_DETECTIONS_PER_IMAGE = 100
 
 FALSE_ALARMS_PER_IMAGE = 0.5
 """The rate of false positives at which ``recall_at_half_false_alarm`` is read."""
+
+_IOU_50, _IOU_75 = 0, 5
+"""Where these thresholds stand among COCO's ten."""
 
 _OUTSIDE_PX = -1.0
 """A height that lies in no size range, so that COCO ignores the object."""
@@ -68,9 +71,22 @@ class DetectionScores:
 
 
 @dataclass(frozen=True)
+class PrecisionRecallCurve:
+    """COCO's interpolated precision at recall 0, 0.01 ... 1 (101,), at IoU 0.5 and 0.75; the mean is the AP there.
+
+    ``recall`` and ``precision`` are those at the report's score threshold, None where they are not defined.
+    """
+
+    precision_50: tuple[float, ...]
+    precision_75: tuple[float, ...]
+    recall: float | None = None
+    precision: float | None = None
+
+
+@dataclass(frozen=True)
 class DetectionReport:
     """``per_class`` has the classes that occur. ``overall``: AP and AR as means over the classes that the truth has,
-    the rest over all objects together."""
+    the rest over all objects together. ``curves`` has the classes that the truth has."""
 
     grouping: Grouping
     overall: DetectionScores
@@ -84,6 +100,7 @@ class DetectionReport:
     outside_detection_count: int
     other_class_truth_count: int
     other_class_detection_count: int
+    curves: dict[str, PrecisionRecallCurve] = field(default_factory=dict)
 
 
 def evaluate_detection(
@@ -119,7 +136,8 @@ def evaluate_detection(
         images = image_keys(truth) | image_keys(detections) | set(exhaustive_labels)
     data = prepare(truth=truth, results=detections, images=images, grouping=grouping, ignored=ignored)
     incomplete = incomplete_images(data, exhaustive_labels)
-    averages = _coco_averages(data, incomplete, min_height_px, min_visible_share)
+    coco = _coco_results(data, incomplete, min_height_px, min_visible_share)
+    averages = [result.averages for result in coco]
     per_class: dict[str, DetectionScores] = {}
     all_matches: list[ClassMatches] = []
     for label, name in enumerate(data.class_names):
@@ -142,10 +160,23 @@ def evaluate_detection(
         outside_detection_count=data.outside_result_count,
         other_class_truth_count=data.other_class_truth_count,
         other_class_detection_count=data.other_class_result_count,
+        curves={
+            name: replace(result.curve, recall=per_class[name].recall, precision=per_class[name].precision)
+            for name, result in zip(data.class_names, coco, strict=True)
+            if result.curve is not None
+        },
     )
 
 
 _Averages = tuple[float | None, float | None, float | None]
+
+
+@dataclass(frozen=True)
+class _CocoResult:
+    """AP, AP50 and AR of a class, and its curve; None for a class without an object to find."""
+
+    averages: _Averages = (None, None, None)
+    curve: PrecisionRecallCurve | None = None
 
 
 def _mean_over_classes(averages: list[_Averages]) -> _Averages:
@@ -156,17 +187,17 @@ def _mean_over_classes(averages: list[_Averages]) -> _Averages:
     return ap, ap50, ar
 
 
-def _coco_averages(
+def _coco_results(
     data: Prepared, incomplete: list[frozenset[ImageKey]], min_height_px: float, min_visible_share: float
-) -> list[_Averages]:
-    """AP, AP50 and AR of each class; None for a class without an object to find."""
+) -> list[_CocoResult]:
+    """What COCO's evaluation says of each class."""
     ids = {key: index for index, key in enumerate(sorted(data.images), start=1)}
     frame = {
         "images": [{"id": index, "width": 0, "height": 0} for index in ids.values()],
         "categories": [{"id": label, "name": name} for label, name in enumerate(data.class_names)],
     }
     if not ids:
-        return [(None, None, None)] * len(data.class_names)
+        return [_CocoResult()] * len(data.class_names)
     marks = [
         {"score": float(score), "lvis_mark": (str(camera), int(index)) in incomplete[label]}
         for score, camera, index, label in zip(
@@ -193,13 +224,19 @@ def _coco_averages(
     precision = evaluation.eval["precision"][:, :, :, 0, 0]  # (10 thresholds, 101 recalls, classes)
     recall = evaluation.eval["recall"][:, :, 0, 0]  # (10 thresholds, classes)
     return [
-        (
-            float(precision[:, :, label].mean()),
-            float(precision[0, :, label].mean()),
-            float(recall[:, label].mean()),
+        _CocoResult(
+            averages=(
+                float(precision[:, :, label].mean()),
+                float(precision[0, :, label].mean()),
+                float(recall[:, label].mean()),
+            ),
+            curve=PrecisionRecallCurve(
+                precision_50=tuple(np.round(precision[_IOU_50, :, label], 6).tolist()),
+                precision_75=tuple(np.round(precision[_IOU_75, :, label], 6).tolist()),
+            ),
         )
         if recall[0, label] >= 0
-        else (None, None, None)
+        else _CocoResult()
         for label in range(len(data.class_names))
     ]
 

@@ -13,6 +13,7 @@ from perception.evaluation.core.calibration import CalibrationSamples, sample_ca
 from perception.evaluation.core.gt_interpolation import GtPaths, constant_velocity_paths
 from perception.evaluation.core.records import InstantForecasts
 from perception.evaluation.forecasting.errors_image import Plan, ade_fde, forecasts_of
+from perception.evaluation.forecasting.over_time import ErrorsOverTime
 from perception.geometry.rotation import rotation_2d
 from perception.state_layout import POSITION, VELOCITY
 
@@ -26,12 +27,15 @@ Float64 = NDArray[np.float64]
 @dataclass(frozen=True)
 class GroundTargets:
     """N targets: ``errors_m`` (N, H, methods, ADE and FDE), NaN without a future; ``calibration_samples`` at
-    the horizons, along and across, in metres; ``moved_m`` (N, H), how far the object truly went; true object (N,)."""
+    the horizons, along and across, in metres; ``moved_m`` (N, H), how far the object truly went; true object, instant
+    and track of each, all (N,)."""
 
     errors_m: Float64
     calibration_samples: CalibrationSamples
     moved_m: Float64
     objects: NDArray[np.int64]
+    instants: NDArray[np.int64]
+    track_ids: NDArray[np.int64]
 
     @classmethod
     def join(cls, parts: Sequence[GroundTargets], *, horizon_count: int) -> GroundTargets:
@@ -45,15 +49,24 @@ class GroundTargets:
             ),
             moved_m=np.concatenate([np.zeros((0, horizon_count)), *(part.moved_m for part in parts)]),
             objects=np.concatenate([np.zeros(0, np.int64), *(part.objects for part in parts)]),
+            instants=np.concatenate([np.zeros(0, np.int64), *(part.instants for part in parts)]),
+            track_ids=np.concatenate([np.zeros(0, np.int64), *(part.track_ids for part in parts)]),
         )
 
 
 def score_ground_record(
-    record: InstantForecasts, *, rows: NDArray[np.int64], objects: NDArray[np.int64], paths: GtPaths, plan: Plan
+    record: InstantForecasts,
+    *,
+    rows: NDArray[np.int64],
+    objects: NDArray[np.int64],
+    paths: GtPaths,
+    plan: Plan,
+    over_time: ErrorsOverTime,
 ) -> GroundTargets:
     """Errors of the record's tracks ``rows`` (N,), which are the true ``objects`` (N,) of ``paths``.
 
-    Each of them must have a forecast and a state. Constant velocity is that of the state.
+    Each of them must have a forecast and a state. Constant velocity is that of the state. The errors are also added to
+    the curves ``over_time``.
     """
     if record.state_means is None:
         raise ValueError("record.state_means: expected the tracks' states on the ground, got None")
@@ -79,11 +92,21 @@ def score_ground_record(
         stds_m[:, :, plan.at],
         _turned(at_m[:, None], axes_rad)[:, 0],
     )
+    lone = np.stack(lone_m, axis=1)
+    over_time.add(
+        lone=_turned(lone, axes_rad),
+        modes=_turned(means_m, axes_rad),
+        stds=stds_m,
+        probabilities=forecasts.probabilities,
+        future=_turned(future_m[:, None], axes_rad)[:, 0],
+    )
     return GroundTargets(
-        errors_m=ade_fde(np.stack(lone_m, axis=1), means_m, future_m, plan),
+        errors_m=ade_fde(lone, means_m, future_m, plan),
         calibration_samples=calibration_samples,
         moved_m=np.linalg.norm(at_m - now_m, axis=2),
         objects=objects,
+        instants=np.full(len(rows), record.frame_index, np.int64),
+        track_ids=record.track_ids[rows].astype(np.int64),
     )
 
 

@@ -15,6 +15,7 @@ from perception.evaluation.core.calibration import CalibrationSamples, sample_ca
 from perception.evaluation.core.gt_interpolation import GtPaths, kalman_velocity_paths, last_difference_paths
 from perception.evaluation.core.records import InstantForecasts, Setting
 from perception.evaluation.core.table_boxes import ImageKey, rows_by_image
+from perception.evaluation.forecasting.over_time import ErrorsOverTime
 from perception.geometry.boxes import pairwise_iou
 from perception.state_layout import POSITION
 from perception.types import BoxTable, Forecasts
@@ -66,12 +67,14 @@ class ImageGroundTruth:
 @dataclass(frozen=True)
 class Targets:
     """N targets: ``errors_px`` (N, H, methods, ADE and FDE), NaN without a future; ``calibration_samples`` at
-    the horizons, in pixels; true object and image width of each, both (N,)."""
+    the horizons, in pixels; true object, image width, instant and track of each, all (N,)."""
 
     errors_px: Float64
     calibration_samples: CalibrationSamples
     objects: NDArray[np.int64]
     widths_px: Float64
+    instants: NDArray[np.int64]
+    track_ids: NDArray[np.int64]
 
     @classmethod
     def join(cls, parts: Sequence[Targets], *, horizon_count: int) -> Targets:
@@ -85,6 +88,8 @@ class Targets:
             ),
             objects=np.concatenate([np.zeros(0, np.int64), *(part.objects for part in parts)]),
             widths_px=np.concatenate([np.zeros(0), *(part.widths_px for part in parts)]),
+            instants=np.concatenate([np.zeros(0, np.int64), *(part.instants for part in parts)]),
+            track_ids=np.concatenate([np.zeros(0, np.int64), *(part.track_ids for part in parts)]),
         )
 
 
@@ -138,8 +143,11 @@ def score_record(
     elapsed_s: Float64,
     setting: Setting,
     tally: Tally,
+    over_time: ErrorsOverTime,
 ) -> Targets | None:
     """Errors of those tracks of one instant that can be scored, None without any; ``tally`` counts the others.
+
+    They are also added to the curves ``over_time``.
 
     ``previous_boxes_xyxy_px`` (N, 4) are the tracks' boxes ``elapsed_s`` (N,) before, which is zero at first sight.
     """
@@ -168,11 +176,15 @@ def score_record(
     calibration_samples = sample_calibration(
         forecasts.probabilities, means_px[:, :, plan.at], stds_px[:, :, plan.at], future_px[:, plan.at]
     )
+    lone = np.stack(lone_px, axis=1)
+    over_time.add(lone=lone, modes=means_px, stds=stds_px, probabilities=forecasts.probabilities, future=future_px)
     return Targets(
-        errors_px=ade_fde(np.stack(lone_px, axis=1), means_px, future_px, plan),
+        errors_px=ade_fde(lone, means_px, future_px, plan),
         calibration_samples=calibration_samples,
         objects=objects,
         widths_px=sizes_px[:, 0].astype(np.float64),
+        instants=np.full(len(chosen), record.frame_index, np.int64),
+        track_ids=record.track_ids[chosen].astype(np.int64),
     )
 
 

@@ -18,16 +18,18 @@ from perception.evaluation.core.bootstrap import PairedComparison
 from perception.evaluation.core.calibration import Calibration, calibration_of
 from perception.evaluation.core.ground_truth import GroundTable, paths_of
 from perception.evaluation.core.gt_interpolation import previous_rows
-from perception.evaluation.core.records import InstantForecasts, Setting
+from perception.evaluation.core.records import ErrorAtTime, InstantForecasts, Setting, WorstForecast
 from perception.evaluation.forecasting.errors_ground import (
     BEST,
     CONSTANT_VELOCITY,
     EXPECTED,
+    METHODS,
     PROBABLE,
     GroundTargets,
     score_ground_record,
 )
 from perception.evaluation.forecasting.errors_image import compare_ade_fde, plan_comparison
+from perception.evaluation.forecasting.over_time import ErrorsOverTime, worst_forecasts
 from perception.evaluation.tracking.ground import nearness
 from perception.evaluation.tracking.mot_metrics import assigned_rows
 from perception.state_layout import POSITION
@@ -100,7 +102,8 @@ class GroundForecastingReport:
     ``track_count`` tracks were known over all instants, one count per instant. Not scored are, by the first reason
     that holds, those without a forecast, without a true object, on one that does not count, and at first sight (where
     no velocity exists); the others are candidates. Of ``truth_count`` true objects that count, ``truth_matched_count``
-    had a track.
+    had a track. ``over_time`` are the errors at the forecasts' own steps, ``worst`` the largest of
+    different objects.
     """
 
     setting: Setting
@@ -117,6 +120,8 @@ class GroundForecastingReport:
     truth_count: int
     truth_matched_count: int
     unreached_horizons_s: tuple[float, ...]
+    over_time: tuple[ErrorAtTime, ...] = ()
+    worst: tuple[WorstForecast, ...] = ()
 
 
 def evaluate_ground_forecasts(
@@ -150,12 +155,16 @@ def evaluate_ground_forecasts(
     usable = is_target & rows.has_forecast & ~rows.is_first
     paths, names = paths_of(objects), np.unique(objects.ids)
     numbers = np.searchsorted(names, truth.ids)
-    parts = []
+    parts, over_time = [], ErrorsOverTime(plan.times_s, METHODS, plan.at)
     for record, start, end in zip(records, rows.starts[:-1].tolist(), rows.starts[1:].tolist(), strict=True):
         chosen = np.flatnonzero(usable[start:end])
         if len(chosen):
             true_numbers = numbers[given[start + chosen]]
-            parts.append(score_ground_record(record, rows=chosen, objects=true_numbers, paths=paths, plan=plan))
+            parts.append(
+                score_ground_record(
+                    record, rows=chosen, objects=true_numbers, paths=paths, plan=plan, over_time=over_time
+                )
+            )
     targets = GroundTargets.join(parts, horizon_count=len(plan.horizons_s))
     horizons, moving = (
         tuple(
@@ -179,6 +188,14 @@ def evaluate_ground_forecasts(
         truth_count=int(truth.counts.sum()),
         truth_matched_count=int(is_target.sum()),
         unreached_horizons_s=tuple(sorted(set(map(float, horizons_s)) - set(plan.horizons_s))),
+        over_time=over_time.points(),
+        worst=worst_forecasts(
+            targets.errors_m[:, :, EXPECTED, _FDE],
+            horizons_s=plan.horizons_s,
+            objects=targets.objects,
+            instants=targets.instants,
+            track_ids=targets.track_ids,
+        ),
     )
 
 

@@ -32,6 +32,7 @@ from perception.evaluation.forecasting.errors_image import (
     DIFFERENCE,
     EXPECTED,
     KALMAN,
+    METHODS,
     ImageGroundTruth,
     Tally,
     Targets,
@@ -39,6 +40,7 @@ from perception.evaluation.forecasting.errors_image import (
     plan_comparison,
     score_record,
 )
+from perception.evaluation.forecasting.over_time import ErrorsOverTime, worst_forecasts
 from perception.types import BoxTable
 
 Float64 = NDArray[np.float64]
@@ -72,6 +74,7 @@ def evaluate_forecasts(
         forecasts=[record.forecasts for record in records if len(record.forecasts)], horizons_s=horizons_s
     )
     tally, parts = Tally(), []
+    over_time = ErrorsOverTime(plan.times_s, METHODS, plan.at)
     for record, (previous_boxes_xyxy_px, elapsed_s) in zip(records, _histories(records), strict=True):
         part = score_record(
             record,
@@ -81,6 +84,7 @@ def evaluate_forecasts(
             elapsed_s=elapsed_s,
             setting=setting,
             tally=tally,
+            over_time=over_time,
         )
         parts += [part] if part is not None else []
     targets = Targets.join(parts, horizon_count=len(plan.horizons_s))
@@ -100,6 +104,14 @@ def evaluate_forecasts(
         truth_count=tally.truth,
         truth_matched_count=tally.truth_matched,
         unreached_horizons_s=tuple(sorted(set(map(float, horizons_s)) - set(plan.horizons_s))),
+        over_time=over_time.points(),
+        worst=worst_forecasts(
+            targets.errors_px[:, :, EXPECTED, 1],
+            horizons_s=plan.horizons_s,
+            objects=targets.objects,
+            instants=targets.instants,
+            track_ids=targets.track_ids,
+        ),
     )
 
 

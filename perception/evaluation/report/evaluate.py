@@ -12,11 +12,20 @@ from perception.evaluation.core.image_dataset import ImageDataset
 from perception.evaluation.core.latency_statistics import evaluate_latency
 from perception.evaluation.core.records import ForecastingReport, InstantForecasts, Setting
 from perception.evaluation.core.run_tables import RunTables
-from perception.evaluation.core.table_boxes import GroupingChoice, ImageKey, groupings_of
+from perception.evaluation.core.table_boxes import GroupingChoice, ImageKey, groupings_of, in_images
 from perception.evaluation.detection.average_precision import DetectionReport, evaluate_detection
+from perception.evaluation.detection.confusion import ClassPairs, confusion_matrix, pair_classes
 from perception.evaluation.failures.classify import MatchedDetections, match_detections
 from perception.evaluation.failures.object_distances import object_distances_m
 from perception.evaluation.failures.recall_breakdown import Conditions, RecallBreakdown, break_down_recall
+from perception.evaluation.failures.scenes import (
+    SceneEntry,
+    foremost,
+    identity_switches,
+    worst_and_best,
+    worst_forecast_scenes,
+    wrong_classes,
+)
 from perception.evaluation.forecasting.image import evaluate_forecasts
 from perception.evaluation.report.evaluate_ground import evaluate_ground
 from perception.evaluation.report.report import Report, headline_figures
@@ -78,14 +87,26 @@ def evaluate_run(
     report = _evaluate(merge_runs(runs, title=title), rng, config, notes)
     if len(runs) == 1:
         return report
-    return replace(report, recordings=tuple(headline_figures(_evaluate(run, rng, config, ())) for run in runs))
+    parts = [_evaluate(run, rng, config, ()) for run in runs]
+    scenes = [replace(scene, recording=part.title) for part in parts for scene in part.scenes]
+    return replace(report, recordings=tuple(map(headline_figures, parts)), scenes=foremost(scenes))
 
 
 def _evaluate(evaluated: EvaluatedRun, rng: np.random.Generator, config: EvalConfig, notes: Sequence[str]) -> Report:
     run, share = evaluated.run, config.image_visible_share
     images, detected_images = evaluated.images, evaluated.detected_images
     is_image = run.objects is None
-    return Report(
+    matched = match_run(evaluated, detected_images, config)
+    pairs = pair_classes(
+        truth=evaluated.truth,
+        detections=run.detections,
+        images=detected_images,
+        score_threshold=config.score_threshold,
+        min_height_px=config.min_height_px,
+        min_visible_share=share,
+        ignored=evaluated.ignored,
+    )
+    report = Report(
         title=evaluated.title,
         detection=evaluate_groupings(
             truth=evaluated.truth,
@@ -114,13 +135,37 @@ def _evaluate(evaluated: EvaluatedRun, rng: np.random.Generator, config: EvalCon
         else None,
         forecasting=_forecasting(evaluated, rng) if is_image else (),
         latency=evaluate_latency(stage_ms=run.stage_ms) if run.stage_ms else None,
-        breakdown=_break_down_recall(evaluated, detected_images, config),
+        breakdown=_break_down_recall(evaluated, matched, detected_images, config),
+        confusion=confusion_matrix(pairs, score_threshold=config.score_threshold),
         notes=(
             *notes,
             *evaluated.notes,
             *(() if is_image or evaluated.on_the_ground else (_NO_OBJECTS,)),
             *(() if len(detected_images) == len(images) else (_looked_at(len(detected_images), len(images)),)),
         ),
+    )
+    return replace(report, scenes=_scenes(evaluated, report, matched, pairs))
+
+
+def _scenes(
+    evaluated: EvaluatedRun, report: Report, matched: MatchedDetections, pairs: ClassPairs
+) -> tuple[SceneEntry, ...]:
+    """What is worth looking at in the frames that the run processed."""
+    forecasting = report.forecasting if report.ground is None else report.ground.forecasting
+    truth, records = evaluated.truth, evaluated.run.records
+    here = truth[in_images(truth, evaluated.images)]
+    return foremost(
+        [
+            *worst_and_best(matched),
+            *wrong_classes(pairs),
+            *identity_switches(here, evaluated.run.tracks),
+            *worst_forecast_scenes(
+                [one for part in forecasting if part.setting == "tracked" for one in part.worst],
+                records,
+                evaluated.timeline,
+                unit="px" if report.ground is None else "m",
+            ),
+        ]
     )
 
 
@@ -173,10 +218,9 @@ def _match(
 
 
 def _break_down_recall(
-    evaluated: EvaluatedRun, images: Collection[ImageKey], config: EvalConfig
+    evaluated: EvaluatedRun, matched: MatchedDetections, images: Collection[ImageKey], config: EvalConfig
 ) -> RecallBreakdown | None:
     """By what is known without the images; None where there is no object to be found."""
-    matched = match_run(evaluated, images, config)
     distances_m = object_distances_m(
         matched.truth, timeline=evaluated.timeline, instants=evaluated.instants, objects=evaluated.objects, rig=None
     )

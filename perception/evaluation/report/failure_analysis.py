@@ -32,7 +32,8 @@ class FailureAnalysis:
     def in_folder(self, name: str) -> FailureAnalysis:
         """The same, for a list of pictures that lies beside the folder ``name`` with them."""
         entries = tuple(replace(entry, file=f"{name}/{entry.file}") for entry in self.gallery.entries)
-        return replace(self, gallery=replace(self.gallery, entries=entries))
+        files = {f"{name}/{file}": content for file, content in self.gallery.files.items()}
+        return replace(self, gallery=replace(self.gallery, entries=entries, files=files))
 
 
 def analyse_run_failures(

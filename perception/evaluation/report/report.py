@@ -13,8 +13,10 @@ from perception.evaluation.core.bootstrap import PairedComparison
 from perception.evaluation.core.latency_statistics import LatencyReport
 from perception.evaluation.core.records import ForecastingReport, HorizonScores
 from perception.evaluation.detection.average_precision import DetectionReport
+from perception.evaluation.detection.confusion import ConfusionMatrix
 from perception.evaluation.failures.gallery import FailureEntry
 from perception.evaluation.failures.recall_breakdown import RecallBreakdown
+from perception.evaluation.failures.scenes import SceneEntry
 from perception.evaluation.forecasting.ground import GroundForecastingReport, GroundHorizonScores
 from perception.evaluation.report.evaluate_ground import GroundReport
 from perception.evaluation.tracking.ground import GroundTrackingReport
@@ -54,7 +56,8 @@ class Report:
     ``detection`` and ``tracking`` may hold one report per way of counting classes, ``forecasting`` one per setting;
     the first of each makes the summary. ``ground`` holds what was measured in metres, across cameras. ``title`` names
     the recording, ``recordings`` are the parts where it is several, ``notes`` are sentences on the ground truth.
-    ``breakdown`` is the recall by conditions, ``failures`` lists the pictures of the worst failures.
+    ``breakdown`` is the recall by conditions, ``failures`` lists the pictures of the worst failures,
+    ``scenes`` the frames that are worth looking at, ``confusion`` states which class was taken for which.
     """
 
     title: str
@@ -66,7 +69,14 @@ class Report:
     latency: LatencyReport | None = None
     notes: tuple[str, ...] = ()
     breakdown: RecallBreakdown | None = None
+    confusion: ConfusionMatrix | None = None
+    scenes: tuple[SceneEntry, ...] = ()
     failures: tuple[FailureEntry, ...] = ()
+
+    @property
+    def has_truth(self) -> bool:
+        """Whether anything was compared with ground truth."""
+        return bool(self.detection or self.tracking or self.forecasting or self.ground)
 
     def to_json(self) -> dict[str, Any]:
         """Plain dicts, lists and numbers, None where a value is not defined (``json.dumps(..., allow_nan=False)``)."""

@@ -18,11 +18,13 @@ from perception.evaluation.core.table_boxes import Grouping, class_names
 from perception.evaluation.tracking.mot_metrics import (
     Counts,
     Float64,
+    HotaCurve,
     Similarity,
     TrackingScores,
     assigned_rows,
     comparable_results,
     count_sequence,
+    hota_curve,
     tracking_scores,
 )
 from perception.taxonomy import VEHICLE_LABELS
@@ -51,6 +53,7 @@ class GroundTrackingReport:
     ignored_result_count: int
     other_class_truth_count: int
     other_class_result_count: int
+    hota_curve: HotaCurve | None = None
 
 
 def evaluate_ground_tracking(
@@ -93,6 +96,7 @@ def evaluate_ground_tracking(
         ignored_result_count=len(found) - overall.result_box_count,
         other_class_truth_count=len(truth) - len(gt),
         other_class_result_count=len(tracks) - len(found),
+        hota_curve=hota_curve(everything),
     )
 
 

@@ -25,11 +25,13 @@ from perception.evaluation.core.table_boxes import (
 from perception.evaluation.tracking.mot_metrics import (
     Counts,
     Float64,
+    HotaCurve,
     Similarity,
     TrackingScores,
     assigned_rows,
     comparable_results,
     count_sequence,
+    hota_curve,
     tracking_scores,
 )
 from perception.geometry.boxes import pairwise_iou
@@ -55,6 +57,7 @@ class TrackingReport:
     outside_result_count: int
     other_class_truth_count: int
     other_class_result_count: int
+    hota_curve: HotaCurve | None = None
 
 
 def evaluate_tracking(
@@ -113,6 +116,7 @@ def evaluate_tracking(
         outside_result_count=data.outside_result_count,
         other_class_truth_count=data.other_class_truth_count,
         other_class_result_count=data.other_class_result_count,
+        hota_curve=hota_curve(everything),
     )
 
 

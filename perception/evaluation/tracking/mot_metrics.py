@@ -60,6 +60,16 @@ class TrackingScores:
 
 
 @dataclass(frozen=True)
+class HotaCurve:
+    """HOTA and its parts at each of ``ALPHAS``, in 0..1; HOTA, DetA and AssA are their means."""
+
+    thresholds: tuple[float, ...]
+    hota: tuple[float, ...]
+    det_a: tuple[float, ...]
+    ass_a: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class _Frame:
     """Dense indices of the objects (G,) and tracks (R,) of one instant, and their similarity (G, R)."""
 
@@ -230,12 +240,10 @@ def tracking_scores(sequences: Sequence[Counts]) -> TrackingScores:
     """The scores of several sequences together."""
     truth_boxes = sum(counts.truth_boxes for counts in sequences)
     result_boxes = sum(counts.result_boxes for counts in sequences)
-    zeros = np.zeros(len(ALPHAS))
-    tp = sum((counts.hota_tp for counts in sequences), zeros)
-    detection = tp / np.maximum(truth_boxes + result_boxes - tp, 1.0)
-    association = sum((counts.association for counts in sequences), zeros) / np.maximum(tp, 1.0)
+    tp, detection, association = _hota_parts(sequences)
     # TrackEval counts a threshold without any match as perfectly located; kept, so that the figures compare.
-    location = np.where(tp > 0, sum((counts.hota_similarity for counts in sequences), zeros) / np.maximum(tp, 1.0), 1.0)
+    similarity = sum((counts.hota_similarity for counts in sequences), np.zeros(len(ALPHAS)))
+    location = np.where(tp > 0, similarity / np.maximum(tp, 1.0), 1.0)
     has_truth = truth_boxes > 0
     id_tp = sum(counts.id_tp for counts in sequences)
     clear_tp = sum(counts.clear_tp for counts in sequences)
@@ -259,3 +267,22 @@ def tracking_scores(sequences: Sequence[Counts]) -> TrackingScores:
         truth_object_count=sum(counts.truth_objects for counts in sequences),
         result_track_count=sum(counts.result_tracks for counts in sequences),
     )
+
+
+def hota_curve(sequences: Sequence[Counts]) -> HotaCurve | None:
+    """HOTA of several sequences together at each threshold; None without truth."""
+    if not any(counts.truth_boxes for counts in sequences):
+        return None
+    _, detection, association = _hota_parts(sequences)
+    curves = (ALPHAS, np.sqrt(detection * association), detection, association)
+    thresholds, hota, det_a, ass_a = (tuple(np.round(curve, 6).tolist()) for curve in curves)
+    return HotaCurve(thresholds, hota, det_a, ass_a)
+
+
+def _hota_parts(sequences: Sequence[Counts]) -> tuple[Float64, Float64, Float64]:
+    """Matches, detection accuracy and association accuracy over ``ALPHAS``, each (19,)."""
+    zeros = np.zeros(len(ALPHAS))
+    boxes = sum(counts.truth_boxes + counts.result_boxes for counts in sequences)
+    tp = sum((counts.hota_tp for counts in sequences), zeros)
+    association = sum((counts.association for counts in sequences), zeros) / np.maximum(tp, 1.0)
+    return tp, tp / np.maximum(boxes - tp, 1.0), association

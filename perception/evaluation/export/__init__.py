@@ -1,0 +1,1 @@
+"""The report in forms for other readers: a page, Markdown, CSV."""
