@@ -40,7 +40,19 @@ PANELS = {
     "Ground truth": ("results", "truth", "images", "riders", "grouping", "min_height", "min_visible", "failures"),
     "Forecasting benchmark": ("benchmark", "data", "split", "references", "interactions"),
     "Sizes": ("cameras", "objects", "sizes", "instants", "peers"),
-    "Results": ("seed", "show", "save", "writer", "output", "project", "name", "exist_ok", "json_file", "markdown", "csv"),
+    "Results": (
+        "seed",
+        "show",
+        "save",
+        "writer",
+        "output",
+        "project",
+        "name",
+        "exist_ok",
+        "json_file",
+        "markdown",
+        "csv",
+    ),
 }
 """The options in the order of the help, under its headings."""
 
