@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from perception.cli.exports import check_exports, terminal_beside, write_exports
 from perception.cli.options import command
 from perception.cli.terminal import Terminal
 from perception.errors import UsageError
 from perception.pipeline.config import EvaluateConfig
+from perception.runtime.exports import check_exports, takes_stdout, write_exports
 
 if TYPE_CHECKING:
     from perception.evaluation import EvaluatedRun, Report, RunTables
@@ -63,7 +65,8 @@ def evaluate(
     config = _with_recordings(config, recordings)
     _check(config, most_sources=max(1, len(recordings)))
     check_exports(config)
-    terminal = terminal_beside(config, terminal)
+    if takes_stdout(config):
+        terminal = replace(terminal, is_stdout_taken=True)
     if config.benchmark:
         _evaluate_benchmark(config, terminal)
     elif config.images:
@@ -149,7 +152,7 @@ def _evaluate_recording(config: EvaluateConfig, recording: str, terminal: Termin
     _write_pictures(studies, result.folder)
     pictures = _pictures(config, report, [(run, recording)], studies)
     finish(result, report, terminal, has_table=False, pictures=pictures)
-    write_exports(config, report_content(report, result.stats), report)
+    write_exports(config, report_content(report, result.stats), report, stdout=sys.stdout)
 
 
 def _evaluate_recordings(config: EvaluateConfig, recordings: Sequence[str], terminal: Terminal) -> None:
@@ -314,7 +317,7 @@ def _save(
         write_report(folder, report, pictures=pictures, measured=config.results)
         _write_pictures(studies, folder)
         terminal.result(folder)
-    write_exports(config, report_content(report), report)
+    write_exports(config, report_content(report), report, stdout=sys.stdout)
 
 
 def _pictures(

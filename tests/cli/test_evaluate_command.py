@@ -25,7 +25,7 @@ def test_a_recording_is_measured_in_every_respect(boxes_command: Command, street
     assert ran.code == 0, ran.err
     assert ran.folder == Path("runs/evaluate/street_with_truth")
     assert names_in(ran.folder) == [
-        "detections.json", "forecasts.jsonl", "report.json", "run.yaml", "timing.json", "tracks.txt"
+        "detections.json", "forecasts.jsonl", "report.html", "report.json", "run.yaml", "timing.json", "tracks.txt"
     ]  # fmt: skip
     report = report_in(ran.folder)
     assert [part["grouping"] for part in report["detection"]] == ["vehicles", "each"]
@@ -53,7 +53,7 @@ def test_a_finished_run_gives_the_same_scores_as_the_run_itself(boxes_command: C
         # The tables round to a hundredth of a pixel.
         assert part["overall"] == pytest.approx(other["overall"], abs=1e-3)
     assert [part["setting"] for part in theirs["forecasting"]] == ["tracked"]
-    assert names_in(again.folder) == ["report.json", "run.yaml"]
+    assert names_in(again.folder) == ["report.html", "report.json", "run.yaml"]
 
 
 def test_a_part_of_a_recording_is_compared_with_that_part_of_the_truth(
@@ -116,7 +116,7 @@ def test_coco_images_are_measured_and_gaps_in_the_labels_are_no_false_alarms(
 ) -> None:
     ran = boxes_command("evaluate", "--images", coco_file(tmp_path / "photos"))
     assert ran.code == 0, ran.err
-    assert names_in(ran.folder) == ["report.json", "run.yaml"]
+    assert names_in(ran.folder) == ["report.html", "report.json", "run.yaml"]
     vehicles = report_in(ran.folder)["detection"][0]
     assert vehicles["overall"]["truth_count"] == 3
     assert vehicles["overall"]["ap50"] == pytest.approx(1.0)

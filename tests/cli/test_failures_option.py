@@ -82,7 +82,7 @@ def test_a_finished_run(boxes_command: Command, flawed_recording: Path) -> None:
     ran = boxes_command("evaluate", "--results", run.folder, "--truth", flawed_recording, "--failures", "5")
     assert ran.code == 0, ran.err
     assert ran.folder == Path("runs/evaluate") / run.folder.name
-    assert names_in(ran.folder) == ["failures", "report.json", "run.yaml"]
+    assert names_in(ran.folder) == ["failures", "report.html", "report.json", "run.yaml"]
     assert_has_known_failures(ran.folder)
 
 
@@ -109,7 +109,7 @@ def test_several_recordings_have_their_own_pictures_and_one_breakdown(
     assert len(folders) == 3
     for folder in folders[:2]:
         assert MISS in names_in(folder / "failures")
-    assert names_in(folders[2]) == ["report.json", "run.yaml"]
+    assert names_in(folders[2]) == ["report.html", "report.json", "run.yaml"]
     report = report_in(folders[2])
     assert report["breakdown"]["overall"]["object_count"] == 64
     # Each picture is named with the folder that it lies in.

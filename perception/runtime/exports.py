@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
-from perception.cli.terminal import Terminal
 from perception.errors import UsageError
 from perception.files import write_text
 from perception.pipeline.config import EvaluateConfig
@@ -36,28 +33,24 @@ def check_exports(config: EvaluateConfig) -> None:
         raise UsageError(f"{names}: would be written to one place; give each its own.")
 
 
-def terminal_beside(config: EvaluateConfig, terminal: Terminal) -> Terminal:
-    """The terminal, which leaves stdout alone where a file goes there."""
-    is_taken = any(getattr(config, field) == STDOUT for field in _FIELDS)
-    return replace(terminal, is_stdout_taken=True) if is_taken else terminal
+def takes_stdout(config: EvaluateConfig) -> bool:
+    """Whether one of the files is stdout, on which then nothing else may be written."""
+    return any(getattr(config, field) == STDOUT for field in _FIELDS)
 
 
-def write_exports(config: EvaluateConfig, content: Mapping[str, Any], report: Report) -> None:
+def write_exports(config: EvaluateConfig, content: Mapping[str, Any], report: Report, *, stdout: TextIO) -> None:
     """Write what was asked for; ``content`` is that of ``report.json``. Raises ``PerceptionError``."""
     from perception.evaluation.export.figures_csv import report_csv
     from perception.evaluation.export.markdown import report_markdown
 
-    if config.json_file is not None:
-        _write(config.json_file, json.dumps(content, indent=2, allow_nan=False) + "\n")
-    if config.markdown is not None:
-        _write(config.markdown, report_markdown(report))
-    if config.csv is not None:
-        _write(config.csv, report_csv(content))
-
-
-def _write(path: Path, text: str) -> None:
-    if path == STDOUT:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    else:
-        write_text(path, text)
+    texts: dict[Path | None, Callable[[], str]] = {
+        config.json_file: lambda: json.dumps(content, indent=2, allow_nan=False) + "\n",
+        config.markdown: lambda: report_markdown(report),
+        config.csv: lambda: report_csv(content),
+    }
+    for path, text in texts.items():
+        if path == STDOUT:
+            stdout.write(text())
+            stdout.flush()
+        elif path is not None:
+            write_text(path, text())
