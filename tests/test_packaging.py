@@ -214,7 +214,9 @@ def test_the_wheel_carries_code_weights_configurations_and_the_drive(wheel_names
     weights = {path.name for path in (ROOT / "data" / "weights").iterdir() if path.suffix in (".safetensors", ".yaml")}
     configs = {path.name for path in (ROOT / "configs").glob("*.yaml")}
     modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "perception").rglob("*.py")}
-    expected = modules | {"perception/py.typed"}
+    page = ROOT / "perception" / "evaluation" / "export" / "page"
+    templates = {path.relative_to(ROOT).as_posix() for path in page.iterdir() if path.suffix in (".jinja", ".css")}
+    expected = modules | templates | {"perception/py.typed"}
     expected |= {f"perception/data/weights/{name}" for name in weights}
     expected |= {f"perception/configs/{name}" for name in configs}
     for folder in ("rigs", "benchmarks"):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from rich.console import Console
@@ -310,6 +310,7 @@ def evaluate_images(
         min_height_px=eval_config.min_height_px,
         exhaustive_labels=labelled.exhaustive_labels,
         ignored=labelled.ignored,
+        grouping=eval_config.grouping,
     )
     images = {image.key: image for batch in batches for image in batch}
     scenes = [

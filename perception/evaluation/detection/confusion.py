@@ -10,7 +10,14 @@ from scipy.optimize import linear_sum_assignment
 
 from perception.arrays import IntArray
 from perception.evaluation.core.ignored_regions import lies_inside, with_ignored_objects
-from perception.evaluation.core.table_boxes import ImageKey, counts_in_image, heights_px, prepare, rows_by_image
+from perception.evaluation.core.table_boxes import (
+    GroupingChoice,
+    ImageKey,
+    counts_in_image,
+    heights_px,
+    prepare,
+    rows_by_image,
+)
 from perception.evaluation.detection.matching import IOU_THRESHOLD, incomplete_images
 from perception.geometry.boxes import pairwise_iou
 from perception.taxonomy import CLASSES
@@ -57,14 +64,17 @@ def pair_classes(
     min_visible_share: float = 0.0,
     exhaustive_labels: Mapping[ImageKey, Collection[int]] | None = None,
     ignored: IgnoredRegions | None = None,
-) -> ClassPairs:
+    grouping: GroupingChoice = "each",
+) -> ClassPairs | None:
     """Give each object in ``images`` at most one detection from ``score_threshold`` on, at IoU 0.5.
 
     A detection of the right class is preferred to one of another, then the overlap decides. What
     ``evaluate_detection`` ignores is left out: objects too low or too hidden with the detections on them, detections
     that are too low, and those without an object in a region of ``ignored`` or where their class is not labelled
-    completely.
+    completely. None where ``grouping`` states that classes do not count.
     """
+    if grouping == "any":
+        return None
     confident = detections[detections.scores >= score_threshold]
     data = prepare(truth=truth, results=confident, images=images, grouping="each", ignored=ignored)
     gt, found = data.truth, data.results
@@ -106,8 +116,10 @@ def pair_classes(
     )
 
 
-def confusion_matrix(pairs: ClassPairs, *, score_threshold: float) -> ConfusionMatrix:
-    """Count ``pairs`` by class; classes that occur on neither side are left out."""
+def confusion_matrix(pairs: ClassPairs | None, *, score_threshold: float) -> ConfusionMatrix | None:
+    """Count ``pairs`` by class; classes that occur on neither side are left out. None for a truth without classes."""
+    if pairs is None:
+        return None
     true, found = pairs.labels()
     size = len(CLASSES) + 1
     counts = np.bincount(true * size + found, minlength=size * size).reshape(size, size)

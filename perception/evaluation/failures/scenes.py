@@ -79,8 +79,10 @@ def worst_and_best(matched: MatchedDetections, *, min_apart: int = NEARBY_FRAMES
     yield from (_whole("best", key, good[key], counts[key]) for key in _spread_out(good, min_apart))
 
 
-def wrong_classes(pairs: ClassPairs) -> Iterator[SceneEntry]:
+def wrong_classes(pairs: ClassPairs | None) -> Iterator[SceneEntry]:
     """Of each confusion of two classes the one with the highest score; those that happen most often first."""
+    if pairs is None:
+        return
     true, found = pairs.labels()
     none = len(CLASSES)
     rows = np.flatnonzero((true != found) & (true < none) & (found < none))

@@ -105,6 +105,7 @@ def _evaluate(evaluated: EvaluatedRun, rng: np.random.Generator, config: EvalCon
         min_height_px=config.min_height_px,
         min_visible_share=share,
         ignored=evaluated.ignored,
+        grouping=config.grouping,
     )
     report = Report(
         title=evaluated.title,
@@ -148,7 +149,7 @@ def _evaluate(evaluated: EvaluatedRun, rng: np.random.Generator, config: EvalCon
 
 
 def _scenes(
-    evaluated: EvaluatedRun, report: Report, matched: MatchedDetections, pairs: ClassPairs
+    evaluated: EvaluatedRun, report: Report, matched: MatchedDetections, pairs: ClassPairs | None
 ) -> tuple[SceneEntry, ...]:
     """What is worth looking at in the frames that the run processed."""
     forecasting = report.forecasting if report.ground is None else report.ground.forecasting

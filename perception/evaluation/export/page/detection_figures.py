@@ -12,6 +12,7 @@ from perception.evaluation.export.page.figures import Figure, percent
 from perception.evaluation.export.page.line_chart import Line, Mark, line_chart
 from perception.evaluation.export.page.svg import LETTER_PX, share_axis
 from perception.evaluation.failures.recall_breakdown import RecallBin, RecallBreakdown
+from perception.evaluation.report.console_layout import COUNTED_AS
 from perception.evaluation.report.report import Report
 
 _SMALL_PX = (216.0, 190.0)
@@ -80,7 +81,7 @@ def _precision_recall(part: DetectionReport, name: str, curve: PrecisionRecallCu
         if curve.recall is not None and curve.precision is not None
         else None
     )
-    label = "vehicles as one class" if part.grouping == "vehicles" else name
+    label = name if part.grouping == "each" else COUNTED_AS[part.grouping]
     return line_chart(
         [
             Line("", "second", _points(curve.precision_75)),

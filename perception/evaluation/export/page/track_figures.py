@@ -9,6 +9,7 @@ from perception.evaluation.export.page.bar_chart import Bar, bar_chart
 from perception.evaluation.export.page.figures import Figure, percent
 from perception.evaluation.export.page.line_chart import Line, Look, line_chart
 from perception.evaluation.export.page.svg import axis_from_zero, share_axis
+from perception.evaluation.report.console_layout import COUNTED_AS
 from perception.evaluation.report.report import Report
 from perception.evaluation.tracking.ground import GroundTrackingReport
 from perception.evaluation.tracking.image import TrackingReport
@@ -25,9 +26,9 @@ def tracking_figures(report: Report) -> Iterator[Figure]:
     """One chart for each way of counting classes, on the ground before in the image."""
     for on_ground in report.ground.tracking if report.ground is not None else ():
         similarity = f"1 − distance / {on_ground.zero_distance_m:g} m"
-        yield from _hota(on_ground, f"on the ground, {_classes(on_ground)}", similarity)
+        yield from _hota(on_ground, f"on the ground, {COUNTED_AS[on_ground.grouping]}", similarity)
     for part in report.tracking:
-        yield from _hota(part, f"in the image, {_classes(part)}", "the overlap (IoU)")
+        yield from _hota(part, f"in the image, {COUNTED_AS[part.grouping]}", "the overlap (IoU)")
 
 
 def localization_figures(report: LocalizationReport | None) -> Iterator[Figure]:
@@ -108,7 +109,3 @@ def _hota(part: TrackingReport | GroundTrackingReport, where: str, similarity: s
         ),
         scenes=("identity switch",),
     )
-
-
-def _classes(part: TrackingReport | GroundTrackingReport) -> str:
-    return "vehicles as one class" if part.grouping == "vehicles" else "each class"
