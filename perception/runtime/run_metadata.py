@@ -101,10 +101,7 @@ def read_run_rate(folder: Path) -> float | None:
 
 
 def _run_config(folder: Path) -> dict[str, Any]:
-    try:
-        config = read_yaml(folder / RUN_FILE)["config"]
-    except (UsageError, KeyError, TypeError):
-        return {}
+    config = _run_file(folder).get("config")
     return config if isinstance(config, dict) else {}
 
 

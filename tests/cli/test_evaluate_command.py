@@ -134,7 +134,7 @@ def test_a_network_of_others_is_measured_on_images_by_its_file(command: Command,
     )
     ran = command("evaluate", "--images", images, "--detector", path, "--max-frames", "1", "--device", "cpu")
     assert ran.code == 0, ran.err
-    assert "a DEIM, by ONNX Runtime on the CPU" in ran.err
+    assert "read as DEIM, by ONNX Runtime on the CPU" in ran.err
     vehicles = report_in(ran.folder)["detection"][0]
     assert vehicles["overall"]["truth_count"] == 2 and vehicles["overall"]["ap50"] == pytest.approx(1.0)
     assert list(yaml.safe_load((ran.folder / "run.yaml").read_text())["weights_sha256"]) == ["net.onnx"]
