@@ -6,6 +6,8 @@ over 0..7 strides whose mean is the distance (Li et al. 2020, generalised focal 
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,35 @@ from perception.types import NO_FEATURE_SPACE, Detections, Frame
 
 _MEAN_BGR = np.array([103.53, 116.28, 123.675], np.float32)
 _SCALE_BGR = np.array([0.017429, 0.017507, 0.017125], np.float32)
+
+
+_TRIAL = """
+import sys, ncnn
+net = ncnn.Net()
+if net.load_param(sys.argv[1]) or net.load_model(sys.argv[2]):
+    sys.exit(1)
+run = net.create_extractor()
+image = ncnn.Mat(128, 128, 3)
+image.fill(0.0)
+run.input(net.input_names()[0], image)
+for name in net.output_names():
+    run.extract(name)
+"""
+_TRIAL_S = 60
+
+
+def _check_runs(param_path: Path, weights_path: Path) -> None:
+    """Try the network in a process of its own, because a damaged file ends the process without an exception.
+
+    Raises ``UsageError`` where it does not load or run.
+    """
+    command = [sys.executable, "-c", _TRIAL, str(param_path), str(weights_path)]
+    try:
+        is_sound = subprocess.run(command, capture_output=True, timeout=_TRIAL_S, check=False).returncode == 0
+    except subprocess.TimeoutExpired:
+        is_sound = False
+    if not is_sound:
+        raise UsageError(f"{param_path}: not a readable ncnn network; copy FILE.param and FILE.bin again.")
 
 
 class NcnnDetector:
@@ -50,6 +81,7 @@ class NcnnDetector:
         for path in (param_path, weights_path):
             if not path.is_file():
                 raise UsageError(f"{path}: there is no such file; check the path.")
+        _check_runs(param_path, weights_path)
         self._ncnn = ncnn
         self._net = ncnn.Net()
         if self._net.load_param(str(param_path)) or self._net.load_model(str(weights_path)):
