@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from perception.cli.options import command
+from perception.cli.options import DRAWING, command
 from perception.cli.terminal import Terminal
 from perception.pipeline.config import BenchConfig
 
 
 @command(
     BenchConfig,
-    without=["stride", "max_frames", "road_height", "frame", "iou", "classes", "seed", "show", "save", "writer"],
+    without=[
+        "stride",
+        "max_frames",
+        "road_height",
+        "frame",
+        "iou",
+        "classes",
+        "seed",
+        "show",
+        "save",
+        "writer",
+        *DRAWING,
+    ],
 )
 def bench(config: BenchConfig, terminal: Terminal) -> None:
     """Measure the speed: engines side by side, then more and more cameras, and more and more objects."""

@@ -19,6 +19,9 @@ Config = TypeVar("Config", bound=RunConfig)
 
 _CONFIG = "config"
 
+DRAWING = ("line_width", "labels", "scores", "colour", "pasts", "futures", "footer", "speed")
+"""What has no meaning for commands that draw nothing."""
+
 PANELS = {
     "Input": ("source", "fps", "start_s", "end_s", "stride", "max_frames", "duration_s", "rig", "road_height", _CONFIG),
     "Models": (
@@ -40,6 +43,7 @@ PANELS = {
     "Ground truth": ("results", "truth", "images", "riders", "grouping", "min_height", "min_visible", "failures"),
     "Forecasting benchmark": ("benchmark", "data", "split", "references", "interactions"),
     "Sizes": ("cameras", "objects", "sizes", "instants", "peers"),
+    "Drawing": DRAWING,
     "Results": (
         "seed",
         "show",

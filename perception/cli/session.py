@@ -20,8 +20,9 @@ from perception.protocols import Source
 from perception.runtime.run_metadata import make_run_folder, wanted_folder, write_report
 from perception.runtime.run_stats import COMPLETE, FAILED, RunResult, RunStats
 from perception.runtime.runner import run_pipeline
+from perception.runtime.scene_writer import Drawing
 from perception.types import Scene
-from perception.visualization import Window
+from perception.visualization import AnnotationStyle, Window
 
 
 def run_configured(
@@ -67,6 +68,7 @@ def run_configured(
         prefetch=prefetch,
         on_scene=on_scene,
         console=terminal.err,
+        drawing=_drawing(config),
     )
     return built, result
 
@@ -93,6 +95,18 @@ def finish(
     if folder is not None:
         terminal.result(folder)
     result.raise_failure()
+
+
+def _drawing(config: RunConfig) -> Drawing:
+    style = AnnotationStyle(
+        labels=config.labels,
+        past=config.pasts,
+        futures=config.futures,
+        scores=config.scores,
+        colour_by=config.colour,
+        line_width_px=config.line_width,
+    )
+    return Drawing(style, footer=config.footer, speed=config.speed)
 
 
 def _note_warnings(warnings: Sequence[str], terminal: Terminal) -> None:

@@ -156,6 +156,19 @@ class RunConfig(BaseModel):
     stride: int = Field(default=1, ge=1, description="Take every n-th frame.")
     max_frames: int | None = Field(default=None, ge=1, description="Stop after this many frames.")
     seed: int = Field(default=0, ge=0, description="Random seed of the report's bootstrap intervals.")
+    line_width: int | None = Field(
+        default=None,
+        ge=1,
+        le=50,
+        description="Width of the boxes' lines in pixels; by default it grows with the image.",
+    )
+    labels: bool = Field(default=True, description="Draw class and id at each box.")
+    scores: bool = Field(default=False, description="Draw the score behind them.")
+    colour: Literal["id", "class"] = Field(default="id", description="One colour for each id, or for each class.")
+    pasts: bool = Field(default=True, description="Draw the paths so far.")
+    futures: bool = Field(default=True, description="Draw the predicted paths.")
+    footer: bool = Field(default=True, description="Write time, counts and errors along the lower edge.")
+    speed: bool = Field(default=False, description="Write the speed into the footer.")
     show: bool = Field(default=False, description="Open a window; q or Esc ends the run.")
     save: bool = Field(default=True, description="Write the results to files.")
     writer: Annotated[list[str], BeforeValidator(_listed)] = Field(

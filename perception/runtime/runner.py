@@ -21,7 +21,7 @@ from perception.protocols import Source
 from perception.results import output_folder
 from perception.runtime.progress import RunProgress
 from perception.runtime.run_stats import FAILED, RunResult, RunStats
-from perception.runtime.scene_writer import Display, SceneWriter
+from perception.runtime.scene_writer import Display, Drawing, SceneWriter
 from perception.runtime.shutdown import ShutdownRequest
 from perception.types import Scene
 
@@ -41,6 +41,7 @@ def run_pipeline(
     prefetch: bool = False,
     on_scene: Callable[[Scene], None] | None = None,
     console: Console | None = None,
+    drawing: Drawing | None = None,
 ) -> RunResult:
     """Run ``pipeline`` over ``source``, which is closed at the end, and write what it finds into ``folder``.
 
@@ -48,7 +49,7 @@ def run_pipeline(
     end the run early, with every file whole. ``folder`` is made once the first scene is there, by the call where it is
     one; a run that never starts leaves none. ``video`` False writes tables only; ``writers`` open further outputs,
     with the folder and the source. ``on_scene`` is called with each
-    scene, all its stages timed. ``console`` shows the progress.
+    scene, all its stages timed. ``console`` shows the progress. ``drawing`` is how the scenes are drawn.
 
     ``prefetch`` decodes the next instant of a recording and draws the last one while the networks work; what is
     written is the same, but a stage that shares the processor takes longer than alone, and an instant takes less than
@@ -71,7 +72,10 @@ def run_pipeline(
         scenes = _started(opened.enter_context(ended_with), source, shutdown)
         made = _made(folder)
         _LOG.info("running over %s; results in %s", source.name, made or "no folder")
-        with SceneWriter(source, folder=made, window=window, video=video, writers=writers) as writer, progress:
+        with (
+            SceneWriter(source, folder=made, window=window, video=video, writers=writers, drawing=drawing) as writer,
+            progress,
+        ):
             sink = _SceneSink(writer, progress, stats, source, on_scene, started_s, times_whole_instants=prefetch)
             try:
                 for scene in scenes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
 from types import TracebackType
@@ -17,9 +17,11 @@ from perception.plugins import WriterOpener
 from perception.protocols import Source
 from perception.results import ResultWriter
 from perception.types import Scene
-from perception.visualization import TrackHistory, VideoWriter, draw_scene
+from perception.visualization import AnnotationStyle, PictureWriter, TrackHistory, VideoWriter, draw_scene
 
 VIDEO_FILE = "scene.mp4"
+PICTURE_FILE = "scene.jpg"
+"""What is made of a source of a single instant, such as an image."""
 
 MAX_RATE_FPS = 240.0
 """The first frames of a network camera may come in a burst, which is no rate to write a video with."""
@@ -37,11 +39,21 @@ class Display(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Drawing:
+    """How scenes are drawn: ``style`` of what lies over the images, the ``footer``, and the ``speed`` in it."""
+
+    style: AnnotationStyle = field(default_factory=AnnotationStyle)
+    footer: bool = True
+    speed: bool = False
+
+
 class SceneWriter:
     """Draws each scene for the video and the window, and writes the tables; a context manager.
 
     ``folder`` None writes no files, ``video`` False none but the tables. ``writers`` get each scene last; ``window`` is
-    not closed. Raises ``PerceptionError`` when a file cannot be written.
+    not closed. The picture of one camera has the size of its image; of a single instant it is an image, and no video.
+    Raises ``PerceptionError`` when a file cannot be written.
     """
 
     def __init__(
@@ -52,18 +64,22 @@ class SceneWriter:
         window: Display | None = None,
         video: bool = True,
         writers: Sequence[WriterOpener] = (),
+        drawing: Drawing | None = None,
     ) -> None:
+        self._drawing = drawing or Drawing()
         self._cameras = source.cameras
         self._rig = source.rig
         self._window = window
         # From above there is room for a longer past than in an image.
         self._history = TrackHistory(span_s=2.0 if self._rig is None else 3.0)
         self._tables: ResultWriter | None = None
-        self._video: VideoWriter | None = None
+        self._video: VideoWriter | PictureWriter | None = None
         with ExitStack() as files:  # closes what is open already where the next one cannot be opened
             if folder is not None:
                 self._tables = files.enter_context(ResultWriter(folder, cameras=source.cameras))
-                if video:
+                if video and source.length == 1 and not source.is_live:
+                    self._video = files.enter_context(closing(PictureWriter(folder / PICTURE_FILE)))
+                elif video:
                     rate_fps = min(source.rate_fps, MAX_RATE_FPS)
                     self._video = files.enter_context(VideoWriter(folder / VIDEO_FILE, rate_fps=rate_fps))
             self._writers = [files.enter_context(closing(open_writer(folder, source))) for open_writer in writers]
@@ -92,8 +108,12 @@ class SceneWriter:
                 history=self._history,
                 cameras=self._cameras,
                 rig=self._rig,
+                style=self._drawing.style,
+                status_line=self._drawing.footer,
+                speed=self._drawing.speed,
                 rate_fps=rate_fps,
                 remark=remark,
+                min_width_px=1,
             )
             stage_ms["draw"] = 1e3 * (perf_counter() - started_s)
             started_s = perf_counter()

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from perception.arrays import FloatArray, IntArray
 from perception.geometry.cameras import Rig
-from perception.taxonomy import CLASSES
 from perception.types import Frame, Scene
 from perception.visualization.ground_view.birdseye import draw_birds_eye
 from perception.visualization.ground_view.birdseye_ground import BirdsEye
@@ -49,7 +48,7 @@ def draw_rig(
         raise ValueError(f"draw_scene: expected cameras of the rig {list(rig.cameras)}, got {strangers}")
     unit = size_px[1] / 720
     layout = rig_layout(names, rig, size_px, status_px=round(_STATUS_PX * unit) if status is not None else 0)
-    ground = ground_scene(scene, history, min_probability=style.min_probability)
+    ground = ground_scene(scene, history, min_probability=style.min_probability, colours_of=style.colours)
     frames = {frame.camera: frame for frame in scene.frame_set}
     picture = _filled(size_px, DARK)
     for name in names:
@@ -157,16 +156,17 @@ def _annotate(
     colours = [ground.colours[row] for row in rows.tolist()]
     lost_s = ground.tracks.lost_s[rows]
     if style.boxes:
-        draw_boxes(overlay, boxes, lost_s, colours, unit)
+        draw_boxes(overlay, boxes, lost_s, colours, unit, line_width_px=style.line_width_px)
     labels = LabelLayer((canvas.shape[1], canvas.shape[0]))
     labels.reserve(name_box(frame.camera, unit=unit)[None])
     if style.labels:
-        ids, classes = ground.tracks.ids[rows].tolist(), ground.tracks.labels[rows].tolist()
+        shown = ground.tracks[rows]
+        names = zip(shown.ids.tolist(), shown.labels.tolist(), shown.scores.tolist(), strict=True)
         # Small objects in small pictures carry their id alone: names would cover their neighbours.
         is_large = (boxes[:, 3] - boxes[:, 1] >= _NAMED_FROM_PX[1]) & (canvas.shape[1] >= _NAMED_FROM_PX[0])
         texts = [
-            f"{CLASSES[label]} {track_id}" if named else str(track_id)
-            for track_id, label, named in zip(ids, classes, is_large.tolist(), strict=True)
+            style.label_text(track_id, label, score, named=named)
+            for (track_id, label, score), named in zip(names, is_large.tolist(), strict=True)
         ]
         place_labels(
             labels,

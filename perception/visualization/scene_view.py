@@ -33,6 +33,7 @@ def draw_scene(
     rig: Rig | None = None,
     style: AnnotationStyle | None = None,
     status_line: bool = True,
+    speed: bool = True,
     rate_fps: float | None = None,
     remark: str = "",
     min_width_px: int = 960,
@@ -44,8 +45,9 @@ def draw_scene(
     One camera is drawn at the size of its image, enlarged to ``min_width_px`` when it is narrower. Several are tiled
     in a grid no wider than ``max_grid_width_px``. ``cameras`` fixes the order of the tiles and keeps a dark tile for
     a camera that is missing at this instant; without it the frames present are shown. ``history`` (already updated
-    with this scene) gives the past. The status line shows ``rate_fps`` (without it: what the stages' time allows),
-    the milliseconds of all stages, the number of objects, the camera, the time and the ``remark``.
+    with this scene) gives the past. The status line shows the number of objects, the camera, the time and the
+    ``remark``; with ``speed`` also ``rate_fps`` (without it: what the stages' time allows) and the milliseconds of all
+    stages.
 
     With ``rig`` the picture has ``rig_size_px`` (width, height): the cameras stand in their places around the car,
     the futures lie on the road, and a bird's-eye view shows the ground frame. Only a scene whose tracks are in the
@@ -68,7 +70,7 @@ def draw_scene(
             history=history,
             style=style,
             size_px=rig_size_px,
-            status=_status(scene, names, history, rate_fps, remark) if status_line else None,
+            status=_status(scene, names, history, rate_fps, remark, speed=speed) if status_line else None,
         )
     if len(names) == 1 and names[0] in frames:
         picture = _draw_frame(frames[names[0]], scene, history, style, _single_size(frames[names[0]], min_width_px))
@@ -77,7 +79,7 @@ def draw_scene(
     if status_line:
         height, width = picture.shape[:2]
         # The line need not grow as fast as the picture to be read.
-        left, right = _status(scene, names, history, rate_fps, remark)
+        left, right = _status(scene, names, history, rate_fps, remark, speed=speed)
         draw_status_line(picture, left, right, unit=max(1.0, math.sqrt(width * height / (960 * 540)) ** 0.6))
     return picture
 
@@ -149,7 +151,13 @@ def grid_columns(count: int) -> int:
 
 
 def _status(
-    scene: Scene, names: Sequence[str], history: TrackHistory | None, rate_fps: float | None, remark: str
+    scene: Scene,
+    names: Sequence[str],
+    history: TrackHistory | None,
+    rate_fps: float | None,
+    remark: str,
+    *,
+    speed: bool,
 ) -> tuple[list[str], list[str]]:
     """The texts of the status line at the left and, from the border inwards, at the right."""
     left = [names[0] if len(names) == 1 else f"{len(names)} cameras", _time_text(scene.timestamp_ns, history)]
@@ -158,8 +166,11 @@ def _status(
         rate_fps = 1000 / total_ms
     is_ground = scene.tracks.reference_frame == "ground"
     count = len(scene.tracks) if is_ground else int(np.isin(scene.tracks.cameras, names).sum())
-    right = [] if rate_fps is None else [f"{rate_fps:.0f} fps" if rate_fps >= 10 else f"{rate_fps:.1f} fps"]
-    right += [f"{total_ms:.0f} ms" if total_ms >= 10 else f"{total_ms:.1f} ms"] if total_ms > 0 else []
+    right = []
+    if speed and rate_fps is not None:
+        right += [f"{rate_fps:.0f} fps" if rate_fps >= 10 else f"{rate_fps:.1f} fps"]
+    if speed and total_ms > 0:
+        right += [f"{total_ms:.0f} ms" if total_ms >= 10 else f"{total_ms:.1f} ms"]
     right += [f"{count} object" if count == 1 else f"{count} objects"]
     return [*left, remark] if remark else left, right
 

@@ -50,9 +50,9 @@ def test_every_field_stands_under_one_heading_and_no_heading_names_another() -> 
 
 def test_a_field_that_no_heading_names_is_an_error() -> None:
     class Own(RunConfig):
-        colour: str = "red"
+        flavour: str = "sweet"
 
-    with pytest.raises(ValueError, match="Own, colour"):
+    with pytest.raises(ValueError, match="Own, flavour"):
         parameters_of(Own)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,7 +65,18 @@ class GroundScene:
     speed_mps: float | None
 
 
-def ground_scene(scene: Scene, history: TrackHistory | None, *, min_probability: float) -> GroundScene:
+def track_colours(tracks: Tracks) -> list[Colour]:
+    """The colour of each track by its id."""
+    return [track_colour(track_id) for track_id in tracks.ids.tolist()]
+
+
+def ground_scene(
+    scene: Scene,
+    history: TrackHistory | None,
+    *,
+    min_probability: float,
+    colours_of: Callable[[Tracks], list[Colour]] = track_colours,
+) -> GroundScene:
     """Turn the world into the vehicle's axes. Where the pose is missing, ``history`` carries the last one on; without
     any the world is the vehicle.
 
@@ -91,7 +103,7 @@ def ground_scene(scene: Scene, history: TrackHistory | None, *, min_probability:
     headings = tracks.yaws_rad - heading
     return GroundScene(
         tracks=tracks,
-        colours=[track_colour(track_id) for track_id in tracks.ids.tolist()],
+        colours=colours_of(tracks),
         centres_m=centres,
         headings_rad=headings,
         sizes_lwh_m=np.array(USUAL_SIZES_LWH_M)[tracks.labels],

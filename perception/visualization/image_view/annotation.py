@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +13,12 @@ from perception.geometry.boxes import box_feet
 from perception.taxonomy import CLASSES
 from perception.types import Forecasts, Tracks
 from perception.visualization.image_view.futures import draw_paths, draw_spreads, pieces, select_futures
-from perception.visualization.primitives.colours import Colour, track_colour
+from perception.visualization.primitives.colours import Colour, class_colour, track_colour
 from perception.visualization.primitives.labels import Label, LabelLayer, text_height_px
 from perception.visualization.primitives.overlay import Overlay, dashes, rounded_rectangles
 from perception.visualization.primitives.track_history import TrackHistory
+
+ColourBy = Literal["id", "class"]
 
 _PAST_PIECES = 5
 _MIN_TEXT_PX = 7.0
@@ -29,7 +32,8 @@ class AnnotationStyle:
     Pixels are those of a picture 960 wide and 540 high, and grow with the picture. ``min_probability`` hides
     unlikely futures, ``min_path_px`` the futures of objects that (almost) stand still, ``min_label_height_px`` the
     labels of small boxes; ``spread_stds`` is the half-width of the tube around the most probable future, in
-    standard deviations.
+    standard deviations. ``scores`` stand behind the names, ``colour_by`` gives the objects of a class one colour, and
+    ``line_width_px`` fixes the width of the boxes' lines, in pixels of the picture that is made.
     """
 
     boxes: bool = True
@@ -40,6 +44,20 @@ class AnnotationStyle:
     min_path_px: float = 7.0
     min_label_height_px: float = 22.0
     spread_stds: float = 1.0
+    scores: bool = False
+    colour_by: ColourBy = "id"
+    line_width_px: int | None = None
+
+    def colours(self, tracks: Tracks) -> list[Colour]:
+        """The colour of each track."""
+        if self.colour_by == "class":
+            return [class_colour(label) for label in tracks.labels.tolist()]
+        return [track_colour(track_id) for track_id in tracks.ids.tolist()]
+
+    def label_text(self, track_id: int, label: int, score: float, *, named: bool = True) -> str:
+        """What stands at a box: class (where ``named``), id and, if wanted, the score."""
+        words = [CLASSES[label]] * named + [str(track_id)] + [f"{score:.2f}"] * self.scores
+        return " ".join(words)
 
 
 def annotate(
@@ -67,7 +85,7 @@ def annotate(
     # Far objects first, so that near ones lie on top.
     tracks = tracks[np.argsort(tracks.boxes_xyxy_px[:, 3], kind="stable")]
     boxes = tracks.boxes_xyxy_px * np.tile(scale, 2)
-    colours = [track_colour(track_id) for track_id in tracks.ids.tolist()]
+    colours = style.colours(tracks)
     overlay = Overlay((width, height))
     futures = None
     if style.futures:
@@ -95,10 +113,11 @@ def annotate(
     if futures is not None:
         draw_paths(overlay, futures, colours, dt_s=forecasts.dt_s, unit=unit)
     if style.boxes:
-        draw_boxes(overlay, boxes, tracks.lost_s, colours, unit)
+        draw_boxes(overlay, boxes, tracks.lost_s, colours, unit, line_width_px=style.line_width_px)
     labels = LabelLayer((width, height))
     if style.labels:
-        texts = [f"{CLASSES[label]} {track_id}" for label, track_id in zip(tracks.labels, tracks.ids, strict=True)]
+        rows = zip(tracks.ids.tolist(), tracks.labels.tolist(), tracks.scores.tolist(), strict=True)
+        texts = [style.label_text(track_id, label, score) for track_id, label, score in rows]
         place_labels(
             labels,
             boxes,
@@ -137,12 +156,22 @@ def _draw_pasts(
             overlay.strokes([fixed[cut]], colour, alpha, width_px=max(1, round(unit)))
 
 
-def draw_boxes(overlay: Overlay, boxes: FloatArray, lost_s: FloatArray, colours: list[Colour], unit: float) -> None:
+def draw_boxes(
+    overlay: Overlay,
+    boxes: FloatArray,
+    lost_s: FloatArray,
+    colours: list[Colour],
+    unit: float,
+    *,
+    line_width_px: int | None = None,
+) -> None:
     """Draw boxes (N, 4) with round corners; dashed and fainter the longer the object is unseen."""
     shorter = np.minimum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
     outlines = rounded_rectangles(boxes, np.minimum(7 * unit, 0.22 * shorter))
     fixed = overlay.fixed(outlines)
     widths_px = np.maximum(1, np.rint(np.where(shorter > 40 * unit, 2.0, 1.0) * unit)).astype(int).tolist()
+    if line_width_px is not None:
+        widths_px = [line_width_px] * len(boxes)
     for row, (colour, width_px) in enumerate(zip(colours, widths_px, strict=True)):
         if lost_s[row] > 0:
             strokes = list(overlay.fixed(dashes(outlines[row], max(_MIN_DASH_PX, 6 * unit))))

@@ -33,6 +33,11 @@ def track_colour(track_id: int) -> Colour:
     return TRACK_COLOURS[track_id % len(TRACK_COLOURS)]
 
 
+def class_colour(label: int) -> Colour:
+    """The colour of a class, by its label."""
+    return TRACK_COLOURS[label % len(TRACK_COLOURS)]
+
+
 def text_colour(background: Colour) -> Colour:
     """Dark or white, whichever reads better on ``background`` (relative luminance of Rec. 709)."""
     red, green, blue = background
