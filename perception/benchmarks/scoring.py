@@ -7,27 +7,45 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from perception.benchmarks.prediction import constant_velocity, kalman, predict
+from perception.arrays import FloatArray, IntArray
+from perception.benchmarks.baselines import BASELINES
+from perception.benchmarks.prediction import predict
 from perception.benchmarks.split import Benchmark, Errors, Predicted, Split
 from perception.errors import UsageError
 from perception.evaluation.core.bootstrap import PairedComparison, compare_paired
 from perception.evaluation.core.calibration import CENTRAL_SHARES, CalibrationSamples, central_coverage
+from perception.forecasting.track_dataset import XY
 from perception.forecasting.trajectory_gru import TrajectoryGRU
+
+MOVING_M = 1.0
+"""On the ground a target moves that truly is further away than this at the last step."""
+
+MOVING_WIDTHS = 0.5
+"""In the image one moves whose centre is then further away than this many widths of its box."""
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A mean error: ``model`` over the seeds and their standard deviation, and the two that need no training.
+    """A mean error: ``model`` over the seeds and their standard deviation, and those of ``BASELINES`` by their names.
 
-    ``comparison`` sets the model, its errors averaged over the seeds, against the better of the two.
+    ``comparison`` sets the model, its errors averaged over the seeds, against ``best_baseline``.
     """
 
     model: float
     spread: float | None
-    constant_velocity: float
-    kalman: float
+    baselines: Mapping[str, float]
+    best_baseline: str
     comparison: PairedComparison
+
+
+@dataclass(frozen=True)
+class Subset:
+    """The figures of some of the targets, by name; without any target there are none."""
+
+    targets: int
+    figures: Mapping[str, Figure]
 
 
 @dataclass(frozen=True)
@@ -45,7 +63,10 @@ class Spreads:
 
 @dataclass(frozen=True)
 class FoldScores:
-    """Figures of one fold by name, each reference's comparison by name and figure; see ``score``."""
+    """Figures of one fold by name, each reference's comparison by name and figure; see ``score``.
+
+    ``moving`` and ``standing`` are the same figures of those targets alone.
+    """
 
     fold: str
     targets: int
@@ -54,6 +75,8 @@ class FoldScores:
     figures: Mapping[str, Figure]
     spreads: Spreads | None
     references: Mapping[str, Mapping[str, PairedComparison]]
+    moving: Subset
+    standing: Subset
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for ``report.json``."""
@@ -77,21 +100,12 @@ def score(
     actual = split.futures(benchmark.steps)
     predicted = [predict(model, split, benchmark, neighbours=neighbours) for model in models]
     by_seed = [benchmark.errors(one, actual) for one in predicted]
-    straight = benchmark.errors(constant_velocity(split, benchmark.steps), actual)
-    filtered = benchmark.errors(kalman(split, benchmark.steps), actual)
-    figures, model_errors = {}, {}
-    for name in by_seed[0]:
-        model_errors[name] = np.mean([errors[name] for errors in by_seed], axis=0)
-        means = [float(errors[name].mean()) for errors in by_seed]
-        baselines = [straight[name], filtered[name]]
-        better = min(baselines, key=lambda errors: float(errors.mean()))
-        figures[name] = Figure(
-            model=float(np.mean(means)),
-            spread=float(np.std(means, ddof=1)) if len(means) > 1 else None,
-            constant_velocity=float(straight[name].mean()),
-            kalman=float(filtered[name].mean()),
-            comparison=compare_paired(model=model_errors[name], baseline=better, objects=split.groups, rng=rng),
-        )
+    baselines = {name: benchmark.errors(make(split, benchmark.steps), actual) for name, make in BASELINES.items()}
+    moves = _is_moving(split, actual)
+    every, moving, standing = (
+        _subset(by_seed, baselines, split.groups, chosen, rng) for chosen in (np.ones(len(split), bool), moves, ~moves)
+    )
+    model_errors = {name: np.mean([errors[name] for errors in by_seed], axis=0) for name in by_seed[0]}
     for method, errors in (references or {}).items():
         if any(len(reference_errors) != len(split) for reference_errors in errors.values()):
             raise UsageError(f"{method} was measured on other targets than these {len(split):,}.", field="references")
@@ -108,10 +122,48 @@ def score(
         targets=len(split),
         groups=len(np.unique(split.groups)),
         seeds=len(models),
-        figures=figures,
+        figures=every.figures,
         spreads=_spreads(predicted),
         references=compared,
+        moving=moving,
+        standing=standing,
     )
+
+
+def _is_moving(split: Split, actual: FloatArray) -> NDArray[np.bool_]:
+    """(w,): whether each target moves, by its ``actual`` future (w, T, D)."""
+    now = split.tracks.truth[split.tracks.truth_rows[split.ends]] * split.units
+    moved = np.linalg.norm(actual[:, -1, XY] - now[:, XY], axis=1)
+    has_box = actual.shape[2] > 2
+    return np.asarray(moved > (MOVING_WIDTHS * now[:, 2] if has_box else MOVING_M))
+
+
+def _subset(
+    by_seed: Sequence[Errors],
+    baselines: Mapping[str, Errors],
+    groups: IntArray,
+    chosen: NDArray[np.bool_],
+    rng: np.random.Generator,
+) -> Subset:
+    """The figures of the ``chosen`` targets (w,)."""
+    if not chosen.any():
+        return Subset(0, {})
+    figures = {}
+    for name in by_seed[0]:
+        seeds = [errors[name][chosen] for errors in by_seed]
+        means = [float(errors.mean()) for errors in seeds]
+        of_baselines = {method: errors[name][chosen] for method, errors in baselines.items()}
+        best = min(of_baselines, key=lambda method: float(of_baselines[method].mean()))
+        figures[name] = Figure(
+            model=float(np.mean(means)),
+            spread=float(np.std(means, ddof=1)) if len(means) > 1 else None,
+            baselines={method: float(errors.mean()) for method, errors in of_baselines.items()},
+            best_baseline=best,
+            comparison=compare_paired(
+                model=np.mean(seeds, axis=0), baseline=of_baselines[best], objects=groups[chosen], rng=rng
+            ),
+        )
+    return Subset(int(chosen.sum()), figures)
 
 
 def _spreads(predicted: Sequence[Predicted]) -> Spreads | None:

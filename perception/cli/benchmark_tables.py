@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from perception.benchmarks import Benchmark, FoldScores
-from perception.evaluation.core.bootstrap import PairedComparison
+from perception.benchmarks import BASELINES, Benchmark, FoldScores
+from perception.benchmarks.baselines import RECENT_S
+from perception.benchmarks.scoring import MOVING_M, MOVING_WIDTHS, Figure
+from perception.evaluation.report.console_layout import comparison_cell
 from perception.runtime.forecast_benchmark import BenchmarkReport
+from perception.types import ReferenceFrame
+
+_BASELINE_HEADINGS = tuple(name.replace("CV ", "CV\n") for name in BASELINES)
+
+_MOVING: Mapping[ReferenceFrame, str] = {
+    "image": f"Moving: the centre truly goes further than {MOVING_WIDTHS:g} widths of its box up to the last step.",
+    "ground": f"Moving: the object truly is further than {MOVING_M:g} m away at the last step.",
+}
 
 
 def print_benchmark(report: BenchmarkReport, console: Console) -> None:
@@ -29,22 +41,34 @@ def print_benchmark(report: BenchmarkReport, console: Console) -> None:
 
 def _fold_table(benchmark: Benchmark, scores: FoldScores, split: str) -> Table:
     seeds = f"{scores.seeds} seeds" if scores.seeds > 1 else "1 seed"
-    title = f"{benchmark.title}{' ' + scores.fold if scores.fold else ''}: {split}, {scores.targets:,} targets, {seeds}"
-    table = _titled(title, benchmark.unit, "TrajectoryGRU", "CV", "Kalman", "ratio", "95 % interval")
-    for name, figure in scores.figures.items():
+    where = f"{benchmark.title}{' ' + scores.fold if scores.fold else ''}"
+    title = f"{where}: {split}, {scores.targets:,} targets, {seeds}"
+    table = _titled(title, benchmark.unit, "Model", *_BASELINE_HEADINGS, "Model / best")
+    _add_figures(table, scores.figures)
+    for name, subset in (("moving", scores.moving), ("standing", scores.standing)):
+        if subset.targets:
+            table.add_section()
+            table.add_row(Text(f"{subset.targets:,} {name}", style="bold"))
+            _add_figures(table, {figure: subset.figures[figure] for figure in benchmark.chosen_by})
+    return table
+
+
+def _add_figures(table: Table, figures: Mapping[str, Figure]) -> None:
+    for name, figure in figures.items():
         table.add_row(
             name,
             _number(figure.model) + ("" if figure.spread is None else f" ± {_number(figure.spread)}"),
-            _number(figure.constant_velocity),
-            _number(figure.kalman),
-            *_ratio(figure.comparison),
+            *(
+                Text(_number(value) + ("*" if method == figure.best_baseline else ""))
+                for method, value in figure.baselines.items()
+            ),
+            comparison_cell(figure.comparison),
         )
-    return table
 
 
 def _mean_table(benchmark: Benchmark, scores: Sequence[FoldScores], split: str) -> Table:
     title = f"{benchmark.title}: {split}, mean of {len(scores)} folds"
-    table = _titled(title, benchmark.unit, "TrajectoryGRU", "CV", "Kalman")
+    table = _titled(title, benchmark.unit, "Model", *_BASELINE_HEADINGS)
     for name in scores[0].figures:
         figures = [each.figures[name] for each in scores]
         spreads = [figure.spread for figure in figures if figure.spread is not None]
@@ -53,8 +77,7 @@ def _mean_table(benchmark: Benchmark, scores: Sequence[FoldScores], split: str) 
         table.add_row(
             name,
             _number(float(np.mean([figure.model for figure in figures]))) + spread,
-            _number(float(np.mean([figure.constant_velocity for figure in figures]))),
-            _number(float(np.mean([figure.kalman for figure in figures]))),
+            *(_number(float(np.mean([figure.baselines[method] for figure in figures]))) for method in BASELINES),
         )
     return table
 
@@ -68,7 +91,7 @@ def _published_table(benchmark: Benchmark) -> Table:
 
 
 def _titled(title: str | None, first: str, *others: str) -> Table:
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
     table.add_column(first)
     for heading in others:
         table.add_column(heading, justify="right")
@@ -102,20 +125,14 @@ def _print_notes(report: BenchmarkReport, console: Console) -> None:
             highlight=False,
         )
     notes = [
-        "CV: constant velocity. ± is the standard deviation over seeds; the ratio is to the better baseline, "
-        f"its interval by paired bootstrap, each {report.benchmark.group} drawn as one.",
+        f"Model: TrajectoryGRU. CV: constant velocity, by the last step or by the last {RECENT_S:g} s with held size. ± is "
+        "the standard deviation over seeds. The model is divided by the best baseline (*); below 1 is better. [95% interval] by "
+        f"paired bootstrap, each {report.benchmark.group} drawn as one.",
+        _MOVING[report.benchmark.reference_frame],
         *report.benchmark.notes,
         *([] if report.interactions else ["Interactions are not used: each object is alone."]),
     ]
     console.print(" ".join(notes), style="dim", highlight=False)
-
-
-def _ratio(comparison: PairedComparison) -> tuple[str, str]:
-    interval = comparison.ratio_interval
-    return (
-        "" if comparison.ratio is None else f"{comparison.ratio:.3f}",
-        "" if interval is None else f"{interval[0]:.3f} .. {interval[1]:.3f}",
-    )
 
 
 def _number(value: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,16 +11,17 @@ import torch
 from support.benchmark_files import write_kitti
 
 from perception.benchmarks import (
+    BASELINES,
     KITTI,
     FoldScores,
     Predicted,
     Split,
     constant_velocity,
-    kalman,
     predict,
     score,
     scoring,
 )
+from perception.benchmarks.scoring import Subset
 from perception.errors import UsageError
 from perception.evaluation.core.calibration import CalibrationSamples
 from perception.forecasting import GruConfig, TrajectoryGRU
@@ -69,19 +71,35 @@ def test_one_seed_has_no_deviation(split):
     assert all(figure.spread is None for figure in _score(split, _models(1)).figures.values())
 
 
-def test_the_model_is_set_against_the_better_of_the_two_baselines(split):
+def test_the_model_is_set_against_the_best_of_all_baselines(split):
     scores = _score(split, _models(2))
     actual = split.futures(40)
-    straight, filtered = (
-        {name: float(values.mean()) for name, values in KITTI.errors(one(split, 40), actual).items()}
-        for one in (constant_velocity, kalman)
-    )
+    baselines = {
+        method: {name: float(values.mean()) for name, values in KITTI.errors(make(split, 40), actual).items()}
+        for method, make in BASELINES.items()
+    }
     for name, figure in scores.figures.items():
-        assert figure.constant_velocity == pytest.approx(straight[name])
-        assert figure.kalman == pytest.approx(filtered[name])
-        assert figure.comparison.ratio == pytest.approx(figure.model / min(straight[name], filtered[name]))
+        assert figure.baselines == pytest.approx({method: means[name] for method, means in baselines.items()})
+        assert figure.best_baseline == min(figure.baselines, key=figure.baselines.__getitem__)
+        assert figure.comparison.ratio == pytest.approx(figure.model / min(figure.baselines.values()))
         low, high = figure.comparison.ratio_interval
         assert low <= figure.comparison.ratio <= high
+
+
+def test_moving_and_standing_targets_are_also_counted_apart(split):
+    truth = split.tracks.truth.copy()
+    truth[: split.tracks.starts[1]] = truth[0]  # the first track stands
+    apart = replace(split, tracks=replace(split.tracks, truth=truth))
+    still = np.linalg.norm(apart.futures(40)[:, -1] - truth[apart.tracks.truth_rows[apart.ends]], axis=1) <= 1.0
+    scores = _score(apart, _models(1))
+    assert 0 < still.sum() == scores.standing.targets
+    assert scores.standing.targets + scores.moving.targets == scores.targets
+    every, moving, standing = (figures["FDE 4 s"] for figures in (
+        scores.figures, scores.moving.figures, scores.standing.figures
+    ))  # fmt: skip
+    whole = moving.model * scores.moving.targets + standing.model * scores.standing.targets
+    assert whole / scores.targets == pytest.approx(every.model)
+    assert _score(split, _models(1)).standing == Subset(0, {})
 
 
 def test_references_are_compared_target_by_target(split):

@@ -45,7 +45,7 @@ def test_one_training_is_set_beside_the_baselines(command: Command, tmp_path: Pa
     assert list(report["weights_sha256"]) == [str(weights)]
     (fold,) = report["folds"]
     assert (fold["targets"], fold["groups"], fold["seeds"]) == (44, 2, 1)
-    assert fold["figures"]["FDE 4 s"]["constant_velocity"] == pytest.approx(0.0, abs=1e-9)
+    assert fold["figures"]["FDE 4 s"]["baselines"]["CV last step"] == pytest.approx(0.0, abs=1e-9)
     assert fold["figures"]["FDE 4 s"]["spread"] is None
     for heading in ("TrajectoryGRU", "Kalman", "FDE 4 s", "44 targets, 1 seed", "MANTRA"):
         assert heading in ran.out
@@ -70,7 +70,7 @@ def test_a_folder_of_trainings_is_their_mean_and_deviation(command: Command, tmp
     assert "Interactions are not used" in alone.out
     (silent,) = _report(alone.folder)["folds"]
     assert silent["figures"]["minADE_1"]["model"] != fold["figures"]["minADE_1"]["model"]
-    assert silent["figures"]["minADE_1"]["kalman"] == fold["figures"]["minADE_1"]["kalman"]
+    assert silent["figures"]["minADE_1"]["baselines"] == fold["figures"]["minADE_1"]["baselines"]
 
 
 def test_each_fold_is_tested_with_what_has_not_seen_it(command: Command, tmp_path: Path) -> None:
