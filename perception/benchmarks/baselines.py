@@ -9,10 +9,8 @@ import numpy as np
 
 from perception.arrays import FloatArray
 from perception.benchmarks.split import Predicted, Split
+from perception.evaluation.core.gt_interpolation import RECENT_S
 from perception.forecasting.track_dataset import XY
-
-RECENT_S = 0.25
-"""The velocity of one short step is mostly noise; over this time it is not, and is still that of the present."""
 
 
 def constant_velocity(split: Split, steps: int) -> Predicted:

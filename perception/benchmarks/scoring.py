@@ -16,14 +16,9 @@ from perception.benchmarks.split import Benchmark, Errors, Predicted, Split
 from perception.errors import UsageError
 from perception.evaluation.core.bootstrap import PairedComparison, compare_paired
 from perception.evaluation.core.calibration import CENTRAL_SHARES, CalibrationSamples, central_coverage
+from perception.evaluation.core.records import MOVING_M, MOVING_WIDTHS
 from perception.forecasting.track_dataset import XY
 from perception.forecasting.trajectory_gru import TrajectoryGRU
-
-MOVING_M = 1.0
-"""On the ground a target moves that truly is further away than this at the last step."""
-
-MOVING_WIDTHS = 0.5
-"""In the image one moves whose centre is then further away than this many widths of its box."""
 
 
 @dataclass(frozen=True)

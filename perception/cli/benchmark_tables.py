@@ -11,8 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from perception.benchmarks import BASELINES, Benchmark, FoldScores
-from perception.benchmarks.baselines import RECENT_S
-from perception.benchmarks.scoring import MOVING_M, MOVING_WIDTHS, Figure
+from perception.benchmarks.scoring import Figure
+from perception.evaluation.core.gt_interpolation import RECENT_S
+from perception.evaluation.core.records import MOVING_M, MOVING_WIDTHS
 from perception.evaluation.report.console_layout import comparison_cell
 from perception.runtime.forecast_benchmark import BenchmarkReport
 from perception.types import ReferenceFrame
@@ -125,9 +126,9 @@ def _print_notes(report: BenchmarkReport, console: Console) -> None:
             highlight=False,
         )
     notes = [
-        f"Model: TrajectoryGRU. CV: constant velocity, by the last step or by the last {RECENT_S:g} s with held size. ± is "
-        "the standard deviation over seeds. The model is divided by the best baseline (*); below 1 is better. [95% interval] by "
-        f"paired bootstrap, each {report.benchmark.group} drawn as one.",
+        f"Model: TrajectoryGRU. CV: constant velocity, by the last step or by the last {RECENT_S:g} s with held size. "
+        "± is the standard deviation over seeds. The model is divided by the best baseline (*); below 1 is better. "
+        f"[95% interval] by paired bootstrap, each {report.benchmark.group} drawn as one.",
         _MOVING[report.benchmark.reference_frame],
         *report.benchmark.notes,
         *([] if report.interactions else ["Interactions are not used: each object is alone."]),

@@ -13,6 +13,7 @@ from perception.cli.terminal import Terminal
 from perception.errors import with_field_names
 from perception.evaluation import Report
 from perception.evaluation.export.page.pictures import ReportPictures
+from perception.evaluation.core.latency_statistics import TOTAL
 from perception.pipeline.build import BuiltPipeline, build_pipeline
 from perception.pipeline.config import RunConfig
 from perception.plugins import find_writer_plugin
@@ -130,11 +131,12 @@ def _print_summary(terminal: Terminal, report: Report, stats: RunStats) -> None:
     )
     latency = report.latency
     if latency is not None and latency.total is not None:
-        stages = {**latency.per_stage, "all": latency.total}
+        stages = {**latency.per_stage, TOTAL: latency.total}
         table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
         table.add_column("ms")
         for stage in stages:
             table.add_column(stage, justify="right", no_wrap=True)
+        table.add_row("mean", *(f"{scores.mean_ms:.1f}" for scores in stages.values()))
         table.add_row("median", *(f"{scores.p50_ms:.1f}" for scores in stages.values()))
         table.add_row("95%", *(f"{scores.p95_ms:.1f}" for scores in stages.values()))
         terminal.out.print(table)

@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
+from perception.evaluation.core.latency_statistics import TOTAL
+
 WINDOW_FRAMES = 30
 """Rates and times are means over so many frames."""
 
@@ -77,7 +79,7 @@ class RunProgress:
             parts.append(f"{minutes}:{seconds:02d} left")
         means = {
             stage: sum(times.get(stage, 0.0) for times in self._stage_ms) / len(self._stage_ms)
-            for stage in dict.fromkeys(stage for times in self._stage_ms for stage in times)
+            for stage in dict.fromkeys(stage for times in self._stage_ms for stage in times if stage != TOTAL)
         }
         if means:
             parts.append(" ".join(f"{stage} {value:.0f}" for stage, value in means.items()) + " ms")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from time import monotonic
@@ -13,7 +13,6 @@ from time import monotonic
 from rich.console import Console
 
 from perception.errors import PerceptionError
-from perception.evaluation.core.latency_statistics import TOTAL
 from perception.pipeline.pipeline import Pipeline
 from perception.pipeline.prefetch import Prefetcher
 from perception.plugins import WriterOpener
@@ -53,7 +52,7 @@ def run_pipeline(
 
     ``prefetch`` decodes the next instant of a recording and draws the last one while the networks work; what is
     written is the same, but a stage that shares the processor takes longer than alone, and an instant takes less than
-    the sum: its total is the time since the last one.
+    the sum of its stages.
 
     Raises ``PerceptionError`` for what goes wrong before the first frame; later it is the ``failure`` of the result's
     stats. Raises ``KeyboardInterrupt`` for Ctrl-C before the first frame, or a second Ctrl-C.
@@ -76,7 +75,7 @@ def run_pipeline(
             SceneWriter(source, folder=made, window=window, video=video, writers=writers, drawing=drawing) as writer,
             progress,
         ):
-            sink = _SceneSink(writer, progress, stats, source, on_scene, started_s, times_whole_instants=prefetch)
+            sink = _SceneSink(writer, progress, stats, source, on_scene, started_s)
             try:
                 for scene in scenes:
                     if not sink.take(scene):
@@ -98,10 +97,7 @@ def run_pipeline(
 
 @dataclass
 class _SceneSink:
-    """Takes the scenes of a run one after the other: draws and writes, counts, hands on.
-
-    ``times_whole_instants`` gives each scene the time since the last one as its total.
-    """
+    """Takes the scenes of a run one after the other: draws and writes, counts, hands on."""
 
     writer: SceneWriter
     progress: RunProgress
@@ -109,10 +105,6 @@ class _SceneSink:
     source: Source
     on_scene: Callable[[Scene], None] | None
     started_s: float
-    times_whole_instants: bool
-
-    def __post_init__(self) -> None:
-        self._last_s = self.started_s
 
     def take(self, scene: Scene) -> bool:
         """False when the user closed the window."""
@@ -120,12 +112,8 @@ class _SceneSink:
         error.add(scene)
         rate_fps = self.progress.rate_fps if self.progress.done else None
         scene, goes_on = self.writer.write(scene, rate_fps=rate_fps, remark=error.remark())
-        now_s = monotonic()
-        if self.times_whole_instants:
-            scene = replace(scene, stage_ms={**scene.stage_ms, TOTAL: 1e3 * (now_s - self._last_s)})
-        self._last_s = now_s
         self.stats.add(scene)
-        self.stats.memory.sample(now_s - self.started_s)
+        self.stats.memory.sample(monotonic() - self.started_s)
         if self.on_scene is not None:
             self.on_scene(scene)
         self.progress.update(scene.stage_ms, objects=len(scene.tracks), dropped=self.source.dropped)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from perception.evaluation.core.latency_statistics import TOTAL
 from perception.plugins import WriterOpener
 from perception.protocols import Source
 from perception.results import ResultWriter
@@ -70,6 +71,8 @@ class SceneWriter:
         self._cameras = source.cameras
         self._rig = source.rig
         self._window = window
+        self._waits = source.is_live
+        self._turned_s = perf_counter()
         # From above there is room for a longer past than in an image.
         self._history = TrackHistory(span_s=2.0 if self._rig is None else 3.0)
         self._tables: ResultWriter | None = None
@@ -96,7 +99,8 @@ class SceneWriter:
     def write(self, scene: Scene, *, rate_fps: float | None = None, remark: str = "") -> tuple[Scene, bool]:
         """The scene with the milliseconds of drawing and writing; and False when the user closed the window.
 
-        The stages are ``draw``, ``encode``, ``write`` and ``writers``, as far as they are done.
+        The stages are ``draw``, ``encode``, ``write`` and ``writers``, as far as they are done. ``total`` is the time
+        per instant: see ``_turn_ms``.
         """
         stage_ms = dict(scene.stage_ms)
         goes_on = True
@@ -122,6 +126,7 @@ class SceneWriter:
                 stage_ms["encode"] = 1e3 * (perf_counter() - started_s)
             if self._window is not None:
                 goes_on = self._window.show(picture)
+        stage_ms[TOTAL] = self._turn_ms(stage_ms)
         if self._tables is not None:
             started_s = perf_counter()
             self._tables.write(replace(scene, stage_ms=stage_ms))
@@ -132,3 +137,13 @@ class SceneWriter:
                 writer.write(replace(scene, stage_ms=stage_ms))
             stage_ms["writers"] = 1e3 * (perf_counter() - started_s)
         return replace(scene, stage_ms=stage_ms), goes_on
+
+    def _turn_ms(self, stage_ms: Mapping[str, float]) -> float:
+        """Milliseconds of a whole turn of the loop: since the instant before came to be written.
+
+        Stages that run side by side count once, and what lies between stages counts too. A live camera is waited for:
+        there it is the sum of the stages.
+        """
+        now_s = perf_counter()
+        elapsed_ms, self._turned_s = 1e3 * (now_s - self._turned_s), now_s
+        return sum(stage_ms.values()) if self._waits else elapsed_ms

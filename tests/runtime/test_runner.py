@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from time import perf_counter
 
 import av
 import numpy as np
@@ -16,8 +17,10 @@ from support.commands import names_in
 from support.moving_boxes import BoxDetector, box_pipeline, street_image, write_street
 
 from perception.errors import PerceptionError
+from perception.pipeline.prefetch import Prefetcher
 from perception.protocols import Source
 from perception.results import read_results
+from perception.runtime import runner
 from perception.runtime.run_stats import COMPLETE, FAILED
 from perception.runtime.runner import run_pipeline
 from perception.sources import open_source
@@ -109,7 +112,7 @@ def test_what_is_written_is_what_the_pipeline_gave(source: Source, tmp_path: Pat
         rows = table[table.frame_indices == scene.frame_set.index]
         now = scene.tracks[scene.tracks.unseen_s == 0]
         np.testing.assert_allclose(rows.boxes_xyxy_px, now.boxes_xyxy_px, atol=0.01)
-        assert set(scene.stage_ms) == {"decode", "detect", "track", "forecast", "draw", "encode", "write"}
+        assert set(scene.stage_ms) == {"decode", "detect", "track", "forecast", "draw", "encode", "write", "total"}
 
 
 def test_without_video_there_are_tables_only(source: Source, tmp_path: Path) -> None:
@@ -126,16 +129,40 @@ def test_prefetching_writes_what_one_after_the_other_does(tmp_path: Path) -> Non
         folder, scenes = tmp_path / str(prefetch), list[Scene]()
         run_pipeline(box_pipeline(), open_source([video]), folder=folder, prefetch=prefetch, on_scene=scenes.append)
         assert frames_in(folder / "scene.mp4") == 24
-        assert all(("total" in scene.stage_ms) == prefetch for scene in scenes)
         written.append([(folder / name).read_bytes() for name in TABLES if name != "timing.json"])
     assert written[0] == written[1]
 
 
 @pytest.mark.parametrize("is_live", [False, True])
-def test_a_live_camera_is_never_prefetched(is_live: bool) -> None:
-    scenes = list[Scene]()
-    run_pipeline(box_pipeline(), OwnSource(is_live=is_live), prefetch=True, on_scene=scenes.append)
-    assert all(("total" in scene.stage_ms) == (not is_live) for scene in scenes)
+def test_a_live_camera_is_never_prefetched(is_live: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = list[object]()
+    monkeypatch.setattr(runner, "Prefetcher", lambda scenes: made.append(scenes) or Prefetcher(scenes))
+    run_pipeline(box_pipeline(), OwnSource(is_live=is_live), prefetch=True)
+    assert bool(made) is not is_live
+
+
+@pytest.mark.parametrize("prefetch", [False, True])
+def test_the_times_of_all_instants_are_the_time_of_the_run(prefetch: bool, tmp_path: Path) -> None:
+    """What a report, a saved run and a stopwatch state is one and the same."""
+    source = open_source([str(write_street(tmp_path / "street.mp4"))])
+    started_s = perf_counter()
+    result = run_pipeline(box_pipeline(), source, folder=tmp_path / "out", prefetch=prefetch)
+    elapsed_ms = 1e3 * (perf_counter() - started_s)
+    totals_ms = [times["total"] for times in result.stats.stage_ms]
+    assert len(totals_ms) == 24
+    assert 0.5 * elapsed_ms < sum(totals_ms) <= elapsed_ms
+    saved_ms = read_results(tmp_path / "out").stage_ms["total"]
+    np.testing.assert_allclose(saved_ms, totals_ms, atol=1e-3, rtol=1e-6)
+    if not prefetch:
+        for times in result.stats.stage_ms[1:]:  # the first was there before anything could be written
+            before_writing = sum(value for stage, value in times.items() if stage not in ("total", "write"))
+            assert times["total"] >= before_writing - 1e-6
+
+
+def test_waiting_for_a_live_camera_is_no_time_of_an_instant() -> None:
+    result = run_pipeline(box_pipeline(), OwnSource(is_live=True))
+    for times in result.stats.stage_ms:
+        assert times["total"] == pytest.approx(sum(value for stage, value in times.items() if stage != "total"))
 
 
 def test_the_user_who_closes_the_window_ends_the_run_with_all_files_whole(source: Source, tmp_path: Path) -> None:

@@ -16,6 +16,9 @@ from perception.types import BoxTable
 MAX_GAP_S = 0.5
 """Between two labelled frames further apart than this, the truth is taken as unknown."""
 
+RECENT_S = 0.25
+"""The velocity of one short step is mostly noise; over this time it is not, and is still that of the present."""
+
 Float64 = NDArray[np.float64]
 
 
@@ -114,6 +117,26 @@ def previous_rows(*, cameras: NDArray[np.str_], ids: IntArray, timestamps_ns: In
     previous = np.full(len(order), -1, np.int64)
     previous[order[1:][continues]] = order[:-1][continues]
     return previous
+
+
+def recent_rows(*, cameras: NDArray[np.str_], ids: IntArray, timestamps_ns: IntArray) -> NDArray[np.int64]:
+    """(M,) for each row of tracks the same track's latest row that is at least ``RECENT_S`` old, else its first.
+
+    -1 at a track's first row.
+    """
+    order = np.lexsort((timestamps_ns, ids, cameras))
+    times_ns = timestamps_ns[order] - (timestamps_ns.min() if len(order) else 0)
+    is_first = np.ones(len(order), bool)
+    is_first[1:] = (np.diff(ids[order]) != 0) | (cameras[order][1:] != cameras[order][:-1])
+    track = np.cumsum(is_first) - 1
+    span_ns = int(times_ns.max(initial=0)) + 1
+    keys = track * span_ns + times_ns
+    # In every track a time before its first one is that of the first.
+    wanted = track * span_ns + np.maximum(times_ns - round(RECENT_S * 1e9), 0)
+    found = np.maximum(np.searchsorted(keys, wanted, side="right") - 1, np.flatnonzero(is_first)[track])
+    recent = np.full(len(order), -1, np.int64)
+    recent[order[~is_first]] = order[found[~is_first]]
+    return recent
 
 
 def last_difference_paths(

@@ -17,7 +17,10 @@ _SLOWEST = 3
 """So many of the slowest instants are named."""
 
 TOTAL = "total"
-"""The stage name that stands for all stages together."""
+"""The stage name of the time per instant: a whole turn of the loop, stages that run side by side counted once."""
+
+_ALIKE = 0.1
+"""A mean within this share of the median tells nothing more."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,11 @@ class LatencyScores:
     p95_ms: float
     p99_ms: float
     instant_count: int
+
+    def __str__(self) -> str:
+        """The median, and the mean where that is another: work that is done at some instants only hides from one."""
+        is_alike = abs(self.mean_ms - self.p50_ms) <= _ALIKE * self.p50_ms
+        return f"{self.p50_ms:.0f} ms" if is_alike else f"{self.p50_ms:.0f} ms (median; mean {self.mean_ms:.0f} ms)"
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -14,7 +15,12 @@ from perception.evaluation.core.calibration import Calibration
 from perception.types import Forecasts, Tracks
 
 Setting = Literal["tracked", "ground-truth tracks"]
-Baseline = Literal["last difference", "Kalman"]
+
+MOVING_M = 1.0
+"""An object on the ground is a moving one that is truly further away than this at the horizon."""
+
+MOVING_WIDTHS = 0.5
+"""In the image it is one whose centre is then further away than this many widths of its box."""
 
 
 @dataclass(frozen=True)
@@ -127,8 +133,9 @@ class ImageCoverage:
 class HorizonScores:
     """All methods on the same ``target_count`` targets (track and instant) of ``object_count`` true objects.
 
-    ``expected`` is the forecaster's one output. The comparisons set it against the constant velocity that is the
-    stronger one for that metric; differences are in pixels. Scores are None without targets.
+    ``expected`` is the forecaster's one output. ``baselines`` are predictions that need no training, by name; the
+    comparisons set ``expected`` and ``best_of_k`` against the best of them for that metric, ``ade_baseline`` and
+    ``fde_baseline``. Differences are in pixels. Scores are None without targets.
     """
 
     horizon_s: float
@@ -137,19 +144,22 @@ class HorizonScores:
     without_future_count: int
     expected: ImageAdeFde | None = None
     best_of_k: ImageAdeFde | None = None
-    constant_velocity_difference: ImageAdeFde | None = None
-    constant_velocity_kalman: ImageAdeFde | None = None
-    stronger_ade: Baseline | None = None
-    stronger_fde: Baseline | None = None
+    baselines: Mapping[str, ImageAdeFde] = field(default_factory=dict)
+    ade_baseline: str | None = None
+    fde_baseline: str | None = None
     ade_comparison: PairedComparison | None = None
     fde_comparison: PairedComparison | None = None
+    best_ade_comparison: PairedComparison | None = None
+    best_fde_comparison: PairedComparison | None = None
     coverage: ImageCoverage | None = None
     calibration: Calibration | None = None
 
 
 @dataclass(frozen=True)
 class ForecastingReport:
-    """``track_count`` tracks were seen over all instants, one count per instant. Those without a forecast, without a
+    """``horizons`` over all targets, ``moving_horizons`` and ``standing_horizons`` over those that truly moved or not.
+
+    ``track_count`` tracks were seen over all instants, one count per instant. Those without a forecast, without a
     true object, and at first sight (where no velocity exists) are not scored; the others are candidates.
 
     ``truth_count`` true boxes stood at those instants, ``truth_matched_count`` of them had a track. ``over_time`` are
@@ -158,6 +168,8 @@ class ForecastingReport:
 
     setting: Setting
     horizons: tuple[HorizonScores, ...]
+    moving_horizons: tuple[HorizonScores, ...]
+    standing_horizons: tuple[HorizonScores, ...]
     future_count: int
     instant_count: int
     track_count: int

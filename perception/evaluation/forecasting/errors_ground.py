@@ -17,9 +17,12 @@ from perception.evaluation.forecasting.over_time import ErrorsOverTime
 from perception.geometry.rotation import rotation_2d
 from perception.state_layout import POSITION, VELOCITY
 
-METHODS = ("expected", "most probable", "constant velocity", "best of K")
+BASELINES = ("CV", "stays")
+"""Constant velocity of the track's state; and no motion."""
+
+METHODS = ("expected", "most probable", *BASELINES, "best of K")
 """The order of the methods in ``GroundTargets.errors_m``."""
-EXPECTED, PROBABLE, CONSTANT_VELOCITY, BEST = range(4)
+EXPECTED, PROBABLE, BEST = (METHODS.index(name) for name in ("expected", "most probable", "best of K"))
 
 Float64 = NDArray[np.float64]
 
@@ -83,6 +86,7 @@ def score_ground_record(
         np.einsum("nk,nked->ned", forecasts.probabilities, means_m),
         means_m[np.arange(len(rows)), likeliest],
         constant_velocity_paths(state[:, POSITION], state[:, VELOCITY], plan.times_s),
+        constant_velocity_paths(state[:, POSITION], np.zeros_like(state[:, VELOCITY]), plan.times_s),
     )
     axes_rad = np.zeros(len(rows)) if forecasts.axes_rad is None else forecasts.axes_rad
     at_m = future_m[:, plan.at]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,20 +12,28 @@ from scipy.optimize import linear_sum_assignment
 from perception.arrays import IntArray
 from perception.evaluation.core.bootstrap import PairedComparison, compare_paired
 from perception.evaluation.core.calibration import CalibrationSamples, sample_calibration
-from perception.evaluation.core.gt_interpolation import GtPaths, kalman_velocity_paths, last_difference_paths
+from perception.evaluation.core.gt_interpolation import (
+    RECENT_S,
+    GtPaths,
+    kalman_velocity_paths,
+    last_difference_paths,
+)
 from perception.evaluation.core.records import InstantForecasts, Setting
 from perception.evaluation.core.table_boxes import ImageKey, rows_by_image
 from perception.evaluation.forecasting.over_time import ErrorsOverTime
-from perception.geometry.boxes import pairwise_iou
+from perception.geometry.boxes import box_centres, pairwise_iou
 from perception.state_layout import POSITION
 from perception.types import BoxTable, Forecasts
 
 MATCH_IOU = 0.5
 """The overlap from which a track at one instant is taken to be a true object."""
 
-METHODS = ("expected", "last difference", "Kalman", "best of K")
+BASELINES = ("CV last", f"CV {RECENT_S:g} s", "CV Kalman", "stays")
+"""Constant velocity by the last two boxes, over the last ``RECENT_S`` and by the tracker's filter; and no motion."""
+
+METHODS = ("expected", *BASELINES, "best of K")
 """The order of the methods in ``Targets.errors_px``."""
-EXPECTED, DIFFERENCE, KALMAN, BEST = range(4)
+EXPECTED, BEST = METHODS.index("expected"), METHODS.index("best of K")
 
 _TOLERANCE_S = 1e-6
 
@@ -65,12 +73,25 @@ class ImageGroundTruth:
 
 
 @dataclass(frozen=True)
+class Past:
+    """Where N tracks were: boxes (N, 4) at the instant before and about ``RECENT_S`` ago, and how many seconds (N,) ago
+    that was. At first sight there is none: zeros, and zero seconds."""
+
+    last_xyxy_px: Float64
+    last_s: Float64
+    recent_xyxy_px: Float64
+    recent_s: Float64
+
+
+@dataclass(frozen=True)
 class Targets:
     """N targets: ``errors_px`` (N, H, methods, ADE and FDE), NaN without a future; ``calibration_samples`` at
-    the horizons, in pixels; true object, image width, instant and track of each, all (N,)."""
+    the horizons, in pixels; ``moved_widths`` (N, H), how far the centre truly went, in widths of its box; true object,
+    image width, instant and track of each, all (N,)."""
 
     errors_px: Float64
     calibration_samples: CalibrationSamples
+    moved_widths: Float64
     objects: NDArray[np.int64]
     widths_px: Float64
     instants: NDArray[np.int64]
@@ -86,6 +107,7 @@ class Targets:
             calibration_samples=CalibrationSamples.join(
                 [part.calibration_samples for part in parts], times=horizon_count
             ),
+            moved_widths=np.concatenate([np.zeros((0, horizon_count)), *(part.moved_widths for part in parts)]),
             objects=np.concatenate([np.zeros(0, np.int64), *(part.objects for part in parts)]),
             widths_px=np.concatenate([np.zeros(0), *(part.widths_px for part in parts)]),
             instants=np.concatenate([np.zeros(0, np.int64), *(part.instants for part in parts)]),
@@ -139,8 +161,7 @@ def score_record(
     *,
     truth: ImageGroundTruth,
     plan: Plan,
-    previous_boxes_xyxy_px: Float64,
-    elapsed_s: Float64,
+    past: Past,
     setting: Setting,
     tally: Tally,
     over_time: ErrorsOverTime,
@@ -148,12 +169,10 @@ def score_record(
     """Errors of those tracks of one instant that can be scored, None without any; ``tally`` counts the others.
 
     They are also added to the curves ``over_time``.
-
-    ``previous_boxes_xyxy_px`` (N, 4) are the tracks' boxes ``elapsed_s`` (N,) before, which is zero at first sight.
     """
     true_rows = _true_rows(record, truth, setting, tally)
     has_forecast = np.isin(record.track_ids, record.forecasts.track_ids)
-    is_matched, has_history = true_rows >= 0, elapsed_s > 0
+    is_matched, has_history = true_rows >= 0, past.last_s > 0
     tally.without_forecast += int((~has_forecast).sum())
     tally.unmatched += int((has_forecast & ~is_matched).sum())
     tally.first_sight += int((has_forecast & is_matched & ~has_history).sum())
@@ -166,13 +185,15 @@ def score_record(
     future_px = truth.futures.centres_at(
         objects=objects, timestamps_ns=np.broadcast_to(record.timestamp_ns + ahead_ns, (len(chosen), len(ahead_ns)))
     )
+    true_boxes_xyxy_px = truth.table.boxes_xyxy_px[true_rows[chosen]].astype(np.float64)
+    moved_px = np.linalg.norm(future_px[:, plan.at] - box_centres(true_boxes_xyxy_px)[:, None], axis=2)
     sizes_px = record.image_sizes_px[chosen]
     means_px, stds_px = (
         np.einsum("nktd,et->nked", values[..., POSITION], plan.weights) * sizes_px[:, None, None, :]
         for values in (forecasts.means, forecasts.stds)
     )
     single_px = np.einsum("nk,nked->ned", forecasts.probabilities, means_px)
-    lone_px = [single_px, *_constant_velocities_px(record, chosen, previous_boxes_xyxy_px, elapsed_s, plan)]
+    lone_px = [single_px, *_baselines_px(record, chosen, past, plan)]
     calibration_samples = sample_calibration(
         forecasts.probabilities, means_px[:, :, plan.at], stds_px[:, :, plan.at], future_px[:, plan.at]
     )
@@ -181,6 +202,7 @@ def score_record(
     return Targets(
         errors_px=ade_fde(lone, means_px, future_px, plan),
         calibration_samples=calibration_samples,
+        moved_widths=moved_px / np.maximum(np.ptp(true_boxes_xyxy_px[:, ::2], axis=1), 1.0)[:, None],
         objects=objects,
         widths_px=sizes_px[:, 0].astype(np.float64),
         instants=np.full(len(chosen), record.frame_index, np.int64),
@@ -195,30 +217,31 @@ def forecasts_of(record: InstantForecasts, rows: IntArray) -> Forecasts:
     return record.forecasts[order[index]]
 
 
-def _constant_velocities_px(
-    record: InstantForecasts,
-    chosen: NDArray[np.int64],
-    previous_boxes_xyxy_px: Float64,
-    elapsed_s: Float64,
-    plan: Plan,
-) -> tuple[Float64, Float64]:
-    """By the last difference and by the Kalman state, each (N, E, 2); NaN where there is no state."""
+def _baselines_px(record: InstantForecasts, chosen: NDArray[np.int64], past: Past, plan: Plan) -> list[Float64]:
+    """The paths of ``BASELINES``, each (N, E, 2); NaN where the tracker's state is not known."""
     boxes = record.boxes_xyxy_px[chosen]
-    by_difference = last_difference_paths(
-        boxes_xyxy_px=boxes,
-        previous_boxes_xyxy_px=previous_boxes_xyxy_px[chosen],
-        elapsed_s=elapsed_s[chosen],
-        times_s=plan.times_s,
-    )
+    by_differences = [
+        last_difference_paths(
+            boxes_xyxy_px=boxes,
+            previous_boxes_xyxy_px=before_xyxy_px[chosen],
+            elapsed_s=elapsed_s[chosen],
+            times_s=plan.times_s,
+        )
+        for before_xyxy_px, elapsed_s in (
+            (past.last_xyxy_px, past.last_s),
+            (past.recent_xyxy_px, past.recent_s),
+        )
+    ]
+    staying = np.repeat(box_centres(boxes)[:, None], len(plan.times_s), axis=1)
     if record.state_means is None:
-        return by_difference, np.full_like(by_difference, np.nan)
+        return [*by_differences, np.full_like(staying, np.nan), staying]
     by_kalman = kalman_velocity_paths(
         boxes_xyxy_px=boxes,
         state_means=record.state_means[chosen],
         image_sizes_px=record.image_sizes_px[chosen],
         times_s=plan.times_s,
     )
-    return by_difference, by_kalman
+    return [*by_differences, by_kalman, staying]
 
 
 def _true_rows(record: InstantForecasts, truth: ImageGroundTruth, setting: Setting, tally: Tally) -> NDArray[np.int64]:
@@ -240,27 +263,42 @@ def _true_rows(record: InstantForecasts, truth: ImageGroundTruth, setting: Setti
     return result
 
 
-def compare_ade_fde(
+@dataclass(frozen=True)
+class BestBaseline:
+    """The names of the best baselines by ADE and by FDE, and the comparisons of each method with them."""
+
+    ade_baseline: str
+    fde_baseline: str
+    ade: tuple[PairedComparison, ...]
+    fde: tuple[PairedComparison, ...]
+
+
+def compare_with_best(
     errors: Float64,
     *,
-    method: int,
-    baselines: tuple[int, int],
+    methods: Sequence[int],
+    baselines: Mapping[str, int],
     objects: NDArray[np.int64],
     rng: np.random.Generator,
     samples: int,
-) -> tuple[PairedComparison, PairedComparison]:
-    """The ADE and the FDE of ``method``, each against its one of ``baselines``; ``errors`` (N, methods, 2)."""
-    ade, fde = (
-        compare_paired(
-            model=errors[:, method, metric],
-            baseline=errors[:, baseline, metric],
-            objects=objects,
-            rng=rng,
-            samples=samples,
-        )
-        for metric, baseline in enumerate(baselines)
-    )
-    return ade, fde
+) -> BestBaseline:
+    """Each of ``methods`` against the best of ``baselines`` by ADE and by FDE; ``errors`` (N, all methods, 2)."""
+    means = errors[:, list(baselines.values())].mean(axis=0)
+    ade_name, fde_name = (list(baselines)[best] for best in means.argmin(axis=0).tolist())
+    compared = [
+        [
+            compare_paired(
+                model=errors[:, method, metric],
+                baseline=errors[:, baselines[name], metric],
+                objects=objects,
+                rng=rng,
+                samples=samples,
+            )
+            for metric, name in enumerate((ade_name, fde_name))
+        ]
+        for method in methods
+    ]
+    return BestBaseline(ade_name, fde_name, tuple(ade for ade, _ in compared), tuple(fde for _, fde in compared))
 
 
 def ade_fde(lone: Float64, modes: Float64, future: Float64, plan: Plan) -> Float64:

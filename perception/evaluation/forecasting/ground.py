@@ -1,4 +1,4 @@
-"""Forecasting quality in metres on the ground, always beside constant velocity.
+"""Forecasting quality in metres on the ground, always beside baselines that need no training.
 
 ADE and FDE as in the image. ``minADE`` and ``minFDE`` take the best of K futures for each metric, with the truth in
 hand; a miss is a target of which even the best future ends more than 2 m off (the miss rate of Argoverse, Chang et
@@ -7,8 +7,8 @@ al., 2019, and of nuScenes' prediction benchmark).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,17 +18,17 @@ from perception.evaluation.core.bootstrap import PairedComparison
 from perception.evaluation.core.calibration import Calibration, calibration_of
 from perception.evaluation.core.ground_truth import GroundTable, paths_of
 from perception.evaluation.core.gt_interpolation import previous_rows
-from perception.evaluation.core.records import ErrorAtTime, InstantForecasts, Setting, WorstForecast
+from perception.evaluation.core.records import MOVING_M, ErrorAtTime, InstantForecasts, Setting, WorstForecast
 from perception.evaluation.forecasting.errors_ground import (
+    BASELINES,
     BEST,
-    CONSTANT_VELOCITY,
     EXPECTED,
     METHODS,
     PROBABLE,
     GroundTargets,
     score_ground_record,
 )
-from perception.evaluation.forecasting.errors_image import compare_ade_fde, plan_comparison
+from perception.evaluation.forecasting.errors_image import compare_with_best, plan_comparison
 from perception.evaluation.forecasting.over_time import ErrorsOverTime, worst_forecasts
 from perception.evaluation.tracking.ground import nearness
 from perception.evaluation.tracking.mot_metrics import assigned_rows
@@ -37,9 +37,6 @@ from perception.types import ObjectTable
 
 MISS_M = 2.0
 """A future that ends further off is a miss."""
-
-MOVING_M = 1.0
-"""An object that truly goes further than this until the horizon is a moving one."""
 
 _FDE = 1
 
@@ -73,8 +70,9 @@ class GroundHorizonScores:
     """All methods on the same ``target_count`` targets (track and instant) of ``object_count`` true objects.
 
     ``expected`` is the mean over the futures, ``most_probable`` the one future of the highest probability. The
-    comparisons set ``expected`` and ``best_of_k`` against constant velocity, differences in metres. Scores are None
-    without targets.
+    comparisons set ``expected`` and ``best_of_k`` against the best of ``baselines``, which need no training, for that
+    metric; differences are in metres. ``baseline_miss_rate`` is that of ``fde_baseline``. Scores are None without
+    targets.
     """
 
     horizon_s: float
@@ -84,20 +82,22 @@ class GroundHorizonScores:
     expected: GroundAdeFde | None = None
     most_probable: GroundAdeFde | None = None
     best_of_k: GroundAdeFde | None = None
-    constant_velocity: GroundAdeFde | None = None
+    baselines: Mapping[str, GroundAdeFde] = field(default_factory=dict)
+    ade_baseline: str | None = None
+    fde_baseline: str | None = None
     ade_comparison: PairedComparison | None = None
     fde_comparison: PairedComparison | None = None
     best_ade_comparison: PairedComparison | None = None
     best_fde_comparison: PairedComparison | None = None
     miss_rate: float | None = None
-    constant_velocity_miss_rate: float | None = None
+    baseline_miss_rate: float | None = None
     coverage: GroundCoverage | None = None
     calibration: Calibration | None = None
 
 
 @dataclass(frozen=True)
 class GroundForecastingReport:
-    """``horizons`` over all targets, ``moving_horizons`` over those whose object truly moved.
+    """``horizons`` over all targets, ``moving_horizons`` and ``standing_horizons`` over those that truly moved or not.
 
     ``track_count`` tracks were known over all instants, one count per instant. Not scored are, by the first reason
     that holds, those without a forecast, without a true object, on one that does not count, and at first sight (where
@@ -109,6 +109,7 @@ class GroundForecastingReport:
     setting: Setting
     horizons: tuple[GroundHorizonScores, ...]
     moving_horizons: tuple[GroundHorizonScores, ...]
+    standing_horizons: tuple[GroundHorizonScores, ...]
     future_count: int
     instant_count: int
     track_count: int
@@ -166,17 +167,19 @@ def evaluate_ground_forecasts(
                 )
             )
     targets = GroundTargets.join(parts, horizon_count=len(plan.horizons_s))
-    horizons, moving = (
+    is_moving = targets.moved_m > MOVING_M
+    horizons, moving, standing = (
         tuple(
-            _score_ground_horizon(targets, index, horizon_s, least_m, rng, bootstrap_samples)
+            _score_ground_horizon(targets, index, horizon_s, chosen[:, index], rng, bootstrap_samples)
             for index, horizon_s in enumerate(plan.horizons_s)
         )
-        for least_m in (None, MOVING_M)
+        for chosen in (np.ones_like(is_moving), is_moving, ~is_moving)
     )
     return GroundForecastingReport(
         setting=setting,
         horizons=horizons,
         moving_horizons=moving,
+        standing_horizons=standing,
         future_count=max((record.forecasts.probabilities.shape[1] for record in records), default=0),
         instant_count=len(records),
         track_count=len(given),
@@ -242,13 +245,13 @@ def _score_ground_horizon(
     targets: GroundTargets,
     index: int,
     horizon_s: float,
-    least_m: float | None,
+    chosen: NDArray[np.bool_],
     rng: np.random.Generator,
     bootstrap_samples: int,
 ) -> GroundHorizonScores:
-    """One horizon, over the targets that went further than ``least_m`` (None: all)."""
+    """One horizon, over the ``chosen`` targets (N,)."""
     has_future = ~np.isnan(targets.errors_m[:, index, EXPECTED, _FDE])
-    is_target = has_future if least_m is None else has_future & (targets.moved_m[:, index] > least_m)
+    is_target = has_future & chosen
     errors, objects = targets.errors_m[is_target, index], targets.objects[is_target]
     scores = GroundHorizonScores(
         horizon_s=horizon_s,
@@ -258,17 +261,9 @@ def _score_ground_horizon(
     )
     if not len(objects):
         return scores
-    ade, fde, best_ade, best_fde = (
-        comparison
-        for method in (EXPECTED, BEST)
-        for comparison in compare_ade_fde(
-            errors,
-            method=method,
-            baselines=(CONSTANT_VELOCITY, CONSTANT_VELOCITY),
-            objects=objects,
-            rng=rng,
-            samples=bootstrap_samples,
-        )
+    baselines = {name: METHODS.index(name) for name in BASELINES}
+    compared = compare_with_best(
+        errors, methods=(EXPECTED, BEST), baselines=baselines, objects=objects, rng=rng, samples=bootstrap_samples
     )
     calibration = calibration_of(targets.calibration_samples[is_target], index)
     return replace(
@@ -276,13 +271,15 @@ def _score_ground_horizon(
         expected=_mean_errors(errors[:, EXPECTED]),
         most_probable=_mean_errors(errors[:, PROBABLE]),
         best_of_k=_mean_errors(errors[:, BEST]),
-        constant_velocity=_mean_errors(errors[:, CONSTANT_VELOCITY]),
-        ade_comparison=ade,
-        fde_comparison=fde,
-        best_ade_comparison=best_ade,
-        best_fde_comparison=best_fde,
+        baselines={name: _mean_errors(errors[:, method]) for name, method in baselines.items()},
+        ade_baseline=compared.ade_baseline,
+        fde_baseline=compared.fde_baseline,
+        ade_comparison=compared.ade[0],
+        fde_comparison=compared.fde[0],
+        best_ade_comparison=compared.ade[1],
+        best_fde_comparison=compared.fde[1],
         miss_rate=float((errors[:, BEST, _FDE] > MISS_M).mean()),
-        constant_velocity_miss_rate=float((errors[:, CONSTANT_VELOCITY, _FDE] > MISS_M).mean()),
+        baseline_miss_rate=float((errors[:, baselines[compared.fde_baseline], _FDE] > MISS_M).mean()),
         coverage=_coverage(calibration),
         calibration=calibration,
     )

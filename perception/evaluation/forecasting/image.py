@@ -1,4 +1,4 @@
-"""Forecasting quality: displacement errors in the image, always beside constant velocity.
+"""Forecasting quality: displacement errors in the image, always beside baselines that need no training.
 
 ADE is the mean distance of the forecast centre from the true one over all steps up to a horizon, FDE that at the
 horizon (Pellegrini et al., 2009; Alahi et al., 2016). ``minADE`` and ``minFDE`` take the best of K futures, chosen for
@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from perception.arrays import IntArray
 from perception.errors import UsageError
 from perception.evaluation.core.calibration import Calibration, calibration_of
-from perception.evaluation.core.gt_interpolation import previous_rows
+from perception.evaluation.core.gt_interpolation import previous_rows, recent_rows
 from perception.evaluation.core.records import (
-    Baseline,
+    MOVING_WIDTHS,
     ForecastingReport,
     HorizonScores,
     ImageAdeFde,
@@ -28,15 +28,15 @@ from perception.evaluation.core.records import (
 )
 from perception.evaluation.core.table_boxes import check_table
 from perception.evaluation.forecasting.errors_image import (
+    BASELINES,
     BEST,
-    DIFFERENCE,
     EXPECTED,
-    KALMAN,
     METHODS,
     ImageGroundTruth,
+    Past,
     Tally,
     Targets,
-    compare_ade_fde,
+    compare_with_best,
     plan_comparison,
     score_record,
 )
@@ -75,25 +75,31 @@ def evaluate_forecasts(
     )
     tally, parts = Tally(), []
     over_time = ErrorsOverTime(plan.times_s, METHODS, plan.at)
-    for record, (previous_boxes_xyxy_px, elapsed_s) in zip(records, _histories(records), strict=True):
+    for record, past in zip(records, _pasts(records), strict=True):
         part = score_record(
             record,
             truth=known,
             plan=plan,
-            previous_boxes_xyxy_px=previous_boxes_xyxy_px,
-            elapsed_s=elapsed_s,
+            past=past,
             setting=setting,
             tally=tally,
             over_time=over_time,
         )
         parts += [part] if part is not None else []
     targets = Targets.join(parts, horizon_count=len(plan.horizons_s))
+    is_moving = targets.moved_widths > MOVING_WIDTHS
+    horizons, moving, standing = (
+        tuple(
+            _score_image_horizon(targets, index, horizon_s, chosen[:, index], rng, bootstrap_samples)
+            for index, horizon_s in enumerate(plan.horizons_s)
+        )
+        for chosen in (np.ones_like(is_moving), is_moving, ~is_moving)
+    )
     return ForecastingReport(
         setting=setting,
-        horizons=tuple(
-            _score_image_horizon(targets, index, horizon_s, rng, bootstrap_samples)
-            for index, horizon_s in enumerate(plan.horizons_s)
-        ),
+        horizons=horizons,
+        moving_horizons=moving,
+        standing_horizons=standing,
         future_count=max((record.forecasts.probabilities.shape[1] for record in records), default=0),
         instant_count=len(records),
         track_count=sum(len(record.track_ids) for record in records),
@@ -143,33 +149,38 @@ def _check_records(
         )
 
 
-def _histories(records: Sequence[InstantForecasts]) -> list[tuple[Float64, Float64]]:
-    """For each record the boxes of its tracks one instant before (N, 4), and the seconds since (N,).
-
-    At first sight there is none: zeros, and zero seconds.
-    """
+def _pasts(records: Sequence[InstantForecasts]) -> list[Past]:
+    """For each record where its tracks were."""
     if not records:
         return []
     counts = [len(record.track_ids) for record in records]
+    cameras = np.concatenate([record.cameras for record in records])
+    ids = np.concatenate([record.track_ids for record in records])
     timestamps_ns = np.repeat(np.array([record.timestamp_ns for record in records], np.int64), counts)
     boxes = np.concatenate([record.boxes_xyxy_px for record in records]).astype(np.float64)
-    previous = previous_rows(
-        cameras=np.concatenate([record.cameras for record in records]),
-        ids=np.concatenate([record.track_ids for record in records]),
-        timestamps_ns=timestamps_ns,
-    )
-    is_known = previous >= 0
-    previous_boxes, elapsed_s = np.zeros_like(boxes), np.zeros(len(boxes))
-    previous_boxes[is_known] = boxes[previous[is_known]]
-    elapsed_s[is_known] = (timestamps_ns[is_known] - timestamps_ns[previous[is_known]]) * 1e-9
+    columns: list[Float64] = []
+    for find in (previous_rows, recent_rows):
+        rows = find(cameras=cameras, ids=ids, timestamps_ns=timestamps_ns)
+        is_known = rows >= 0
+        before_xyxy_px, elapsed_s = np.zeros_like(boxes), np.zeros(len(boxes))
+        before_xyxy_px[is_known] = boxes[rows[is_known]]
+        elapsed_s[is_known] = (timestamps_ns[is_known] - timestamps_ns[rows[is_known]]) * 1e-9
+        columns += [before_xyxy_px, elapsed_s]
     cuts = np.cumsum(counts)[:-1]
-    return list(zip(np.split(previous_boxes, cuts), np.split(elapsed_s, cuts), strict=True))
+    return [Past(*parts) for parts in zip(*(np.split(column, cuts) for column in columns), strict=True)]
 
 
 def _score_image_horizon(
-    targets: Targets, index: int, horizon_s: float, rng: np.random.Generator, bootstrap_samples: int
+    targets: Targets,
+    index: int,
+    horizon_s: float,
+    chosen: NDArray[np.bool_],
+    rng: np.random.Generator,
+    bootstrap_samples: int,
 ) -> HorizonScores:
-    is_target = ~np.isnan(targets.errors_px[:, index, EXPECTED, 0])
+    """One horizon, over the ``chosen`` targets (N,)."""
+    has_future = ~np.isnan(targets.errors_px[:, index, EXPECTED, 0])
+    is_target = has_future & chosen
     errors, widths, objects = (
         targets.errors_px[is_target, index],
         targets.widths_px[is_target],
@@ -179,35 +190,26 @@ def _score_image_horizon(
         horizon_s=horizon_s,
         target_count=len(objects),
         object_count=len(np.unique(objects)),
-        without_future_count=int((~is_target).sum()),
+        without_future_count=int((~has_future).sum()),
     )
     if len(objects) == 0:
         return scores
-    has_kalman = not np.isnan(errors[:, KALMAN]).any()
-    ade_baseline, fde_baseline = (
-        KALMAN if has_kalman and errors[:, KALMAN, metric].mean() < errors[:, DIFFERENCE, metric].mean() else DIFFERENCE
-        for metric in (0, 1)
-    )
-    names: dict[int, Baseline] = {DIFFERENCE: "last difference", KALMAN: "Kalman"}
-    ade_comparison, fde_comparison = compare_ade_fde(
-        errors,
-        method=EXPECTED,
-        baselines=(ade_baseline, fde_baseline),
-        objects=objects,
-        rng=rng,
-        samples=bootstrap_samples,
+    baselines = {name: METHODS.index(name) for name in BASELINES if not np.isnan(errors[:, METHODS.index(name)]).any()}
+    compared = compare_with_best(
+        errors, methods=(EXPECTED, BEST), baselines=baselines, objects=objects, rng=rng, samples=bootstrap_samples
     )
     calibration = calibration_of(targets.calibration_samples[is_target], index)
     return replace(
         scores,
         expected=_mean_errors(errors[:, EXPECTED], widths),
         best_of_k=_mean_errors(errors[:, BEST], widths),
-        constant_velocity_difference=_mean_errors(errors[:, DIFFERENCE], widths),
-        constant_velocity_kalman=_mean_errors(errors[:, KALMAN], widths) if has_kalman else None,
-        stronger_ade=names[ade_baseline],
-        stronger_fde=names[fde_baseline],
-        ade_comparison=ade_comparison,
-        fde_comparison=fde_comparison,
+        baselines={name: _mean_errors(errors[:, method], widths) for name, method in baselines.items()},
+        ade_baseline=compared.ade_baseline,
+        fde_baseline=compared.fde_baseline,
+        ade_comparison=compared.ade[0],
+        fde_comparison=compared.fde[0],
+        best_ade_comparison=compared.ade[1],
+        best_fde_comparison=compared.fde[1],
         coverage=_coverage(calibration),
         calibration=calibration,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
-from perception.evaluation.core.latency_statistics import LatencyReport, LatencyScores
+from perception.evaluation.core.latency_statistics import TOTAL, LatencyReport, LatencyScores
 from perception.evaluation.detection.average_precision import DetectionReport, DetectionScores
 from perception.evaluation.report.console_breakdown import print_breakdown
 from perception.evaluation.report.console_forecasting import print_forecasting
@@ -90,7 +90,7 @@ def _detection_cells(scores: DetectionScores) -> list[Text]:
 def _print_recordings(report: Report, console: Console) -> None:
     print_heading(console, "Each recording", f"{len(report.recordings)} recordings, all together above")
     on_ground = report.ground is not None
-    headers = ["HOTA", "IDF1", "Position", "FDE\n/ CV", "Best\n/ CV"] if on_ground else ["HOTA", "IDF1", "FDE\n/ CV"]
+    headers = ["HOTA", "IDF1", *(["Position"] if on_ground else []), "FDE\n/ base", "Best\n/ base"]
     table = make_table("Recording", "Instants", "AP50", *headers)
     for figures in report.recordings:
         table.add_row(Text(figures.title, overflow="fold"), *_recording_cells(figures, on_ground=on_ground))
@@ -98,7 +98,7 @@ def _print_recordings(report: Report, console: Console) -> None:
     where = (
         "on the ground; Position: median error nearer than 40 m, % of the distance" if on_ground else "in the images"
     )
-    print_note(console, f"In %, but for the ratios to constant velocity. HOTA and IDF1 {where}.")
+    print_note(console, f"In %, but for the ratios to the best baseline. HOTA and IDF1 {where}.")
 
 
 def _recording_cells(figures: RecordingFigures, *, on_ground: bool) -> list[Text]:
@@ -106,7 +106,7 @@ def _recording_cells(figures: RecordingFigures, *, on_ground: bool) -> list[Text
         NONE if ratio is None else Text(short_ratio(ratio)) for ratio in (figures.fde_ratio, figures.best_fde_ratio)
     ]
     cells = [Text(f"{figures.instant_count:,}"), *map(percent, (figures.ap50, figures.hota, figures.idf1))]
-    return [*cells, percent(figures.position_share), *ratios] if on_ground else [*cells, ratios[0]]
+    return [*cells, *([percent(figures.position_share)] if on_ground else []), *ratios]
 
 
 def _print_latency(report: LatencyReport, console: Console) -> None:
@@ -120,12 +120,13 @@ def _print_latency(report: LatencyReport, console: Console) -> None:
     for name, scores in report.per_stage.items():
         table.add_row(Text(name, overflow="fold"), *_latency_cells(scores))
     table.add_section()
-    table.add_row(Text("total", style="bold"), *_latency_cells(report.total))
+    table.add_row(Text(TOTAL, style="bold"), *_latency_cells(report.total))
     print_table(console, table)
     rate = f" The mean makes {1000 / report.total.mean_ms:.1f} instants per second." if report.total.mean_ms > 0 else ""
     print_note(
         console,
-        f"In milliseconds per instant, all cameras together; 95%: nineteen of twenty instants took no longer.{rate}",
+        f"In milliseconds per instant, all cameras together; {TOTAL}: a whole turn of the loop, in which stages may "
+        f"run side by side; 95%: nineteen of twenty instants took no longer.{rate}",
     )
 
 

@@ -21,7 +21,9 @@ _COUNTED: dict[GroupingChoice, str] = {
 def print_breakdown(breakdown: RecallBreakdown, console: Console) -> None:
     """Print the share of objects that was found in each bin, and how many objects it rests on."""
     print_heading(console, "Recall by condition", _COUNTED[breakdown.grouping])
-    table = make_table("Condition", "Value", "Objects", "Found", "Recall", "")
+    # A class's own recall stands in the table of the detector, and has its name there.
+    recall = "Recall as\nany vehicle" if breakdown.grouping in ("both", "vehicles") else "Recall"
+    table = make_table("Condition", "Value", "Objects", "Found", recall, "")
     table.columns[1].justify = table.columns[-1].justify = "left"
     for factor, bins in breakdown.factors.items():
         for position, part in enumerate(bins):

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from perception.evaluation.core.calibration import calibration_note
-from perception.evaluation.core.records import Baseline, ForecastingReport, HorizonScores, ImageAdeFde
+from perception.evaluation.core.gt_interpolation import RECENT_S
+from perception.evaluation.core.records import MOVING_WIDTHS, ForecastingReport, HorizonScores, ImageAdeFde
+from perception.evaluation.forecasting.errors_image import BASELINES
 from perception.evaluation.report.console_layout import (
     NONE,
     NOTE,
+    baseline_cell,
     comparison_cell,
     comparison_style,
     counted,
@@ -24,35 +25,34 @@ from perception.evaluation.report.console_layout import (
 )
 from perception.evaluation.report.report import headline_horizon
 
-_CV_NOTE = (
-    "ADE: mean distance from the true centre up to the horizon; FDE: distance at the horizon. CV: constant velocity, "
-    "from the last two boxes or from the tracker's Kalman filter; the stronger one (*) is what the model is "
-    "divided by (below 1 is better). [95% interval], by bootstrap over objects. Best of K is chosen knowing the truth."
+_ADE, _FDE = range(2)
+
+_LEGEND = (
+    "In pixels. ADE: mean distance from the true centre up to the horizon; FDE: distance at the horizon. CV: constant "
+    f"velocity, from the last two boxes, over the last {RECENT_S:g} s, or from the tracker's Kalman filter. Stays: no "
+    "motion. The model is divided by the best of these (*); below 1 is better. [95% interval], by bootstrap over "
+    "objects. Best of K is chosen knowing the truth. Moving: the centre truly goes further than "
+    f"{MOVING_WIDTHS:g} widths of its box up to the horizon."
 )
 
 
 def print_forecasting(report: ForecastingReport, console: Console, *, has_legend: bool) -> None:
-    """Displacement errors in pixels beside constant velocity; the legend explains the columns."""
+    """Displacement errors in pixels beside the baselines, moving and standing objects apart; the legend explains."""
     what = "on tracked boxes" if report.setting == "tracked" else "on ground-truth tracks"
     print_heading(console, "Forecasting", f"{what}, {report.instant_count:,} instants")
-    table = make_table(
-        "Horizon",
-        "Error",
-        "Model",
-        f"Best\nof {report.future_count}",
-        "CV\nlast",
-        "CV\nKalman",
-        "Model / CV",
-        "Targets",
-    )
+    headings = [name.replace("CV ", "CV\n").replace("stays", "Stays") for name in BASELINES]
+    table = make_table("Horizon", "Model", f"Best\nof {report.future_count}", *headings, "Model / best", "Targets")
     for scores in report.horizons:
-        if scores.target_count == 0:
-            table.add_row(f"{scores.horizon_s:g} s", "", *[NONE] * 5, Text("0"))
-            continue
         _add_horizon(table, scores)
+    for name, horizons in (("moving", report.moving_horizons), ("standing", report.standing_horizons)):
+        if any(scores.target_count for scores in horizons):
+            table.add_row(Text(f"{name.capitalize()}", style="bold"))
+            for scores in horizons:
+                _add_row(table, f"{scores.horizon_s:g} s FDE", scores, _FDE)
+            table.add_section()
     print_table(console, table)
     if has_legend:
-        print_note(console, f"In pixels. {_CV_NOTE}")
+        print_note(console, _LEGEND)
     headline = headline_horizon(report)
     if headline is not None and headline.expected is not None:
         print_note(console, _headline_note(headline))
@@ -72,25 +72,40 @@ def print_forecasting(report: ForecastingReport, console: Console, *, has_legend
 
 
 def _add_horizon(table: Table, scores: HorizonScores) -> None:
-    pick: dict[str, Callable[[ImageAdeFde], float]] = {
-        "ADE": lambda errors: errors.ade_px,
-        "FDE": lambda errors: errors.fde_px,
-    }
-    comparisons = {"ADE": scores.ade_comparison, "FDE": scores.fde_comparison}
-    stronger: dict[str, Baseline | None] = {"ADE": scores.stronger_ade, "FDE": scores.stronger_fde}
-    for metric, value in pick.items():
-        is_first = metric == "ADE"
-        table.add_row(
-            f"{scores.horizon_s:g} s" if is_first else "",
-            metric,
-            _pixels(scores.expected, value, style=comparison_style(comparisons[metric])),
-            _pixels(scores.best_of_k, value, style=NOTE),
-            _baseline(scores.constant_velocity_difference, value, is_stronger=stronger[metric] == "last difference"),
-            _baseline(scores.constant_velocity_kalman, value, is_stronger=stronger[metric] == "Kalman"),
-            comparison_cell(comparisons[metric]),
-            Text(f"{scores.target_count:,}" if is_first else ""),
-            end_section=not is_first,
-        )
+    ahead = f"{scores.horizon_s:g} s"
+    _add_row(table, f"{ahead} ADE", scores, _ADE)
+    if scores.target_count:
+        _add_row(table, f"{'FDE':>{len(ahead) + 4}}", scores, _FDE, has_count=False)
+    table.add_section()
+
+
+def _add_row(table: Table, name: str, scores: HorizonScores, metric: int, *, has_count: bool = True) -> None:
+    """One metric at one horizon."""
+    if scores.target_count == 0:
+        table.add_row(name, *[NONE] * (len(BASELINES) + 3), Text("0"))
+        return
+    comparison = (scores.ade_comparison, scores.fde_comparison)[metric]
+    best = (scores.ade_baseline, scores.fde_baseline)[metric]
+    table.add_row(
+        name,
+        Text(_pixels(scores.expected, metric), style=comparison_style(comparison)),
+        Text(_pixels(scores.best_of_k, metric), style=NOTE),
+        *(
+            baseline_cell(_pixels(scores.baselines[baseline], metric), is_best=baseline == best)
+            if baseline in scores.baselines
+            else NONE
+            for baseline in BASELINES
+        ),
+        comparison_cell(comparison),
+        Text(f"{scores.target_count:,}" if has_count else ""),
+    )
+
+
+def _pixels(errors: ImageAdeFde | None, metric: int) -> str:
+    if errors is None:
+        return ""
+    value = (errors.ade_px, errors.fde_px)[metric]
+    return f"{value:.1f}" if value < 100 else f"{value:.0f}"
 
 
 def _headline_note(scores: HorizonScores) -> str:
@@ -108,11 +123,3 @@ def _headline_note(scores: HorizonScores) -> str:
         f"inside its 90% region {spread.x_90:.0%} and {spread.y_90:.0%}. "
         + calibration_note(scores.calibration, ("x", "y"), "pixel")
     )
-
-
-def _pixels(errors: ImageAdeFde | None, pick: Callable[[ImageAdeFde], float], *, style: str = "") -> Text:
-    return NONE if errors is None else Text(f"{pick(errors):.1f}", style=style)
-
-
-def _baseline(errors: ImageAdeFde | None, pick: Callable[[ImageAdeFde], float], *, is_stronger: bool) -> Text:
-    return _pixels(errors, pick) + Text("*" if is_stronger else " ")

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from perception.evaluation.core.bootstrap import PairedComparison
 from perception.evaluation.core.calibration import calibration_note
-from perception.evaluation.forecasting.ground import MISS_M, MOVING_M, GroundForecastingReport, GroundHorizonScores
+from perception.evaluation.core.records import MOVING_M
+from perception.evaluation.forecasting.errors_ground import BASELINES
+from perception.evaluation.forecasting.ground import (
+    MISS_M,
+    GroundAdeFde,
+    GroundForecastingReport,
+    GroundHorizonScores,
+)
 from perception.evaluation.report.console_layout import (
     NONE,
     NOTE,
+    baseline_cell,
     comparison_cell,
     comparison_style,
     counted,
@@ -23,7 +28,7 @@ from perception.evaluation.report.console_layout import (
     print_note,
     print_table,
     print_unreached,
-    short_ratio,
+    ratio_cell,
 )
 from perception.evaluation.report.console_tracking import print_ground_tracking
 from perception.evaluation.report.evaluate_ground import GroundReport
@@ -31,10 +36,15 @@ from perception.evaluation.report.report import ground_headline_horizon
 from perception.evaluation.tracking.cross_camera_identity import CrossCameraIdentityReport
 from perception.evaluation.tracking.localization import LocalizationErrors, LocalizationReport
 
+_ADE, _FDE = range(2)
+
+_HEADINGS = tuple(name.replace("stays", "Stays") for name in BASELINES)
+
 _LEGEND = (
     "In metres. ADE: mean distance from the true centre up to the horizon; FDE: distance at the horizon. Model: the "
     "mean of all modes; top mode: the most probable one; best of K: minADE and minFDE, chosen knowing the truth. CV: "
-    "constant velocity of the track; a ratio below 1 is better. [95% interval], by bootstrap over objects."
+    "constant velocity of the track; stays: no motion. Both are divided by the best of these (*); below 1 is better. "
+    f"[95% interval], by bootstrap over objects. Moving: truly more than {MOVING_M:g} m away at the horizon."
 )
 
 
@@ -105,18 +115,29 @@ def _print_forecasting(report: GroundForecastingReport, console: Console, *, has
     what = "tracked objects" if report.setting == "tracked" else "ground-truth tracks"
     print_heading(console, "Forecasting on the ground", f"{what}, {report.instant_count:,} instants")
     table = make_table(
-        "Horizon", "Model", "Top\nmode", f"Best\nof {report.future_count}", "CV", "Model / CV", "Best / CV"
+        "Horizon",
+        "Model",
+        "Top\nmode",
+        f"Best\nof {report.future_count}",
+        *_HEADINGS,
+        "Model / base",
+        "Best\n/ base",
+        "Targets",
     )
     for scores in report.horizons:
         _add_horizon(table, scores)
+    for name, horizons in (("moving", report.moving_horizons), ("standing", report.standing_horizons)):
+        if any(scores.target_count for scores in horizons):
+            table.add_row(Text(name.capitalize(), style="bold"))
+            for scores in horizons:
+                _add_row(table, f"{scores.horizon_s:g} s FDE", scores, _FDE)
+            table.add_section()
     print_table(console, table)
     if has_legend:
         print_note(console, _LEGEND)
     headline, moving = ground_headline_horizon(report.horizons), ground_headline_horizon(report.moving_horizons)
     if headline is not None:
-        print_note(console, _headline_note(headline))
-    if moving is not None:
-        print_note(console, _moving_note(moving))
+        print_note(console, _headline_note(headline, moving))
     lost = max((scores.without_future_count for scores in report.horizons), default=0)
     print_note(
         console,
@@ -134,25 +155,39 @@ def _print_forecasting(report: GroundForecastingReport, console: Console, *, has
 
 
 def _add_horizon(table: Table, scores: GroundHorizonScores) -> None:
-    methods = (scores.expected, scores.most_probable, scores.best_of_k, scores.constant_velocity)
     ahead = f"{scores.horizon_s:g} s"
-    if scores.target_count == 0:
-        table.add_row(ahead, *[NONE] * 6, end_section=True)
-        return
-    ade_m = [None if errors is None else errors.ade_m for errors in methods]
-    fde_m = [None if errors is None else errors.fde_m for errors in methods]
-    table.add_row(f"{ahead} ADE", *_error_cells(ade_m, scores.ade_comparison, scores.best_ade_comparison))
     # One column for both, for the two intervals need the room.
-    last = _error_cells(fde_m, scores.fde_comparison, scores.best_fde_comparison)
-    table.add_row(f"{'FDE':>{len(ahead) + 4}}", *last, end_section=True)
+    _add_row(table, f"{ahead} ADE" if scores.target_count else ahead, scores, _ADE)
+    if scores.target_count:
+        _add_row(table, f"{'FDE':>{len(ahead) + 4}}", scores, _FDE, has_count=False)
+    table.add_section()
 
 
-def _error_cells(
-    errors_m: Sequence[float | None], model: PairedComparison | None, best: PairedComparison | None
-) -> list[Text]:
-    styles = (comparison_style(model), "", NOTE, "")
-    cells = [_metres(error, style=style) for error, style in zip(errors_m, styles, strict=True)]
-    return [*cells, comparison_cell(model), comparison_cell(best)]
+def _add_row(table: Table, name: str, scores: GroundHorizonScores, metric: int, *, has_count: bool = True) -> None:
+    """One metric at one horizon."""
+    if scores.target_count == 0:
+        table.add_row(name, *[NONE] * (len(BASELINES) + 5), Text("0"))
+        return
+    model = (scores.ade_comparison, scores.fde_comparison)[metric]
+    best = (scores.best_ade_comparison, scores.best_fde_comparison)[metric]
+    base = (scores.ade_baseline, scores.fde_baseline)[metric]
+    methods = (scores.expected, scores.most_probable, scores.best_of_k)
+    styles = (comparison_style(model), "", NOTE)
+    table.add_row(
+        name,
+        *(_metres(_error_m(errors, metric), style=style) for errors, style in zip(methods, styles, strict=True)),
+        *(
+            baseline_cell(_metres(_error_m(scores.baselines[each], metric)).plain, is_best=each == base)
+            for each in BASELINES
+        ),
+        comparison_cell(model),
+        ratio_cell(best),
+        Text(f"{scores.target_count:,}" if has_count else ""),
+    )
+
+
+def _error_m(errors: GroundAdeFde | None, metric: int) -> float | None:
+    return None if errors is None else (errors.ade_m, errors.fde_m)[metric]
 
 
 def _metres(value: float | None, *, style: str = "") -> Text:
@@ -161,12 +196,13 @@ def _metres(value: float | None, *, style: str = "") -> Text:
     return Text(f"{value:.2f}" if value < 100 else f"{value:.1f}", style=style)
 
 
-def _headline_note(scores: GroundHorizonScores) -> str:
-    sentences = f"At {scores.horizon_s:g} s: {scores.target_count:,} targets, {scores.object_count:,} objects."
-    if scores.miss_rate is not None and scores.constant_velocity_miss_rate is not None:
+def _headline_note(scores: GroundHorizonScores, moving: GroundHorizonScores | None) -> str:
+    which = "" if moving is None else f", of which {moving.target_count:,} moving"
+    sentences = f"At {scores.horizon_s:g} s: {scores.target_count:,} targets{which}, {scores.object_count:,} objects."
+    if scores.miss_rate is not None and scores.baseline_miss_rate is not None:
         sentences += (
             f" Miss rate at {MISS_M:g} m: {scores.miss_rate:.0%} (best of K), "
-            f"{scores.constant_velocity_miss_rate:.0%} (constant velocity)."
+            f"{scores.baseline_miss_rate:.0%} (best baseline)."
         )
     spread = scores.coverage
     if spread is None or scores.calibration is None:
@@ -175,16 +211,4 @@ def _headline_note(scores: GroundHorizonScores) -> str:
         f"{sentences} Inside the forecast's 50% region lie {spread.along_50:.0%} (along) and {spread.across_50:.0%} "
         f"(across) of the targets, inside its 90% region {spread.along_90:.0%} and {spread.across_90:.0%}. "
         + calibration_note(scores.calibration, ("along", "across"), "metre")
-    )
-
-
-def _moving_note(scores: GroundHorizonScores) -> str:
-    """The same for those that do not stand still, on which forecasters differ."""
-    errors = (scores.expected, scores.best_of_k, scores.constant_velocity)
-    model_m, best_m, baseline_m = (0.0 if part is None else part.fde_m for part in errors)
-    ratio = None if scores.best_fde_comparison is None else scores.best_fde_comparison.ratio
-    compared = "" if ratio is None else f"; best / CV {short_ratio(ratio)}"
-    return (
-        f"Of these {scores.target_count:,} truly moved more than {MOVING_M:g} m: FDE {model_m:.2f} m, best "
-        f"{best_m:.2f} m, CV {baseline_m:.2f} m{compared}."
     )

@@ -22,7 +22,7 @@ COUNTED_AS: dict[Grouping, str] = {
     "any": "all classes as one",
 }
 
-_BETTER, _WORSE, _UNCLEAR = "bold green", "bold red", "yellow"
+BETTER, WORSE, UNCLEAR = "bold green", "bold red", "yellow"
 
 
 def print_heading(console: Console, name: str, detail: str) -> None:
@@ -61,8 +61,8 @@ def comparison_style(comparison: PairedComparison | None) -> str:
     if comparison is None or comparison.difference_interval is None:
         return ""
     if comparison.is_better:
-        return _BETTER
-    return _WORSE if comparison.is_worse else _UNCLEAR
+        return BETTER
+    return WORSE if comparison.is_worse else UNCLEAR
 
 
 def comparison_cell(comparison: PairedComparison | None) -> Text:
@@ -74,6 +74,18 @@ def comparison_cell(comparison: PairedComparison | None) -> Text:
         low, high = comparison.ratio_interval
         text += f" [{short_ratio(low)}, {short_ratio(high)}]"
     return Text(text, style=comparison_style(comparison))
+
+
+def ratio_cell(comparison: PairedComparison | None) -> Text:
+    """The ratio alone, coloured by its interval."""
+    if comparison is None or comparison.ratio is None:
+        return NONE
+    return Text(short_ratio(comparison.ratio), style=comparison_style(comparison))
+
+
+def baseline_cell(text: str, *, is_best: bool) -> Text:
+    """The error of a baseline, marked where it is the one that the model is divided by."""
+    return Text(f"{text}{'*' if is_best else ' '}")
 
 
 def short_ratio(ratio: float) -> str:

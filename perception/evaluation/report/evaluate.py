@@ -16,6 +16,7 @@ from perception.evaluation.core.table_boxes import GroupingChoice, ImageKey, gro
 from perception.evaluation.detection.average_precision import DetectionReport, evaluate_detection
 from perception.evaluation.detection.confusion import ClassPairs, confusion_matrix, pair_classes
 from perception.evaluation.failures.classify import MatchedDetections, match_detections
+from perception.evaluation.failures.gt_plausibility import gt_notes
 from perception.evaluation.failures.object_distances import object_distances_m
 from perception.evaluation.failures.recall_breakdown import Conditions, RecallBreakdown, break_down_recall
 from perception.evaluation.failures.scenes import (
@@ -142,6 +143,7 @@ def _evaluate(evaluated: EvaluatedRun, rng: np.random.Generator, config: EvalCon
             *notes,
             *evaluated.notes,
             *(() if is_image or evaluated.on_the_ground else (_NO_OBJECTS,)),
+            *gt_notes(matched, run.tracks),
             *(() if len(detected_images) == len(images) else (_looked_at(len(detected_images), len(images)),)),
         ),
     )

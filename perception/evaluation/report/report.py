@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from perception.evaluation.core.bootstrap import PairedComparison
 from perception.evaluation.core.latency_statistics import LatencyReport
 from perception.evaluation.core.records import ForecastingReport, HorizonScores
 from perception.evaluation.detection.average_precision import DetectionReport
@@ -36,7 +35,7 @@ class RecordingFigures:
 
     ``hota`` and ``idf1`` are of the ground frame for a run there, else of the image; ``position_share`` is the median
     error over the distance nearer than 40 m; ``fde_ratio`` and ``best_fde_ratio`` are the expected and the best future
-    over constant velocity at the headline horizon.
+    over the best baseline at the headline horizon.
     """
 
     title: str
@@ -94,7 +93,7 @@ class Report:
             parts += [_ground_forecasting_part(report) for report in self.ground.forecasting[:1]]
         parts += [_forecasting_part(report) for report in self.forecasting[:1]]
         if self.latency is not None and self.latency.total is not None and self.latency.total.p50_ms > 0:
-            parts.append(f"takes {self.latency.total.p50_ms:.0f} ms per instant")
+            parts.append(f"takes {self.latency.total} per instant")
         clauses = [part for part in parts if part]
         if not clauses:
             return "Nothing could be evaluated."
@@ -127,7 +126,7 @@ def headline_figures(report: Report) -> RecordingFigures:
         comparisons = [(part.fde_comparison, part.best_fde_comparison) for part in scores if part is not None]
     else:
         in_image = [headline_horizon(forecasting) for forecasting in report.forecasting[:1]]
-        comparisons = [(part.fde_comparison, None) for part in in_image if part is not None]
+        comparisons = [(part.fde_comparison, part.best_fde_comparison) for part in in_image if part is not None]
     expected, best = comparisons[0] if comparisons else (None, None)
     counts = [part.instant_count for part in (ground.forecasting if ground is not None else report.forecasting)]
     return RecordingFigures(
@@ -180,29 +179,35 @@ def _position_part(report: LocalizationReport) -> str:
 
 def _forecasting_part(report: ForecastingReport) -> str:
     scores = headline_horizon(report)
-    if scores is None or scores.expected is None:
+    if scores is None or scores.expected is None or scores.best_of_k is None:
         return ""
-    return _prediction(scores.horizon_s, f"{scores.expected.fde_px:.1f} px", scores.fde_comparison)
+    errors = (f"{scores.expected.fde_px:.1f} px", f"{scores.best_of_k.fde_px:.1f} px")
+    return _prediction(scores, errors, report.future_count)
 
 
 def _ground_forecasting_part(report: GroundForecastingReport) -> str:
     scores = ground_headline_horizon(report.horizons)
-    if scores is None or scores.expected is None:
+    if scores is None or scores.expected is None or scores.best_of_k is None:
         return ""
-    return _prediction(scores.horizon_s, f"{scores.expected.fde_m:.2f} m", scores.fde_comparison)
+    errors = (f"{scores.expected.fde_m:.2f} m", f"{scores.best_of_k.fde_m:.2f} m")
+    return _prediction(scores, errors, report.future_count)
 
 
-def _prediction(horizon_s: float, error: str, comparison: PairedComparison | None) -> str:
+def _prediction(scores: HorizonScores | GroundHorizonScores, errors: tuple[str, str], future_count: int) -> str:
+    """``errors`` are those of the one output and of the best of K futures, which never stands alone."""
+    comparison, baseline = scores.fde_comparison, f"the best baseline ({scores.fde_baseline})"
     if comparison is None:
         return ""
-    clause = f"predicts positions {horizon_s:g} s ahead to {error}"
+    expected, best = errors
+    best_of_k = f" (best of {future_count} futures: {best})" if future_count > 1 else ""
+    clause = f"predicts positions {scores.horizon_s:g} s ahead to {expected}{best_of_k}"
     if comparison.is_worse and comparison.ratio is None:
-        return f"{clause}, where constant velocity is exact"
+        return f"{clause}, where {baseline} is exact"
     if comparison.ratio is not None and comparison.is_better:
-        return f"{clause}, {1 - comparison.ratio:.0%} closer than constant velocity"
+        return f"{clause}, {1 - comparison.ratio:.0%} closer than {baseline}"
     if comparison.ratio is not None and comparison.is_worse:
-        return f"{clause}, {comparison.ratio - 1:.0%} farther off than constant velocity"
-    return f"{clause}, no clear difference from constant velocity"
+        return f"{clause}, {comparison.ratio - 1:.0%} farther off than {baseline}"
+    return f"{clause}, no clear difference from {baseline}"
 
 
 def _plain(value: object) -> Any:

@@ -95,6 +95,7 @@ def evaluate_tracking(
                 gt[gt.cameras == camera],
                 found[found.cameras == camera],
                 regions[regions.cameras == camera],
+                camera=camera,
                 min_height_px=min_height_px,
                 min_visible_share=min_visible_share,
             )
@@ -146,7 +147,13 @@ def _check_ids(table: BoxTable, *, name: str) -> None:
 
 
 def _count(
-    truth: BoxTable, results: BoxTable, ignored: IgnoredRegions, *, min_height_px: float, min_visible_share: float
+    truth: BoxTable,
+    results: BoxTable,
+    ignored: IgnoredRegions,
+    *,
+    camera: str,
+    min_height_px: float,
+    min_visible_share: float,
 ) -> Counts:
     """Count the matches of one camera and class."""
     counts = counts_in_image(truth, min_height_px=min_height_px, min_visible_share=min_visible_share)
@@ -163,4 +170,5 @@ def _count(
         result_instants=results.frame_indices,
         result_ids=results.ids,
         similarity=overlap(truth, results),
+        camera=camera,
     )

@@ -38,7 +38,7 @@ class TrackingScores:
     """Scores in 0..1 (``mota`` may be negative), None where the truth or the tracks leave them undefined.
 
     ``motp`` is the mean similarity (in the image the overlap) of CLEAR's matches, ``loc_a`` that of HOTA's.
-    A "box" is an object at one instant.
+    A "box" is an object at one instant. Objects and tracks count once, whatever classes they have in their time.
     """
 
     hota: float | None
@@ -80,7 +80,8 @@ class _Frame:
 
 @dataclass(frozen=True)
 class Counts:
-    """What sequences add up: arrays (19,) over ``ALPHAS`` for HOTA, numbers for IDF1 and CLEAR."""
+    """What sequences add up: arrays (19,) over ``ALPHAS`` for HOTA, numbers for IDF1 and CLEAR; and who was there, by
+    camera and identity."""
 
     hota_tp: Float64
     association: Float64
@@ -91,8 +92,8 @@ class Counts:
     id_switches: int
     truth_boxes: int
     result_boxes: int
-    truth_objects: int
-    result_tracks: int
+    truth_objects: frozenset[tuple[str, int]]
+    result_tracks: frozenset[tuple[str, int]]
 
 
 def frames_with_both(truth_instants: IntArray, result_instants: IntArray) -> list[tuple[IntArray, IntArray]]:
@@ -141,9 +142,11 @@ def count_sequence(
     result_instants: IntArray,
     result_ids: IntArray,
     similarity: Similarity,
+    camera: str = "",
 ) -> Counts:
     """Count the matches of one sequence: M objects and L tracks, each with its instant and identity.
 
+    ``camera`` is the one whose identities these are, where others have identities of their own.
     An instant without truth or without tracks holds no match, and no metric looks across it.
     """
     truth_names, truth_index = np.unique(truth_ids, return_inverse=True)
@@ -166,8 +169,8 @@ def count_sequence(
         id_switches=id_switches,
         truth_boxes=len(truth_ids),
         result_boxes=len(result_ids),
-        truth_objects=len(truth_names),
-        result_tracks=len(result_names),
+        truth_objects=frozenset((camera, identity) for identity in truth_names.tolist()),
+        result_tracks=frozenset((camera, identity) for identity in result_names.tolist()),
     )
 
 
@@ -264,8 +267,8 @@ def tracking_scores(sequences: Sequence[Counts]) -> TrackingScores:
         id_switch_count=switches,
         truth_box_count=truth_boxes,
         result_box_count=result_boxes,
-        truth_object_count=sum(counts.truth_objects for counts in sequences),
-        result_track_count=sum(counts.result_tracks for counts in sequences),
+        truth_object_count=len(frozenset().union(*(counts.truth_objects for counts in sequences))),
+        result_track_count=len(frozenset().union(*(counts.result_tracks for counts in sequences))),
     )
 
 

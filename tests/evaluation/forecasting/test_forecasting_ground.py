@@ -52,14 +52,13 @@ def test_who_knows_the_future_makes_no_error_in_the_best_of_his_futures() -> Non
 def test_constant_velocity_equals_itself_and_is_exact_on_straight_ways() -> None:
     straight = evaluate(run(SyntheticDrive(STRAIGHT, instants=60), straight_on))
     for scores in straight.horizons:
-        assert scores.constant_velocity is not None
-        assert (scores.constant_velocity.ade_m, scores.constant_velocity.fde_m) == pytest.approx((0.0, 0.0), abs=1e-6)
+        assert (scores.baselines["CV"].ade_m, scores.baselines["CV"].fde_m) == pytest.approx((0.0, 0.0), abs=1e-6)
         assert scores.expected == scores.best_of_k == scores.most_probable
     for scores in evaluate(run(SyntheticDrive(TURNING, instants=60), straight_on)).horizons:
-        assert scores.expected == scores.constant_velocity
+        assert scores.expected == scores.baselines["CV"]
         assert scores.fde_comparison is not None
         assert (scores.fde_comparison.ratio, scores.fde_comparison.difference_interval) == (1.0, (0.0, 0.0))
-        assert scores.miss_rate == scores.constant_velocity_miss_rate
+        assert scores.miss_rate == scores.baseline_miss_rate
 
 
 def test_standing_still_is_off_by_the_way_and_misses_beyond_two_metres() -> None:
@@ -74,7 +73,7 @@ def test_standing_still_is_off_by_the_way_and_misses_beyond_two_metres() -> None
         steps = round(scores.horizon_s / DT_S)
         assert scores.expected.ade_m == pytest.approx(speeds.mean() * DT_S * (steps + 1) / 2)
         assert scores.miss_rate == pytest.approx(2 / 3)
-        assert scores.constant_velocity_miss_rate == 0.0
+        assert scores.baseline_miss_rate == 0.0
     moving = report.moving_horizons[2]
     assert (moving.object_count, report.horizons[2].object_count) == (2, 3)
     assert moving.expected is not None
@@ -223,5 +222,4 @@ def test_our_own_constant_velocity_stands_beside_itself() -> None:
     ]
     for scores in evaluate(run(drive, None, scenes), horizons_s=(1.0, 2.0, 3.0)).horizons:
         assert scores.expected is not None
-        assert scores.constant_velocity is not None
-        assert scores.expected.fde_m == pytest.approx(scores.constant_velocity.fde_m)
+        assert scores.expected.fde_m == pytest.approx(scores.baselines["CV"].fde_m)

@@ -13,7 +13,9 @@ from support.evaluation_tables import disturbed, random_table, read_motchallenge
 from support.trackeval_oracle import assert_equal_to_trackeval, box_similarity, scores_of, sequence
 
 from perception.errors import UsageError
+from perception.evaluation.core.run_tables import join_tables
 from perception.evaluation.tracking.image import evaluate_tracking
+from perception.taxonomy import CLASSES
 from perception.types import BoxTable
 
 LEFT, RIGHT = (0.0, 0.0, 10.0, 10.0), (100.0, 0.0, 110.0, 10.0)
@@ -175,3 +177,17 @@ def test_rejects_what_does_not_belong_together() -> None:
         evaluate_tracking(truth=truth, tracks=table([(0, 1, (10.0, 0.0, 0.0, 10.0))]))
     with pytest.raises(UsageError, match=r"visible share is 1\.5"):
         evaluate_tracking(truth=truth, tracks=truth, min_visible_share=1.5)
+
+
+def test_a_track_counts_once_whatever_its_classes() -> None:
+    """Seen as a car, then as a truck: two classes have it, and all together it is one; another camera has its own."""
+    truth = random_table(np.random.default_rng(3))
+    half = truth.frame_indices < np.median(truth.frame_indices)
+    changing = replace(truth, labels=np.where(half, CLASSES.index("car"), CLASSES.index("truck")))
+    other = replace(changing, cameras=np.full(len(truth), "rear"))
+    for tables, count in (([changing], 1), ([changing, other], 2)):
+        both = join_tables(tables)
+        report = evaluate_tracking(truth=both, tracks=both)
+        objects = len(np.unique(truth.ids)) * count
+        assert report.overall.result_track_count == report.overall.truth_object_count == objects
+        assert sum(scores.result_track_count for scores in report.per_class.values()) > objects
