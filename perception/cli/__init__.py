@@ -28,6 +28,7 @@ COMMANDS = {
         "Detect, track and forecast road users before a live camera; frames that come too fast are dropped, counted."
     ),
     "evaluate": _Entry("Measure detection, tracking, forecasting and speed; prints the report and writes report.json."),
+    "compare": _Entry("Compare finished runs over the same recordings: paired differences with intervals."),
     "simulate": _Entry("Make a recording with ground truth: traffic in a town, filmed by each camera of a rig."),
     "bench": _Entry("Measure the speed: engines side by side, then more and more cameras, and more and more objects."),
     "train": _Entry("Train the networks.", is_group=True),

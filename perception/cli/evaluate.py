@@ -12,7 +12,7 @@ import typer
 
 from perception.cli.options import DRAWING, command
 from perception.cli.terminal import Terminal
-from perception.errors import UsageError
+from perception.errors import PerceptionError, UsageError
 from perception.pipeline.config import EvaluateConfig
 from perception.runtime.exports import check_exports, takes_stdout, write_exports
 
@@ -79,8 +79,17 @@ def evaluate(
         _evaluate_recordings(config, config.source, terminal)
 
 
+def _need_limits(config: EvaluateConfig, report: Report) -> None:
+    """Raise ``PerceptionError`` where the report, which has been written, does not keep the limits."""
+    from perception.evaluation.comparison.gate import Gate
+
+    shortfalls = Gate.parse(fail_under=config.fail_under, fail_over=config.fail_over).shortfalls(report)
+    if shortfalls:
+        raise PerceptionError(f"The limits are not kept: {'; '.join(shortfalls)}.")
+
+
 def _evaluate_benchmark(config: EvaluateConfig, terminal: Terminal) -> None:
-    from perception.cli.benchmark_tables import print_benchmark
+    from perception.runtime.benchmark_tables import print_benchmark
     from perception.runtime.forecast_benchmark import run_benchmark
 
     with terminal.err.status("") as status:
@@ -119,6 +128,8 @@ def _check(config: EvaluateConfig, *, most_sources: int) -> None:
         )
     if config.failures and config.benchmark:
         raise UsageError("a benchmark has no pictures; leave one of them out.", field="failures", value=config.failures)
+    if config.fail_under or config.fail_over:
+        _check_limits(config)
     if config.riders != "labelled" and not config.images:
         raise UsageError("belongs to `images`; leave it out.", field="riders", value=config.riders)
     if config.truth is not None and len(config.source) > 1:
@@ -127,6 +138,14 @@ def _check(config: EvaluateConfig, *, most_sources: int) -> None:
             field="truth",
             value=config.truth,
         )
+
+
+def _check_limits(config: EvaluateConfig) -> None:
+    from perception.evaluation.comparison.gate import Gate
+
+    Gate.parse(fail_under=config.fail_under, fail_over=config.fail_over)
+    if config.benchmark:
+        raise UsageError("a benchmark has no limits; leave one of them out.", field="benchmark", value=config.benchmark)
 
 
 def _evaluate_recording(config: EvaluateConfig, recording: str, terminal: Terminal) -> None:
@@ -153,6 +172,7 @@ def _evaluate_recording(config: EvaluateConfig, recording: str, terminal: Termin
     pictures = _pictures(config, report, [(run, recording)], studies)
     finish(result, report, terminal, has_table=False, pictures=pictures)
     write_exports(config, report_content(report, result.stats), report, stdout=sys.stdout)
+    _need_limits(config, report)
 
 
 def _evaluate_recordings(config: EvaluateConfig, recordings: Sequence[str], terminal: Terminal) -> None:
@@ -185,6 +205,7 @@ def _evaluate_recordings(config: EvaluateConfig, recordings: Sequence[str], term
     pictures = _pictures(config, report, list(zip(runs, recordings, strict=False)), studies)
     name = f"{runs[0].title}-and-{len(runs) - 1}-more"
     _save(together, report, (), terminal, name=name, pictures=pictures)
+    _need_limits(config, report)
 
 
 def _run(config: EvaluateConfig, terminal: Terminal) -> tuple[BuiltPipeline, RunResult, RunTables]:
@@ -247,6 +268,7 @@ def _evaluate_results(config: EvaluateConfig, folder: Path, terminal: Terminal) 
     _print(report, terminal)
     pictures = _pictures(config, report, [(run, recording)], studies)
     _save(config, report, studies, terminal, name=folder.resolve().name, pictures=pictures)
+    _need_limits(config, report)
 
 
 def _evaluate_images(config: EvaluateConfig, terminal: Terminal) -> None:
@@ -281,6 +303,7 @@ def _evaluate_images(config: EvaluateConfig, terminal: Terminal) -> None:
         notes=[choice.reason],
         weights=choice.weights,
     )
+    _need_limits(config, report)
 
 
 def _studies(config: EvaluateConfig, run: EvaluatedRun, recording: str, truth: GroundTruth) -> list[FailureAnalysis]:

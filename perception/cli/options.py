@@ -41,6 +41,7 @@ PANELS = {
         "engine",
     ),
     "Ground truth": ("results", "truth", "images", "riders", "grouping", "min_height", "min_visible", "failures"),
+    "Limits": ("fail_under", "fail_over"),
     "Forecasting benchmark": ("benchmark", "data", "split", "references", "interactions"),
     "Sizes": ("cameras", "objects", "sizes", "instants", "peers"),
     "Drawing": DRAWING,

@@ -265,6 +265,12 @@ class EvaluateConfig(RunConfig):
     json_file: Path | None = Field(default=None, description="Also write report.json to this file; - is stdout.")
     markdown: Path | None = Field(default=None, description="Also write the report as Markdown; - is stdout.")
     csv: Path | None = Field(default=None, description="Also write all figures as CSV; - is stdout.")
+    fail_under: Annotated[list[str], BeforeValidator(_listed)] = Field(
+        default=[], description="A figure and its least value, such as hota=0.5; exit code 1 below it. Repeatable."
+    )
+    fail_over: Annotated[list[str], BeforeValidator(_listed)] = Field(
+        default=[], description="A figure and its largest value, such as fde_3s_m=3; exit code 1 above it. Repeatable."
+    )
     benchmark: Literal["jaad", "nuscenes", "ethucy", "kitti"] | None = Field(
         default=None, description="jaad, nuscenes, ethucy or kitti: the forecaster alone, by its protocol."
     )

@@ -29,7 +29,7 @@ _ADE, _FDE = range(2)
 
 _LEGEND = (
     "In pixels. ADE: mean distance from the true centre up to the horizon; FDE: distance at the horizon. CV: constant "
-    f"velocity, from the last two boxes, over the last {RECENT_S:g} s, or from the tracker's Kalman filter. Stays: no "
+    f"velocity, from the last two boxes, over the last {RECENT_S:g} s, or from the tracker's filter (KF). Stays: no "
     "motion. The model is divided by the best of these (*); below 1 is better. [95% interval], by bootstrap over "
     "objects. Best of K is chosen knowing the truth. Moving: the centre truly goes further than "
     f"{MOVING_WIDTHS:g} widths of its box up to the horizon."
@@ -40,7 +40,7 @@ def print_forecasting(report: ForecastingReport, console: Console, *, has_legend
     """Displacement errors in pixels beside the baselines, moving and standing objects apart; the legend explains."""
     what = "on tracked boxes" if report.setting == "tracked" else "on ground-truth tracks"
     print_heading(console, "Forecasting", f"{what}, {report.instant_count:,} instants")
-    headings = [name.replace("CV ", "CV\n").replace("stays", "Stays") for name in BASELINES]
+    headings = ["CV\nlast", f"CV\n{RECENT_S:g} s", "CV\nKF", "Stays"]
     table = make_table("Horizon", "Model", f"Best\nof {report.future_count}", *headings, "Model / best", "Targets")
     for scores in report.horizons:
         _add_horizon(table, scores)

@@ -115,14 +115,8 @@ def _print_forecasting(report: GroundForecastingReport, console: Console, *, has
     what = "tracked objects" if report.setting == "tracked" else "ground-truth tracks"
     print_heading(console, "Forecasting on the ground", f"{what}, {report.instant_count:,} instants")
     table = make_table(
-        "Horizon",
-        "Model",
-        "Top\nmode",
-        f"Best\nof {report.future_count}",
-        *_HEADINGS,
-        "Model / base",
-        "Best\n/ base",
-        "Targets",
+        *("Horizon", "Model", "Top\nmode", f"Best\nof {report.future_count}"),
+        *(*_HEADINGS, "Model / base", "Best\n/ base"),
     )
     for scores in report.horizons:
         _add_horizon(table, scores)
@@ -159,14 +153,14 @@ def _add_horizon(table: Table, scores: GroundHorizonScores) -> None:
     # One column for both, for the two intervals need the room.
     _add_row(table, f"{ahead} ADE" if scores.target_count else ahead, scores, _ADE)
     if scores.target_count:
-        _add_row(table, f"{'FDE':>{len(ahead) + 4}}", scores, _FDE, has_count=False)
+        _add_row(table, f"{'FDE':>{len(ahead) + 4}}", scores, _FDE)
     table.add_section()
 
 
-def _add_row(table: Table, name: str, scores: GroundHorizonScores, metric: int, *, has_count: bool = True) -> None:
+def _add_row(table: Table, name: str, scores: GroundHorizonScores, metric: int) -> None:
     """One metric at one horizon."""
     if scores.target_count == 0:
-        table.add_row(name, *[NONE] * (len(BASELINES) + 5), Text("0"))
+        table.add_row(name, *[NONE] * (len(BASELINES) + 5))
         return
     model = (scores.ade_comparison, scores.fde_comparison)[metric]
     best = (scores.best_ade_comparison, scores.best_fde_comparison)[metric]
@@ -182,7 +176,6 @@ def _add_row(table: Table, name: str, scores: GroundHorizonScores, metric: int, 
         ),
         comparison_cell(model),
         ratio_cell(best),
-        Text(f"{scores.target_count:,}" if has_count else ""),
     )
 
 

@@ -43,10 +43,8 @@ def test_a_saved_run_on_the_ground_is_measured_as_the_run_itself(tmp_path: Path)
         assert read.target_count == made.target_count > 0
         assert read.best_of_k is not None
         assert made.best_of_k is not None
-        assert read.constant_velocity is not None
-        assert made.constant_velocity is not None
         assert read.best_of_k.fde_m == pytest.approx(made.best_of_k.fde_m, abs=1e-3)
-        assert read.constant_velocity.fde_m == pytest.approx(made.constant_velocity.fde_m, abs=1e-2)
+        assert read.baselines["CV"].fde_m == pytest.approx(made.baselines["CV"].fde_m, abs=1e-2)
 
 
 def test_what_is_not_seen_goes_on_as_the_tracker_carries_it(tmp_path: Path) -> None:
