@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
-from support.evaluation_tables import disturbed, random_table, table
+from support.evaluation_tables import disturbed, random_table, read_motchallenge, table
+from support.pycocotools_oracle import coco_scores
 
 from perception.errors import UsageError
 from perception.evaluation.detection.average_precision import evaluate_detection
 from perception.geometry.boxes import pairwise_iou
+from perception.taxonomy import CLASSES
 from perception.types import BoxTable
 
 A, B, FAR = (0.0, 0.0, 20.0, 20.0), (100.0, 0.0, 120.0, 20.0), (300.0, 300.0, 320.0, 320.0)
@@ -47,6 +50,34 @@ def test_average_precision_equals_brute_force(seed: int) -> None:
     assert scores.ap50 == pytest.approx(brute_force_average_precision(truth, found, 0.5), abs=1e-6)
     expected = np.mean([brute_force_average_precision(truth, found, threshold) for threshold in thresholds])
     assert scores.ap == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_equals_pycocotools_on_random_boxes(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    truth = random_table(rng, frames=15, objects=9, labels=(0, 1, 5), presence=rng.uniform(0.3, 1.0))
+    detections = disturbed(rng, truth, jitter_px=rng.uniform(0, 12), extra=20)
+    _assert_equal_to_pycocotools(truth, detections)
+
+
+@pytest.mark.shared
+def test_equals_pycocotools_on_the_motorway(shared_dir: Path) -> None:
+    truth = read_motchallenge(shared_dir / "real/motorway/val_morning/gt.txt")
+    _assert_equal_to_pycocotools(truth, disturbed(np.random.default_rng(0), truth, jitter_px=4.0, extra=200))
+
+
+def _assert_equal_to_pycocotools(truth: BoxTable, detections: BoxTable) -> None:
+    rng = np.random.default_rng(0)
+    detections = replace(detections, scores=rng.uniform(size=len(detections)))
+    report = evaluate_detection(truth=truth, detections=detections)
+    oracle = coco_scores(truth, detections)
+    assert oracle
+    for label, expected in oracle.items():
+        ours = report.per_class[CLASSES[label]]
+        assert (ours.ap, ours.ap50, ours.ar) == pytest.approx(tuple(expected.values()), abs=1e-6)
+    names = ("ap", "ap50", "ar")
+    means = tuple(float(np.mean([expected[name] for expected in oracle.values()])) for name in names)
+    assert (report.overall.ap, report.overall.ap50, report.overall.ar) == pytest.approx(means, abs=1e-6)
 
 
 def test_perfect_detections_score_one_without_a_print(capsys: pytest.CaptureFixture[str]) -> None:
