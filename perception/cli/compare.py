@@ -49,7 +49,7 @@ def compare(
     ] = None,
 ) -> None:
     """Compare finished runs over the same recordings: paired differences with intervals; writes compare.json."""
-    from perception.evaluation.comparison.console import print_comparison
+    from perception.cli.tables.comparison import print_comparison
     from perception.pipeline.config import EvaluateConfig, load_config
     from perception.runtime.compare import compare_folders, write_comparison
     from perception.runtime.evaluate import eval_config_of

@@ -89,7 +89,7 @@ def _need_limits(config: EvaluateConfig, report: Report) -> None:
 
 
 def _evaluate_benchmark(config: EvaluateConfig, terminal: Terminal) -> None:
-    from perception.runtime.benchmark_tables import print_benchmark
+    from perception.cli.tables.benchmark import print_benchmark
     from perception.runtime.forecast_benchmark import run_benchmark
 
     with terminal.err.status("") as status:
