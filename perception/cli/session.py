@@ -12,8 +12,8 @@ from perception.cli.error_reporting import option_of
 from perception.cli.terminal import Terminal
 from perception.errors import with_field_names
 from perception.evaluation import Report
-from perception.evaluation.export.page.pictures import ReportPictures
 from perception.evaluation.core.latency_statistics import TOTAL
+from perception.evaluation.export.page.pictures import ReportPictures
 from perception.pipeline.build import BuiltPipeline, build_pipeline
 from perception.pipeline.config import RunConfig
 from perception.plugins import find_writer_plugin

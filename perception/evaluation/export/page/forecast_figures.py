@@ -61,7 +61,7 @@ def _error(points: Sequence[ErrorAtTime], what: str, unit: str) -> Figure:
     methods = list(points[-1].errors)
     lines = []
     for method in methods:
-        name, look = _NAMES.get(method, (_baseline(method), "baseline"))
+        name, look = _NAMES.get(method, (method, "baseline"))
         values = tuple((point.time_s, point.errors[method]) for point in points if method in point.errors)
         lines.append(Line(name, look, values, has_marks=look == "model"))
     last = points[-1]
@@ -70,7 +70,7 @@ def _error(points: Sequence[ErrorAtTime], what: str, unit: str) -> Figure:
         title=f"Error over time ahead, {what}",
         caption=(
             "Mean distance of the forecast from where the object was then. Best of K is chosen knowing the truth; grey "
-            f"lines are constant velocity. {points[0].target_count:,} targets at {points[0].time_s:g} s, "
+            f"lines are baselines. {points[0].target_count:,} targets at {points[0].time_s:g} s, "
             f"{last.target_count:,} at {last.time_s:g} s."
         ),
         drawings=(
@@ -83,10 +83,6 @@ def _error(points: Sequence[ErrorAtTime], what: str, unit: str) -> Figure:
         ),
         scenes=("forecast",),
     )
-
-
-def _baseline(method: str) -> str:
-    return {"constant velocity": "CV", "last difference": "CV last", "Kalman": "CV Kalman"}.get(method, method)
 
 
 def _coverage(points: Sequence[ErrorAtTime], what: str) -> Figure:

@@ -91,4 +91,4 @@ def _share(name: str, value: float, note: str, path: str) -> KeyFigure:
 def _against(comparison: PairedComparison | None) -> str:
     if comparison is None or comparison.ratio is None:
         return "mean distance from the truth"
-    return f"{comparison.ratio:.2f} × that of constant velocity"
+    return f"{comparison.ratio:.2f} × that of the best baseline"
