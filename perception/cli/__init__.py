@@ -34,7 +34,7 @@ COMMANDS = {
     "train": _Entry("Train the networks.", is_group=True),
     "export": _Entry("Write a network as an ONNX file, for runtimes without PyTorch.", is_group=True),
     "weights": _Entry("List, fetch and check network weights.", is_group=True),
-    "convert": _Entry("Make a benchmark's data file from your own download of the data set.", is_group=True),
+    "convert": _Entry("Write boxes in other programs' formats, or a benchmark's data file.", is_group=True),
 }
 
 _DEBUG, _VERBOSE, _QUIET = "--debug", "--verbose", "--quiet"

@@ -1,24 +1,56 @@
-"""``perception convert``: from your own download of a public data set to the one file that its benchmark reads."""
+"""``perception convert``: boxes in other programs' formats, and benchmarks' data files from your own downloads."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, get_args
 
 import typer
+from typer.core import TyperGroup
 
 from perception.cli.terminal import terminal_of
 from perception.errors import UsageError
 
 _SUFFIX = ".npz"
 
+_LABELS = "labels"
+"""The command that is meant where the first word is no command's name."""
+
+
+class _WithoutName(TyperGroup):
+    """``perception convert RUN --to mot`` is ``perception convert labels RUN --to mot``."""
+
+    # Some versions of typer bring their own click, whose types are others.
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        # What has a source of its own is meant as a benchmark.
+        known = not args or args[0] in self.commands or "--source" in args
+        return super().resolve_command(ctx, args if known else [_LABELS, *args])
+
+
 app = typer.Typer(
-    help="Make a benchmark's data file from your own download of the data set.",
+    cls=_WithoutName,
+    help="Write boxes in the format of another program, or a benchmark's data file from your own download.",
     no_args_is_help=True,
 )
 
 Source = Annotated[Path, typer.Option("--source", help="The folder of your download.", show_default=False)]
 Output = Annotated[Path, typer.Option("--output", help="The file to write, such as data.npz.", show_default=False)]
+
+
+@app.command(_LABELS)
+def labels(
+    context: typer.Context,
+    source: Annotated[str, typer.Argument(help="The folder of a run, or a truth.", show_default=False)],
+    to: Annotated[str, typer.Option("--to", help="mot, coco, kitti, yolo, cvat or csv.", show_default=False)],
+    output: Annotated[Path, typer.Option("--output", help="The folder to write into.", show_default=False)],
+) -> None:
+    """Boxes of a run or a truth as mot, coco, kitti, yolo or cvat; forecasts as csv. The word may be left out."""
+    from perception.runtime.convert import LabelFormat, convert_labels
+
+    known = get_args(LabelFormat)
+    if to not in known:
+        raise UsageError(f"is no format; give one of {', '.join(known)}.", field="to", value=to)
+    terminal_of(context).result(convert_labels(source, to, output))  # type: ignore[arg-type]
 
 
 @app.command()

@@ -69,12 +69,12 @@ def _run(config: RunConfig, terminal: Terminal) -> RunResult:
 
     from perception.cli.session import finish, run_configured
     from perception.evaluation import RunRecorder
+    from perception.evaluation.runs.truth import read_ground_truth
     from perception.pipeline.inputs import open_configured_source
     from perception.runtime.evaluate import (
         DEMO_EVAL_CONFIG,
         match_truth,
         picture_report,
-        read_ground_truth,
         report_on,
         suited_to,
     )

@@ -17,11 +17,11 @@ from perception.pipeline.config import EvaluateConfig
 from perception.runtime.exports import check_exports, takes_stdout, write_exports
 
 if TYPE_CHECKING:
-    from perception.evaluation import EvaluatedRun, Report, RunTables
+    from perception.evaluation import EvalConfig, EvaluatedRun, Report, RunTables
     from perception.evaluation.export.page.pictures import ReportPictures
     from perception.evaluation.report.failure_analysis import FailureAnalysis
+    from perception.evaluation.runs.truth import GroundTruth
     from perception.pipeline.build import BuiltPipeline
-    from perception.runtime.evaluate import GroundTruth
     from perception.runtime.run_stats import RunResult
 
 _TOGETHER = "all"
@@ -40,6 +40,9 @@ _OF_RECORDINGS = (
     "min_visible",
 )
 """What has no meaning for single images."""
+
+_MEASURED = ("source", "results", "predictions", "images", "benchmark")
+"""What may be measured, one of them at a time."""
 
 _BENCHMARKED = Path("forecaster")
 """What ``--benchmark`` measures; it may stand in the place of a recording."""
@@ -71,6 +74,8 @@ def evaluate(
         _evaluate_benchmark(config, terminal)
     elif config.images:
         _evaluate_images(config, terminal)
+    elif config.predictions is not None:
+        _evaluate_predictions(config, config.predictions, terminal)
     elif config.results is not None:
         _evaluate_results(config, config.results, terminal)
     elif len(config.source) == 1:
@@ -118,9 +123,9 @@ def _with_recordings(config: EvaluateConfig, recordings: Sequence[Path]) -> Eval
 
 
 def _check(config: EvaluateConfig, *, most_sources: int) -> None:
-    asked = [f"`{name}`" for name in ("source", "results", "images", "benchmark") if getattr(config, name)]
+    asked = [f"`{name}`" for name in _MEASURED if getattr(config, name)]
     if len(asked) != 1 or len(config.source) > most_sources:
-        choices = "one recording, or `results`, or `images`, or `benchmark`"
+        choices = "one recording, or `results`, or `images`, or `benchmark`, or `predictions`"
         raise UsageError(f"{' and '.join(asked) or 'evaluate'}: give {choices}.")
     if config.failures and not config.save:
         raise UsageError(
@@ -150,7 +155,8 @@ def _check_limits(config: EvaluateConfig) -> None:
 
 def _evaluate_recording(config: EvaluateConfig, recording: str, terminal: Terminal) -> None:
     from perception.cli.session import finish
-    from perception.runtime.evaluate import eval_config_of, need_ground_truth, report_on
+    from perception.evaluation.runs.truth import need_ground_truth
+    from perception.runtime.evaluate import eval_config_of, report_on
     from perception.runtime.run_metadata import report_content
 
     truth = need_ground_truth(recording, config.truth, classes=config.classes)
@@ -178,7 +184,8 @@ def _evaluate_recording(config: EvaluateConfig, recording: str, terminal: Termin
 def _evaluate_recordings(config: EvaluateConfig, recordings: Sequence[str], terminal: Terminal) -> None:
     """Each has its own folder with the tables; the report of all together comes last."""
     from perception.cli.session import finish
-    from perception.runtime.evaluate import eval_config_of, need_ground_truth, report_on
+    from perception.evaluation.runs.truth import need_ground_truth
+    from perception.runtime.evaluate import eval_config_of, report_on
 
     truths = [need_ground_truth(recording, classes=config.classes) for recording in recordings]
     runs: list[EvaluatedRun] = []
@@ -232,24 +239,34 @@ def _match_and_study(
 ) -> tuple[EvaluatedRun, list[FailureAnalysis]]:
     from perception.runtime.evaluate import eval_config_of, match_truth
 
+    eval_config = eval_config_of(config, truth)
     run = match_truth(
         tables,
         truth,
         recording,
         title=result.name,
-        eval_config=eval_config_of(config, truth),
+        eval_config=eval_config,
         forecaster=built.pipeline.forecaster,
         rate_fps=config.fps,
     )
-    return run, _studies(config, run, recording, truth)
+    return run, _studies(config, run, recording, eval_config)
 
 
 def _evaluate_results(config: EvaluateConfig, folder: Path, terminal: Terminal) -> None:
     from perception.evaluation.runs.load_results import SAVED_VELOCITIES, saved_tables
+    from perception.evaluation.runs.truth import need_ground_truth
     from perception.results import read_results
-    from perception.runtime.evaluate import eval_config_of, match_truth, need_ground_truth, report_on
+    from perception.results.formats.run_folder import is_run_folder, is_whole_run
+    from perception.runtime.evaluate import eval_config_of, match_truth, report_on
     from perception.runtime.run_metadata import read_run_rate, read_run_source
 
+    if not is_run_folder(folder):
+        raise UsageError(
+            f"{folder}: has no forecasts.jsonl and no tracks.txt; name the folder of a run that was saved."
+        )
+    if not is_whole_run(folder):
+        _evaluate_predictions(config, str(folder), terminal)
+        return
     results = read_results(folder)
     recording = str(config.truth or "") or read_run_source(folder)
     if recording is None:
@@ -260,7 +277,7 @@ def _evaluate_results(config: EvaluateConfig, folder: Path, terminal: Terminal) 
     run = match_truth(
         tables, truth, recording, title=str(folder), eval_config=eval_config, rate_fps=read_run_rate(folder)
     )
-    studies = _studies(config, run, recording, truth)
+    studies = _studies(config, run, recording, eval_config)
     notes = () if results.objects is None else (SAVED_VELOCITIES,)
     report = report_on(
         [run], title=str(folder), eval_config=eval_config, seed=config.seed, studies=studies, notes=notes
@@ -269,6 +286,33 @@ def _evaluate_results(config: EvaluateConfig, folder: Path, terminal: Terminal) 
     pictures = _pictures(config, report, [(run, recording)], studies)
     _save(config, report, studies, terminal, name=folder.resolve().name, pictures=pictures)
     _need_limits(config, report)
+
+
+def _evaluate_predictions(config: EvaluateConfig, predictions: str, terminal: Terminal) -> None:
+    from perception.evaluation.report.failure_analysis import with_failures
+    from perception.runtime.evaluate import eval_config_of
+    from perception.runtime.evaluate_predictions import evaluate_predictions
+    from perception.runtime.run_metadata import read_run_source
+
+    truth = str(config.truth or "") or read_run_source(Path(predictions))
+    if truth is None:
+        raise UsageError(f"{predictions}: does not state its recording; name it with `truth`.")
+    found = evaluate_predictions(
+        predictions,
+        truth,
+        eval_config=eval_config_of(config),
+        seed=config.seed,
+        format_name=config.predictions_format,
+        classes=config.classes,
+    )
+    studies = [
+        study
+        for run, recording in zip(found.runs, found.recordings, strict=True)
+        for study in _studies(config, run, recording, found.eval_config)
+    ]
+    report = with_failures(found.report, studies, found.eval_config)
+    _print(report, terminal)
+    _save(config, report, studies, terminal, name=Path(predictions).resolve().stem)
 
 
 def _evaluate_images(config: EvaluateConfig, terminal: Terminal) -> None:
@@ -306,13 +350,14 @@ def _evaluate_images(config: EvaluateConfig, terminal: Terminal) -> None:
     _need_limits(config, report)
 
 
-def _studies(config: EvaluateConfig, run: EvaluatedRun, recording: str, truth: GroundTruth) -> list[FailureAnalysis]:
+def _studies(
+    config: EvaluateConfig, run: EvaluatedRun, recording: str, eval_config: EvalConfig
+) -> list[FailureAnalysis]:
     """What failed in a run over ``recording``, where that was asked for."""
-    from perception.runtime.evaluate import eval_config_of, study_failures
+    from perception.runtime.evaluate import study_failures
 
     if not config.failures:
         return []
-    eval_config = eval_config_of(config, truth)
     return [study_failures(run, recording, rig=config.rig, eval_config=eval_config, count=config.failures)]
 
 

@@ -67,6 +67,11 @@ Seconds = Annotated[float, BeforeValidator(seconds_of), Field(ge=0)]
 Count = Annotated[int, Field(ge=1, le=100_000)]
 Side = Annotated[int, Field(ge=32, le=8192)]
 
+PredictionFormatName = Literal[
+    "run", "mot", "kitti-tracking", "kitti-object", "yolo", "coco", "cvat", "forecasts", "csv"
+]
+"""The names of ``perception.results.formats.registry.FORMATS``."""
+
 
 class RunConfig(BaseModel):
     """How to detect, track and forecast; the keys of ``--config`` files and the names of the options.
@@ -231,9 +236,19 @@ class EvaluateConfig(RunConfig):
 
     conf: float = Field(default=0.001, ge=0, le=1, description="Minimum score of a detection.")
     truth: Path | None = Field(
-        default=None, description="The recording with the ground truth, where it is not the source."
+        default=None,
+        description="The ground truth, where it is not the source: a recording; for predictions also a folder of "
+        "recordings, a COCO file, or a folder of YOLO or KITTI.",
     )
     results: Path | None = Field(default=None, description="The folder of a finished run: evaluates the saved results.")
+    predictions: str | None = Field(
+        default=None,
+        description="Detections, tracks or forecasts of any program, measured against truth: a file, a folder, or a "
+        "pattern for several recordings.",
+    )
+    predictions_format: (
+        Literal["run", "mot", "kitti-tracking", "kitti-object", "yolo", "coco", "cvat", "forecasts", "csv"] | None
+    ) = Field(default=None, description="The format of the predictions, by default seen by their content.")
     images: Annotated[list[Path], BeforeValidator(_listed)] = Field(
         default=[], description="COCO file or frames.json: detection only, on single images; repeatable."
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,13 +85,18 @@ def read_results(folder: Path) -> Results:
         half_lines += half
     return Results(
         cameras=cameras,
-        tracks=_joined(tables),
+        tracks=joined_boxes(tables),
         detections=detections,
         forecasts=forecasts,
         stage_ms=_read_timing(folder / TIMING_FILE),
         half_lines=half_lines,
         objects=objects,
     )
+
+
+def read_forecasts(path: Path) -> tuple[ForecastRecord, ...]:
+    """The records of ``forecasts.jsonl``, a half-written last line left out. Raises ``UsageError`` naming the line."""
+    return _read_forecasts(path)[0]
 
 
 def _read_forecasts(path: Path) -> tuple[tuple[ForecastRecord, ...], tuple[str, ...], int]:
@@ -167,13 +173,26 @@ def _read_timing(path: Path) -> dict[str, FloatArray]:
         raise UsageError(f"{path}: is not a table of stage times; delete it or write it again.") from error
 
 
+def cameras_of(folder: Path) -> tuple[str, ...]:
+    """The cameras of a run, as its forecasts state them or the names of its files show. Raises ``UsageError``."""
+    path = folder / FORECASTS_FILE
+    with path.open(encoding="utf-8", errors="replace") if path.is_file() else nullcontext(()) as lines:
+        line = next(iter(lines), "")
+    if not line.endswith("\n"):
+        return _cameras_from_names(folder)
+    try:
+        return tuple(str(camera) for camera in parse_json(line)["cameras"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise UsageError(f"{path}, line 1: does not name the cameras; write it again.") from error
+
+
 def _cameras_from_names(folder: Path) -> tuple[str, ...]:
     """The cameras of a run that has no forecasts, as far as the names of its files show."""
     names = sorted(path.stem.removeprefix("tracks_") for path in folder.glob("tracks_*.txt"))
     return tuple(names) or ("camera",)
 
 
-def _joined(tables: Sequence[BoxTable]) -> BoxTable:
+def joined_boxes(tables: Sequence[BoxTable]) -> BoxTable:
     """All rows in the order of frames, those of a frame in the order of ``tables``."""
     order = np.argsort(np.concatenate([table.frame_indices for table in tables]), kind="stable")
     return BoxTable(

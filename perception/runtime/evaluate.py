@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
 from rich.console import Console
 
-from perception.errors import UsageError
-from perception.evaluation.core.image_dataset import read_image_dataset
+from perception.evaluation.core.image_dataset import ImageDataset, read_image_dataset
 from perception.evaluation.core.latency_statistics import evaluate_latency
 from perception.evaluation.core.run_tables import RunRecorder, RunTables
 from perception.evaluation.core.table_boxes import ImageKey
@@ -32,18 +31,18 @@ from perception.evaluation.report.failure_analysis import (
 from perception.evaluation.report.report import Report
 from perception.evaluation.runs.evaluated_run import EvaluatedRun
 from perception.evaluation.runs.run_images import detect_images
+from perception.evaluation.runs.truth import GroundTruth, need_ground_truth
 from perception.geometry.cameras import Rig
 from perception.pipeline.config import EvaluateConfig
 from perception.pipeline.pipeline import Pipeline
 from perception.protocols import Detector, Forecaster
 from perception.runtime.progress import RunProgress
 from perception.runtime.runner import run_pipeline
-from perception.sources import open_source, read_box_truth, read_objects, read_rig
+from perception.sources import open_source, read_rig
 from perception.sources.images import read_rgb
-from perception.sources.truth.box_truth import doubts_on_boxes, doubts_on_places
-from perception.taxonomy import CLASSES
+from perception.sources.truth.box_truth import doubts_on_places
 from perception.tracking import TrackerSettings
-from perception.types import ANY_LABEL, BoxTable, Frame, IgnoredRegions, ObjectTable, Scene
+from perception.types import BoxTable, Frame, Scene
 
 OPERATING_SCORE = TrackerSettings().spawn_score
 """Precision and recall are those of the detections that may start a track."""
@@ -53,61 +52,6 @@ DEFAULT_EVAL_CONFIG = EvalConfig(score_threshold=OPERATING_SCORE)
 
 DEMO_EVAL_CONFIG = EvalConfig(score_threshold=OPERATING_SCORE, min_height_px=12, min_visible_share=0.5)
 """Objects count that a person would expect to be found."""
-
-
-@dataclass(frozen=True)
-class GroundTruth:
-    """True ``boxes`` in the images and, where a recording knows them, true ``objects`` in the world.
-
-    ``ignored`` are the regions of which it does not speak, ``notes`` sentences on how it was read. ``has_classes`` is
-    False where it does not say what its objects are.
-    """
-
-    boxes: BoxTable
-    objects: ObjectTable | None
-    ignored: IgnoredRegions
-    notes: tuple[str, ...] = ()
-    has_classes: bool = True
-
-    def of_classes(self, classes: Sequence[str] | None) -> GroundTruth:
-        """What speaks of ``classes`` alone; all of it for None."""
-        if classes is None:
-            return self
-        labels = [CLASSES.index(name) for name in classes]
-        objects = self.objects
-        return replace(
-            self,
-            boxes=self.boxes[np.isin(self.boxes.labels, labels)],
-            objects=None if objects is None else objects[np.isin(objects.labels, labels)],
-            ignored=self.ignored[np.isin(self.ignored.labels, [*labels, ANY_LABEL])],
-        )
-
-
-def read_ground_truth(
-    recording: str | Path, elsewhere: str | Path | None = None, *, classes: Sequence[str] | None = None
-) -> GroundTruth | None:
-    """The truth of a recording, its boxes from ``elsewhere`` where that is given; None where there are none.
-
-    Only of ``classes`` where these are given; then a truth that knows no classes is none. Read before a run, so that an
-    error is reported then and not at its end: raises ``UsageError``.
-    """
-    truth = read_box_truth(str(elsewhere or recording))
-    if truth is None or (classes is not None and not truth.has_classes):
-        return None
-    objects = read_objects(str(recording))
-    notes = (*truth.notes, *doubts_on_boxes(truth.boxes))
-    return GroundTruth(truth.boxes, objects, truth.ignored, notes, truth.has_classes).of_classes(classes)
-
-
-def need_ground_truth(
-    recording: str | Path, elsewhere: str | Path | None = None, *, classes: Sequence[str] | None = None
-) -> GroundTruth:
-    """The same; raises ``UsageError`` also where there is none."""
-    truth = read_ground_truth(recording, elsewhere, classes=classes)
-    if truth is None:
-        which = "" if classes is None else " that says which objects are of the wanted `classes`"
-        raise UsageError(f"{elsewhere or recording}: has no ground truth{which} (gt.txt or objects.csv).")
-    return truth
 
 
 def suited_to(eval_config: EvalConfig, *truths: GroundTruth) -> EvalConfig:
@@ -301,6 +245,37 @@ def evaluate_images(
             progress.update(scene.stage_ms, objects=sum(len(found) for found in scene.detections.values()))
 
         run = detect_images(detector, batches, read_image=read_rgb, on_scene=on_scene)
+    report = report_on_images(
+        labelled, run, sizes_px, title=", ".join(str(path) for path in paths), eval_config=eval_config, notes=notes
+    )
+    studies: list[FailureAnalysis] = []
+    if failures:
+        studies += [
+            analyse_image_failures(labelled, batches, run, read_image=read_rgb, config=eval_config, count=failures)
+        ]
+    paths_of = {image.key: image.path for batch in batches for image in batch}
+    shown = {scene.key: paths_of[scene.key] for scene in report.scenes}
+    pictures = draw_scenes(
+        (Frame(read_rgb(path), key[0], timestamp_ns=0, index=key[1]) for key, path in shown.items()),
+        report.scenes,
+        truth=labelled.truth,
+        detections=run.detections,
+        score_threshold=eval_config.score_threshold,
+    )
+    report = with_failures(report, studies, eval_config)
+    return ImagesEvaluation(report, studies, ReportPictures(pictures, _failure_files(studies)))
+
+
+def report_on_images(
+    labelled: ImageDataset,
+    run: RunTables,
+    sizes_px: Mapping[ImageKey, tuple[int, int] | None],
+    *,
+    title: str,
+    eval_config: EvalConfig,
+    notes: Sequence[str] = (),
+) -> Report:
+    """What was detected in single pictures; ``sizes_px`` names those that were looked at, and their size if known."""
     matched = match_images(labelled, run, sizes_px.keys(), eval_config)
     pairs = pair_classes(
         truth=labelled.truth,
@@ -312,13 +287,11 @@ def evaluate_images(
         ignored=labelled.ignored,
         grouping=eval_config.grouping,
     )
-    images = {image.key: image for batch in batches for image in batch}
-    scenes = [
-        replace(scene, file=images[scene.key].path.name)
-        for scene in foremost([*worst_and_best(matched, min_apart=1), *wrong_classes(pairs)])
-    ]
-    report = Report(
-        title=", ".join(str(path) for path in paths),
+    names = {image.key: image.path.name for batch in labelled.batches for image in batch}
+    scenes = foremost([*worst_and_best(matched, min_apart=1), *wrong_classes(pairs)])
+    known = {key: size for key, size in sizes_px.items() if size is not None}
+    return Report(
+        title=title,
         detection=evaluate_groupings(
             truth=labelled.truth,
             detections=run.detections,
@@ -329,28 +302,13 @@ def evaluate_images(
             score_threshold=eval_config.score_threshold,
             min_height_px=eval_config.min_height_px,
         ),
-        latency=evaluate_latency(stage_ms=run.stage_ms),
+        latency=evaluate_latency(stage_ms=run.stage_ms) if run.stage_ms else None,
         breakdown=break_down_recall(
-            Conditions.of(matched, sizes_px=sizes_px),
+            Conditions.of(matched, sizes_px=known),
             grouping=eval_config.grouping,
             score_threshold=eval_config.score_threshold,
         ),
         confusion=confusion_matrix(pairs, score_threshold=eval_config.score_threshold),
-        scenes=tuple(scenes),
-        notes=(*notes, *labelled.notes, *labelled.doubts_on_places(sizes_px)),
+        scenes=tuple(replace(scene, file=names[scene.key]) for scene in scenes),
+        notes=(*notes, *labelled.notes, *labelled.doubts_on_places(known)),
     )
-    studies: list[FailureAnalysis] = []
-    if failures:
-        studies += [
-            analyse_image_failures(labelled, batches, run, read_image=read_rgb, config=eval_config, count=failures)
-        ]
-    shown = {scene.key: images[scene.key].path for scene in scenes}
-    pictures = draw_scenes(
-        (Frame(read_rgb(path), key[0], timestamp_ns=0, index=key[1]) for key, path in shown.items()),
-        scenes,
-        truth=labelled.truth,
-        detections=run.detections,
-        score_threshold=eval_config.score_threshold,
-    )
-    report = with_failures(report, studies, eval_config)
-    return ImagesEvaluation(report, studies, ReportPictures(pictures, _failure_files(studies)))

@@ -13,7 +13,7 @@ between all of them.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from perception.errors import UsageError
@@ -31,8 +31,9 @@ class DatasetFormat:
 
     ``is_in`` returns whether a folder has this format. ``open`` takes the folder, the name of a drive (None: the first
     one) and the rate in frames per second that replaces the clock; ``truth`` and ``objects`` take folder and drive and
-    give None without ground truth. ``has_drives`` where a folder holds several drives. ``own_clock`` is the file in the
-    folder (or "." for the folder) whose times no other rate may replace; None where one may.
+    give None without ground truth. ``drives`` names those of a folder that may hold several. ``open_labels`` opens a
+    folder whose pictures may be missing, where the format has other files that tell of them. ``own_clock`` is the file
+    in the folder (or "." for the folder) whose times no other rate may replace; None where one may.
     """
 
     name: str
@@ -40,7 +41,8 @@ class DatasetFormat:
     open: Callable[[Path, str | None, float | None], Recording]
     truth: Callable[[Path, str | None], BoxTruth | None] = lambda folder, drive: None
     objects: Callable[[Path, str | None], ObjectTable | None] = lambda folder, drive: None
-    has_drives: bool = False
+    drives: Callable[[Path], list[str]] | None = None
+    open_labels: Callable[[Path, str | None], Recording] | None = None
     own_clock: str | None = None
 
 
@@ -59,6 +61,7 @@ DATASET_FORMATS: tuple[DatasetFormat, ...] = (
         is_in=lambda folder: (folder / MOT_FILE).is_file(),
         open=lambda folder, drive, rate_fps: open_mot(folder, rate_fps=rate_fps),
         truth=lambda folder, drive: read_mot_truth(folder),
+        open_labels=lambda folder, drive: open_mot(folder, needs_pictures=False),
     ),
     DatasetFormat(
         name="frames.json",
@@ -79,7 +82,7 @@ DATASET_FORMATS: tuple[DatasetFormat, ...] = (
         open=lambda folder, drive, rate_fps: nuscenes.open_drive(folder, drive),
         truth=nuscenes.read_boxes,
         objects=nuscenes.read_objects,
-        has_drives=True,
+        drives=nuscenes.drives_in,
         own_clock=".",
     ),
     DatasetFormat(
@@ -88,7 +91,8 @@ DATASET_FORMATS: tuple[DatasetFormat, ...] = (
         open=lambda folder, drive, rate_fps: kitti_tracking.open_tracking(folder, drive, rate_fps=rate_fps),
         truth=kitti_tracking.read_boxes,
         objects=kitti_tracking.read_objects,
-        has_drives=True,
+        drives=kitti_tracking.drives_in,
+        open_labels=lambda folder, drive: kitti_tracking.open_tracking(folder, drive, needs_pictures=False),
     ),
 )
 """In the order in which they are tried; the first that a folder has counts."""
@@ -111,6 +115,17 @@ class DatasetFolder:
             path = self.folder / self.format.own_clock
             raise UsageError(f"{path}: has its own clock; leave `fps` out, or set it there.")
         return self.format.open(self.folder, self.drive, rate_fps)
+
+    def open_labels(self) -> Recording:
+        """The same for what is labelled, of which the pictures themselves may be missing."""
+        return self.open() if self.format.open_labels is None else self.format.open_labels(self.folder, self.drive)
+
+    @property
+    def drives(self) -> list[DatasetFolder]:
+        """One for each drive that the folder holds, itself where it is of one drive."""
+        if self.drive is not None or self.format.drives is None:
+            return [self]
+        return [replace(self, drive=name) for name in self.format.drives(self.folder)]
 
     def truth(self) -> BoxTruth | None:
         """Ground-truth boxes and regions to ignore, see ``read_truth``."""
@@ -135,7 +150,7 @@ def find_dataset(spec: str | Path) -> DatasetFolder | None:
     found = next((dataset_format for dataset_format in DATASET_FORMATS if dataset_format.is_in(folder)), None)
     if found is None:
         return None
-    if drive is not None and not found.has_drives:
+    if drive is not None and found.drives is None:
         raise UsageError(f"{spec}: {folder} holds one drive only; leave #{drive} out.")
     return DatasetFolder(folder, found, drive)
 

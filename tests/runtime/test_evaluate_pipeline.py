@@ -10,7 +10,8 @@ from support.moving_boxes import BoxDetector, box_pipeline, true_boxes_xyxy_px, 
 
 import perception
 from perception.errors import UsageError
-from perception.runtime.evaluate import DEFAULT_EVAL_CONFIG, evaluate_images, need_ground_truth, read_ground_truth
+from perception.evaluation.runs.truth import need_ground_truth, read_ground_truth
+from perception.runtime.evaluate import DEFAULT_EVAL_CONFIG, evaluate_images
 
 
 def test_a_pipeline_is_measured_in_every_respect(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,24 +24,31 @@ from perception.types import ANY_LABEL, BoxTable, IgnoredRegions
 
 @dataclass(frozen=True)
 class DatasetImage:
-    """A file and the key that the ground truth knows it by; images of the same ``site`` show the same view."""
+    """A file and the key that the ground truth knows it by; images of the same ``site`` show the same view.
+
+    ``image_id`` is the data set's own id, ``size_px`` the width and height that its labels state, None without them.
+    """
 
     path: Path
     key: ImageKey
     site: str | None = None
+    image_id: str | None = None
+    size_px: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
 class ImageDataset:
     """``batches`` are images that a car's cameras took at one instant, or single ones. ``exhaustive_labels`` names for
     images that are labelled in part the classes that are complete. ``notes`` state what was left out. ``ignored`` are
-    crowds and other regions of which the truth does not speak."""
+    crowds and other regions of which the truth does not speak. ``labels`` leads from the data set's numbers of classes
+    to ours, -1 for none of them; None where it has no numbers, or several files have different ones."""
 
     batches: tuple[tuple[DatasetImage, ...], ...]
     truth: BoxTable
     exhaustive_labels: dict[ImageKey, frozenset[int]]
     notes: tuple[str, ...]
     ignored: IgnoredRegions = field(default_factory=IgnoredRegions.empty)
+    labels: Mapping[int, int] | None = None
 
     def of_classes(self, classes: Sequence[str] | None) -> ImageDataset:
         """The same with what speaks of ``classes`` alone; all of it for None."""
@@ -132,11 +139,13 @@ class _BoxRows:
         return (*(text for count, text in counted if count), *self.doubts)
 
 
-def read_image_dataset(paths: Iterable[Path], *, riders: Literal["labelled", "joined"] = "labelled") -> ImageDataset:
+def read_image_dataset(
+    paths: Iterable[Path], *, riders: Literal["labelled", "joined"] = "labelled", needs_images: bool = True
+) -> ImageDataset:
     """Read annotation files together.
 
     ``riders``: boxes as they are labelled, or those of rider and machine joined (``geometry.riders``) where a COCO file
-    has them apart.
+    has them apart. The images of a COCO file may be missing where none are needed.
 
     COCO files are read by ``read_coco_file``, those with ``frames`` by ``frames_json.read_labelled_shots``.
 
@@ -146,17 +155,24 @@ def read_image_dataset(paths: Iterable[Path], *, riders: Literal["labelled", "jo
     rows = _BoxRows([], [], [], Counter())
     batches: list[tuple[DatasetImage, ...]] = []
     exhaustive: dict[ImageKey, frozenset[int]] = {}
+    numbered: list[Mapping[int, int]] = []
     for number, path in enumerate(paths):
         if "frames" in _read_mapping(path):
             batches += _of_frames(read_labelled_shots(path), rows, scope=f"{number}/{path.parent.name}")
         else:
-            content = read_coco_file(path, riders="separate" if riders == "joined" else None)
+            content = read_coco_file(path, riders="separate" if riders == "joined" else None, needs_images=needs_images)
+            numbered.append(content.labels)
             batches += _of_coco(content, rows, exhaustive, scope=f"{number}/{path.stem}")
     if not batches:
         raise UsageError("no image in them is labelled; give a COCO file or a frames.json.", field="images")
     truth = rows.table()
     notes = (*rows.notes(), *doubts_on_boxes(truth))
-    return ImageDataset(tuple(batches), truth, exhaustive, notes, IgnoredRegions.joined(rows.ignored))
+    ignored = IgnoredRegions.joined(rows.ignored)
+    return ImageDataset(tuple(batches), truth, exhaustive, notes, ignored, _common(numbered))
+
+
+def _common(numbered: Sequence[Mapping[int, int]]) -> Mapping[int, int] | None:
+    return numbered[0] if numbered and all(labels == numbered[0] for labels in numbered) else None
 
 
 def _of_frames(
@@ -186,7 +202,8 @@ def _of_coco(
     rows.doubts += content.notes
     for index, image in enumerate(content.images):
         key = (scope, index)
-        batches.append((DatasetImage(image.path, key, f"{scope}/{image.site}" if image.site else None),))
+        site = f"{scope}/{image.site}" if image.site else None
+        batches.append((DatasetImage(image.path, key, site, image.image_id, image.size_px),))
         for label, box in zip(image.labels[~image.is_crowd], image.boxes_xyxy_px[~image.is_crowd], strict=True):
             rows.append(key, int(label), box.tolist())
         if len(image.exhaustive_labels) < len(CLASSES):

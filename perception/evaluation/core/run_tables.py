@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from typing import Literal
 
 import numpy as np
 
@@ -11,12 +12,16 @@ from perception.evaluation.core.records import InstantForecasts
 from perception.taxonomy import CLASSES, USUAL_SIZES_LWH_M
 from perception.types import BoxTable, ObjectTable, Scene, Tracks
 
+Part = Literal["detections", "tracks", "forecasts"]
+"""What a run may find."""
+
 
 @dataclass(frozen=True)
 class RunTables:
     """What a run found: boxes per frame of their camera, forecasts per instant of the recording, times per instant.
 
     ``objects`` are the tracks on the ground, at each instant those that are seen; None for a run in the image frame.
+    ``lacks`` names what a run of another program does not hold: its tables are empty, and it is not measured.
     """
 
     detections: BoxTable
@@ -24,6 +29,7 @@ class RunTables:
     records: tuple[InstantForecasts, ...]
     stage_ms: tuple[Mapping[str, float], ...]
     objects: ObjectTable | None = None
+    lacks: frozenset[Part] = frozenset()
 
     def of_classes(self, classes: Sequence[str] | None) -> RunTables:
         """The same without boxes and objects of other classes; all for None."""

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from perception.arrays import FloatArray
 from perception.errors import UsageError
 from perception.evaluation.core.table_boxes import ImageKey
+from perception.sources.files.lazy_frame import RecordedCamera
+from perception.sources.files.poses import Poses
 from perception.types import BoxTable, FrameSet
 
 
@@ -47,6 +49,18 @@ class Timeline:
             instants[camera] = np.full(max(of_camera) + 1, -1, np.int64)
             instants[camera][list(of_camera)] = list(of_camera.values())
         return cls(np.array(timestamps_ns, np.int64), instants, sizes_px, poses)
+
+    @classmethod
+    def of_camera(cls, camera: RecordedCamera, poses: Poses | None = None) -> Timeline:
+        """One camera, each frame of which is an instant; its pixels are not looked at."""
+        timestamps_ns = camera.timestamps_ns()
+        known = {
+            instant: pose
+            for instant, time_ns in enumerate([] if poses is None else timestamps_ns.tolist())
+            if poses is not None and (pose := poses.at(time_ns)) is not None
+        }
+        instants = {camera.name: np.arange(len(timestamps_ns))}
+        return cls(timestamps_ns, instants, {camera.name: camera.size_px}, known)
 
     def images(self, instants: Iterable[int]) -> set[ImageKey]:
         """All cameras' images at ``instants``. Raises ``UsageError`` where the recording has no such instant."""

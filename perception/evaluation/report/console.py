@@ -23,7 +23,9 @@ from perception.evaluation.report.console_layout import (
     short_ratio,
 )
 from perception.evaluation.report.console_tracking import print_tracking
-from perception.evaluation.report.report import RecordingFigures, Report
+from perception.evaluation.report.report import RecordingFigures, Report, headline_figures
+
+_UNDEFINED = dict.fromkeys(("ap50", "hota", "idf1", "position_share", "fde_ratio", "best_fde_ratio"))
 
 
 def print_report(report: Report, console: Console) -> None:
@@ -88,17 +90,23 @@ def _detection_cells(scores: DetectionScores) -> list[Text]:
 
 
 def _print_recordings(report: Report, console: Console) -> None:
-    print_heading(console, "Each recording", f"{len(report.recordings)} recordings, all together above")
+    print_heading(console, "Each recording", f"{len(report.recordings)} recordings")
     on_ground = report.ground is not None
     headers = ["HOTA", "IDF1", *(["Position"] if on_ground else []), "FDE\n/ base", "Best\n/ base"]
     table = make_table("Recording", "Instants", "AP50", *headers)
     for figures in report.recordings:
         table.add_row(Text(figures.title, overflow="fold"), *_recording_cells(figures, on_ground=on_ground))
+    table.add_section()
+    table.add_row(Text("together", style="bold"), *_recording_cells(headline_figures(report), on_ground=on_ground))
+    spread = RecordingFigures(title="spread", instant_count=0, **{**_UNDEFINED, **report.spread})
+    table.add_row(Text("spread"), NONE, *_recording_cells(spread, on_ground=on_ground)[1:])
     print_table(console, table)
     where = (
         "on the ground; Position: median error nearer than 40 m, % of the distance" if on_ground else "in the images"
     )
-    print_note(console, f"In %, but for the ratios to the best baseline. HOTA and IDF1 {where}.")
+    print_note(
+        console, f"In %, but for the ratios to the best baseline. HOTA and IDF1 {where}. Spread: standard deviation."
+    )
 
 
 def _recording_cells(figures: RecordingFigures, *, on_ground: bool) -> list[Text]:

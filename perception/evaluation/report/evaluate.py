@@ -29,10 +29,10 @@ from perception.evaluation.failures.scenes import (
 )
 from perception.evaluation.forecasting.image import evaluate_forecasts
 from perception.evaluation.report.evaluate_ground import evaluate_ground
-from perception.evaluation.report.report import Report, headline_figures
+from perception.evaluation.report.report import Report, headline_figures, recording_spread
 from perception.evaluation.runs.evaluated_run import EvaluatedRun
 from perception.evaluation.runs.merge_sequences import merge_runs
-from perception.evaluation.tracking.image import evaluate_tracking
+from perception.evaluation.tracking.image import TrackingReport, evaluate_tracking
 from perception.types import BoxTable, IgnoredRegions
 
 GROUND_VISIBLE_SHARE = 0.5
@@ -90,13 +90,14 @@ def evaluate_run(
         return report
     parts = [_evaluate(run, rng, config, ()) for run in runs]
     scenes = [replace(scene, recording=part.title) for part in parts for scene in part.scenes]
-    return replace(report, recordings=tuple(map(headline_figures, parts)), scenes=foremost(scenes))
+    figures = tuple(map(headline_figures, parts))
+    return replace(report, recordings=figures, spread=recording_spread(figures), scenes=foremost(scenes))
 
 
 def _evaluate(evaluated: EvaluatedRun, rng: np.random.Generator, config: EvalConfig, notes: Sequence[str]) -> Report:
     run, share = evaluated.run, config.image_visible_share
     images, detected_images = evaluated.images, evaluated.detected_images
-    is_image = run.objects is None
+    is_image, has_detections = run.objects is None, "detections" not in run.lacks
     matched = match_run(evaluated, detected_images, config)
     pairs = pair_classes(
         truth=evaluated.truth,
@@ -110,7 +111,9 @@ def _evaluate(evaluated: EvaluatedRun, rng: np.random.Generator, config: EvalCon
     )
     report = Report(
         title=evaluated.title,
-        detection=evaluate_groupings(
+        detection=()
+        if not has_detections
+        else evaluate_groupings(
             truth=evaluated.truth,
             detections=run.detections,
             grouping=config.grouping,
@@ -120,25 +123,14 @@ def _evaluate(evaluated: EvaluatedRun, rng: np.random.Generator, config: EvalCon
             ignored=evaluated.ignored,
             images=detected_images,
         ),
-        tracking=tuple(
-            evaluate_tracking(
-                truth=evaluated.truth,
-                tracks=run.tracks,
-                grouping=grouping,
-                images=images,
-                min_height_px=config.min_height_px,
-                min_visible_share=share,
-                ignored=evaluated.ignored,
-            )
-            for grouping in groupings_of(config.grouping)
-        ),
+        tracking=() if "tracks" in run.lacks else _tracking(evaluated, config),
         ground=evaluate_ground(evaluated, scope=config.scope, groupings=groupings_of(config.grouping), rng=rng)
         if evaluated.on_the_ground
         else None,
-        forecasting=_forecasting(evaluated, rng) if is_image else (),
+        forecasting=_forecasting(evaluated, rng) if is_image and "forecasts" not in run.lacks else (),
         latency=evaluate_latency(stage_ms=run.stage_ms) if run.stage_ms else None,
-        breakdown=_break_down_recall(evaluated, matched, detected_images, config),
-        confusion=confusion_matrix(pairs, score_threshold=config.score_threshold),
+        breakdown=_break_down_recall(evaluated, matched, detected_images, config) if has_detections else None,
+        confusion=confusion_matrix(pairs, score_threshold=config.score_threshold) if has_detections else None,
         notes=(
             *notes,
             *evaluated.notes,
@@ -157,11 +149,12 @@ def _scenes(
     forecasting = report.forecasting if report.ground is None else report.ground.forecasting
     truth, records = evaluated.truth, evaluated.run.records
     here = truth[in_images(truth, evaluated.images)]
+    has_detections = "detections" not in evaluated.run.lacks
     return foremost(
         [
-            *worst_and_best(matched),
-            *wrong_classes(pairs),
-            *identity_switches(here, evaluated.run.tracks),
+            *(worst_and_best(matched) if has_detections else ()),
+            *(wrong_classes(pairs) if has_detections else ()),
+            *(() if "tracks" in evaluated.run.lacks else identity_switches(here, evaluated.run.tracks)),
             *worst_forecast_scenes(
                 [one for part in forecasting if part.setting == "tracked" for one in part.worst],
                 records,
@@ -169,6 +162,23 @@ def _scenes(
                 unit="px" if report.ground is None else "m",
             ),
         ]
+    )
+
+
+def _tracking(evaluated: EvaluatedRun, config: EvalConfig) -> tuple[TrackingReport, ...]:
+    """In the image, for each grouping of the classes that is asked for."""
+    images = evaluated.images
+    return tuple(
+        evaluate_tracking(
+            truth=evaluated.truth,
+            tracks=evaluated.run.tracks,
+            grouping=grouping,
+            images=images,
+            min_height_px=config.min_height_px,
+            min_visible_share=config.image_visible_share,
+            ignored=evaluated.ignored,
+        )
+        for grouping in groupings_of(config.grouping)
     )
 
 

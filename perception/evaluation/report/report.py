@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
 import numpy as np
@@ -54,7 +54,8 @@ class Report:
 
     ``detection`` and ``tracking`` may hold one report per way of counting classes, ``forecasting`` one per setting;
     the first of each makes the summary. ``ground`` holds what was measured in metres, across cameras. ``title`` names
-    the recording, ``recordings`` are the parts where it is several, ``notes`` are sentences on the ground truth.
+    the recording, ``recordings`` are the parts where it is several, ``spread`` is the standard deviation over these of
+    each headline figure that two of them have, ``notes`` are sentences on the ground truth.
     ``breakdown`` is the recall by conditions, ``failures`` lists the pictures of the worst failures,
     ``scenes`` the frames that are worth looking at, ``confusion`` states which class was taken for which.
     """
@@ -65,6 +66,7 @@ class Report:
     ground: GroundReport | None = None
     forecasting: tuple[ForecastingReport, ...] = ()
     recordings: tuple[RecordingFigures, ...] = ()
+    spread: Mapping[str, float] = field(default_factory=dict)
     latency: LatencyReport | None = None
     notes: tuple[str, ...] = ()
     breakdown: RecallBreakdown | None = None
@@ -129,6 +131,9 @@ def headline_figures(report: Report) -> RecordingFigures:
         comparisons = [(part.fde_comparison, part.best_fde_comparison) for part in in_image if part is not None]
     expected, best = comparisons[0] if comparisons else (None, None)
     counts = [part.instant_count for part in (ground.forecasting if ground is not None else report.forecasting)]
+    # Predictions without forecasts are of each picture.
+    if not counts:
+        counts = [part.image_count for part in report.tracking] + [part.image_count for part in report.detection]
     return RecordingFigures(
         title=report.title,
         instant_count=max(counts, default=0),
@@ -139,6 +144,16 @@ def headline_figures(report: Report) -> RecordingFigures:
         fde_ratio=expected.ratio if expected is not None else None,
         best_fde_ratio=best.ratio if best is not None else None,
     )
+
+
+def recording_spread(recordings: Sequence[RecordingFigures]) -> dict[str, float]:
+    """The standard deviation (with n - 1) over ``recordings`` of each figure that two of them at least have."""
+    spread = {}
+    for column in fields(RecordingFigures)[2:]:
+        values = [value for one in recordings if (value := getattr(one, column.name)) is not None]
+        if len(values) > 1:
+            spread[column.name] = float(np.std(values, ddof=1))
+    return spread
 
 
 def _detection_part(report: DetectionReport) -> str:

@@ -1,1 +1,1 @@
-"""Runs as they are measured: loaded from files, merged over recordings, or made on single images."""
+"""Runs as they are measured: loaded from files, predicted by others, merged over recordings, or made on images."""

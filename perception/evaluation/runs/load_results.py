@@ -11,7 +11,7 @@ from perception.evaluation.core.gt_interpolation import previous_rows
 from perception.evaluation.core.records import InstantForecasts
 from perception.evaluation.core.run_tables import RunTables, join_tables
 from perception.geometry.rotation import unit_vectors
-from perception.results import Results
+from perception.results import ForecastRecord, Results
 from perception.state_layout import POSITION, STATE_SIZE, VELOCITY
 from perception.types import ObjectTable
 
@@ -23,8 +23,22 @@ SAVED_VELOCITIES = (
 def saved_tables(results: Results) -> RunTables:
     """What a run wrote. In the image the tracker's states are not there, on the ground they are made of its
     positions."""
-    states = [None] * len(results.forecasts) if results.objects is None else _states(results, results.objects)
-    records = tuple(
+    states = None if results.objects is None else _states(results, results.objects)
+    rows = zip(*(values.tolist() for values in results.stage_ms.values()), strict=True)
+    return RunTables(
+        detections=join_tables(list(results.detections.values())),
+        tracks=results.tracks,
+        records=saved_records(results.forecasts, states),
+        stage_ms=tuple(dict(zip(results.stage_ms, row, strict=True)) for row in rows),
+        objects=results.objects,
+    )
+
+
+def saved_records(
+    forecasts: Sequence[ForecastRecord], states: Sequence[FloatArray] | None = None
+) -> tuple[InstantForecasts, ...]:
+    """The forecasts of each instant; ``states`` (N, 8) of the tracks of each where they are known."""
+    return tuple(
         InstantForecasts(
             frame_index=record.index,
             timestamp_ns=record.timestamp_ns,
@@ -36,15 +50,7 @@ def saved_tables(results: Results) -> RunTables:
             state_means=state,
             detected_cameras=record.detected_cameras,
         )
-        for record, state in zip(results.forecasts, states, strict=True)
-    )
-    rows = zip(*(values.tolist() for values in results.stage_ms.values()), strict=True)
-    return RunTables(
-        detections=join_tables(list(results.detections.values())),
-        tracks=results.tracks,
-        records=records,
-        stage_ms=tuple(dict(zip(results.stage_ms, row, strict=True)) for row in rows),
-        objects=results.objects,
+        for record, state in zip(forecasts, [None] * len(forecasts) if states is None else states, strict=True)
     )
 
 

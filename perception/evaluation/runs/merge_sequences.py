@@ -46,10 +46,11 @@ def merge_runs(runs: Sequence[EvaluatedRun], *, title: str) -> EvaluatedRun:
         raise ValueError("runs: expected at least one, got none")
     if len(runs) == 1:
         return replace(runs[0], title=title)
-    kinds = {(run.run.objects is None, run.objects is None, run.gt_records is None) for run in runs}
+    kinds = {(run.run.objects is None, run.objects is None, run.gt_records is None, run.run.lacks) for run in runs}
     if len(kinds) > 1:
         raise UsageError(
-            "The recordings are not of one kind (some have calibrated cameras or objects3d.csv, others do not): "
+            "The recordings are not of one kind (some have calibrated cameras, objects3d.csv, tracks or detections, "
+            "others do not): "
             "evaluate them one by one."
         )
     shift, moved = _Shift(), []
@@ -84,6 +85,7 @@ def _joined(runs: Sequence[EvaluatedRun], title: str) -> EvaluatedRun:
                 *(times for run in runs[1:] for times in run.run.stage_ms[WARMUP_INSTANT_COUNT:]),
             ),
             objects=join_objects(tracked) if tracked else None,
+            lacks=runs[0].run.lacks,
         ),
         truth=join_tables([run.truth for run in runs]),
         by_instant=join_tables([run.by_instant for run in runs]),
@@ -121,6 +123,7 @@ def _moved(run: EvaluatedRun, shift: _Shift) -> EvaluatedRun:
             records=tuple(_moved_record(record, shift, shift.track_ids) for record in run.run.records),
             stage_ms=run.run.stage_ms,
             objects=_moved_objects(run.run.objects, shift.time_ns, shift.track_ids),
+            lacks=run.run.lacks,
         ),
         truth=_moved_boxes(run.truth, shift.frames, shift.truth_ids),
         by_instant=_moved_boxes(run.by_instant, shift.instants, shift.box_ids),

@@ -35,7 +35,8 @@ class CocoImage:
     ``boxes_xyxy_px`` (n, 4) float64 and ``labels`` (n,) of the objects of our classes; ``is_crowd`` (n,) marks boxes
     around an unknown number of them. ``exhaustive_labels`` are the classes of which every object has a box.
     Images of the same ``site`` were taken by one fixed camera. In ``ignored_xyxy_px`` (m, 4) it is unknown of any class
-    what is there. ``riders_are_joined`` is False where riders and machines had boxes of their own.
+    what is there. ``riders_are_joined`` is False where riders and machines had boxes of their own. ``image_id`` is the
+    text of the file's own id, ``size_px`` the width and height that it states, None where it does not.
     """
 
     path: Path
@@ -47,6 +48,8 @@ class CocoImage:
     site: str | None = None
     ignored_xyxy_px: FloatArray = field(default_factory=lambda: np.zeros((0, 4)))
     riders_are_joined: bool = True
+    image_id: str = ""
+    size_px: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -54,10 +57,12 @@ class CocoFile:
     """``other_classes`` counts the boxes of classes that are none of ours, ``other_categories`` names those classes.
 
     ``crowd_count`` are the boxes around crowds of any class, ``unlabelled_count`` the images that are marked as not
-    labelled; these are left out. ``notes`` are sentences on what does not fit together in the file.
+    labelled; these are left out. ``labels`` leads from the ids of categories to ours, -1 for those that are none.
+    ``notes`` are sentences on what does not fit together in the file.
     """
 
     images: tuple[CocoImage, ...]
+    labels: Mapping[int, int]
     other_classes: Mapping[str, int]
     other_categories: tuple[str, ...]
     crowd_count: int
@@ -65,8 +70,8 @@ class CocoFile:
     notes: tuple[str, ...] = ()
 
 
-def read_coco_file(path: Path, *, riders: Riders | None = None) -> CocoFile:
-    """Read a COCO file; its images lie where ``find_image`` looks for them.
+def read_coco_file(path: Path, *, riders: Riders | None = None, needs_images: bool = True) -> CocoFile:
+    """Read a COCO file; its images lie where ``find_image`` looks for them, or nowhere where none are needed.
 
     Boxes that were drawn on an image before it was turned upright by its EXIF data, as the stated size shows, are
     turned with it. A box that is there twice counts once.
@@ -84,7 +89,7 @@ def read_coco_file(path: Path, *, riders: Riders | None = None) -> CocoFile:
     """
     content = read_json(path)
     try:
-        return _coco_file(path, content, riders)
+        return _coco_file(path, content, riders, needs_images=needs_images)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise UsageError(f"{path}: {error!r} is missing or wrong; give a COCO file.") from error
 
@@ -96,6 +101,11 @@ def find_image(annotations_path: Path, name: str) -> Path:
     that folder: ``val2017/`` for ``annotations/instances_val2017.json``, ``images/val2017/``, ``images/``. A path of
     another machine is found by its last part, backslashes are slashes. Raises ``UsageError`` when it is nowhere.
     """
+    return _place_of(annotations_path, name, is_needed=True)
+
+
+def _place_of(annotations_path: Path, name: str, *, is_needed: bool) -> Path:
+    """Where the image is; where it is not there and need not be, its place beside the file."""
     beside = annotations_path.parent
     split = annotations_path.stem.rpartition("_")[2]
     folders = (
@@ -108,13 +118,15 @@ def find_image(annotations_path: Path, name: str) -> Path:
         for folder in folders:
             if wanted and (folder / wanted).is_file():
                 return folder / wanted
+    if not is_needed:
+        return beside / relative
     raise UsageError(
         f"{annotations_path}: names the image {name}, which is neither beside it nor in images/, nor in {split}/ "
         "or images/ beside its folder; copy the images there."
     )
 
 
-def _coco_file(path: Path, content: Any, riders: Riders | None) -> CocoFile:
+def _coco_file(path: Path, content: Any, riders: Riders | None, *, needs_images: bool) -> CocoFile:
     names = {_key(category["id"]): str(category["name"]) for category in content["categories"]}
     entries = {_key(entry["id"]): entry for entry in content["images"]}
     if len(entries) < len(content["images"]):
@@ -139,12 +151,21 @@ def _coco_file(path: Path, content: Any, riders: Riders | None) -> CocoFile:
             for annotation, name in zip(of_image, of_names, strict=True)
             if label_of(name) is None and not annotation.get("iscrowd") and ignored_kind_of(name) is None
         )
-        images.append(_image(path, entry, of_image, of_names, frozenset(names.values()), riders, doubts))
+        image_path = _place_of(path, entry["file_name"], is_needed=needs_images)
+        images.append(_image(path, image_path, entry, of_image, of_names, frozenset(names.values()), riders, doubts))
     if entries and lost and lost == len(content["annotations"]):
         raise UsageError(f"{path}: none of its {lost} annotations has an image_id of its images; correct the ids.")
     unknown = {name for name in names.values() if label_of(name) is None and ignored_kind_of(name) is None}
     doubts.paths.update(image.path for image in images)
-    return CocoFile(tuple(images), others, tuple(sorted(unknown)), crowd_count, unlabelled_count, doubts.notes(path))
+    return CocoFile(
+        images=tuple(images),
+        labels={int(key): -1 if (label := label_of(name)) is None else label for key, name in names.items()},
+        other_classes=others,
+        other_categories=tuple(sorted(unknown)),
+        crowd_count=crowd_count,
+        unlabelled_count=unlabelled_count,
+        notes=doubts.notes(path),
+    )
 
 
 @dataclass
@@ -193,6 +214,7 @@ def _name(path: Path, annotation: Any, names: Mapping[str, str]) -> str:
 
 def _image(
     path: Path,
+    image_path: Path,
     entry: Any,
     annotations: list[Any],
     names: list[str],
@@ -206,7 +228,6 @@ def _image(
     if not (np.isfinite(boxes).all() and (boxes[:, 2:] >= 0).all()):
         raise UsageError(f"{path}: {entry['file_name']}: a bbox is no x, y, width, height; correct it.")
     boxes[:, 2:] += boxes[:, :2]
-    image_path = find_image(path, entry["file_name"])
     boxes = _as_read(path, image_path, entry, boxes, doubts)
     is_crowd = np.array([bool(annotation.get("iscrowd")) for annotation in annotations], bool)
     site = str(entry["site"]) if entry.get("site") else None
@@ -229,12 +250,22 @@ def _image(
         site=site,
         ignored_xyxy_px=boxes[remains & is_ignored],
         riders_are_joined=convention != "separate",
+        image_id=_key(entry["id"]),
+        size_px=_size_px(image_path, entry),
     )
+
+
+def _size_px(image_path: Path, entry: Any) -> tuple[int, int] | None:
+    """Of the image as it is read, else as it is stated; None where neither is known."""
+    if image_path.is_file():
+        return read_header(image_path).size_px
+    stated = entry.get("width"), entry.get("height")
+    return (int(stated[0]), int(stated[1])) if all(stated) else None
 
 
 def _as_read(path: Path, image_path: Path, entry: Any, boxes_xyxy_px: FloatArray, doubts: _Doubts) -> FloatArray:
     """The boxes in the image as it is read, which the stated size must be that of, or of its stored pixels."""
-    if not (entry.get("width") and entry.get("height")):
+    if not (entry.get("width") and entry.get("height") and image_path.is_file()):
         return boxes_xyxy_px
     stated_px = (int(entry["width"]), int(entry["height"]))
     header = read_header(image_path)

@@ -29,12 +29,16 @@ from perception.sources.files.images import ImageSeries, images_in, natural_orde
 from perception.sources.files.lazy_frame import RecordedCamera, regular_timestamps_ns
 from perception.sources.files.poses import Poses
 from perception.sources.files.recording import Recording
+from perception.sources.files.unseen_camera import UnseenCamera
 from perception.sources.truth.box_truth import BoxTruth, ignored_boxes, is_repeated
 from perception.taxonomy import ignored_kind_of, label_of
 from perception.types import BoxTable, ObjectTable
 
 TRACKING_CAMERA = "image_02"
 EARTH_RADIUS_M = 6378137.0
+
+USUAL_SIZE_PX = (1242, 375)
+"""Of pictures that are not there; those of KITTI's drives differ by a few pixels."""
 
 _LABEL_COLUMNS = (
     *("frame", "id", "type", "truncated", "occluded", "alpha", "x1", "y1", "x2", "y2"),
@@ -48,12 +52,16 @@ def has_tracking(folder: Path) -> bool:
     return (folder / "calib").is_dir() and any((folder / name).is_dir() for name in (TRACKING_CAMERA, "label_02"))
 
 
-def open_tracking(folder: Path, drive: str | None = None, *, rate_fps: float | None = None) -> Recording:
+def open_tracking(
+    folder: Path, drive: str | None = None, *, rate_fps: float | None = None, needs_pictures: bool = True
+) -> Recording:
     """A drive in the tracking layout by its name, such as "0004"; the first one, with a note, when None.
+
+    Where no pictures are needed, there may be none: the poses or the labels tell then how many there are.
 
     Raises ``UsageError`` naming file and line.
     """
-    names = _drives(folder)
+    names = drives_in(folder)
     name = _chosen(folder, drive, names)
     path = folder / "calib" / f"{name}.txt"
     projections = projections_of(path)
@@ -65,6 +73,8 @@ def open_tracking(folder: Path, drive: str | None = None, *, rate_fps: float | N
             camera = ImageSeries(paths, name=images.parent.name, rate_fps=rate_fps or RATE_FPS)
             cameras.append(camera)
             calibration[camera.name] = calibrated(camera, projections[number], path)
+    if not cameras and not needs_pictures:
+        cameras.append(_unseen(folder, name, rate_fps or RATE_FPS))
     if not cameras:
         raise UsageError(f"{folder / TRACKING_CAMERA / name}: has no images; copy them there.")
     notes = [MOUNTING_NOTE]
@@ -79,6 +89,22 @@ def open_tracking(folder: Path, drive: str | None = None, *, rate_fps: float | N
         notes=notes,
         calibration=calibration,
         name=name,
+    )
+
+
+def _unseen(folder: Path, name: str, rate_fps: float) -> RecordedCamera:
+    """The left colour camera of a drive without pictures."""
+    poses = folder / "oxts" / f"{name}.txt"
+    if poses.is_file():
+        length = len(read_words(poses, required=_OXTS_COLUMNS))
+    else:
+        length = int(_labels_table(folder, name).integers("frame").max(initial=-1)) + 1
+    return UnseenCamera(
+        name=TRACKING_CAMERA,
+        length=length,
+        size_px=USUAL_SIZE_PX,
+        rate_fps=rate_fps,
+        place=str(folder / TRACKING_CAMERA / name),
     )
 
 
@@ -115,7 +141,7 @@ def read_objects(folder: Path, drive: str | None = None) -> ObjectTable | None:
     Raises ``UsageError`` naming file and line.
     """
     found = _known_labels(folder, drive)
-    name = _chosen(folder, drive, _drives(folder))
+    name = _chosen(folder, drive, drives_in(folder))
     poses = _poses(folder, name, RATE_FPS)
     if found is None or poses is None:
         return None
@@ -196,7 +222,8 @@ def _imu_from_vehicle(path: Path) -> FloatArray:
     return inverse_rigid(VEHICLE_FROM_CAMERA @ left_from_imu)
 
 
-def _drives(folder: Path) -> list[str]:
+def drives_in(folder: Path) -> list[str]:
+    """The names of the drives in natural order."""
     paths = [*(folder / TRACKING_CAMERA).glob("*"), *(folder / "label_02").glob("*.txt")]
     return [path.stem for path in natural_order({Path(path.stem) for path in paths})]
 
@@ -213,7 +240,7 @@ def _labels_table(folder: Path, name: str) -> CsvTable:
 
 def _known_labels(folder: Path, drive: str | None) -> tuple[CsvTable, IntArray, IntArray, NDArray[np.bool_]] | None:
     """The table of labels, (M,) our label of each row, its frame, and whether it is of a class of ours."""
-    name = _chosen(folder, drive, _drives(folder))
+    name = _chosen(folder, drive, drives_in(folder))
     if not (folder / "label_02" / f"{name}.txt").is_file():
         return None
     table = _labels_table(folder, name)

@@ -46,6 +46,13 @@ def has_nuscenes(folder: Path) -> bool:
     return _tables_folder(folder) is not None
 
 
+def drives_in(folder: Path) -> list[str]:
+    """The names of the scenes. Raises ``UsageError`` naming the table that is wrong."""
+    tables = _tables_folder(folder)
+    assert tables is not None, "has_nuscenes was asked before"
+    return [str(row["name"]) for row in _table(tables, "scene")]
+
+
 def open_drive(folder: Path, scene: str | None = None) -> Recording:
     """The key frames of a scene by name; of the first one, with a note, when None.
 

@@ -30,6 +30,7 @@ from perception.sources.files.csv_tables import read_timestamps_ns
 from perception.sources.files.images import ImageSeries, images_in, natural_order
 from perception.sources.files.lazy_frame import RecordedCamera
 from perception.sources.files.poses import Poses
+from perception.sources.files.unseen_camera import UnseenCamera
 from perception.sources.files.video import VIDEO_SUFFIXES, VideoFile
 
 RECORDING_FILE = "recording.yaml"
@@ -188,11 +189,12 @@ def _open_entry(folder: Path, name: str, entry: CameraEntry) -> RecordedCamera:
     return camera
 
 
-def open_mot(folder: Path, *, rate_fps: float | None = None) -> Recording:
+def open_mot(folder: Path, *, rate_fps: float | None = None, needs_pictures: bool = True) -> Recording:
     """Open a MOTChallenge folder: ``seqinfo.ini`` with img1/ (``imDir``) or a video file.
 
-    ``frameRate`` fixes the times, whatever the video states; ``rate_fps`` replaces it. Raises ``UsageError`` naming
-    the file or key that is wrong.
+    ``frameRate`` fixes the times, whatever the video states; ``rate_fps`` replaces it. Where no pictures are needed,
+    there may be none: ``seqLength``, ``imWidth`` and ``imHeight`` tell of them then. Raises ``UsageError`` naming the
+    file or key that is wrong.
     """
     path = folder / MOT_FILE
     sequence = _mot_sequence(path)
@@ -207,6 +209,13 @@ def open_mot(folder: Path, *, rate_fps: float | None = None) -> Recording:
         camera = ImageSeries(paths, name=name, rate_fps=rate_fps)
     elif len(videos) == 1:
         camera = VideoFile(str(videos[0]), name=name, rate_fps=rate_fps)
+    elif not videos and not needs_pictures:
+        length, width, height = (
+            round(_positive(path, key, sequence.get(key))) for key in ("seqLength", "imWidth", "imHeight")
+        )
+        camera = UnseenCamera(
+            name=name, length=length, size_px=(width, height), rate_fps=rate_fps, place=str(image_folder)
+        )
     else:
         found = "no video" if not videos else f"{len(videos)} videos"
         raise UsageError(f"{folder}: expected images in {image_folder.name}/ or one video file, found {found}.")

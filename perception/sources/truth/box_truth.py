@@ -24,12 +24,15 @@ class BoxTruth:
     """True ``boxes``, the regions to ignore beside them, and sentences on how the file was read.
 
     ``has_classes`` is False where the file does not say what the objects are; then ``boxes.labels`` mean nothing.
+    ``class_labels`` leads from the file's own numbers of classes to ours, -1 for those that are none; None where it has
+    names, or no classes.
     """
 
     boxes: BoxTable
     ignored: IgnoredRegions = field(default_factory=IgnoredRegions.empty)
     notes: tuple[str, ...] = ()
     has_classes: bool = True
+    class_labels: Mapping[int, int] | None = None
 
 
 def ignored_boxes(

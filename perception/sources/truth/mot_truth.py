@@ -30,13 +30,17 @@ _OWN_NAMES = dict(enumerate(CLASSES, start=1))
 
 @dataclass(frozen=True)
 class _Classes:
-    """Of each row (M,) our label, -1 for none; and whether it is there to be ignored, as an object or as a region."""
+    """Of each row (M,) our label, -1 for none; and whether it is there to be ignored, as an object or as a region.
+
+    ``of_number`` has the label of each class number, -1 for none, where the file has such numbers.
+    """
 
     labels: IntArray
     is_object: NDArray[np.bool_]
     is_region: NDArray[np.bool_]
     notes: tuple[str, ...]
     is_known: bool = True
+    of_number: Mapping[int, int] | None = None
 
 
 def read_mot_truth(folder: Path) -> BoxTruth | None:
@@ -47,7 +51,7 @@ def read_mot_truth(folder: Path) -> BoxTruth | None:
     """
     for path in (folder / "gt.txt", folder / "gt" / "gt.txt"):
         if path.is_file():
-            camera = open_mot(folder).cameras[0]
+            camera = open_mot(folder, needs_pictures=False).cameras[0]
             stated_px = mot_size_px(folder)
             if stated_px is not None:
                 check_size(folder / "seqinfo.ini", camera.name, stated_px=stated_px, real_px=camera.size_px)
@@ -94,6 +98,7 @@ def read_mot_file(path: Path, folder: Path, camera: RecordedCamera) -> BoxTruth:
         ),
         classes.notes,
         classes.is_known,
+        classes.of_number,
     )
 
 
@@ -119,7 +124,8 @@ def _classes(table: CsvTable, folder: Path) -> _Classes:
     if len(others):
         counted = ", ".join(f"{(others == number).sum()} {names[number]}" for number in np.unique(others).tolist())
         notes.append(f"{table.path}: ground truth of other classes is left out: {counted}.")
-    return _Classes(found, is_object, is_region, tuple(notes))
+    of_number = {number: labels.get(number, -1) for number in names}
+    return _Classes(found, is_object, is_region, tuple(notes), of_number=of_number)
 
 
 def _has_classes(table: CsvTable) -> bool:

@@ -1,0 +1,1 @@
+"""Predictions as other programs write them: which format a file has, readers, writers."""

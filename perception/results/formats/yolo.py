@@ -1,0 +1,154 @@
+"""YOLO's text: a folder with a file for each picture; a line has class, centre x and y, width and height over the
+picture's size, and of predictions the score and, of tracks, an id.
+
+Numbers of classes are named by ``data.yaml`` or ``classes.txt`` in the folder or above it, else they are the truth's,
+else those of COCO's 80 classes, as the networks have them that most people run.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from perception.arrays import FloatArray, IntArray
+from perception.errors import UsageError
+from perception.files import read_yaml, write_text
+from perception.prediction_files import read_text
+from perception.results.formats.pictures import Picture, PictureIndex, Places, rows_by_picture
+from perception.results.formats.predictions import (
+    UNKNOWN_CLASS,
+    BoxRows,
+    Predictions,
+    checked_boxes,
+    joined_rows,
+    labels_of_names,
+)
+from perception.results.formats.text_rows import are_numbers, first_fields, numbers_of, word_rows
+from perception.taxonomy import CLASSES, COCO80_COLUMNS
+from perception.types import BoxTable
+
+_COLUMNS = (5, 6, 7)
+_NAMES_FILES = ("data.yaml", "dataset.yaml", "classes.txt", "labels.txt")
+
+
+def is_yolo(folder: Path) -> bool:
+    """Whether the first text of the folder, or of ``labels/`` in it, that has a line is one of YOLO."""
+    paths = label_files(folder) if folder.is_dir() else []
+    fields = next((found for path in paths if (found := first_fields(path))), [])
+    if len(fields) not in _COLUMNS or not are_numbers(fields):
+        return False
+    return float(fields[0]).is_integer() and all(-1 <= float(field) <= 2 for field in fields[1:5])
+
+
+def label_files(folder: Path) -> list[Path]:
+    """The texts of ``labels/`` in the folder, else of the folder itself; lists of classes are none of them."""
+    inner = folder / "labels"
+    place = inner if inner.is_dir() and any(inner.glob("*.txt")) else folder
+    return sorted(path for path in place.glob("*.txt") if path.name not in _NAMES_FILES)
+
+
+def read_class_names(folder: Path) -> list[str] | None:
+    """The names of the classes by number, from a list beside the labels; None without one.
+
+    Raises ``UsageError`` naming the file where its ``names`` are none.
+    """
+    for place in (folder, *folder.resolve().parents[:2]):
+        for name in _NAMES_FILES:
+            path = place / name
+            if path.is_file():
+                return _names_in(path)
+    return None
+
+
+def read_yolo(folder: Path, pictures: PictureIndex) -> Predictions:
+    """Detections, or tracks where the lines have seven columns. Raises ``UsageError`` naming file and line."""
+    names = read_class_names(folder)
+    parts, are_tracks = [], False
+    for path in label_files(folder):
+        words, lines = word_rows(path, _COLUMNS)
+        are_tracks = are_tracks or any(len(row) == 7 for row in words)
+        parts.append(_boxes(path, words, lines, pictures, names))
+    table, notes = joined_rows(parts).table(folder)
+    if names is None and pictures.labels is None:
+        notes = (*notes, f"{folder}: names no classes, so their numbers are taken for those of COCO's 80.")
+    return Predictions(tracks=table, notes=notes) if are_tracks else Predictions(detections=table, notes=notes)
+
+
+def write_yolo(
+    folder: Path,
+    table: BoxTable,
+    stems: Mapping[Picture, str],
+    sizes_px: Mapping[Picture, tuple[int, int]],
+    *,
+    has_scores: bool = True,
+) -> None:
+    """Write ``labels/`` with a file for each picture of ``stems``, and ``data.yaml`` with the names of the classes."""
+    rows_of = rows_by_picture(table)
+    for picture, stem in stems.items():
+        rows = rows_of.get(picture, np.zeros(0, np.int64))
+        size = np.array(sizes_px[picture], np.float64)
+        boxes = table.boxes_xyxy_px[rows].reshape(-1, 2, 2)
+        columns = np.concatenate([boxes.mean(axis=1) / size, (boxes[:, 1] - boxes[:, 0]) / size], axis=1).tolist()
+        lines = zip(table.labels[rows].tolist(), columns, table.scores[rows].tolist(), strict=True)
+        text = "".join(
+            f"{label} {x:.9g} {y:.9g} {w:.9g} {h:.9g}" + (f" {score:.6g}\n" if has_scores else "\n")
+            for label, (x, y, w, h), score in lines
+        )
+        write_text(folder / "labels" / f"{stem}.txt", text)
+    listed = "".join(f"  {label}: {name}\n" for label, name in enumerate(CLASSES))
+    write_text(folder / "data.yaml", f"path: .\ntrain: images\nval: images\nnames:\n{listed}")
+
+
+def _names_in(path: Path) -> list[str]:
+    if path.suffix == ".txt":
+        return [line.strip() for line in read_text(path).splitlines() if line.strip()]
+    content = read_yaml(path)
+    names = content.get("names") if isinstance(content, dict) else None
+    if isinstance(names, dict) and all(isinstance(number, int) and number >= 0 for number in names):
+        return [str(names.get(number, f"class {number}")) for number in range(max(names, default=-1) + 1)]
+    if isinstance(names, list):
+        return [str(name) for name in names]
+    raise UsageError(f"{path}: has no `names`; give a list of the classes there.")
+
+
+def _boxes(
+    path: Path, words: list[list[str]], lines: IntArray, pictures: PictureIndex, names: Sequence[str] | None
+) -> BoxRows:
+    places = pictures.of_stems([path.stem])
+    camera, frame = str(places.cameras[0]), int(places.frames[0])
+    rows = numbers_of(path, words, lines, slice(None)) if words else np.zeros((0, 5))
+    # A picture that the truth does not have is counted, and needs no size.
+    size_px = np.array(pictures.size_px(camera, frame) if frame >= 0 and len(rows) else (1, 1), np.float64)
+    half = rows[:, 3:5] / 2
+    boxes = np.concatenate([(rows[:, 1:3] - half) * size_px, (rows[:, 1:3] + half) * size_px], axis=1)
+    scores = _column(rows, 5, 1.0)
+    checked_boxes(path, lines, boxes, scores)
+    if len(rows) and np.abs(rows[:, 1:5]).max() > 2:
+        raise UsageError(f"{path}: has boxes in pixels; divide them by the picture's width and height.")
+    labels, others = _labels(rows[:, 0].astype(np.int64), names, pictures)
+    return BoxRows(
+        places=Places(np.full(len(rows), camera), np.full(len(rows), frame, np.int64)),
+        boxes_xyxy_px=boxes,
+        scores=scores,
+        labels=labels,
+        ids=_column(rows, 6, -1.0).astype(np.int64),
+        other_classes=others,
+    )
+
+
+def _column(rows: FloatArray, column: int, otherwise: float) -> FloatArray:
+    values = rows[:, column] if rows.shape[1] > column else np.full(len(rows), np.nan)
+    filled: FloatArray = np.where(np.isnan(values), otherwise, values)
+    return filled
+
+
+def _labels(numbers: IntArray, names: Sequence[str] | None, pictures: PictureIndex) -> tuple[IntArray, Counter[str]]:
+    if names is not None:
+        known = dict(enumerate(names))
+        return labels_of_names([known.get(number, f"class {number}") for number in numbers.tolist()])
+    of_number = pictures.labels or {column: label for label, column in enumerate(COCO80_COLUMNS)}
+    labels = np.array([of_number.get(number, UNKNOWN_CLASS) for number in numbers.tolist()], np.int64)
+    return labels, Counter(f"class {number}" for number in numbers[labels == UNKNOWN_CLASS].tolist())

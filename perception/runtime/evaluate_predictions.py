@@ -1,0 +1,171 @@
+"""Evaluates the predictions of other programs against any truth; prints nothing."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from perception.errors import UsageError
+from perception.evaluation.core.image_dataset import ImageDataset, read_image_dataset
+from perception.evaluation.report.evaluate import EvalConfig
+from perception.evaluation.report.report import Report
+from perception.evaluation.runs.evaluated_run import EvaluatedRun
+from perception.evaluation.runs.label_folders import is_label_folder, pictures_of, read_label_folder
+from perception.evaluation.runs.load_results import SAVED_VELOCITIES
+from perception.evaluation.runs.predicted_run import predicted_run, predicted_tables
+from perception.evaluation.runs.truth import find_recordings, name_of, read_recording, spec_of
+from perception.results.formats.predictions import Predictions
+from perception.results.formats.registry import PredictionFormat, find_format, known_format
+from perception.runtime.evaluate import report_on, report_on_images, suited_to
+from perception.sources.dataset_formats import DatasetFolder
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The predictions for one recording; ``recording`` is None for single pictures."""
+
+    path: Path
+    format: PredictionFormat
+    recording: DatasetFolder | None = None
+
+
+@dataclass(frozen=True)
+class EvaluatedPredictions:
+    """The report and how it was measured, and of each recording its run and what ``open_source`` calls it."""
+
+    report: Report
+    eval_config: EvalConfig
+    runs: tuple[EvaluatedRun, ...] = ()
+    recordings: tuple[str, ...] = ()
+
+
+def pair_predictions(predictions: str | Path, truth: str | Path, format_name: str | None = None) -> list[Pair]:
+    """Which predictions belong to which truth: by the recordings' names where there are several.
+
+    Raises ``UsageError`` where one has no predictions or their format is not known.
+    """
+    recordings = find_recordings(truth)
+    if not recordings:
+        return [Pair(Path(predictions), find_format(Path(predictions), format_name))]
+    if len(recordings) == 1 and not _is_glob(predictions):
+        path = _named(Path(predictions), name_of(recordings[0])) or Path(predictions)
+        return [Pair(path, find_format(path, format_name), recordings[0])]
+    pairs = []
+    for recording in recordings:
+        path = _of_recording(predictions, name_of(recording))
+        pairs.append(Pair(path, find_format(path, format_name), recording))
+    return pairs
+
+
+def evaluate_predictions(
+    predictions: str | Path,
+    truth: str | Path,
+    *,
+    eval_config: EvalConfig,
+    seed: int = 0,
+    format_name: str | None = None,
+    classes: Sequence[str] | None = None,
+) -> EvaluatedPredictions:
+    """Measure what the files hold: detections, tracks, forecasts.
+
+    ``truth`` is a recording, a folder of several or a pattern, or a data set of single pictures. ``format_name`` is
+    one of ``FORMATS`` in place of the one that the content has. Only ``classes`` count, where these are given.
+
+    Raises ``UsageError`` naming the file that is wrong.
+    """
+    pairs = pair_predictions(predictions, truth, format_name)
+    notes = [_recognised(pairs, format_name)]
+    if pairs[0].recording is None:
+        labelled = read_pictures(Path(truth)).of_classes(classes)
+        found = pairs[0].format.read(pairs[0].path, pictures_of(labelled, str(truth)))
+        config = _suited(eval_config, [found])
+        report = _report_on_pictures(found, labelled, pairs[0].path, notes, config, classes)
+        return EvaluatedPredictions(report, config)
+    knowns = [read_recording(pair.recording, classes=classes) for pair in pairs if pair.recording is not None]
+    read = [pair.format.read(pair.path, known.pictures) for pair, known in zip(pairs, knowns, strict=True)]
+    for found in read:
+        notes += found.notes
+        if found.run is not None and found.run.objects is not None and SAVED_VELOCITIES not in notes:
+            notes.append(SAVED_VELOCITIES)
+    config = _suited(suited_to(eval_config, *(known.truth for known in knowns)), read)
+    runs = tuple(predicted_run(found, known, classes) for found, known in zip(read, knowns, strict=True))
+    title = str(predictions) if len(runs) == 1 else f"{predictions}, {len(runs)} recordings"
+    report = report_on(runs, title=title, eval_config=config, seed=seed, notes=notes)
+    specs = tuple(spec_of(pair.recording) for pair in pairs if pair.recording is not None)
+    return EvaluatedPredictions(report, config, runs, specs)
+
+
+def _suited(eval_config: EvalConfig, read: Sequence[Predictions]) -> EvalConfig:
+    """All classes as one where some of the predictions have none."""
+    return eval_config if all(found.has_classes for found in read) else replace(eval_config, grouping="any")
+
+
+def _report_on_pictures(
+    found: Predictions,
+    labelled: ImageDataset,
+    path: Path,
+    notes: Sequence[str],
+    eval_config: EvalConfig,
+    classes: Sequence[str] | None,
+) -> Report:
+    if found.detections is None:
+        raise UsageError(f"{path}: has no detections, and single pictures have no tracks; give detections.")
+    tables = predicted_tables(found, None).of_classes(classes)
+    sizes_px = {image.key: image.size_px for batch in labelled.batches for image in batch}
+    return report_on_images(
+        labelled, tables, sizes_px, title=str(path), eval_config=eval_config, notes=(*notes, *found.notes)
+    )
+
+
+def read_pictures(truth: Path) -> ImageDataset:
+    """The single pictures of a COCO file, ``frames.json``, or a folder of YOLO or KITTI; they may be missing.
+
+    Raises ``UsageError`` naming what is missing or wrong.
+    """
+    if not truth.exists():
+        raise UsageError(f"{truth}: no such file or folder; check the name.", field="truth")
+    if is_label_folder(truth):
+        return read_label_folder(truth)
+    if truth.is_dir():
+        raise UsageError(f"{truth}: is no recording and no data set with labels; give another one.", field="truth")
+    return read_image_dataset([truth], needs_images=False)
+
+
+def _is_glob(predictions: str | Path) -> bool:
+    return any(sign in str(predictions) for sign in "*?[") and not Path(predictions).exists()
+
+
+def _named(folder: Path, name: str) -> Path | None:
+    """What the folder, or ``data/`` in it as TrackEval has it, holds of a recording; None where there is nothing."""
+    if not folder.is_dir():
+        return None
+    for place in (folder, folder / "data"):
+        if (place / name).is_dir():
+            return place / name
+        files = sorted(path for path in place.glob(f"{glob.escape(name)}.*") if path.is_file())
+        known = [path for path in files if known_format(path) is not None]
+        if known:
+            return known[0]
+    return None
+
+
+def _of_recording(predictions: str | Path, name: str) -> Path:
+    if _is_glob(predictions):
+        paths = map(Path, glob.glob(str(predictions)))  # noqa: PTH207 - Path.glob takes no absolute pattern
+        found = next((path for path in sorted(paths) if name in (path.name, path.stem, path.parent.name)), None)
+    else:
+        found = _named(Path(predictions), name)
+    if found is None:
+        raise UsageError(
+            f"{predictions}: holds no predictions of the recording {name}; add a file {name}.txt, empty where nothing "
+            "was found, or name fewer recordings as `truth`."
+        )
+    return found
+
+
+def _recognised(pairs: Sequence[Pair], format_name: str | None) -> str:
+    titles = sorted({pair.format.title for pair in pairs})
+    said = "Read as" if format_name else "Recognised as"
+    return f"{said} {' and '.join(titles)}: {pairs[0].path}" + (f" and {len(pairs) - 1} more." if pairs[1:] else ".")

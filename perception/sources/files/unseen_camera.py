@@ -1,0 +1,41 @@
+"""A camera of whose frames only the labels are there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perception.errors import UsageError
+from perception.sources.files.lazy_frame import LazyFrame, regular_timestamps_ns
+from perception.sources.images import RgbImage
+
+
+class UnseenCamera:
+    """``length`` frames at ``rate_fps`` of ``size_px`` (width, height), which can be counted but not looked at.
+
+    ``place`` is named where somebody wants their pixels, which is a ``UsageError``.
+    """
+
+    def __init__(self, *, name: str, length: int, size_px: tuple[int, int], rate_fps: float, place: str) -> None:
+        self.name = name
+        self.length = length
+        self.size_px = size_px
+        self.rate_fps = rate_fps
+        self.warnings: list[str] = []
+        self._place = place
+
+    def timestamps_ns(self) -> NDArray[np.int64]:
+        """Times of all frames (length,)."""
+        return regular_timestamps_ns(self.length, self.rate_fps)
+
+    def frames(self) -> Iterator[LazyFrame]:
+        """The frames in order, whose pixels cannot be had."""
+        for index, timestamp_ns in enumerate(self.timestamps_ns().tolist()):
+            yield LazyFrame(timestamp_ns, index, partial(_refuse, self._place))
+
+
+def _refuse(place: str) -> RgbImage:
+    raise UsageError(f"{place}: has labels and no pictures; copy the pictures there.")
