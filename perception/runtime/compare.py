@@ -13,10 +13,11 @@ from perception.evaluation.comparison.units import make_units
 from perception.evaluation.report.evaluate import EvalConfig
 from perception.evaluation.runs.evaluated_run import EvaluatedRun
 from perception.evaluation.runs.load_results import saved_tables
+from perception.evaluation.runs.truth import need_ground_truth
 from perception.files import write_json
 from perception.results import next_run_folder, output_folder, read_results
 from perception.results.writer import FORECASTS_FILE
-from perception.runtime.evaluate import match_truth, need_ground_truth
+from perception.runtime.evaluate import match_truth
 from perception.runtime.run_metadata import RUNS, read_run_source
 
 COMPARE_FILE = "compare.json"
