@@ -37,6 +37,7 @@ _OF_RECORDINGS = (
     "road_height",
     "frame",
     "detect_interval",
+    "tracker_config",
     "min_visible",
 )
 """What has no meaning for single images."""

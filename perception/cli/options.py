@@ -29,6 +29,7 @@ PANELS = {
         "detector",
         "weights",
         "tracker",
+        "tracker_config",
         "forecaster",
         "device",
         "conf",

@@ -52,6 +52,7 @@ def run_configured(
             device=str(built.device),
             notes=built.notes,
             weights=built.weights,
+            tracker_settings=built.tracker_settings,
         )
         if folder != wanted:
             terminal.note(f"{wanted} is there already; this run is in {folder} (--exist-ok replaces the old one).")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -26,12 +27,13 @@ AUTO = "auto"
 @dataclass(frozen=True)
 class BuiltPipeline:
     """``pipeline`` computes on ``device``; ``notes`` state in a sentence each what was chosen and why, ``weights`` are
-    the files that were read for it."""
+    the files that were read for it, ``tracker_settings`` all settings of a tracker of ours by name."""
 
     pipeline: Pipeline
     device: torch.device
     notes: list[str]
     weights: tuple[Path, ...] = ()
+    tracker_settings: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,12 @@ def build_pipeline(
     """
     choice = choose_detector(config, frame_counts=frame_counts)
     tracker = open_tracker(
-        config.tracker, detector=choice.detector, rig=rig, frame=config.frame, detect_interval=config.detect_interval
+        config.tracker,
+        detector=choice.detector,
+        rig=rig,
+        frame=config.frame,
+        detect_interval=config.detect_interval,
+        tracker_config=config.tracker_config,
     )
     frame = tracker.tracker.reference_frame
     forecaster = open_forecaster(config.forecaster, device=choice.device, reference_frame=frame)
@@ -69,6 +76,7 @@ def build_pipeline(
         device=choice.device,
         notes=[choice.reason, tracker.reason, forecaster.reason],
         weights=(*choice.weights, *forecaster.weights),
+        tracker_settings=tracker.settings,
     )
 
 

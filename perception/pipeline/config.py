@@ -114,6 +114,9 @@ class RunConfig(BaseModel):
     tracker: str = Field(
         default="auto", description="auto (the one of the reference frame), a plug-in's name, or module:factory."
     )
+    tracker_config: Path | None = Field(
+        default=None, description="YAML file with those settings of the tracker that differ, such as max_unseen_s: 2."
+    )
     forecaster: str = Field(
         default="auto",
         description="auto (the bundled one), constant-velocity, a weights file, a plug-in's name, or module:factory.",

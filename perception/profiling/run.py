@@ -99,6 +99,7 @@ def run_bench(config: BenchConfig, *, tables: Console, progress: Console) -> Pat
         device=str(assembly.device),
         notes=assembly.notes,
         weights=assembly.weights,
+        tracker_settings=assembly.tracker_settings,
     )
     report = {
         "end_to_end": [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -37,11 +37,12 @@ def make_run_folder(
     device: str = "none",
     notes: Sequence[str] = (),
     weights: Iterable[Path] = (),
+    tracker_settings: Mapping[str, Any] | None = None,
 ) -> Path:
     """Make a new folder for the results of ``command`` over the source ``name``, with ``run.yaml`` in it.
 
     It is ``wanted_folder``; where that holds anything, a number is added, or with ``config.exist_ok`` the files of the
-    run in it are replaced. ``device``, ``notes`` and ``weights`` describe the pipeline. Raises ``PerceptionError`` as
+    run in it are replaced. ``device`` and what follows describe the pipeline. Raises ``PerceptionError`` as
     ``output_folder`` does.
     """
     folder = wanted_folder(command, config, name=name)
@@ -51,7 +52,15 @@ def make_run_folder(
         folder = output_folder(folder)
     else:
         folder = next_run_folder(folder.parent, folder.name)
-    write_run_file(folder, command=command, config=config, device=device, notes=notes, weights=weights)
+    write_run_file(
+        folder,
+        command=command,
+        config=config,
+        device=device,
+        notes=notes,
+        weights=weights,
+        tracker_settings=tracker_settings,
+    )
     return folder
 
 
@@ -72,9 +81,16 @@ def together_in(command: str, config: Config) -> Config:
 
 
 def write_run_file(
-    folder: Path, *, command: str, config: RunConfig, device: str, notes: Sequence[str], weights: Iterable[Path]
+    folder: Path,
+    *,
+    command: str,
+    config: RunConfig,
+    device: str,
+    notes: Sequence[str],
+    weights: Iterable[Path],
+    tracker_settings: Mapping[str, Any] | None,
 ) -> None:
-    """The whole configuration, versions, seed, device and the weights' sha256; credentials are taken out."""
+    """The whole configuration, versions, seed, device, tracker and the weights' sha256; credentials are taken out."""
     content = {
         "command": command,
         "arguments": [without_credentials(text) for text in sys.argv[1:]],
@@ -82,6 +98,7 @@ def write_run_file(
         "config": config.to_plain(),
         "device": device,
         "chosen": [without_credentials(note) for note in notes],
+        **({} if tracker_settings is None else {"tracker_settings": dict(tracker_settings)}),
         "weights_sha256": {path.name: sha256(path) for path in weights},
         "versions": {"python": platform.python_version(), "platform": platform.platform(), **_versions()},
     }

@@ -6,7 +6,9 @@ How to add a tracker of one's own, without a change here, is described in ``perc
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Literal, NamedTuple
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
 
 from perception.errors import UsageError
 from perception.geometry.cameras import Rig
@@ -16,16 +18,29 @@ from perception.tracking.ground.settings import GroundSettings
 from perception.tracking.ground.tracker import GroundTracker
 from perception.tracking.image.settings import TrackerSettings
 from perception.tracking.image.tracker import ImageTracker
+from perception.tracking.settings_file import SettingsFile
 
 FrameChoice = Literal["auto", "image", "ground"]
 AUTO = "auto"
 
 
 class OpenedTracker(NamedTuple):
-    """A tracker, and one sentence on which was taken and why."""
+    """A tracker, one sentence on which was taken and why, and all its settings by name, where it is one of ours."""
 
     tracker: Tracker
     reason: str
+    settings: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What a tracker is opened for."""
+
+    detector: Detector
+    rig: Rig | None
+    frame: FrameChoice
+    detect_interval: int
+    file: SettingsFile
 
 
 def open_tracker(
@@ -35,24 +50,31 @@ def open_tracker(
     rig: Rig | None = None,
     frame: FrameChoice = "auto",
     detect_interval: int = 1,
+    tracker_config: Path | None = None,
 ) -> OpenedTracker:
     """A tracker of what ``detector`` finds, in cameras that ``rig`` calibrates, or in uncalibrated ones.
 
     ``name``: "auto" (the one of ``frame``; without it, the ground where there is a rig), "image", "ground", the name of
     a plug-in's tracker, or "package.module:factory" (see ``perception.plugins``). ``frame`` is the reference
-    frame that is asked for. ``detector`` looks at every ``detect_interval``-th frame of a camera. Raises ``UsageError``
-    for an unknown name, for the ground without a rig, and for a tracker of another frame.
+    frame that is asked for. ``detector`` looks at every ``detect_interval``-th frame of a camera. ``tracker_config`` is
+    a YAML file with the settings that differ, of ``TrackerSettings`` or ``GroundSettings``. Raises ``UsageError`` for
+    an unknown name or setting, for the ground without a rig, and for a tracker of another frame.
     """
+    file = SettingsFile.read(tracker_config)
     if frame == "ground" and rig is None:
         raise UsageError("the cameras are not calibrated; give their poses with a `rig`.", field="frame", value=frame)
     if name in _BUILT_IN:
-        opened = _BUILT_IN[name](detector, rig, frame, detect_interval)
+        opened = _BUILT_IN[name](_Wanted(detector, rig, frame, detect_interval, file))
     else:
         found = open_tracker_plugin(
             name, lambda argument: TrackerRequest(argument=argument, detector=detector, rig=rig, frame=frame)
         )
         if found is None:
             raise unknown_name("tracker", name, _BUILT_IN)
+        if tracker_config is not None:
+            raise UsageError(
+                f"`tracker` {name} has settings of its own; leave it out.", field="tracker_config", value=tracker_config
+            )
         opened = OpenedTracker(found, f"Tracker: {name}, as asked.")
     if frame not in ("auto", opened.tracker.reference_frame):
         raise UsageError(
@@ -63,31 +85,43 @@ def open_tracker(
     return opened
 
 
-def _open_suitable(detector: Detector, rig: Rig | None, frame: FrameChoice, detect_interval: int) -> OpenedTracker:
-    if frame == "image" or rig is None:
-        why = "as asked" if frame == "image" else "because the cameras are not calibrated"
-        return OpenedTracker(_image_tracker(detector, detect_interval), f"Tracker: in each image, {why}.")
-    tracker = GroundTracker(rig, GroundSettings.for_detector(detector, detect_interval=detect_interval))
-    return OpenedTracker(tracker, f"Tracker: on the ground, in metres, across {len(rig)} calibrated cameras.")
+def _open_suitable(wanted: _Wanted) -> OpenedTracker:
+    if wanted.frame == "image":
+        return _image_tracker(wanted, "as asked")
+    if wanted.rig is None:
+        return _image_tracker(wanted, "because the cameras are not calibrated")
+    return _ground_tracker(wanted, wanted.rig)
 
 
-def _open_image(detector: Detector, rig: Rig | None, frame: FrameChoice, detect_interval: int) -> OpenedTracker:
-    return OpenedTracker(_image_tracker(detector, detect_interval), "Tracker: in each image, as asked.")
+def _open_image(wanted: _Wanted) -> OpenedTracker:
+    return _image_tracker(wanted, "as asked")
 
 
-def _open_ground(detector: Detector, rig: Rig | None, frame: FrameChoice, detect_interval: int) -> OpenedTracker:
-    if rig is None:
+def _open_ground(wanted: _Wanted) -> OpenedTracker:
+    if wanted.rig is None:
         raise UsageError(
             "the cameras are not calibrated; give their poses with a `rig`.", field="tracker", value="ground"
         )
-    return _open_suitable(detector, rig, "ground", detect_interval)
+    return _ground_tracker(wanted, wanted.rig)
 
 
-def _image_tracker(detector: Detector, detect_interval: int) -> ImageTracker:
-    return ImageTracker(TrackerSettings.for_detector(detector, detect_interval=detect_interval))
+def _image_tracker(wanted: _Wanted, why: str) -> OpenedTracker:
+    settings = wanted.file.settings(TrackerSettings, wanted.detector, detect_interval=wanted.detect_interval)
+    return OpenedTracker(
+        ImageTracker(settings), f"Tracker: in each image, {why}.{wanted.file.remark}", settings.model_dump(mode="json")
+    )
 
 
-_BUILT_IN: Mapping[str, Callable[[Detector, Rig | None, FrameChoice, int], OpenedTracker]] = {
+def _ground_tracker(wanted: _Wanted, rig: Rig) -> OpenedTracker:
+    settings = wanted.file.settings(GroundSettings, wanted.detector, detect_interval=wanted.detect_interval)
+    return OpenedTracker(
+        GroundTracker(rig, settings),
+        f"Tracker: on the ground, in metres, across {len(rig)} calibrated cameras.{wanted.file.remark}",
+        settings.model_dump(mode="json"),
+    )
+
+
+_BUILT_IN: Mapping[str, Callable[[_Wanted], OpenedTracker]] = {
     AUTO: _open_suitable,
     "image": _open_image,
     "ground": _open_ground,

@@ -21,7 +21,7 @@ def test_auto_takes_the_ground_where_there_is_a_rig() -> None:
     assert isinstance(open_tracker("auto", detector=DETECTOR, rig=RIG).tracker, GroundTracker)
     assert isinstance(open_tracker("auto", detector=DETECTOR, rig=RIG, frame="image").tracker, ImageTracker)
     assert isinstance(open_tracker("image", detector=DETECTOR, rig=RIG).tracker, ImageTracker)
-    tracker, reason = open_tracker("ground", detector=DETECTOR, rig=RIG)
+    tracker, reason, _ = open_tracker("ground", detector=DETECTOR, rig=RIG)
     assert tracker.reference_frame == "ground" and "across 6 calibrated cameras" in reason
 
 
@@ -43,8 +43,8 @@ def test_a_tracker_of_others_learns_what_it_will_follow(monkeypatch: pytest.Monk
         return ImageTracker()
 
     monkeypatch.setattr(plugins, "_find", lambda kind, spec: (factory, "fast"))
-    tracker, reason = open_tracker("theirs:fast", detector=DETECTOR, rig=RIG)
-    assert isinstance(tracker, ImageTracker) and reason == "Tracker: theirs:fast, as asked."
+    tracker, reason, settings = open_tracker("theirs:fast", detector=DETECTOR, rig=RIG)
+    assert isinstance(tracker, ImageTracker) and (reason, settings) == ("Tracker: theirs:fast, as asked.", None)
     assert asked == [TrackerRequest(argument="fast", detector=DETECTOR, rig=RIG, frame="auto")]
     with pytest.raises(UsageError, match="tracks in the image frame"):
         open_tracker("theirs:fast", detector=DETECTOR, rig=RIG, frame="ground")

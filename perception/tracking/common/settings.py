@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, TypeVar
+from collections.abc import Mapping
+from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -25,11 +26,13 @@ class LifeSettings(BaseModel):
     """What differs for a detector whose scores are probabilities of being right."""
 
     @classmethod
-    def for_detector(cls: type[SettingsT], detector: Detector, *, detect_interval: int = 1) -> SettingsT:
+    def for_detector(
+        cls: type[SettingsT], detector: Detector, *, detect_interval: int = 1, changed: Mapping[str, Any] | None = None
+    ) -> SettingsT:
         """The scores to rely on. Where they are probabilities of being right (``is_calibrated``), as RoadNet's are, a
-        low one is a true probability."""
+        low one is a true probability. ``changed`` are the user's, by name: they win."""
         scores = cls.for_calibrated_scores if detector.is_calibrated else {}
-        return cls.model_validate({**scores, "detect_interval": detect_interval})
+        return cls.model_validate({**scores, **(changed or {}), "detect_interval": detect_interval})
 
     detect_interval: int = Field(
         default=1,
