@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from perception.cli.options import DRAWING, command
+from perception.cli.options import DRAWING, TRACK_FILES, command
 from perception.cli.terminal import Terminal
 from perception.pipeline.config import BenchConfig
 
@@ -21,6 +21,7 @@ from perception.pipeline.config import BenchConfig
         "save",
         "writer",
         *DRAWING,
+        *TRACK_FILES,
     ],
 )
 def bench(config: BenchConfig, terminal: Terminal) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from perception.cli.options import DRAWING, command
+from perception.cli.options import DRAWING, TRACK_FILES, command
 from perception.cli.terminal import Terminal
 from perception.errors import PerceptionError, UsageError
 from perception.pipeline.config import EvaluateConfig
@@ -49,7 +49,7 @@ _BENCHMARKED = Path("forecaster")
 """What ``--benchmark`` measures; it may stand in the place of a recording."""
 
 
-@command(EvaluateConfig, without=["show", *DRAWING])
+@command(EvaluateConfig, without=["show", *DRAWING, *TRACK_FILES])
 def evaluate(
     config: EvaluateConfig,
     terminal: Terminal,

@@ -22,6 +22,9 @@ _CONFIG = "config"
 DRAWING = ("line_width", "labels", "scores", "colour", "pasts", "futures", "footer", "speed")
 """What has no meaning for commands that draw nothing."""
 
+TRACK_FILES = ("save_txt", "save_crop", "save_csv")
+"""Files of tracks for other programs, beside the results that are always written."""
+
 PANELS = {
     "Input": ("source", "fps", "start_s", "end_s", "stride", "max_frames", "duration_s", "rig", "road_height", _CONFIG),
     "Models": (
@@ -61,6 +64,7 @@ PANELS = {
         "seed",
         "show",
         "save",
+        *TRACK_FILES,
         "writer",
         "output",
         "project",

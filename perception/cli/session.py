@@ -16,8 +16,9 @@ from perception.evaluation.core.latency_statistics import TOTAL
 from perception.evaluation.export.page.pictures import ReportPictures
 from perception.pipeline.build import BuiltPipeline, build_pipeline
 from perception.pipeline.config import RunConfig
-from perception.plugins import find_writer_plugin
+from perception.plugins import WriterOpener, find_writer_plugin
 from perception.protocols import Source
+from perception.results import CropWriter, LabelWriter, TrackCsvWriter
 from perception.runtime.run_metadata import make_run_folder, wanted_folder, write_report
 from perception.runtime.run_stats import COMPLETE, FAILED, RunResult, RunStats
 from perception.runtime.runner import run_pipeline
@@ -63,7 +64,7 @@ def run_configured(
         source,
         folder=make_folder if config.save else None,
         video=video,
-        writers=[find_writer_plugin(spec) for spec in config.writer],
+        writers=_writers(config),
         window=_open_window(terminal) if config.show else None,
         max_frames=config.max_frames,
         duration_s=duration_s,
@@ -97,6 +98,19 @@ def finish(
     if folder is not None:
         terminal.result(folder)
     result.raise_failure()
+
+
+def _writers(config: RunConfig) -> list[WriterOpener]:
+    """What opens the outputs that are asked for beside the tables."""
+    ours: dict[WriterOpener, bool] = {
+        LabelWriter.open: config.save_txt,
+        CropWriter.open: config.save_crop,
+        TrackCsvWriter.open: config.save_csv,
+    }
+    return [
+        *(open_writer for open_writer, is_asked in ours.items() if is_asked),
+        *(find_writer_plugin(spec) for spec in config.writer),
+    ]
 
 
 def _drawing(config: RunConfig) -> Drawing:

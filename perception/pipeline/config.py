@@ -182,6 +182,13 @@ class RunConfig(BaseModel):
     writer: Annotated[list[str], BeforeValidator(_listed)] = Field(
         default=[], description="A plug-in's output, or module:factory, beside the tables; repeatable."
     )
+    save_txt: bool = Field(
+        default=False, description="Write labels/ too: tracks as YOLO's text, a file for each frame, with score and id."
+    )
+    save_crop: bool = Field(
+        default=False, description="Write crops/ too: each track's picture at its best score, in a folder by class."
+    )
+    save_csv: bool = Field(default=False, description="Write tracks.csv too: one table of all tracks in all frames.")
     output: Path | None = Field(
         default=None, description="Folder for the results; of several runs, the folder that holds theirs."
     )
@@ -195,6 +202,13 @@ class RunConfig(BaseModel):
     def _one_folder(self) -> RunConfig:
         if self.output is not None and (self.project is not None or self.name is not None):
             raise ValueError("`output` is the whole folder, so leave `project` and `name` out")
+        return self
+
+    @model_validator(mode="after")
+    def _files_have_a_folder(self) -> RunConfig:
+        asked = [name for name in ("save_txt", "save_crop", "save_csv") if getattr(self, name)]
+        if asked and not self.save:
+            raise ValueError(f"`{asked[0]}` needs the folder of the results, and `save` is off")
         return self
 
     @field_validator("classes")

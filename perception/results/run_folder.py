@@ -14,7 +14,7 @@ RUN_FILE = "run.yaml"
 
 _RUN_FILES = (
     *("scene.*", "tracks.txt", "tracks_*.txt", "detections.json", "detections_*.json", "forecasts.jsonl"),
-    *("tracks3d.csv", "timing.json", "report.*", "failures", RUN_FILE),
+    *("tracks3d.csv", "timing.json", "report.*", "failures", "labels", "crops", "tracks.csv", RUN_FILE),
 )
 
 

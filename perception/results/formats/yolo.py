@@ -89,17 +89,36 @@ def write_yolo(
     rows_of = rows_by_picture(table)
     for picture, stem in stems.items():
         rows = rows_of.get(picture, np.zeros(0, np.int64))
-        size = np.array(sizes_px[picture], np.float64)
-        boxes = table.boxes_xyxy_px[rows].reshape(-1, 2, 2)
-        columns = np.concatenate([boxes.mean(axis=1) / size, (boxes[:, 1] - boxes[:, 0]) / size], axis=1).tolist()
-        lines = zip(table.labels[rows].tolist(), columns, table.scores[rows].tolist(), strict=True)
-        text = "".join(
-            f"{label} {x:.9g} {y:.9g} {w:.9g} {h:.9g}" + (f" {score:.6g}\n" if has_scores else "\n")
-            for label, (x, y, w, h), score in lines
+        text = yolo_lines(
+            table.boxes_xyxy_px[rows],
+            table.labels[rows],
+            sizes_px[picture],
+            scores=table.scores[rows] if has_scores else None,
         )
         write_text(folder / "labels" / f"{stem}.txt", text)
     listed = "".join(f"  {label}: {name}\n" for label, name in enumerate(CLASSES))
     write_text(folder / "data.yaml", f"path: .\ntrain: images\nval: images\nnames:\n{listed}")
+
+
+def yolo_lines(
+    boxes_xyxy_px: FloatArray,
+    labels: IntArray,
+    size_px: tuple[int, int],
+    *,
+    scores: FloatArray | None = None,
+    ids: IntArray | None = None,
+) -> str:
+    """The lines of a picture of ``size_px`` (width, height) with M boxes, with scores and, behind these, ids."""
+    boxes = boxes_xyxy_px.astype(np.float64).reshape(-1, 2, 2) / np.array(size_px, np.float64)
+    columns = np.concatenate([boxes.mean(axis=1), boxes[:, 1] - boxes[:, 0]], axis=1).tolist()
+    lines = [
+        f"{label} {x:.9g} {y:.9g} {w:.9g} {h:.9g}" for label, (x, y, w, h) in zip(labels.tolist(), columns, strict=True)
+    ]
+    if scores is not None:
+        lines = [f"{line} {score:.6g}" for line, score in zip(lines, scores.tolist(), strict=True)]
+    if ids is not None:
+        lines = [f"{line} {track_id}" for line, track_id in zip(lines, ids.tolist(), strict=True)]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _names_in(path: Path) -> list[str]:
