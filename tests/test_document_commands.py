@@ -68,7 +68,11 @@ SHORTER = {
 FRAMES = 6
 """Of each video that stands in for the reader's."""
 
-ELSEWHERE = {"bench": "test_bench_command.py", "export": "test_export_command.py"}
+ELSEWHERE = {
+    "bench": "test_bench_command.py",
+    "export": "test_export_command.py",
+    "train": "test_train_own_data.py",
+}
 """Commands that are only parsed here, for they take long, and the tests in tests/cli/ that run them."""
 
 
@@ -104,7 +108,7 @@ def weights() -> None:
 
 def test_there_is_something_to_run() -> None:
     commands = {line.split()[1] for unit in RUN for line in unit}
-    assert commands == {"demo", "stream", "evaluate", "simulate", "export", "bench", "weights"}
+    assert commands == {"demo", "stream", "evaluate", "simulate", "export", "bench", "weights", "train"}
     assert all((ROOT / "tests" / "cli" / file).is_file() for file in ELSEWHERE.values())
     assert set(NOT_HERE) <= {line for unit in RUN for line in unit}
     assert any(len(unit) > 1 for unit in RUN), "what a command makes is read by the next"
@@ -140,6 +144,9 @@ def run_line(line: str, capsys: pytest.CaptureFixture[str]) -> None:
         code = run(shlex.split(line_here)[1:] + SHORTER.get(command, shorter))
     output = capsys.readouterr()
     assert code == 0, output.err
+    if "--no-save" in line:
+        assert not Path("runs").exists()
+        return
     written = Path(output.out.splitlines()[-1])
     if command == "simulate":
         assert (written / "recording.yaml").is_file()

@@ -13,10 +13,16 @@ DOCUMENTS = (
 )
 _FENCE = re.compile(r"(?:<!-- test: (?P<mark>[^>]*?) -->\n)?```(?P<language>\w*)\n(?P<text>.*?)```", re.DOTALL)
 
+_TABLE = re.compile(r"<!-- test: (?P<mark>[^>]*?) -->\n\n(?P<text>(?:\|.*\n)+)")
+_COMMAND_IN_CODE = re.compile(r"`(perception [^`\n]+)`")
+
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block of a document; ``mark`` is what ``<!-- test: ... -->`` above it says."""
+    """A fenced block of a document, or the commands of a table, one in each line.
+
+    ``mark`` is what ``<!-- test: ... -->`` above it says.
+    """
 
     path: Path
     language: str
@@ -30,13 +36,19 @@ class Block:
 
 
 def blocks(*languages: str) -> list[Block]:
-    """The fenced blocks of these languages in all documents."""
-    return [
+    """The fenced blocks of these languages in all documents; the commands of a marked table are one of ``sh``."""
+    tables = [
+        Block(path, "sh", "".join(f"{line}\n" for line in _COMMAND_IN_CODE.findall(found["text"])), found["mark"])
+        for path in DOCUMENTS
+        for found in _TABLE.finditer(path.read_text(encoding="utf-8"))
+    ]
+    fenced = [
         Block(path, found["language"], found["text"], found["mark"] or "")
         for path in DOCUMENTS
         for found in _FENCE.finditer(path.read_text(encoding="utf-8"))
         if found["language"] in languages
     ]
+    return fenced + (tables if "sh" in languages else [])
 
 
 def shell_lines(block: Block) -> list[str]:
