@@ -11,7 +11,7 @@ from types import TracebackType
 
 from perception.geometry.cameras import Rig
 from perception.simulation.recorder import DriveRecorder
-from perception.simulation.rendering import Conditions, ParallelRenderer, Renderer
+from perception.simulation.rendering import Conditions, ParallelRenderer
 from perception.simulation.traffic.traffic_drive import open_traffic
 from perception.simulation.world import CameraView, WorldState
 from perception.sources.rigs import fit_rig
@@ -50,7 +50,8 @@ class SimulatedInstant:
 class Drive:
     """Iterate over it for the instants; a context manager that lets go of traffic and graphics at the end.
 
-    More ``processes`` than one draw instants side by side, see ``ParallelRenderer``; the recording is the same.
+    SUMO and OpenGL run in processes of their own. More ``processes`` than one draw instants side by side; the recording
+    is the same.
     Raises ``UsageError`` naming what to install where SUMO, moderngl or OpenGL are missing, and where the pictures'
     size has another shape than the rig's.
     """
@@ -62,16 +63,16 @@ class Drive:
         try:
             self._traffic = self._parts.enter_context(open_traffic(settings.seed, settings.duration_s, settings.fps))
             conditions = Conditions.sample(settings.seed) if settings.look is None else Conditions.named(settings.look)
-            town, seed = self._traffic.town, settings.seed
-            masks = settings.masks
-            self._renderer = (
-                Renderer(town, self.rig, seed=seed, conditions=conditions, masks=masks)
-                if processes == 1
-                else ParallelRenderer(
-                    town, self.rig, seed=seed, conditions=conditions, masks=masks, processes=processes
+            self._renderer = self._parts.enter_context(
+                ParallelRenderer(
+                    self._traffic.town,
+                    self.rig,
+                    seed=settings.seed,
+                    conditions=conditions,
+                    masks=settings.masks,
+                    processes=processes,
                 )
             )
-            self._parts.callback(self._renderer.close)
         except BaseException:
             self._parts.close()
             raise

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from perception.geometry.cameras import Camera
-from perception.simulation.world import BODIES, Lane, RoadUsers, Town, TrafficLight, WorldState
+from perception.simulation.rendering import ParallelRenderer
+from perception.simulation.world import BODIES, CameraView, Lane, RoadUsers, Town, TrafficLight, WorldState
 
 LABELS = {
     "box-truck": 1,
@@ -67,6 +68,12 @@ def users(*placed: tuple[str, float, float, float]) -> RoadUsers:
 def world(road_users: RoadUsers, *, time_s: float = 0.0, signals: Sequence[str] = ("red",)) -> WorldState:
     """An instant with the recording car at the town's origin, looking along x in the middle of the road."""
     return WorldState(time_s, road_users, np.eye(4), 0.0, tuple(signals))  # type: ignore[arg-type]
+
+
+def pictures(renderer: ParallelRenderer, state: WorldState) -> dict[str, CameraView]:
+    """What each camera sees at one instant."""
+    ((_, views),) = renderer.render_each([state])
+    return views
 
 
 def camera(

@@ -2,6 +2,5 @@
 
 from perception.simulation.rendering.conditions import Conditions
 from perception.simulation.rendering.parallel import ParallelRenderer, sensible_processes
-from perception.simulation.rendering.renderer import Renderer
 
-__all__ = ["Conditions", "ParallelRenderer", "Renderer", "sensible_processes"]
+__all__ = ["Conditions", "ParallelRenderer", "sensible_processes"]

@@ -1,4 +1,4 @@
-"""Several renderers, each in a process of its own, draw the instants of a drive side by side.
+"""Renderers, each in a process of its own (``simulation.worker`` says why), draw the instants of a drive side by side.
 
 Without a GPU Mesa draws on the processor, and its threads wait for one another between the passes over a picture: two
 of them keep two cores three quarters busy. Renderers with one thread each, at different instants, need not wait.
@@ -7,16 +7,19 @@ of them keep two cores three quarters busy. Renderers with one thread each, at d
 from __future__ import annotations
 
 import os
-import signal
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from multiprocessing import get_context
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from functools import partial
+from queue import SimpleQueue
+from types import TracebackType
 
 from perception.cpu import available_processors
 from perception.geometry.cameras import Rig
 from perception.simulation.rendering.conditions import Conditions
 from perception.simulation.rendering.renderer import Renderer
+from perception.simulation.worker import Worker
 from perception.simulation.world import CameraView, Town, WorldState
 
 Drawn = tuple[WorldState, dict[str, CameraView]]
@@ -35,67 +38,67 @@ def sensible_processes(instants: int) -> int:
 class ParallelRenderer:
     """Draws as ``Renderer`` does, the same pictures, with ``processes`` of them; ``close`` ends them.
 
-    The processes begin by importing the program's main module, which must be safe to import. Raises ``UsageError``
-    where OpenGL or moderngl are missing.
+    Also a context manager. Raises ``UsageError`` where OpenGL or moderngl are missing, ``PerceptionError`` when a
+    process ends by itself.
     """
 
     def __init__(
-        self, town: Town, rig: Rig, *, seed: int, conditions: Conditions, processes: int, masks: bool = False
+        self, town: Town, rig: Rig, *, seed: int, conditions: Conditions, processes: int = 1, masks: bool = False
     ) -> None:
         self._ahead = processes + 1
-        # Forked, a process would share the parent's threads and graphics context.
-        self._pool = ProcessPoolExecutor(
-            processes, mp_context=get_context("spawn"), initializer=_open, initargs=(town, rig, seed, conditions, masks)
-        )
+        # One renderer alone draws with all of Mesa's threads.
+        environment = None if processes == 1 else {"LP_NUM_THREADS": "1", **os.environ}
+        make = partial(Renderer, seed=seed, conditions=conditions, masks=masks)
+        workers = [
+            Worker(make, town, rig, does="draws the pictures", environment=environment) for _ in range(processes)
+        ]
+        self._parts = ExitStack()
+        for worker in workers:
+            self._parts.callback(worker.close)
+        # A thread for each process waits for its answers; the threads end before the processes do.
+        self._threads = ThreadPoolExecutor(processes, thread_name_prefix="renderer")
+        self._parts.callback(self._threads.shutdown, cancel_futures=True)
+        self._idle: SimpleQueue[Worker[Renderer]] = SimpleQueue()
         try:
-            for started in [self._pool.submit(_check_opened) for _ in range(processes)]:
-                started.result()
+            for _ in self._threads.map(Worker.start, workers):
+                pass
         except BaseException:
             self.close()
             raise
+        for worker in workers:
+            self._idle.put(worker)
+
+    def __enter__(self) -> ParallelRenderer:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def close(self) -> None:
         """End the processes; what is being drawn is drawn to its end, what waits is not begun."""
-        self._pool.shutdown(cancel_futures=True)
+        self._parts.close()
 
     def render_each(self, states: Iterable[WorldState]) -> Iterator[Drawn]:
         """The instants in their order; ``states`` is read a few instants ahead."""
         underway: deque[tuple[WorldState, Future[dict[str, CameraView]]]] = deque()
         for state in states:
-            underway.append((state, self._pool.submit(_render, state)))
+            underway.append((state, self._threads.submit(self._render, state)))
             if len(underway) > self._ahead:
                 yield _finished(underway)
         while underway:
             yield _finished(underway)
+
+    def _render(self, state: WorldState) -> dict[str, CameraView]:
+        worker = self._idle.get()
+        try:
+            return worker.call(Renderer.render, state)
+        finally:
+            self._idle.put(worker)
 
 
 def _finished(underway: deque[tuple[WorldState, Future[dict[str, CameraView]]]]) -> Drawn:
     """Take the oldest instant and wait for its pictures."""
     state, views = underway.popleft()
     return state, views.result()
-
-
-_opened: Renderer | BaseException | None = None
-"""The renderer of this process, or why there is none."""
-
-
-def _open(town: Town, rig: Rig, seed: int, conditions: Conditions, masks: bool) -> None:
-    global _opened
-    # Ctrl-C reaches all processes of a terminal; the parent decides when to stop.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.environ.setdefault("LP_NUM_THREADS", "1")
-    try:
-        _opened = Renderer(town, rig, seed=seed, conditions=conditions, masks=masks)
-    except Exception as error:  # raised here, it would reach the parent without its sentence
-        _opened = error
-
-
-def _check_opened() -> None:
-    """Raises what went wrong at the start of this process."""
-    if isinstance(_opened, BaseException):
-        raise _opened
-
-
-def _render(state: WorldState) -> dict[str, CameraView]:
-    assert isinstance(_opened, Renderer)
-    return _opened.render(state)

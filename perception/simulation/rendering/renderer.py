@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from types import TracebackType
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -38,10 +37,10 @@ _MAX_USERS = 65_000
 class Renderer:
     """``render`` gives what each camera of ``rig`` sees of ``town`` at an instant.
 
+    OpenGL is opened in this process, where torchvision may crash from then on: ``ParallelRenderer`` is for all others.
     ``seed`` chooses houses, trees and the grain of surfaces and sensors, ``conditions`` light and weather
     (without it, the seed chooses). ``masks`` adds the masks of the road users. The same arguments and states give the
-    same pictures on one machine. ``close`` lets go of the graphics card; the renderer is also a context manager. Raises
-    ``UsageError`` where OpenGL or moderngl are missing.
+    same pictures on one machine. Raises ``UsageError`` where OpenGL or moderngl are missing.
     """
 
     def __init__(
@@ -52,13 +51,6 @@ class Renderer:
         self.conditions = conditions or Conditions.sample(seed)
         self._seed = seed
         self._context: Any = open_context()
-        try:
-            self._build(town)
-        except BaseException:
-            self.close()
-            raise
-
-    def _build(self, town: Town) -> None:
         self._plan = surface_map(town)
         ground, detail = ground_triangles(town), detail_triangles(town, self._plan)
         scenery = furnish(town, self._plan, self._seed)
@@ -80,25 +72,6 @@ class Renderer:
         self._selector = Selector(self._library)
         self._meter = ShareMeter(self._stage, self._selector, SilhouetteTarget(self._context, self._stage.corners))
         self._shadow_centre: tuple[float, float] | None = None
-
-    def __enter__(self) -> Renderer:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Let go of all that lies on the graphics card; a second call does nothing."""
-        if self._context is not None:
-            self._context.release()
-            self._context = None
-
-    def render_each(self, states: Iterable[WorldState]) -> Iterator[tuple[WorldState, dict[str, CameraView]]]:
-        """Instant by instant, each with its state."""
-        for state in states:
-            yield state, self.render(state)
 
     def render(self, state: WorldState) -> dict[str, CameraView]:
         """The images of all cameras at one instant, and what each shows of the road users.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import subprocess
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -39,10 +40,19 @@ def sumo_module(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise UsageError(
-            f"Simulated drives need SUMO, and its module {name} is not installed: "
-            "run pip install 'perception[simulation]'."
-        ) from error
+        raise _missing(name) from error
+
+
+def require_sumo() -> None:
+    """Raises as ``sumo_module`` where SUMO is missing, without loading it into this process."""
+    if find_spec("libsumo") is None:
+        raise _missing("libsumo")
+
+
+def _missing(name: str) -> UsageError:
+    return UsageError(
+        f"Simulated drives need SUMO, and its module {name} is not installed: run pip install 'perception[simulation]'."
+    )
 
 
 def build_network(plan: StreetPlan, folder: Path) -> Path:

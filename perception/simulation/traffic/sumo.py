@@ -1,4 +1,4 @@
-"""SUMO's simulation of one town, step by step; SUMO allows one of them in a process."""
+"""SUMO's simulation of one town, step by step; SUMO allows one of them in a process, so each has its own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from perception.errors import PerceptionError, UsageError
+from perception.errors import PerceptionError
 from perception.simulation.traffic.motion import Snapshot
 from perception.simulation.traffic.road_network import sumo_module
 from perception.simulation.world import SignalColour
@@ -44,38 +44,35 @@ _RIGHT, _LEFT, _HAZARD, _BRAKE = 1, 2, 4, 8
 
 
 class Sumo:
-    """A running simulation; ``close`` it before another is opened.
+    """A running simulation, the only one of a process, which it needs to the end.
 
-    Raises ``UsageError`` when SUMO is not installed or already runs in this process, ``PerceptionError`` when it
-    rejects the network or the routes.
+    Raises ``UsageError`` when SUMO is not installed, ``PerceptionError`` when it rejects the network or the routes.
     """
 
     def __init__(self, network: Path, routes: Path, seed: int) -> None:
         self._sumo: Any = sumo_module("libsumo")
-        if self._sumo.isLoaded():
-            raise UsageError("A simulated drive is already open in this process: close it before opening another.")
         files = ["--net-file", str(network), "--route-files", str(routes), "--seed", str(seed % 2**31)]
         try:
             self._sumo.start(["sumo", *files, *_OPTIONS])
         except Exception as error:  # libsumo raises exceptions of several unrelated kinds
-            self.close()
             raise PerceptionError(f"SUMO could not start the traffic ({error}); use another seed.") from error
         self._phases = {
             light: [str(phase.state) for phase in self._sumo.trafficlight.getAllProgramLogics(light)[0].phases]
             for light in self._sumo.trafficlight.getIDList()
         }
 
-    def close(self) -> None:
-        """End the simulation; may be called twice."""
-        if self._sumo.isLoaded():
-            self._sumo.close()
-
-    def step(self) -> None:
-        """Move the world on by ``STEP_S``; raises ``PerceptionError`` when SUMO fails."""
+    def step(self, count: int = 1) -> None:
+        """Move the world on by ``count`` times ``STEP_S``; raises ``PerceptionError`` when SUMO fails."""
         try:
-            self._sumo.simulationStep()
+            for _ in range(count):
+                self._sumo.simulationStep()
         except Exception as error:
             raise PerceptionError(f"SUMO stopped the traffic ({error}); use another seed.") from error
+
+    def advance(self, links: tuple[tuple[str, int], ...]) -> tuple[Snapshot, list[SignalColour]]:
+        """One step, and the world after it: ``snapshot`` and ``signals``."""
+        self.step()
+        return self.snapshot(), self.signals(links)
 
     def snapshot(self) -> Snapshot:
         """Where everyone is now."""

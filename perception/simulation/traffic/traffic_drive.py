@@ -18,11 +18,12 @@ from perception.simulation.traffic.ego_selection import choose_recording_car
 from perception.simulation.traffic.fleet import RECORDING_BODIES, draw_fleet
 from perception.simulation.traffic.motion import ActorPoses, Bodies
 from perception.simulation.traffic.parking import park
-from perception.simulation.traffic.road_network import build_network, sumo_module
+from perception.simulation.traffic.road_network import build_network, require_sumo
 from perception.simulation.traffic.routes import StreetGraph, write_routes
 from perception.simulation.traffic.streets import draw_plan
 from perception.simulation.traffic.sumo import STEP_S, Sumo
 from perception.simulation.traffic.town import read_town
+from perception.simulation.worker import Worker
 from perception.simulation.world import BODIES, RoadUsers, SignalColour, Town, WorldState
 
 _COUNTS = {"car": 66, "truck": 13, "bus": 9, "motorcycle": 16, "bicycle": 32, "pedestrian": 150}
@@ -41,8 +42,8 @@ Step = tuple[ActorPoses, list[SignalColour]]
 def open_traffic(seed: int, duration_s: float, fps: float) -> TrafficDrive:
     """Open the traffic of a drive: another ``seed``, another town and other road users.
 
-    Raises ``UsageError`` for a duration or rate that makes no drive, when SUMO is not installed, and when another
-    drive is open in this process (SUMO allows one); ``PerceptionError`` when SUMO fails.
+    Raises ``UsageError`` for a duration or rate that makes no drive and when SUMO is not installed,
+    ``PerceptionError`` when SUMO fails.
     """
     if not (math.isfinite(duration_s) and duration_s > 0):
         raise UsageError(f"duration: expected a positive number of seconds, got {duration_s:g}.")
@@ -50,12 +51,12 @@ def open_traffic(seed: int, duration_s: float, fps: float) -> TrafficDrive:
         raise UsageError(f"fps: expected more than 0 and at most {_MAX_FPS:g}, got {fps:g}.")
     if seed < 0:
         raise UsageError(f"seed: expected 0 or more, got {seed}.")
-    sumo_module("libsumo")
+    require_sumo()
     return TrafficDrive(seed, duration_s, fps)
 
 
 class TrafficDrive:
-    """An open drive; use as a context manager or ``close`` it. Made by ``drive``.
+    """An open drive; use as a context manager or ``close`` it. Made by ``open_traffic``.
 
     Nobody appears or vanishes: all road users have been in the town since before the start, when it was given time to
     become busy. Of all cars, and beginnings within a short time, that one is recorded from which there is most to see.
@@ -78,8 +79,7 @@ class TrafficDrive:
             end_s = _WARM_UP_S + _LATEST_START_S + max(duration_s, _JUDGED_S) + 5
             graph = StreetGraph(plan, self._sumo_town.turns)
             write_routes(self._fleet, graph, routes, end_s=end_s, random=ways)
-            self._sumo = Sumo(network, routes, seed)
-            self._parts.callback(self._sumo.close)
+            self._sumo = self._parts.enter_context(Worker(Sumo, network, routes, seed, does="moves the traffic"))
         except BaseException:
             self._parts.close()
             raise
@@ -133,8 +133,7 @@ class TrafficDrive:
 
     def _steps(self) -> Iterator[Step]:
         """The world after each of SUMO's steps, from the recording's start on; chooses the recording car."""
-        for _ in range(round((_WARM_UP_S - _SETTLE_S) / STEP_S)):
-            self._sumo.step()
+        self._sumo.call(Sumo.step, round((_WARM_UP_S - _SETTLE_S) / STEP_S))
         for _ in range(round(_SETTLE_S / STEP_S)):
             self._advanced()
         judged = round(min(self._count / self._fps, _JUDGED_S) / STEP_S) + 1
@@ -148,8 +147,8 @@ class TrafficDrive:
             yield self._advanced()
 
     def _advanced(self) -> Step:
-        self._sumo.step()
-        return self._bodies.advance(self._sumo.snapshot()), self._sumo.signals(self._sumo_town.signal_links)
+        snapshot, signals = self._sumo.call(Sumo.advance, self._sumo_town.signal_links)
+        return self._bodies.advance(snapshot), signals
 
     def _state(self, time_s: float, poses: ActorPoses, signals: list[SignalColour]) -> WorldState:
         is_other = poses.rows != self._car

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 from support.rendering_world import camera, small_town, users, world
+from support.simulators import needs_opengl
 
 from perception.arrays import FloatArray
-from perception.errors import UsageError
 from perception.geometry.cameras import Rig
-from perception.simulation.rendering import Conditions, Renderer
+from perception.simulation.rendering import Conditions
 from perception.simulation.rendering.culling.occlusion import Skyline, Walls
+from perception.simulation.rendering.renderer import Renderer
 from perception.simulation.rendering.town.scenery import House
+from perception.simulation.worker import Worker
+from perception.simulation.world import CameraView, WorldState
 
 EYE_M = np.array([0.0, 0.0, 1.5])
 
@@ -82,26 +87,32 @@ def is_blocked(walls: Walls, points_m: FloatArray) -> np.ndarray:
     return cut.any(axis=1)
 
 
-def test_leaving_out_what_is_hidden_changes_no_pixel(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("moderngl")
-    rig = Rig({"front": camera(), "left": camera("left", yaw_deg=90, size_px=(320, 240), focal_px=200.0)})
-    crowd = users(*[("sedan", float(x), float(y), 0.0) for x in range(-90, 91, 30) for y in (-40, -1.6, 1.6, 40)])
-    try:
-        renderer = Renderer(small_town(), rig, seed=3, conditions=Conditions.named("clear-afternoon"))
-    except UsageError as error:
-        pytest.skip(f"no OpenGL without a screen: {error}")
-    with renderer:
-        thrifty = renderer.render(world(crowd))
-        count = {"hidden": 0}
-        hides = Skyline.hides
+class WithAndWithoutHiding(Renderer):
+    """Also draws what houses hide."""
+
+    def render_both(self, state: WorldState) -> tuple[dict[str, CameraView], dict[str, CameraView], int]:
+        """What is drawn as a rule, what with all that is hidden, and how much that is."""
+        thrifty = self.render(state)
+        hides, hidden = Skyline.hides, 0
 
         def nothing(skyline: Skyline, centres_m: FloatArray, *sizes: FloatArray) -> np.ndarray:
-            count["hidden"] += int(hides(skyline, centres_m, *sizes).sum())
+            nonlocal hidden
+            hidden += int(hides(skyline, centres_m, *sizes).sum())
             return np.zeros(len(centres_m), bool)
 
-        monkeypatch.setattr(Skyline, "hides", nothing)
-        plain = renderer.render(world(crowd))
-    assert count["hidden"] > 0, "the picture was to have something hidden"
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Skyline, "hides", nothing)
+            return thrifty, self.render(state), hidden
+
+
+@needs_opengl
+def test_leaving_out_what_is_hidden_changes_no_pixel() -> None:
+    rig = Rig({"front": camera(), "left": camera("left", yaw_deg=90, size_px=(320, 240), focal_px=200.0)})
+    crowd = users(*[("sedan", float(x), float(y), 0.0) for x in range(-90, 91, 30) for y in (-40, -1.6, 1.6, 40)])
+    make = partial(WithAndWithoutHiding, seed=3, conditions=Conditions.named("clear-afternoon"))
+    with Worker(make, small_town(), rig, does="draws") as worker:
+        thrifty, plain, hidden = worker.call(WithAndWithoutHiding.render_both, world(crowd))
+    assert hidden > 0, "the picture was to have something hidden"
     for name, view in plain.items():
         np.testing.assert_array_equal(thrifty[name].image, view.image)
         np.testing.assert_array_equal(thrifty[name].ids, view.ids)
