@@ -16,6 +16,9 @@ from perception.files import parse_json
 from perception.taxonomy import CLASSES, PEDESTRIAN_LABEL
 from perception.types import BoxTable
 
+LABELS_FILE = "labels.txt"
+"""Beside tables of boxes: the name of class n in line n."""
+
 _TRACK_COLUMNS = 9
 _MOT_COLUMNS = (7, 8, 9, 10)
 _NO_CLASS = -1

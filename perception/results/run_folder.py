@@ -13,7 +13,7 @@ RUN_FILE = "run.yaml"
 """States what a run was; it makes a folder that of a run."""
 
 _RUN_FILES = (
-    *("scene.*", "tracks.txt", "tracks_*.txt", "detections.json", "detections_*.json", "forecasts.jsonl"),
+    *("scene.*", "labels.txt", "tracks.txt", "tracks_*.txt", "detections.json", "detections_*.json", "forecasts.jsonl"),
     *("tracks3d.csv", "timing.json", "report.*", "failures", "labels", "crops", "tracks.csv", RUN_FILE),
 )
 

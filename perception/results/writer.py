@@ -3,6 +3,7 @@
 | file | content |
 |---|---|
 | ``tracks.txt`` | MOTChallenge: frame (from 1), id, x, y, width, height, score, class (from 1), 1 |
+| ``labels.txt`` | the names of the classes, in the order of their numbers |
 | ``detections.json`` | COCO results: ``image_id`` (frame from 0), ``category_id`` (from 1), ``bbox`` xywh, ``score`` |
 | ``forecasts.jsonl`` | one line per instant: the tracks that have a forecast, and their futures |
 | ``tracks3d.csv`` | only of a run in the ground frame: tracks in the world, see ``perception.results.tracks3d`` |
@@ -30,7 +31,7 @@ import numpy as np
 
 from perception.arrays import FloatArray, IntArray, StructOfArrays
 from perception.files import ClosedAtExit, write_json
-from perception.prediction_files import table_paths
+from perception.prediction_files import LABELS_FILE, table_paths
 from perception.results.append_file import AppendFile
 from perception.results.tracks3d import TRACKS3D_FILE, WORLD_HEADER, world_rows
 from perception.taxonomy import CLASSES
@@ -73,6 +74,7 @@ class ResultWriter(ClosedAtExit):
                 for camera, path in table_paths(folder, "detections", ".json", cameras).items()
             }
             self._forecasts = self._file(folder / FORECASTS_FILE)
+            self._file(folder / LABELS_FILE, "".join(f"{name}\n" for name in CLASSES).encode())
         except BaseException:
             self._close_files()
             raise

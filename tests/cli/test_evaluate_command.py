@@ -25,7 +25,8 @@ def test_a_recording_is_measured_in_every_respect(boxes_command: Command, street
     assert ran.code == 0, ran.err
     assert ran.folder == Path("runs/evaluate/street_with_truth")
     assert names_in(ran.folder) == [
-        "detections.json", "forecasts.jsonl", "report.html", "report.json", "run.yaml", "timing.json", "tracks.txt"
+        "detections.json", "forecasts.jsonl", "labels.txt", "report.html", "report.json", "run.yaml", "timing.json",
+        "tracks.txt"
     ]  # fmt: skip
     report = report_in(ran.folder)
     assert [part["grouping"] for part in report["detection"]] == ["vehicles", "each"]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import cv2
 import pytest
 from support.commands import RESULT_FILES, Command, names_in
 from support.mjpeg_server import MjpegServer
-from support.moving_boxes import street_image
+from support.moving_boxes import FPS, SIZE_PX, street_image, true_boxes_xyxy_px
 
 OPTIONS = ("--save-txt", "--save-crop", "--save-csv")
 
@@ -36,6 +37,28 @@ def test_the_labels_are_predictions_that_can_be_measured(boxes_command: Command,
     labels = boxes_command("demo", street_recording, "--save-txt").folder / "labels"
     ran = boxes_command("evaluate", "--predictions", labels, "--truth", street_recording)
     assert ran.code == 0 and "HOTA" in ran.out
+
+
+def test_the_classes_of_tracks_are_named_for_other_programs(
+    boxes_command: Command, street: Path, tmp_path: Path
+) -> None:
+    """MOTChallenge's own number of a car is 3, and 1 a pedestrian: those of ``tracks.txt`` alone would mislead."""
+    lines = [
+        f"{number + 1},{track_id},{x1},{y1},{x2 - x1},{y2 - y1},1,3,1\n"
+        for number in range(24)
+        for track_id, (x1, y1, x2, y2) in enumerate(true_boxes_xyxy_px(number).tolist(), 1)
+    ]
+    truth = tmp_path / "seq" / "gt" / "gt.txt"
+    truth.parent.mkdir(parents=True)
+    truth.write_text("".join(lines))
+    (tmp_path / "seq" / "seqinfo.ini").write_text(
+        f"[Sequence]\nname=seq\nframeRate={FPS}\nseqLength=24\nimWidth={SIZE_PX[0]}\nimHeight={SIZE_PX[1]}\n"
+    )
+    run = boxes_command("demo", street).folder
+    ran = boxes_command("evaluate", "--predictions", run / "tracks.txt", "--truth", "seq", "--grouping", "each")
+    assert ran.code == 0, ran.err
+    (tracking,) = json.loads((ran.folder / "report.json").read_text())["tracking"]
+    assert tracking["overall"]["hota"] > 0.9
 
 
 def test_a_run_that_is_replaced_takes_them_along(boxes_command: Command, street: Path) -> None:

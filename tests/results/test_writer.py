@@ -81,6 +81,7 @@ def test_several_cameras_have_a_file_each(tmp_path, scene_of, tracks_of):
         "detections_front_left.json",
         "detections_front_left-2.json",
         "forecasts.jsonl",
+        "labels.txt",
         "timing.json",
     }
     assert (tmp_path / "tracks_front_left-2.txt").read_text().startswith("1,5,")

@@ -22,7 +22,13 @@ def test_a_pipeline_is_measured_in_every_respect(tmp_path: Path, capsys: pytest.
     assert report.tracking[0].overall.hota > 0.9
     assert [part.setting for part in report.forecasting] == ["tracked", "ground-truth tracks"]
     assert report.latency is not None
-    assert names_in(tmp_path / "out") == ["detections.json", "forecasts.jsonl", "timing.json", "tracks.txt"]
+    assert names_in(tmp_path / "out") == [
+        "detections.json",
+        "forecasts.jsonl",
+        "labels.txt",
+        "timing.json",
+        "tracks.txt",
+    ]
     assert "".join(capsys.readouterr()) == "", "a library does not print"
 
 

@@ -26,7 +26,7 @@ from perception.runtime.runner import run_pipeline
 from perception.sources import open_source
 from perception.types import Detections, Frame, FrameSet, Scene, TrackerCounts
 
-TABLES = ["detections.json", "forecasts.jsonl", "timing.json", "tracks.txt"]
+TABLES = ["detections.json", "forecasts.jsonl", "labels.txt", "timing.json", "tracks.txt"]
 
 
 @pytest.fixture

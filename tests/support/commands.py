@@ -11,6 +11,7 @@ from pathlib import Path
 RESULT_FILES = [
     "detections.json",
     "forecasts.jsonl",
+    "labels.txt",
     "report.json",
     "run.yaml",
     "scene.mp4",

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from perception.arrays import FloatArray, IntArray
 from perception.errors import UsageError
 from perception.files import write_text
-from perception.prediction_files import read_text
+from perception.prediction_files import LABELS_FILE, read_text
 from perception.results.formats.pictures import PictureIndex
 from perception.results.formats.predictions import (
     UNKNOWN_CLASS,
@@ -28,9 +28,6 @@ from perception.results.formats.predictions import (
 from perception.results.formats.text_rows import are_numbers, first_fields, numbers_of, word_rows
 from perception.taxonomy import CLASSES
 from perception.types import BoxTable
-
-LABELS_FILE = "labels.txt"
-"""Beside the boxes: the name of class n in line n."""
 
 _COLUMNS = range(7, 11)
 _NO_CLASS = -1
