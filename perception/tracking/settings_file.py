@@ -58,11 +58,11 @@ class SettingsFile:
 
     @property
     def remark(self) -> str:
-        """What a sentence about the tracker says of the file, as " max_unseen_s 2 as in FILE."; else ""."""
+        """A sentence on what the file changes, as " Settings from FILE: max_unseen_s 2."; "" where that is nothing."""
         if not self.changed:
             return ""
         listed = ", ".join(f"{key} {value}" for key, value in _flat(self.changed).items())
-        return f" Of {self.path}: {listed}."
+        return f" Settings from {self.path}: {listed}."
 
 
 def _flat(changed: Mapping[str, Any], above: str = "") -> dict[str, Any]:

@@ -13,7 +13,7 @@ def test_the_settings_are_used_and_stated(boxes_command: Command, street: Path, 
     plain = boxes_command("demo", street)
     ran = boxes_command("demo", street, "--tracker-config", "tracker.yaml")
     assert (plain.folder / "tracks.txt").read_text() and not (ran.folder / "tracks.txt").read_text()
-    assert "Of tracker.yaml: spawn_score 0.95" in ran.err
+    assert "Settings from tracker.yaml: spawn_score 0.95" in ran.err
     run = yaml.safe_load((ran.folder / "run.yaml").read_text())
     assert run["config"]["tracker_config"] == "tracker.yaml"
     assert run["tracker_settings"]["spawn_score"] == 0.95

@@ -37,7 +37,7 @@ def test_what_the_file_states_wins_and_the_rest_suits_the_detector(tmp_path: Pat
     noise = suited.noise.model_copy(update={"initial_speed_std": 0.9})
     assert tracker.settings == suited.model_copy(update={"max_unseen_s": 2.0, "noise": noise})
     assert settings == tracker.settings.model_dump(mode="json")
-    assert reason.endswith(f"Of {tmp_path / 'tracker.yaml'}: max_unseen_s 2, noise.initial_speed_std 0.9.")
+    assert reason.endswith(f"Settings from {tmp_path / 'tracker.yaml'}: max_unseen_s 2, noise.initial_speed_std 0.9.")
 
 
 def test_on_the_ground_there_are_other_names(tmp_path: Path) -> None:
