@@ -27,8 +27,12 @@ COMMANDS = {
     "stream": _Entry(
         "Detect, track and forecast road users before a live camera; frames that come too fast are dropped, counted."
     ),
-    "evaluate": _Entry("Measure detection, tracking, forecasting and speed; prints the report and writes report.json."),
-    "compare": _Entry("Compare finished runs over the same recordings: paired differences with intervals."),
+    "evaluate": _Entry(
+        "Measure detection, tracking, forecasting and speed; prints the report, writes report.json and report.html."
+    ),
+    "compare": _Entry(
+        "Compare finished runs over the same recordings: paired differences with intervals; writes compare.json."
+    ),
     "simulate": _Entry("Make a recording with ground truth: traffic in a town, filmed by each camera of a rig."),
     "bench": _Entry("Measure the speed: engines side by side, then more and more cameras, and more and more objects."),
     "train": _Entry("Train the networks.", is_group=True),

@@ -62,7 +62,7 @@ def evaluate(
         ),
     ] = None,
 ) -> None:
-    """Measure detection, tracking, forecasting and speed; prints the report and writes report.json and report.html."""
+    """Measure detection, tracking, forecasting and speed; prints the report, writes report.json and report.html."""
     recordings = recording or []
     if config.benchmark is not None and recordings == [_BENCHMARKED]:
         recordings = []  # it names what is measured, which --benchmark does already

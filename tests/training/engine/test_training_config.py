@@ -30,7 +30,7 @@ def test_configurations_of_the_forecaster_are_valid(path):
 
 
 def test_all_training_configurations_are_among_them():
-    others = {"demo", "stream", "evaluate"}
+    others = {"demo", "stream", "evaluate", "tracker"}
     assert {path.stem for path in CONFIGS.glob("*.yaml")} - others == {
         path.stem for path in (*DETECTORS, *FORECASTERS) if path.parent == CONFIGS
     }
