@@ -57,6 +57,8 @@ def _run_each(runs: list[RunConfig], terminal: Terminal) -> None:
             failed.append(str(error))
             continue
         if not result.is_complete:
+            if number < len(runs):
+                terminal.note(f"Not run: {', '.join(part.source[0] for part in runs[number:])}.")
             break
     if failed:
         more = f" And {len(failed) - _NAMED} more." if len(failed) > _NAMED else ""

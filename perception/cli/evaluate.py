@@ -42,6 +42,13 @@ _OF_RECORDINGS = (
 )
 """What has no meaning for single images."""
 
+_FINISHED = ("results", "predictions")
+_OF_RUNS = (
+    *("stride", "max_frames", "start_s", "end_s"),
+    *("conf", "iou", "imgsz", "detect_interval", "class_map", "tracker_config"),
+)
+"""What would change the figures, were it not found already."""
+
 _MEASURED = ("source", "results", "predictions", "images", "benchmark")
 """What may be measured, one of them at a time."""
 
@@ -128,6 +135,15 @@ def _check(config: EvaluateConfig, *, most_sources: int) -> None:
     if len(asked) != 1 or len(config.source) > most_sources:
         choices = "one recording, or `results`, or `images`, or `benchmark`, or `predictions`"
         raise UsageError(f"{' and '.join(asked) or 'evaluate'}: give {choices}.")
+    finished = next((name for name in _FINISHED if getattr(config, name) is not None), None)
+    for field in _OF_RUNS if finished is not None else ():
+        value = getattr(config, field)
+        if value != EvaluateConfig.model_fields[field].default:
+            raise UsageError(
+                f"belongs to a run, and `{finished}` names what was found already; leave it out.",
+                field=field,
+                value=value,
+            )
     if config.failures and not config.save:
         raise UsageError(
             "makes pictures, which need a folder; leave --no-save out.", field="failures", value=config.failures
@@ -314,6 +330,7 @@ def _evaluate_predictions(config: EvaluateConfig, predictions: str, terminal: Te
     report = with_failures(found.report, studies, found.eval_config)
     _print(report, terminal)
     _save(config, report, studies, terminal, name=Path(predictions).resolve().stem)
+    _need_limits(config, report)
 
 
 def _evaluate_images(config: EvaluateConfig, terminal: Terminal) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -273,3 +274,36 @@ def test_the_names_of_the_option_are_those_of_the_formats() -> None:
     from perception.results.formats.registry import FORMATS
 
     assert list(get_args(PredictionFormatName)) == [one.name for one in FORMATS]
+
+
+def test_limits_hold_for_predictions_too(command: Command, tmp_path: Path) -> None:
+    truth = true_table(1)
+    write_mot_truth(tmp_path / "seq", truth)
+    (tmp_path / "theirs.txt").write_text(mot_text(truth[truth.ids != truth.ids[0]], columns=9))
+    asked = ("evaluate", "--predictions", "theirs.txt", "--truth", "seq")
+    assert command(*asked, "--fail-under", "hota=0.1").code == 0
+    fell_short = command(*asked, "--fail-under", "hota=0.999")
+    assert fell_short.code == 1
+    assert "The limits are not kept: hota" in fell_short.sentence
+
+
+@pytest.mark.parametrize("option", [("--max-frames", "5"), ("--stride", "2"), ("--conf", "0.9")])
+def test_options_of_a_run_are_refused_where_nothing_is_run(
+    command: Command, tmp_path: Path, option: tuple[str, str]
+) -> None:
+    truth = true_table(1)
+    write_mot_truth(tmp_path / "seq", truth)
+    (tmp_path / "theirs.txt").write_text(mot_text(truth, columns=9))
+    ran = command("evaluate", "--predictions", "theirs.txt", "--truth", "seq", *option)
+    assert ran.code == 2
+    assert f"{option[0]} {option[1]}: belongs to a run" in ran.sentence
+
+
+def test_predictions_as_shares_of_the_image_are_refused(command: Command, tmp_path: Path) -> None:
+    truth = true_table(1)
+    write_mot_truth(tmp_path / "seq", truth)
+    shares = replace(truth, boxes_xyxy_px=truth.boxes_xyxy_px / (truth.boxes_xyxy_px.max() + 1))
+    (tmp_path / "theirs.txt").write_text(mot_text(shares, columns=9))
+    ran = command("evaluate", "--predictions", "theirs.txt", "--truth", "seq")
+    assert ran.code == 2
+    assert "The boxes of the predictions all lie between 0 and 1" in ran.sentence

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from perception.arrays import IntArray
+from perception.errors import UsageError
 from perception.evaluation.core.bootstrap import PairedComparison, compare_paired
 from perception.evaluation.core.calibration import CalibrationSamples, sample_calibration
 from perception.evaluation.core.gt_interpolation import (
@@ -129,8 +130,8 @@ class Tally:
 def plan_comparison(*, forecasts: Sequence[Forecasts], horizons_s: Sequence[float]) -> Plan:
     """Compare at the forecasts' own steps and at each horizon, which may lie between two steps.
 
-    Horizons beyond the last step are left out. Raises ``ValueError`` for forecasts of different steps or lengths, and
-    for a horizon shorter than one step.
+    Horizons beyond the last step are left out. Raises ``ValueError`` for forecasts of different steps or lengths,
+    ``UsageError`` for a horizon shorter than one step.
     """
     if not horizons_s or min(horizons_s) <= 0:
         raise ValueError(f"horizons_s: expected positive numbers, got {tuple(horizons_s)}")
@@ -140,7 +141,10 @@ def plan_comparison(*, forecasts: Sequence[Forecasts], horizons_s: Sequence[floa
         raise ValueError(f"records: expected forecasts of one step and length, got (dt_s, steps) {sorted(kinds)}")
     dt_s, steps = kinds.pop() if kinds else (horizons[0], round(horizons[-1] / horizons[0]))
     if horizons[0] < dt_s - _TOLERANCE_S:
-        raise ValueError(f"horizons_s: expected at least one step of {dt_s} s, got {horizons[0]}")
+        raise UsageError(
+            f"The forecasts' steps of {dt_s:g} s are longer than the shortest horizon, {horizons[0]:g} s; check that "
+            "their times are seconds."
+        )
     reached = tuple(horizon for horizon in horizons if horizon <= steps * dt_s + _TOLERANCE_S)
     own_s = dt_s * np.arange(1, steps + 1)
     own_s = own_s[own_s <= max(reached, default=0.0) + _TOLERANCE_S]

@@ -144,7 +144,7 @@ def _check_records(
     cameras = {str(camera) for record in records for camera in np.unique(record.cameras)}
     if len(truth) and cameras and cameras.isdisjoint(truth.cameras.tolist()):
         raise UsageError(
-            f"The forecasts are of camera {sorted(cameras)[0]!r}, the ground truth of {truth.cameras[0]!r}: "
+            f"The forecasts are of camera {sorted(cameras)[0]!r}, the ground truth of {str(truth.cameras[0])!r}: "
             "evaluate forecasts and ground truth of the same recording."
         )
 

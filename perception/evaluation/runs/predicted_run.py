@@ -14,7 +14,7 @@ from perception.evaluation.runs.evaluated_run import EvaluatedRun
 from perception.evaluation.runs.load_results import saved_records, saved_tables
 from perception.evaluation.runs.truth import TrueRecording
 from perception.results.formats.predictions import Predictions
-from perception.sources.truth.box_truth import doubts_on_places
+from perception.sources.truth.box_truth import doubts_on_places, refuse_shares
 from perception.types import Forecasts
 
 
@@ -38,7 +38,7 @@ def predicted_run(predictions: Predictions, truth: TrueRecording, classes: Seque
 def predicted_tables(predictions: Predictions, timeline: Timeline | None) -> RunTables:
     """The tables of a run that holds what ``predictions`` do, and lacks the rest.
 
-    ``timeline`` is None for single pictures.
+    ``timeline`` is None for single pictures. Raises ``UsageError`` for boxes that are no pixels.
     """
     if predictions.run is not None:
         return saved_tables(predictions.run)
@@ -47,6 +47,9 @@ def predicted_tables(predictions: Predictions, timeline: Timeline | None) -> Run
         "tracks": predictions.tracks,
         "forecasts": predictions.forecasts,
     }
+    for boxes in (predictions.detections, predictions.tracks):
+        if boxes is not None:
+            refuse_shares(boxes, "predictions")
     parts: tuple[Part, ...] = ("detections", "tracks", "forecasts")
     if predictions.forecasts is not None:
         records = saved_records(predictions.forecasts)

@@ -61,12 +61,17 @@ def reject_past_end(table: CsvTable, is_past: NDArray[np.bool_], column: str, ca
     table.reject(is_past, column, fault, remedy="complete its video, or take these rows away")
 
 
-def doubts_on_boxes(boxes: BoxTable) -> tuple[str, ...]:
-    """Sentences on boxes that are there twice. Raises ``UsageError`` where all are shares of the image, not pixels."""
+def refuse_shares(boxes: BoxTable, whose: str) -> None:
+    """Raise ``UsageError`` where all boxes of ``whose`` are shares of the image, not pixels."""
     if len(boxes) and boxes.boxes_xyxy_px.max() <= _LARGEST_SHARE:
         raise UsageError(
-            "The ground truth's boxes all lie between 0 and 1, as shares of the image do: give them in pixels."
+            f"The boxes of the {whose} all lie between 0 and 1, as shares of the image do: give them in pixels."
         )
+
+
+def doubts_on_boxes(boxes: BoxTable) -> tuple[str, ...]:
+    """Sentences on boxes that are there twice. Raises ``UsageError`` where all are shares of the image, not pixels."""
+    refuse_shares(boxes, "ground truth")
     _, camera_codes = np.unique(boxes.cameras, return_inverse=True)
     places = [camera_codes.reshape(-1), boxes.frame_indices, boxes.labels, *boxes.boxes_xyxy_px.T]
     count = int(is_repeated(np.stack(places, axis=1)).sum())

@@ -327,7 +327,7 @@ def test_rejects_other_recordings_and_bad_records() -> None:
         evaluate([records[0], replace(records[1], forecasts=replace(records[1].forecasts, dt_s=0.2))], truth)
     with pytest.raises(ValueError, match="state_means in all"):
         evaluate([records[0], replace(records[1], state_means=None)], truth)
-    with pytest.raises(ValueError, match="at least one step"):
+    with pytest.raises(UsageError, match="longer than the shortest horizon"):
         evaluate(records, truth, horizons_s=[0.05])
     with pytest.raises(ValueError, match="positive"):
         evaluate(records, truth, horizons_s=[])
