@@ -50,7 +50,7 @@ def pair_predictions(predictions: str | Path, truth: str | Path, format_name: st
     if not recordings:
         return [Pair(Path(predictions), find_format(Path(predictions), format_name))]
     if len(recordings) == 1 and not _is_glob(predictions):
-        path = _named(Path(predictions), name_of(recordings[0])) or Path(predictions)
+        path = _of_the_only(Path(predictions), name_of(recordings[0]))
         return [Pair(path, find_format(path, format_name), recordings[0])]
     pairs = []
     for recording in recordings:
@@ -149,6 +149,15 @@ def _named(folder: Path, name: str) -> Path | None:
         if known:
             return known[0]
     return None
+
+
+def _of_the_only(predictions: Path, name: str) -> Path:
+    """Of one recording: a file of its name in a folder, else the only file there, else ``predictions`` itself."""
+    named = _named(predictions, name)
+    if named is not None or not predictions.is_dir() or known_format(predictions) is not None:
+        return named or predictions
+    known = [path for path in sorted(predictions.iterdir()) if path.is_file() and known_format(path) is not None]
+    return known[0] if len(known) == 1 else predictions
 
 
 def _of_recording(predictions: str | Path, name: str) -> Path:

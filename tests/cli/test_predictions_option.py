@@ -307,3 +307,18 @@ def test_predictions_as_shares_of_the_image_are_refused(command: Command, tmp_pa
     ran = command("evaluate", "--predictions", "theirs.txt", "--truth", "seq")
     assert ran.code == 2
     assert "The boxes of the predictions all lie between 0 and 1" in ran.sentence
+
+
+def test_predictions_of_a_part_are_told(command: Command, tmp_path: Path) -> None:
+    truth = true_table(1)
+    write_mot_truth(tmp_path / "seq", truth)
+    count = int(truth.frame_indices.max()) + 1
+    for name, end in (("part", count // 2), ("all", count)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "theirs.txt").write_text(mot_text(truth[truth.frame_indices < end], columns=9))
+    # A folder with one file of any name is that file.
+    part = command("evaluate", "--predictions", "part", "--truth", "seq")
+    notes = " ".join(report_in(part.folder)["notes"])
+    assert f"The predictions of seq end at frame {count // 2} of {count}" in notes
+    whole = command("evaluate", "--predictions", "all", "--truth", "seq")
+    assert "end at frame" not in " ".join(report_in(whole.folder)["notes"])

@@ -17,6 +17,9 @@ from perception.results.formats.predictions import Predictions
 from perception.sources.truth.box_truth import doubts_on_places, refuse_shares
 from perception.types import Forecasts
 
+_LONG_SHARE = 0.1
+"""An end so much of the recording before that of the truth is no empty street."""
+
 
 def predicted_run(predictions: Predictions, truth: TrueRecording, classes: Sequence[str] | None = None) -> EvaluatedRun:
     """``predictions`` beside the truth of their recording, over all of its instants, or those that a run states.
@@ -24,14 +27,33 @@ def predicted_run(predictions: Predictions, truth: TrueRecording, classes: Seque
     Only ``classes`` count, where these are given.
     """
     known = truth.truth
+    run = predicted_tables(predictions, truth.timeline)
     return EvaluatedRun.of(
         title=truth.name,
-        run=predicted_tables(predictions, truth.timeline).of_classes(classes),
+        run=run.of_classes(classes),
         truth=known.boxes,
         timeline=truth.timeline,
         objects=known.objects,
         ignored=known.ignored,
-        notes=(*known.notes, *doubts_on_places(known.boxes, truth.timeline.image_sizes_px)),
+        notes=(
+            *known.notes,
+            *doubts_on_places(known.boxes, truth.timeline.image_sizes_px),
+            *(() if predictions.run is not None else _doubts_on_the_end(run, truth)),
+        ),
+    )
+
+
+def _doubts_on_the_end(run: RunTables, truth: TrueRecording) -> tuple[str, ...]:
+    """A sentence where the boxes end long before the truth does, as those of a part of the recording."""
+    last, last_true = (
+        int(truth.timeline.instants_of(table).max(initial=-1))
+        for table in (join_tables([run.detections, run.tracks]), truth.truth.boxes)
+    )
+    if last < 0 or last_true - last < _LONG_SHARE * len(truth.timeline.timestamps_ns):
+        return ()
+    return (
+        f"The predictions of {truth.name} end at frame {last + 1} of {len(truth.timeline.timestamps_ns)}; what follows "
+        "counts as missed.",
     )
 
 
