@@ -37,6 +37,9 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
         _print_images(compared, console)
     if comparison.left_out_instant_count:
         print_note(console, f"{comparison.left_out_instant_count:,} instants that not all runs have are left out.")
+    if comparison.left_out_image_count:
+        count = f"{comparison.left_out_image_count:,} images"
+        print_note(console, f"Detection is not compared on {count}: not all detectors looked at them.")
 
 
 def _print_figures(compared: RunComparison, console: Console) -> None:

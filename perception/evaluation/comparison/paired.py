@@ -79,11 +79,15 @@ class RunComparison:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Each further run against the first; ``parts`` are what all were measured on."""
+    """Each further run against the first; ``parts`` are what all were measured on.
+
+    Detection is not compared on ``left_out_image_count`` images, at which not all detectors looked.
+    """
 
     kind: str
     parts: tuple[str, ...]
     left_out_instant_count: int
+    left_out_image_count: int
     runs: tuple[RunComparison, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -104,6 +108,7 @@ def compare_runs(
         kind=units.kind,
         parts=units.names,
         left_out_instant_count=units.left_out,
+        left_out_image_count=units.left_out_images,
         runs=tuple(
             RunComparison(
                 reference=titles[0],

@@ -26,6 +26,11 @@ class Units:
     whole: tuple[EvaluatedRun, ...]
     left_out: int
 
+    @property
+    def left_out_images(self) -> int:
+        """Of the instants that all have, the images at which not all of the detectors looked."""
+        return len(self.whole[0].images) - len(self.whole[0].detected_images)
+
 
 def make_units(runs: Sequence[Mapping[str, EvaluatedRun]], *, segment_s: float) -> Units:
     """The parts that all ``runs`` have; each is given by recording.

@@ -104,6 +104,8 @@ def test_detection_is_compared_where_both_detectors_looked() -> None:
     )
     resting = replace(run, run=replace(run.run, records=records))
     for pair in ((run, resting), (resting, run)):
-        (compared,) = _compare(*({"one": each} for each in pair)).runs
+        comparison = _compare(*({"one": each} for each in pair))
+        (compared,) = comparison.runs
+        assert comparison.left_out_image_count == len(run.images) // 2
         assert compared.images == ()
         assert compared.figures["recall"].difference == 0
