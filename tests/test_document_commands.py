@@ -92,6 +92,8 @@ def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "data" / "recording").symlink_to(ROOT / "data" / "recording")
     (tmp_path / "configs").symlink_to(ROOT / "configs")
     (tmp_path / "boxes.txt").write_text("1,-1,10,20,30,40,0.9\n2,-1,12,20,30,40,0.8\n", encoding="utf-8")
+    tracks = "".join(f"{number},7,{8 + 2 * number},20,24,16,0.9,1,1\n" for number in range(1, FRAMES + 1))
+    (tmp_path / "theirs.txt").write_text(tracks, encoding="utf-8")
     for name, text in MODULES.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
         monkeypatch.delitem(sys.modules, Path(name).stem, raising=False)
