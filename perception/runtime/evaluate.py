@@ -45,7 +45,7 @@ from perception.tracking import TrackerSettings
 from perception.types import BoxTable, Frame, Scene
 
 OPERATING_SCORE = TrackerSettings().spawn_score
-"""Precision and recall are those of the detections that may start a track."""
+"""Precision and recall are those at the score from which the tracker, with its usual settings, starts a track."""
 
 DEFAULT_EVAL_CONFIG = EvalConfig(score_threshold=OPERATING_SCORE)
 """Every labelled object counts."""

@@ -37,7 +37,7 @@ def detection_figures(report: Report) -> Iterator[Figure]:
         caption=(
             "Of what is reported down to each score, the share that is right, over the share of objects found. Solid: "
             "boxes count from IoU 0.5; dashed: from IoU 0.75. The area below a line is the AP there. "
-            f"Dot: score {score:g}, from which a detection may start a track."
+            f"Dot: score {score:g}, that of precision and recall."
         ),
         drawings=tuple(_precision_recall(part, name, curve) for part, name, curve in curves),
         scenes=("worst", "best"),
