@@ -270,12 +270,9 @@ def _match_and_study(
 
 
 def _evaluate_results(config: EvaluateConfig, folder: Path, terminal: Terminal) -> None:
-    from perception.evaluation.runs.load_results import SAVED_VELOCITIES, saved_tables
-    from perception.evaluation.runs.truth import need_ground_truth
-    from perception.results import read_results
+    from perception.evaluation.runs.load_results import SAVED_VELOCITIES
     from perception.results.formats.run_folder import is_run_folder, is_whole_run
-    from perception.runtime.evaluate import eval_config_of, match_truth, report_on
-    from perception.runtime.run_metadata import read_run_rate, read_run_source
+    from perception.runtime.evaluate import eval_config_of, read_finished_run, report_on
 
     if not is_run_folder(folder):
         raise UsageError(
@@ -284,18 +281,11 @@ def _evaluate_results(config: EvaluateConfig, folder: Path, terminal: Terminal) 
     if not is_whole_run(folder):
         _evaluate_predictions(config, str(folder), terminal)
         return
-    results = read_results(folder)
-    recording = str(config.truth or "") or read_run_source(folder)
-    if recording is None:
-        raise UsageError("does not state its recording; name it with `truth`.", field="results", value=folder)
-    truth = need_ground_truth(recording, classes=config.classes)
-    eval_config = eval_config_of(config, truth)
-    tables = saved_tables(results).of_classes(config.classes)
-    run = match_truth(
-        tables, truth, recording, title=str(folder), eval_config=eval_config, rate_fps=read_run_rate(folder)
+    run, recording, eval_config = read_finished_run(
+        folder, eval_config=eval_config_of(config), truth=config.truth, classes=config.classes, title=str(folder)
     )
     studies = _studies(config, run, recording, eval_config)
-    notes = () if results.objects is None else (SAVED_VELOCITIES,)
+    notes = () if run.run.objects is None else (SAVED_VELOCITIES,)
     report = report_on(
         [run], title=str(folder), eval_config=eval_config, seed=config.seed, studies=studies, notes=notes
     )
@@ -309,14 +299,11 @@ def _evaluate_predictions(config: EvaluateConfig, predictions: str, terminal: Te
     from perception.evaluation.report.failure_analysis import with_failures
     from perception.runtime.evaluate import eval_config_of
     from perception.runtime.evaluate_predictions import evaluate_predictions
-    from perception.runtime.run_metadata import read_run_source
+    from perception.runtime.run_metadata import need_run_source
 
-    truth = str(config.truth or "") or read_run_source(Path(predictions))
-    if truth is None:
-        raise UsageError(f"{predictions}: does not state its recording; name it with `truth`.")
     found = evaluate_predictions(
         predictions,
-        truth,
+        need_run_source(Path(predictions), config.truth),
         eval_config=eval_config_of(config),
         seed=config.seed,
         format_name=config.predictions_format,

@@ -12,13 +12,11 @@ from perception.evaluation.comparison.paired import Comparison, compare_runs
 from perception.evaluation.comparison.units import make_units
 from perception.evaluation.report.evaluate import EvalConfig
 from perception.evaluation.runs.evaluated_run import EvaluatedRun
-from perception.evaluation.runs.load_results import saved_tables
-from perception.evaluation.runs.truth import need_ground_truth
 from perception.files import write_json
-from perception.results import next_run_folder, output_folder, read_results
+from perception.results import next_run_folder, output_folder
 from perception.results.writer import FORECASTS_FILE
-from perception.runtime.evaluate import match_truth
-from perception.runtime.run_metadata import RUNS, read_run_source
+from perception.runtime.evaluate import read_finished_run
+from perception.runtime.run_metadata import RUNS, need_run_source
 
 COMPARE_FILE = "compare.json"
 
@@ -66,17 +64,9 @@ def _runs_in(folder: Path, truth: Path | None, eval_config: EvalConfig) -> dict[
         raise UsageError(f"{folder}: holds no finished run; name the folder of a run that was saved.")
     runs: dict[str, EvaluatedRun] = {}
     for path in paths:
-        recording = str(truth or "") or read_run_source(path)
-        if recording is None:
-            raise UsageError(f"{path}: does not state its recording; name it with `truth`.")
+        recording = need_run_source(path, truth)
         name = str(Path(recording).resolve())
         if name in runs:
             raise UsageError(f"{path}: is a second run over {recording}; leave one of them out.")
-        runs[name] = match_truth(
-            saved_tables(read_results(path)),
-            need_ground_truth(recording),
-            recording,
-            title=Path(recording).name,
-            eval_config=eval_config,
-        )
+        runs[name] = read_finished_run(path, eval_config=eval_config, truth=recording).run
     return runs

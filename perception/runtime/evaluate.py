@@ -30,13 +30,16 @@ from perception.evaluation.report.failure_analysis import (
 )
 from perception.evaluation.report.report import Report
 from perception.evaluation.runs.evaluated_run import EvaluatedRun
+from perception.evaluation.runs.load_results import saved_tables
 from perception.evaluation.runs.run_images import detect_images
 from perception.evaluation.runs.truth import GroundTruth, need_ground_truth
 from perception.geometry.cameras import Rig
 from perception.pipeline.config import EvaluateConfig
 from perception.pipeline.pipeline import Pipeline
 from perception.protocols import Detector, Forecaster
+from perception.results import read_results
 from perception.runtime.progress import RunProgress
+from perception.runtime.run_metadata import need_run_source, read_run_rate
 from perception.runtime.runner import run_pipeline
 from perception.sources import open_source, read_rig
 from perception.sources.images import read_rgb
@@ -154,6 +157,42 @@ def _doubts_on_frames(boxes: BoxTable, timeline: Timeline) -> tuple[str, ...]:
     if not count:
         return ()
     return (f"{count:,} of {len(boxes):,} true boxes are of frames that the recording does not have.",)
+
+
+class FinishedRun(NamedTuple):
+    """A ``run`` that was saved, beside the truth of its ``recording``, and how it is to be measured."""
+
+    run: EvaluatedRun
+    recording: str
+    eval_config: EvalConfig
+
+
+def read_finished_run(
+    folder: Path,
+    *,
+    eval_config: EvalConfig,
+    truth: str | Path | None = None,
+    classes: Sequence[str] | None = None,
+    title: str | None = None,
+) -> FinishedRun:
+    """The run in ``folder`` beside the truth of its recording, which ``truth`` names where the run does not state it.
+
+    Only ``classes`` count, where these are given; the ``title`` is by default the recording's name. Raises
+    ``UsageError`` where something is missing or cannot be read.
+    """
+    results = read_results(folder)
+    recording = need_run_source(folder, truth)
+    known = need_ground_truth(recording, classes=classes)
+    eval_config = suited_to(eval_config, known)
+    run = match_truth(
+        saved_tables(results).of_classes(classes),
+        known,
+        recording,
+        title=title or Path(recording).name,
+        eval_config=eval_config,
+        rate_fps=read_run_rate(folder),
+    )
+    return FinishedRun(run, recording, eval_config)
 
 
 def report_on(

@@ -111,6 +111,17 @@ def read_run_source(folder: Path) -> str | None:
     return str(sources[0]) if isinstance(sources, list) and len(sources) == 1 else None
 
 
+def need_run_source(folder: Path, truth: str | Path | None = None) -> str:
+    """The recording with the truth of what is in ``folder``: ``truth``, else what the run states.
+
+    Raises ``UsageError`` where there is neither.
+    """
+    recording = str(truth or "") or read_run_source(folder)
+    if recording is None:
+        raise UsageError(f"{folder}: does not state its recording; name it with `truth`.")
+    return recording
+
+
 def read_run_rate(folder: Path) -> float | None:
     """The frame rate in place of the source's own clock of the run in ``folder``; None where ``run.yaml`` has none."""
     rate_fps = _run_config(folder).get("fps")
