@@ -136,14 +136,9 @@ def _check(config: EvaluateConfig, *, most_sources: int) -> None:
         choices = "one recording, or `results`, or `images`, or `benchmark`, or `predictions`"
         raise UsageError(f"{' and '.join(asked) or 'evaluate'}: give {choices}.")
     finished = next((name for name in _FINISHED if getattr(config, name) is not None), None)
-    for field in _OF_RUNS if finished is not None else ():
-        value = getattr(config, field)
-        if value != EvaluateConfig.model_fields[field].default:
-            raise UsageError(
-                f"belongs to a run, and `{finished}` names what was found already; leave it out.",
-                field=field,
-                value=value,
-            )
+    if finished is not None and (field := _first_given(config, _OF_RUNS)):
+        why = f"belongs to a run, and `{finished}` names what was found already; leave it out."
+        raise UsageError(why, field=field, value=getattr(config, field))
     if config.failures and not config.save:
         raise UsageError(
             "makes pictures, which need a folder; leave --no-save out.", field="failures", value=config.failures
@@ -160,6 +155,11 @@ def _check(config: EvaluateConfig, *, most_sources: int) -> None:
             field="truth",
             value=config.truth,
         )
+
+
+def _first_given(config: EvaluateConfig, fields: Sequence[str]) -> str | None:
+    """The first of ``fields`` that does not have its default."""
+    return next((one for one in fields if getattr(config, one) != EvaluateConfig.model_fields[one].default), None)
 
 
 def _check_limits(config: EvaluateConfig) -> None:
@@ -324,9 +324,8 @@ def _evaluate_images(config: EvaluateConfig, terminal: Terminal) -> None:
     from perception.pipeline.build import choose_detector
     from perception.runtime.evaluate import eval_config_of, evaluate_images
 
-    for field in _OF_RECORDINGS:
-        if getattr(config, field) != EvaluateConfig.model_fields[field].default:
-            raise UsageError("belongs to a recording, and `images` are single pictures; leave it out.", field=field)
+    if field := _first_given(config, _OF_RECORDINGS):
+        raise UsageError("belongs to a recording, and `images` are single pictures; leave it out.", field=field)
     choice = choose_detector(config)
     terminal.note(choice.reason)
     report, studies, pictures = evaluate_images(
