@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from perception.pipeline.build import BuiltPipeline, build_pipeline
     from perception.pipeline.config import RunConfig
     from perception.pipeline.pipeline import Pipeline
-    from perception.protocols import Detector, Forecaster, Source, Tracker, Writer
+    from perception.protocols import Detector, EgoMotionEstimator, Forecaster, Source, Tracker, Writer
     from perception.runtime.evaluate import evaluate_pipeline
     from perception.runtime.run_stats import RunResult, RunStats
     from perception.runtime.runner import run_pipeline
     from perception.sources import open_source, read_objects, read_rig, read_truth
     from perception.taxonomy import CLASSES
     from perception.tracking import GroundTracker, ImageTracker
-    from perception.types import Detections, Forecasts, Frame, FrameSet, Scene, TrackerCounts, Tracks
+    from perception.types import Detections, EgoMotion, Forecasts, Frame, FrameSet, Scene, TrackerCounts, Tracks
     from perception.visualization import draw_scene
 
     __version__: str
@@ -38,6 +38,8 @@ __all__ = [
     "Camera",
     "Detections",
     "Detector",
+    "EgoMotion",
+    "EgoMotionEstimator",
     "EvalConfig",
     "Forecaster",
     "Forecasts",
@@ -78,14 +80,23 @@ _MODULES = {
     "perception.pipeline.build": ("BuiltPipeline", "build_pipeline"),
     "perception.pipeline.config": ("RunConfig",),
     "perception.pipeline.pipeline": ("Pipeline",),
-    "perception.protocols": ("Detector", "Forecaster", "Source", "Tracker", "Writer"),
+    "perception.protocols": ("Detector", "EgoMotionEstimator", "Forecaster", "Source", "Tracker", "Writer"),
     "perception.runtime.evaluate": ("evaluate_pipeline",),
     "perception.runtime.run_stats": ("RunResult", "RunStats"),
     "perception.runtime.runner": ("run_pipeline",),
     "perception.sources": ("open_source", "read_objects", "read_rig", "read_truth"),
     "perception.taxonomy": ("CLASSES",),
     "perception.tracking": ("GroundTracker", "ImageTracker"),
-    "perception.types": ("Detections", "Forecasts", "Frame", "FrameSet", "Scene", "TrackerCounts", "Tracks"),
+    "perception.types": (
+        "Detections",
+        "EgoMotion",
+        "Forecasts",
+        "Frame",
+        "FrameSet",
+        "Scene",
+        "TrackerCounts",
+        "Tracks",
+    ),
     "perception.visualization": ("draw_scene",),
 }
 

@@ -7,7 +7,17 @@ from typing import Protocol, runtime_checkable
 
 from perception.arrays import FloatArray
 from perception.geometry.cameras import Rig
-from perception.types import Detections, Forecasts, Frame, FrameSet, ReferenceFrame, Scene, TrackerCounts, Tracks
+from perception.types import (
+    Detections,
+    EgoMotions,
+    Forecasts,
+    Frame,
+    FrameSet,
+    ReferenceFrame,
+    Scene,
+    TrackerCounts,
+    Tracks,
+)
 
 
 @runtime_checkable
@@ -98,6 +108,19 @@ class Detector(Protocol):
 
 
 @runtime_checkable
+class EgoMotionEstimator(Protocol):
+    """Finds how each camera moved since its last frame."""
+
+    def update(self, frame_set: FrameSet, detections: Mapping[str, Detections]) -> EgoMotions:
+        """The motion of each camera of ``frame_set`` where it can be told; ``detections`` are what may move itself."""
+        ...
+
+    def reset(self) -> None:
+        """Forget the last frames."""
+        ...
+
+
+@runtime_checkable
 class Tracker(Protocol):
     """Gives detections an identity over time."""
 
@@ -112,11 +135,16 @@ class Tracker(Protocol):
         ...
 
     def update(
-        self, detections: Sequence[Detections], timestamp_ns: int, world_from_vehicle: FloatArray | None = None
+        self,
+        detections: Sequence[Detections],
+        timestamp_ns: int,
+        world_from_vehicle: FloatArray | None = None,
+        ego_motions: EgoMotions | None = None,
     ) -> Tracks:
         """Take the detections of one instant, at most one ``Detections`` per camera; return the live tracks.
 
         ``world_from_vehicle`` (4, 4) is the car's pose where it is known; only the ground frame needs it.
+        ``ego_motions`` say how the cameras moved since their last frames, where that is known.
         """
         ...
 
@@ -129,8 +157,18 @@ class Tracker(Protocol):
 class Forecaster(Protocol):
     """Says where each track will go; called once per instant, keeps its memory per track id."""
 
-    def step(self, tracks: Tracks, timestamp_ns: int, world_from_vehicle: FloatArray | None = None) -> Forecasts:
-        """The futures of ``tracks``, in their order and reference frame; may leave tracks out."""
+    def step(
+        self,
+        tracks: Tracks,
+        timestamp_ns: int,
+        world_from_vehicle: FloatArray | None = None,
+        ego_motions: EgoMotions | None = None,
+    ) -> Forecasts:
+        """The futures of ``tracks``, in their order and reference frame; may leave tracks out.
+
+        Futures in the image hold for the camera as it points now: its own turning is left out where ``ego_motions``
+        are given.
+        """
         ...
 
     def reset(self) -> None:

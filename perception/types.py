@@ -234,6 +234,39 @@ class Tracks(ObjectStates, StructOfArrays):
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class EgoMotion:
+    """How one camera turned and travelled between its last frame and this one, ``dt_s`` later.
+
+    ``now_from_before`` (3, 3): what lies in direction d of the old camera axes (x right, y down, z forward) lies in
+    direction ``now_from_before @ d`` of the new ones, if it is far away. ``rotation_stds_rad`` (3,) about these axes.
+    ``camera_matrix`` (3, 3): the pinhole camera, in pixels of the ``image_size_px`` (width, height), that is known or,
+    where the camera brings none, was assumed. ``direction`` (3,): the unit vector of the camera's travel in its new
+    axes, and ``speed_mps`` along it; None where unknown.
+    """
+
+    dt_s: float
+    now_from_before: FloatArray
+    rotation_stds_rad: FloatArray
+    camera_matrix: FloatArray
+    image_size_px: tuple[int, int]
+    direction: FloatArray | None = None
+    speed_mps: float | None = None
+
+    def __post_init__(self) -> None:
+        check_array("EgoMotion.now_from_before", self.now_from_before, (3, 3), "f")
+        check_array("EgoMotion.rotation_stds_rad", self.rotation_stds_rad, (3,), "f")
+        check_array("EgoMotion.camera_matrix", self.camera_matrix, (3, 3), "f")
+        if self.direction is not None:
+            check_array("EgoMotion.direction", self.direction, (3,), "f")
+        if not self.dt_s > 0:
+            raise ValueError(f"EgoMotion.dt_s: expected a positive number, got {self.dt_s}")
+
+
+EgoMotions = Mapping[str, EgoMotion]
+"""By camera; cameras whose motion is not known are not among them."""
+
+
 @dataclass(frozen=True)
 class TrackerCounts:
     """What a tracker left out since its start or last reset.
@@ -331,13 +364,14 @@ class Forecasts(StructOfArrays):
 
 @dataclass(frozen=True)
 class Scene:
-    """All that the pipeline knows of one instant, and the milliseconds that each stage took."""
+    """All that the pipeline knows of one instant, the milliseconds that each stage took, and how the cameras moved."""
 
     frame_set: FrameSet
     detections: Mapping[str, Detections]
     tracks: Tracks
     forecasts: Forecasts
     stage_ms: dict[str, float] = field(default_factory=dict)
+    ego_motions: EgoMotions = field(default_factory=dict)
 
     @property
     def timestamp_ns(self) -> int:

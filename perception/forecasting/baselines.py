@@ -9,7 +9,7 @@ from perception.forecasting.features.ground_motion import motion_axes_rad
 from perception.forecasting.trajectory_gru import HORIZONS_S
 from perception.geometry.rotation import rotation_2d
 from perception.state_layout import MEASURED, POSITION, RATES, VELOCITY
-from perception.types import Forecasts, Tracks
+from perception.types import EgoMotions, Forecasts, Tracks
 
 
 class ConstantVelocityForecaster:
@@ -26,7 +26,13 @@ class ConstantVelocityForecaster:
     def reset(self) -> None:
         """It remembers nothing."""
 
-    def step(self, tracks: Tracks, timestamp_ns: int, world_from_vehicle: FloatArray | None = None) -> Forecasts:
+    def step(
+        self,
+        tracks: Tracks,
+        timestamp_ns: int,
+        world_from_vehicle: FloatArray | None = None,
+        ego_motions: EgoMotions | None = None,
+    ) -> Forecasts:
         """The futures of all ``tracks``."""
         horizon_s = self._horizon_s or HORIZONS_S[tracks.reference_frame]
         times_s = np.arange(1, round(horizon_s / self._dt_s) + 1)[:, None] * self._dt_s

@@ -12,7 +12,7 @@ from perception.forecasting.interaction import NEIGHBOURS, nearest_neighbours
 from perception.forecasting.step_engine import MEMORY, StepEngine, TorchEngine
 from perception.forecasting.track_dataset import XY
 from perception.forecasting.trajectory_gru import GruConfig, TrajectoryGRU, motion_of
-from perception.types import Forecasts, Tracks
+from perception.types import EgoMotions, Forecasts, Tracks
 
 
 class GruForecaster:
@@ -40,7 +40,13 @@ class GruForecaster:
         self._timestamp_ns = 0
         self._memory: dict[str, Tensor] = {}
 
-    def step(self, tracks: Tracks, timestamp_ns: int, world_from_vehicle: FloatArray | None = None) -> Forecasts:
+    def step(
+        self,
+        tracks: Tracks,
+        timestamp_ns: int,
+        world_from_vehicle: FloatArray | None = None,
+        ego_motions: EgoMotions | None = None,
+    ) -> Forecasts:
         """Feed one instant; returns the futures of all ``tracks``. Tracks that are no longer among them are forgotten.
 
         Features are used only where they come from the network that this forecaster was trained with, and the car's

@@ -11,25 +11,26 @@ from time import perf_counter
 from perception.errors import PerceptionError
 from perception.pipeline.prefetch import Prefetcher
 from perception.pipeline.schedule import DetectionSchedule
-from perception.protocols import Detector, Forecaster, Source, Tracker
-from perception.types import FrameSet, Scene
+from perception.protocols import Detector, EgoMotionEstimator, Forecaster, Source, Tracker
+from perception.types import EgoMotions, FrameSet, Scene
 
 
 @dataclass(frozen=True)
 class Pipeline:
     """From the frames of an instant to a ``Scene``; knows its parts only by their protocols.
 
-    The detector looks at the frames that ``schedule`` chooses. The tracker, the forecaster and the schedule remember
-    what they saw: call ``reset`` before another recording.
+    The detector looks at the frames that ``schedule`` chooses; ``ego_motion``, where there is one, at all of them. The
+    parts remember what they saw: call ``reset`` before another recording.
     """
 
     detector: Detector
     tracker: Tracker
     forecaster: Forecaster
     schedule: DetectionSchedule = field(default_factory=DetectionSchedule)
+    ego_motion: EgoMotionEstimator | None = None
 
     def step(self, frame_set: FrameSet) -> Scene:
-        """Process one instant. ``stage_ms`` records how long detect, track and forecast took.
+        """Process one instant. ``stage_ms`` records how long detect, ego-motion, track and forecast took.
 
         Raises ``PerceptionError`` when time runs backwards, and when the detector does not answer for each frame.
         """
@@ -43,17 +44,27 @@ class Pipeline:
                 f"The detector {self.detector.name} was given frames of the cameras {given} and answered for "
                 f"{answered}; it must return one Detections for each frame, in their order."
             )
-        tracks = self.tracker.update(found, frame_set.timestamp_ns, frame_set.world_from_vehicle)
+        detections = {part.camera: part for part in found}
+        ego_motions: EgoMotions = {}
+        if self.ego_motion is not None:
+            ego_motions = self.ego_motion.update(frame_set, detections)
         times_s.append(perf_counter())
-        forecasts = self.forecaster.step(tracks, frame_set.timestamp_ns, frame_set.world_from_vehicle)
+        now_ns, world_from_vehicle = frame_set.timestamp_ns, frame_set.world_from_vehicle
+        tracks = self.tracker.update(found, now_ns, world_from_vehicle, ego_motions)
+        times_s.append(perf_counter())
+        forecasts = self.forecaster.step(tracks, now_ns, world_from_vehicle, ego_motions)
         times_s.append(perf_counter())
         elapsed_ms = [1e3 * (end - start) for start, end in pairwise(times_s)]
+        stage_ms = dict(zip(("detect", "ego_motion", "track", "forecast"), elapsed_ms, strict=True))
+        if self.ego_motion is None:
+            del stage_ms["ego_motion"]
         return Scene(
             frame_set=frame_set,
-            detections={detections.camera: detections for detections in found},
+            detections=detections,
             tracks=tracks,
             forecasts=forecasts,
-            stage_ms=dict(zip(("detect", "track", "forecast"), elapsed_ms, strict=True)),
+            stage_ms=stage_ms,
+            ego_motions=ego_motions,
         )
 
     def run(
@@ -76,6 +87,8 @@ class Pipeline:
         self.tracker.reset()
         self.forecaster.reset()
         self.schedule.reset()
+        if self.ego_motion is not None:
+            self.ego_motion.reset()
 
 
 def _timed(source: Source) -> Iterator[tuple[float, FrameSet]]:

@@ -36,7 +36,7 @@ from perception.tracking.ground.track_state import (
     ImageProjections,
     with_best_boxes,
 )
-from perception.types import Detections, ReferenceFrame, Sightings, Tracks
+from perception.types import Detections, EgoMotions, ReferenceFrame, Sightings, Tracks
 
 
 class _GroundInstant(NamedTuple):
@@ -85,7 +85,11 @@ class GroundTracker(TrackerBase[GroundSettings, GroundTrackState]):
         return self._road.plane
 
     def update(
-        self, detections: Sequence[Detections], timestamp_ns: int, world_from_vehicle: FloatArray | None = None
+        self,
+        detections: Sequence[Detections],
+        timestamp_ns: int,
+        world_from_vehicle: FloatArray | None = None,
+        ego_motions: EgoMotions | None = None,
     ) -> Tracks:
         """Take the detections of one instant, at most one ``Detections`` per camera; return the live tracks.
 

@@ -16,7 +16,7 @@ from perception.tracking.image import box_filter
 from perception.tracking.image.association import associate, duplicates, overlaps_any
 from perception.tracking.image.observations import ImageObservations, spawn_tracks
 from perception.tracking.image.settings import TrackerSettings
-from perception.types import Detections, ReferenceFrame, Tracks
+from perception.types import Detections, EgoMotions, ReferenceFrame, Tracks
 
 
 class ImageTracker(TrackerBase[TrackerSettings, TrackState]):
@@ -36,7 +36,11 @@ class ImageTracker(TrackerBase[TrackerSettings, TrackState]):
         super().__init__(settings or TrackerSettings(), TrackState.empty())
 
     def update(
-        self, detections: Sequence[Detections], timestamp_ns: int, world_from_vehicle: FloatArray | None = None
+        self,
+        detections: Sequence[Detections],
+        timestamp_ns: int,
+        world_from_vehicle: FloatArray | None = None,
+        ego_motions: EgoMotions | None = None,
     ) -> Tracks:
         """Take the detections of one instant, at most one ``Detections`` per camera; return the live tracks.
 

@@ -119,7 +119,7 @@ class GroundConstantVelocity:
     def reset(self) -> None:
         self.last_ns = -1
 
-    def step(self, tracks: object, timestamp_ns: int, world_from_vehicle: FloatArray | None = None) -> Forecasts:
+    def step(self, tracks: object, timestamp_ns: int, world_from_vehicle: object, *more: object) -> Forecasts:
         assert world_from_vehicle is not None
         assert timestamp_ns > self.last_ns
         self.last_ns = timestamp_ns
@@ -140,9 +140,9 @@ def test_true_tracks_show_the_width_that_the_car_sees() -> None:
     seen = []
 
     class Keeping(GroundConstantVelocity):
-        def step(self, tracks: object, timestamp_ns: int, world_from_vehicle: FloatArray | None = None) -> Forecasts:
+        def step(self, tracks: object, timestamp_ns: int, *more: object) -> Forecasts:
             seen.append(tracks)
-            return super().step(tracks, timestamp_ns, world_from_vehicle)
+            return super().step(tracks, timestamp_ns, *more)
 
     run(drive, straight_on).with_gt_tracks(Keeping(), SCOPE)
     first, second, _ = seen

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from perception import Forecasts, Tracks
+from perception import EgoMotions, Forecasts, Tracks
 from perception.arrays import FloatArray
 from perception.plugins import ForecasterRequest
 
@@ -18,7 +18,13 @@ class StayingForecaster:
     def reset(self) -> None:
         """It remembers nothing."""
 
-    def step(self, tracks: Tracks, timestamp_ns: int, world_from_vehicle: FloatArray | None = None) -> Forecasts:
+    def step(
+        self,
+        tracks: Tracks,
+        timestamp_ns: int,
+        world_from_vehicle: FloatArray | None = None,
+        ego_motions: EgoMotions | None = None,
+    ) -> Forecasts:
         count = len(tracks)
         spreads = 0.01 * np.sqrt(np.arange(1, 11))[:, None]
         return Forecasts(

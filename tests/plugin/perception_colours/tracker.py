@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from perception import Detections, TrackerCounts, Tracks
+from perception import Detections, EgoMotions, TrackerCounts, Tracks
 from perception.arrays import FloatArray
 from perception.plugins import TrackerRequest
 
@@ -28,7 +28,11 @@ class NearestTracker:
         self._last: dict[str, list[tuple[int, FloatArray, int, int]]] = {}
 
     def update(
-        self, detections: Sequence[Detections], timestamp_ns: int, world_from_vehicle: FloatArray | None = None
+        self,
+        detections: Sequence[Detections],
+        timestamp_ns: int,
+        world_from_vehicle: FloatArray | None = None,
+        ego_motions: EgoMotions | None = None,
     ) -> Tracks:
         """Centre and size over image width and height; the velocity is the last displacement over its time."""
         rows = []
