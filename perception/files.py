@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
 import os
+import re
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -14,16 +16,25 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
+import numpy as np
 import yaml
 
 from perception.errors import PerceptionError, UsageError
+from perception.safety.input_limits import (
+    MAX_ALIASED_VALUES,
+    MAX_CONFIG_BYTES,
+    MAX_DEPTH,
+    MAX_DIGITS,
+    MAX_TABLE_BYTES,
+    MAX_WEIGHTS_BYTES,
+)
+from perception.safety.regular_files import open_regular, read_regular_text
 
 Closed = TypeVar("Closed", bound="ClosedAtExit")
 
-MAX_ALIASED_VALUES = 100_000
-"""What the aliases of a YAML file may add to the values that are written in it: ten short lines can make billions."""
-
 _LOG = logging.getLogger(__name__)
+_JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_OPENING, _CLOSING = (np.frombuffer(marks, np.uint8) for marks in (b"[{", b"]}"))
 
 
 def cannot_write(path: Path, error: Exception) -> PerceptionError:
@@ -99,9 +110,9 @@ def read_yaml(path: Path) -> Any:
     """The content of a YAML file of plain values; None for an empty file.
 
     Raises ``UsageError`` naming the file, and the line where it is known, when it cannot be read, is no YAML, has a key
-    twice in one mapping, holds itself, or grows beyond ``MAX_ALIASED_VALUES`` by its aliases.
+    twice in one mapping, holds itself, or goes beyond the limits of ``safety.input_limits``.
     """
-    text = read_text(path, "YAML")
+    text = read_text(path, "YAML", max_bytes=MAX_CONFIG_BYTES)
     try:
         return _plain_yaml(text)
     except yaml.MarkedYAMLError as error:
@@ -121,22 +132,30 @@ def read_json(path: Path) -> Any:
 
 
 def json_decoder() -> json.JSONDecoder:
-    """For text that comes in pieces; raises ``ValueError`` for a key given twice."""
-    return json.JSONDecoder(object_pairs_hook=_unique_keys)
+    """For text that comes in pieces; raises ``ValueError`` for a key given twice and for numbers that cannot be."""
+    return json.JSONDecoder(
+        object_pairs_hook=_unique_keys, parse_float=_finite, parse_int=_whole, parse_constant=_no_number
+    )
 
 
 def parse_json(text: str) -> Any:
-    """The value that a JSON ``text`` holds; raises ``ValueError`` for anything else and for a key given twice."""
+    """The value that a JSON ``text`` holds.
+
+    Raises ``ValueError`` for anything else, for a key given twice, NaN and infinity, whole numbers of more than
+    ``MAX_DIGITS`` digits and for what is nested beyond ``MAX_DEPTH``.
+    """
+    if _nesting(text) > MAX_DEPTH:
+        raise ValueError("it is nested too deeply")
     try:
         return json_decoder().decode(text)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
 
 
-def read_text(path: Path, format_name: str) -> str:
+def read_text(path: Path, format_name: str, *, max_bytes: int = MAX_TABLE_BYTES) -> str:
     """The content of a UTF-8 file; raises ``UsageError`` naming it, and its format, when it cannot be read."""
     try:
-        return path.read_text(encoding="utf-8")
+        return read_regular_text(path, max_bytes=max_bytes)
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror or error}); check the name.") from error
     except UnicodeDecodeError as error:
@@ -145,6 +164,32 @@ def read_text(path: Path, format_name: str) -> str:
 
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
+
+
+def _nesting(text: str) -> int:
+    """How deep the lists and objects of a JSON ``text`` stand within one another, at most."""
+    if text.count("[") + text.count("{") <= MAX_DEPTH:
+        return MAX_DEPTH
+    marks = np.frombuffer(_JSON_STRING.sub("", text).encode("utf-8", "replace"), np.uint8)
+    steps = np.isin(marks, _OPENING).astype(np.int8) - np.isin(marks, _CLOSING)
+    return int(np.cumsum(steps, dtype=np.int64).max(initial=0))
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:20]} is beyond all numbers")
+    return number
+
+
+def _whole(text: str) -> int:
+    if len(text) > MAX_DIGITS:
+        raise ValueError(f"{text[:20]}... has {len(text)} digits")
+    return int(text)
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is no number of JSON")
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -164,33 +209,44 @@ def _plain_yaml(text: str) -> Any:
         if node is None:
             return None
         sizes: dict[int, int] = {}
-        expanded = _checked_size(node, sizes, set())
+        expanded = _checked_size(node, sizes, ())
         if expanded - len(sizes) > MAX_ALIASED_VALUES:
             raise ValueError(f"its aliases make more than {MAX_ALIASED_VALUES} values of it")
-        return loader.construct_document(node)
+        return _constructed(loader, node)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
     finally:
         loader.dispose()
 
 
-def _checked_size(node: yaml.Node, sizes: dict[int, int], above: set[int]) -> int:
+def _constructed(loader: yaml.SafeLoader, node: yaml.Node) -> Any:
+    try:
+        return loader.construct_document(node)
+    except (RecursionError, ValueError, yaml.YAMLError):
+        raise
+    except Exception as error:  # PyYAML raises many types for a value that is not what its tag says
+        raise ValueError(f"a value is not what it is marked as: {error}") from error
+
+
+def _checked_size(node: yaml.Node, sizes: dict[int, int], above: tuple[int, ...]) -> int:
     """The number of values in ``node`` when all its aliases are written out.
 
     ``sizes`` keeps those of the nodes already seen, so that each is visited once; ``above`` are the nodes around it.
-    Raises ``yaml.YAMLError`` for a key given twice, and for a node within itself.
+    Raises ``yaml.YAMLError`` for a key given twice, for a node within itself and beyond ``MAX_DEPTH``.
     """
     if id(node) in sizes:
         return sizes[id(node)]
     if id(node) in above:
         raise yaml.constructor.ConstructorError(None, None, "an alias stands within what it names", node.start_mark)
+    if len(above) > MAX_DEPTH:
+        raise yaml.constructor.ConstructorError(None, None, "it is nested too deeply", node.start_mark)
     inner: list[yaml.Node] = []
     if isinstance(node, yaml.SequenceNode):
         inner = node.value
     elif isinstance(node, yaml.MappingNode):
         _check_keys(node)
         inner = [part for pair in node.value for part in pair]
-    size = 1 + sum(_checked_size(part, sizes, above | {id(node)}) for part in inner)
+    size = 1 + sum(_checked_size(part, sizes, (*above, id(node))) for part in inner)
     sizes[id(node)] = size
     return size
 
@@ -208,7 +264,7 @@ def _check_keys(node: yaml.MappingNode) -> None:
 def sha256(path: Path) -> str:
     """Hex digest of the file's content."""
     digest = hashlib.sha256()
-    with path.open("rb") as stream:
+    with open_regular(path, max_bytes=MAX_WEIGHTS_BYTES) as stream:
         for block in iter(lambda: stream.read(1 << 20), b""):
             digest.update(block)
     return digest.hexdigest()

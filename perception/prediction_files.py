@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from perception.arrays import FloatArray
 from perception.errors import UsageError
 from perception.files import parse_json
+from perception.safety.regular_files import read_regular_text
 from perception.taxonomy import CLASSES, PEDESTRIAN_LABEL
 from perception.types import BoxTable
 
@@ -124,7 +125,7 @@ def _floats(line: str) -> list[float] | None:
 def read_text(path: Path) -> str:
     """The content of a file of results; raises ``UsageError`` where it cannot be read or is no text."""
     try:
-        return path.read_text(encoding="utf-8")
+        return read_regular_text(path)
     except UnicodeDecodeError as error:
         raise UsageError(f"{path}: is not text; give a file of results.") from error
     except OSError as error:

@@ -22,6 +22,7 @@ FOUNDATION = {
     "state_layout",
     "plugins",
     "protocols",
+    "safety",
     "taxonomy",
     "types",
     "weights",

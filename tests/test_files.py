@@ -8,7 +8,6 @@ import pytest
 
 from perception.errors import PerceptionError, UsageError
 from perception.files import (
-    MAX_ALIASED_VALUES,
     ClosedAtExit,
     atomic_write,
     parse_json,
@@ -16,6 +15,7 @@ from perception.files import (
     read_yaml,
     write_json,
 )
+from perception.safety.input_limits import MAX_ALIASED_VALUES
 
 BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 10)

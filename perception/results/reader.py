@@ -17,6 +17,7 @@ from perception.files import parse_json
 from perception.prediction_files import read_detections, read_text, read_tracks, table_paths
 from perception.results.tracks3d import TRACKS3D_FILE, read_world_rows
 from perception.results.writer import FORECASTS_FILE, TIMING_FILE
+from perception.safety.regular_files import open_regular_text
 from perception.taxonomy import CLASSES
 from perception.types import BoxTable, Forecasts, ObjectTable
 
@@ -104,7 +105,7 @@ def _read_forecasts(path: Path) -> tuple[tuple[ForecastRecord, ...], tuple[str, 
     records: list[ForecastRecord] = []
     cameras: tuple[str, ...] = ()
     # Line by line: the file of a long run is many times larger than its arrays.
-    with path.open(encoding="utf-8", errors="replace") as stream:
+    with open_regular_text(path, errors="replace") as stream:
         for number, line in enumerate(stream, 1):
             try:
                 value = parse_json(line)
@@ -176,7 +177,7 @@ def _read_timing(path: Path) -> dict[str, FloatArray]:
 def cameras_of(folder: Path) -> tuple[str, ...]:
     """The cameras of a run, as its forecasts state them or the names of its files show. Raises ``UsageError``."""
     path = folder / FORECASTS_FILE
-    with path.open(encoding="utf-8", errors="replace") if path.is_file() else nullcontext(()) as lines:
+    with open_regular_text(path, errors="replace") if path.is_file() else nullcontext(()) as lines:
         line = next(iter(lines), "")
     if not line.endswith("\n"):
         return _cameras_from_names(folder)

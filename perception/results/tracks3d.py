@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from perception.errors import UsageError
+from perception.safety.regular_files import read_regular_text
 from perception.taxonomy import CLASSES, USUAL_SIZES_LWH_M
 from perception.types import ObjectTable, Tracks
 
@@ -47,7 +48,7 @@ def read_world_rows(path: Path) -> tuple[ObjectTable, int]:
     Raises ``UsageError`` naming file and line when one is malformed.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_regular_text(path)
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: cannot be read as text; name the folder of a run that was saved.") from error
     lines = text.splitlines()

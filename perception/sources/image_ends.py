@@ -19,6 +19,7 @@ _MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")
 _END, _SCAN, _WITHOUT_LENGTH = 0xD9, 0xDA, (0x01, 0xD8)
 _RESTART = re.compile(rb"\xff([\xd0-\xd7])")
 _TAILS = bytes(range(1, 65)), bytes(range(192, 128, -1))
+_BLOCK_BYTES = 1 << 20
 _CHUNK_FRAME_BYTES = 12
 """Of a PNG chunk: its length, type and checksum."""
 
@@ -78,9 +79,13 @@ def png_until_end(data: bytes) -> bytes | None:
 
 
 def _is_whole(compressed: bytes) -> bool:
+    """Whether the stream ends in ``compressed``; what it decompresses to may be a thousand times larger, and is not
+    kept."""
     stream = zlib.decompressobj()
     try:
-        stream.decompress(compressed)
+        while compressed and not stream.eof:
+            stream.decompress(compressed, _BLOCK_BYTES)
+            compressed = stream.unconsumed_tail
     except zlib.error:
         return False
     return stream.eof

@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from perception.errors import UsageError
+from perception.safety.input_limits import MAX_PICTURE_BYTES, check_picture_size, is_too_large
+from perception.safety.regular_files import read_regular
 from perception.sources.image_ends import JPEG_START, PNG_START, OpenJpeg, jpeg_until_end, png_until_end
+from perception.sources.picture_header import picture_size_px
 
 RgbImage = NDArray[np.uint8]
 """uint8 RGB (H, W, 3)."""
@@ -22,8 +25,11 @@ def rgb_from_bytes(data: bytes) -> RgbImage | None:
 
     Grey and palette images become colour, 16 bits become 8 (the high byte), transparency is left out, and a
     photograph is turned upright by its EXIF data. What lies behind the picture does not matter, nor does a missing
-    end mark.
+    end mark. None, too, for more than ``MAX_PICTURE_PIXELS``, and for formats whose header is not known.
     """
+    size_px = picture_size_px(data)
+    if size_px is None or is_too_large(size_px):
+        return None
     # The decoders would hand out a cut-off file half grey, or write to stderr by themselves.
     if data.startswith(JPEG_START):
         jpeg = jpeg_until_end(data)
@@ -33,14 +39,23 @@ def rgb_from_bytes(data: bytes) -> RgbImage | None:
 
 def read_rgb(path: Path) -> RgbImage:
     """Pixels of an image file. Raises ``UsageError`` naming the file when it cannot be read."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read ({error.strerror}); check the name and the rights.") from error
+    data = read_picture(path)
     image = rgb_from_bytes(data)
     if image is None:
         raise UsageError(f"{path}: not a readable image; remove or replace it.")
     return image
+
+
+def read_picture(path: Path) -> bytes:
+    """The encoded picture in a file, no larger than is decoded. Raises ``UsageError`` naming the file."""
+    try:
+        data = read_regular(path, max_bytes=MAX_PICTURE_BYTES)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror}); check the name and the rights.") from error
+    size_px = picture_size_px(data)
+    if size_px is not None:
+        check_picture_size(str(path), size_px)
+    return data
 
 
 def _decoded(data: bytes | None) -> RgbImage | None:
@@ -63,5 +78,5 @@ def _decoded_by_pillow(data: bytes) -> RgbImage | None:
     try:
         with Image.open(BytesIO(data), formats=["JPEG"]) as image:
             return np.asarray(ImageOps.exif_transpose(image).convert("RGB"), np.uint8)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+    except Exception:  # of a damaged picture Pillow raises many types
         return None

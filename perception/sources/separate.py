@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from perception.errors import UsageError
+from perception.safety.regular_files import read_regular_text
 from perception.sources.dataset_formats import find_dataset
 from perception.sources.files.images import IMAGE_SUFFIXES, images_in, natural_order
 from perception.sources.files.video import VIDEO_SUFFIXES
@@ -67,7 +68,7 @@ def videos_in(paths: Iterable[Path]) -> list[str]:
 
 def _lines(path: Path) -> list[str]:
     try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+        lines = [line.strip() for line in read_regular_text(path, encoding="utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: cannot be read as text; write one video or folder in each line.") from error
     named = [line for line in lines if line and not line.startswith(_COMMENT)]

@@ -11,6 +11,7 @@ from typing import Any
 from perception.benchmarks.conversion.readers import Advance
 from perception.errors import UsageError
 from perception.files import json_decoder
+from perception.safety.regular_files import open_regular_text
 
 _BLOCK = 1 << 20
 """Characters read at once; far more than a row has."""
@@ -46,7 +47,7 @@ class Tables:
         decoder = json_decoder()
         buffer, position, is_open = "", 0, False
         try:
-            with path.open(encoding="utf-8") as stream:
+            with open_regular_text(path) as stream:
                 while True:
                     block = stream.read(_BLOCK)
                     buffer, position = buffer[position:] + block, 0
@@ -67,7 +68,7 @@ class Tables:
                     # A row that is only cut off by the block's end is complete with the next one.
                     if not block or not is_open or len(buffer) - position > 2 * _BLOCK:
                         raise UsageError(f"{path}: is no complete list in JSON; download the table again.")
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise UsageError(f"{path}: cannot be read ({error}); download the table again.") from error
 
 

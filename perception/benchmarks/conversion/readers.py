@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from perception.arrays import FloatArray
 from perception.errors import UsageError
+from perception.safety.regular_files import read_regular_text
 
 Advance = Callable[[int, int], None]
 """Called with how much is done, and of how much."""
@@ -39,7 +40,7 @@ def checked_folder(source: Path, what: str, *parts: str) -> Path:
 def read_text(path: Path) -> str:
     """A text file; raises ``UsageError`` when it is missing or no text."""
     try:
-        return path.read_text(encoding="utf-8")
+        return read_regular_text(path)
     except FileNotFoundError as error:
         raise UsageError(f"{path}: is missing; complete the download.") from error
     except (OSError, UnicodeDecodeError) as error:

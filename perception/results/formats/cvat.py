@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 from xml.etree import ElementTree
 from xml.sax.saxutils import quoteattr
 
@@ -15,6 +15,7 @@ from perception.errors import UsageError
 from perception.files import write_text
 from perception.results.formats.pictures import PictureIndex
 from perception.results.formats.predictions import BoxRows, Predictions, labels_of_names
+from perception.safety.regular_files import open_regular
 from perception.taxonomy import CLASSES
 from perception.types import BoxTable
 
@@ -35,8 +36,11 @@ def is_cvat(path: Path) -> bool:
     """Whether a file begins as CVAT's XML."""
     if not path.is_file():
         return False
-    with path.open("rb") as stream:
-        start = stream.read(_START_LENGTH).decode("utf-8", errors="replace")
+    try:
+        with open_regular(path) as stream:
+            start = stream.read(_START_LENGTH).decode("utf-8", errors="replace")
+    except OSError:
+        return False
     return re.match(r"\s*(<\?xml[^>]*\?>)?\s*(<!--.*?-->\s*)*<annotations[\s>]", start, re.DOTALL) is not None
 
 
@@ -44,7 +48,7 @@ def read_cvat(path: Path, pictures: PictureIndex) -> Predictions:
     """The tracks of one camera. Raises ``UsageError`` naming the track that is wrong."""
     try:
         boxes = list(_boxes(path))
-    except (ElementTree.ParseError, UnicodeDecodeError) as error:
+    except (OSError, ElementTree.ParseError, UnicodeDecodeError, LookupError) as error:
         raise UsageError(f"{path}: cannot be read as XML ({error}); export it again.") from error
     labels, others = labels_of_names([box.label for box in boxes])
     table, notes = BoxRows(
@@ -77,7 +81,12 @@ def write_cvat(path: Path, table: BoxTable, *, name: str, size_px: tuple[int, in
 
 
 def _boxes(path: Path) -> Iterator[_Box]:
-    for _, element in ElementTree.iterparse(path):
+    with open_regular(path) as stream:
+        yield from _boxes_in(stream, path)
+
+
+def _boxes_in(stream: BinaryIO, path: Path) -> Iterator[_Box]:
+    for _, element in ElementTree.iterparse(stream):
         if element.tag != "track":
             continue
         identity = element.get("id", "")

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from perception.arrays import IntArray
 from perception.errors import UsageError
 from perception.prediction_files import read_text
+from perception.safety.regular_files import open_regular_text
 
 _START_LENGTH = 65_536
 """Of a JSON file, where the names of all fields stand."""
@@ -24,7 +25,7 @@ def split_fields(line: str) -> list[str]:
 def first_fields(path: Path) -> list[str]:
     """The fields of the first line that is not blank; none for what is no text or has no line."""
     try:
-        with path.open(encoding="utf-8") as stream:
+        with open_regular_text(path) as stream:
             return next((split_fields(line.strip().strip(",")) for line in stream if line.strip()), [])
     except (OSError, UnicodeDecodeError):
         return []
@@ -33,7 +34,7 @@ def first_fields(path: Path) -> list[str]:
 def json_start(path: Path) -> str:
     """The beginning of a JSON file without blanks, empty for what is none."""
     try:
-        with path.open(encoding="utf-8", errors="replace") as stream:
+        with open_regular_text(path, errors="replace") as stream:
             start = "".join(stream.read(_START_LENGTH).split())
     except OSError:
         return ""

@@ -20,6 +20,7 @@ from scipy.spatial.transform import Rotation
 from perception.arrays import FloatArray
 from perception.errors import UsageError
 from perception.geometry.cameras import Camera, inverse_rigid
+from perception.safety.regular_files import read_regular_text
 from perception.sources.calibration.fields import make_camera
 from perception.sources.files.clock import check_rate
 from perception.sources.files.csv_tables import read_words
@@ -117,7 +118,7 @@ def calibrated(camera: RecordedCamera, projection: FloatArray, path: Path) -> Ca
 def rows_by_name(path: Path) -> dict[str, FloatArray]:
     """Numbers of each line by the name before them, "P<line>" where there is none."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_regular_text(path).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: cannot be read as text ({error}); check the file.") from error
     rows: dict[str, FloatArray] = {}

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perception.errors import UsageError
+from perception.safety.regular_files import open_regular_text, read_regular_text
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def read_csv(path: Path, *, required: Sequence[str], optional: Sequence[str] = (
     left alone. Raises ``UsageError`` naming file, line and column.
     """
     try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
+        with open_regular_text(path, newline="", encoding="utf-8-sig") as stream:
             reader = csv.reader(stream)
             rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if any(row)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
@@ -93,7 +94,7 @@ def read_words(path: Path, *, required: Sequence[str]) -> CsvTable:
     Raises ``UsageError`` naming file and line where columns are missing.
     """
     try:
-        lines = enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+        lines = enumerate(read_regular_text(path).splitlines(), start=1)
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: cannot be read as text ({error}); check the file.") from error
     rows = [(line, words) for line, text in lines if (words := text.split())]

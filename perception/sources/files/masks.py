@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from perception.errors import UsageError
 from perception.files import atomic_write
+from perception.sources.images import read_picture
 
 MAX_MASK_ID = 65_534
 """The greatest id that a mask can hold."""
@@ -27,7 +28,7 @@ def has_masks(folder: Path) -> bool:
 def read_mask(folder: Path, camera: str, frame_index: int) -> NDArray[np.uint16]:
     """(H, W) of a frame. Raises ``UsageError`` when the file is missing or no 16-bit picture of one channel."""
     path = _path(folder, camera, frame_index)
-    mask = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    mask = cv2.imdecode(np.frombuffer(read_picture(path), np.uint8), cv2.IMREAD_UNCHANGED)
     if mask is None or mask.ndim != 2 or mask.dtype != np.uint16:
         raise UsageError(f"{path}: missing or not a mask; simulate the drive again with `masks`.")
     return np.asarray(mask, np.uint16)

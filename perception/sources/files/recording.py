@@ -15,6 +15,8 @@ from perception.arrays import IntArray
 from perception.errors import UsageError
 from perception.files import read_yaml
 from perception.geometry.cameras import Camera, DistortionModel
+from perception.safety.input_limits import MAX_CONFIG_BYTES
+from perception.safety.regular_files import read_regular_text
 from perception.sources.calibration.fields import (
     CameraName,
     Distortion,
@@ -240,7 +242,7 @@ def mot_size_px(folder: Path) -> tuple[int, int] | None:
 def _mot_sequence(path: Path) -> configparser.SectionProxy:
     parser = configparser.ConfigParser(interpolation=None)
     try:
-        parser.read_string(path.read_text(encoding="utf-8-sig"))
+        parser.read_string(read_regular_text(path, max_bytes=MAX_CONFIG_BYTES, encoding="utf-8-sig"))
         return parser["Sequence"]
     except (OSError, UnicodeDecodeError, configparser.Error, KeyError) as error:
         raise UsageError(f"{path}: has no readable section [Sequence]; correct the file.") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import av
@@ -15,6 +16,8 @@ from av.video.stream import VideoStream
 
 from perception.arrays import IntArray
 from perception.errors import UsageError
+from perception.safety.input_limits import MAX_PICTURE_PIXELS, check_picture_size
+from perception.safety.regular_files import check_regular
 from perception.sources.images import RgbImage
 
 FALLBACK_RATE_FPS = 25.0
@@ -25,8 +28,14 @@ _CONCEALS_ON_ONE_THREAD = ("h264",)
 def open_container(
     location: str, *, timeout_s: float | None = None, options: dict[str, str] | None = None
 ) -> InputContainer:
-    """Open what FFmpeg can read, whatever the encoding of its titles. Raises PyAV's errors."""
-    return av.open(location, timeout=timeout_s, options=options or {}, metadata_errors="replace")
+    """Open what FFmpeg can read, whatever the encoding of its titles.
+
+    Raises PyAV's errors, and ``OSError`` for a file that is no regular one.
+    """
+    if timeout_s is None:
+        check_regular(Path(location))
+    limited = {"max_pixels": str(MAX_PICTURE_PIXELS), **(options or {})}
+    return av.open(location, timeout=timeout_s, options=limited, metadata_errors="replace")
 
 
 def best_video_stream(container: InputContainer, *, label: str) -> VideoStream:
@@ -43,6 +52,9 @@ def best_video_stream(container: InputContainer, *, label: str) -> VideoStream:
     best = container.streams.best("video")
     stream = next((stream for stream in decodable if best is not None and stream.index == best.index), decodable[0])
     # Frame threads lose the readable frames that are in flight when a later packet is damaged.
+    context = stream.codec_context
+    check_picture_size(label, (context.width, context.height))
+    context.options = {**context.options, "max_pixels": str(MAX_PICTURE_PIXELS)}
     stream.thread_type = "NONE" if stream.codec_context.name in _CONCEALS_ON_ONE_THREAD else "SLICE"
     return stream
 

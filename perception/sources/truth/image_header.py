@@ -6,12 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image
 
 from perception.arrays import FloatArray
+from perception.safety.input_limits import MAX_PICTURE_BYTES, check_picture_size
+from perception.safety.regular_files import open_regular
 from perception.sources.images import read_rgb
 from perception.sources.truth.box_truth import check_size
 
+_FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "PPM", "GIF")
+"""Those of which Pillow reads no more than the header; the sizes of others come with their pixels."""
 UPRIGHT = 1
 """EXIF's orientation of an image that is stored as it is to be seen."""
 
@@ -33,11 +37,12 @@ class ImageHeader:
 def read_header(path: Path) -> ImageHeader:
     """The header of an image file. Raises ``UsageError`` naming the file when it cannot be read."""
     try:
-        with Image.open(path) as image:
+        with open_regular(path, max_bytes=MAX_PICTURE_BYTES) as stream, Image.open(stream, formats=_FORMATS) as image:
             stored_px, orientation = image.size, int(image.getexif().get(ExifTags.Base.Orientation, UPRIGHT))
-    except (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError):
+    except Exception:  # of a damaged picture Pillow raises many types
         # Whatever is wrong with the file, the reader of its pixels has the sentence for it.
         return _as_read(path)
+    check_picture_size(str(path), stored_px)
     if orientation not in _TURNS:
         return ImageHeader(stored_px, stored_px)
     height, width = read_rgb(path).shape[:2]

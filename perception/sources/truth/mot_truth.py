@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from perception.arrays import IntArray
 from perception.errors import UsageError
+from perception.safety.regular_files import read_regular_text
 from perception.sources.files.csv_tables import CsvTable, read_csv
 from perception.sources.files.lazy_frame import RecordedCamera
 from perception.sources.files.recording import mot_size_px, open_mot
@@ -152,7 +153,7 @@ def _names(path: Path, folder: Path, numbers: IntArray) -> tuple[Mapping[int, st
 
 def _listed_names(path: Path) -> dict[int, str]:
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = read_regular_text(path, encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: cannot be read as text ({error}); write one class a line.") from error
     return {number: line.strip() for number, line in enumerate(lines, start=1) if line.strip()}

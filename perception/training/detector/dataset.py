@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,6 +18,7 @@ from perception.arrays import FloatArray, IntArray
 from perception.errors import UsageError
 from perception.sources import open_source, read_box_truth
 from perception.sources.datasets.coco import Riders, read_coco_file
+from perception.sources.images import read_rgb
 from perception.taxonomy import CLASSES
 
 MIN_VISIBLE_SHARE = 0.3
@@ -208,10 +208,7 @@ def object_ids(scope: str, ids: IntArray) -> IntArray:
 
 def read_image(path: Path) -> NDArray[np.uint8]:
     """(H, W, 3) uint8 RGB."""
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise UsageError(f"{path}: missing or not a readable image.")
-    return np.ascontiguousarray(image[..., ::-1])
+    return read_rgb(path)
 
 
 def as_road_users(image: LabelledImage, stands_for: Sequence[str | None]) -> LabelledImage:

@@ -15,6 +15,7 @@ import numpy as np
 from perception.arrays import FloatArray, IntArray
 from perception.errors import UsageError
 from perception.files import parse_json
+from perception.safety.regular_files import read_regular_text
 from perception.taxonomy import CLASSES
 from perception.training.detector.dataset import LabelledImage
 from perception.training.detector.distillation import completed
@@ -29,7 +30,7 @@ def read_pseudo_labels(path: Path) -> dict[str, FloatArray]:
     """For each image by name (n, 6): box, score, label. Raises ``UsageError`` naming the file and the line."""
     found: dict[str, FloatArray] = {}
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_regular_text(path).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: cannot be read; give the file of pseudo-labels, or leave the key out.") from error
     for number, line in enumerate(lines, start=1):

@@ -1,0 +1,1 @@
+"""What protects a run from its inputs, and its secrets from others: limits, files, trial processes, certificates."""
