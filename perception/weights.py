@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
+from zipfile import BadZipFile, ZipFile
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -21,10 +22,17 @@ from torch import Tensor, nn
 
 from perception.errors import PerceptionError, UsageError
 from perception.files import atomic_write, bundled, parse_json, read_yaml, sha256
+from perception.safety.input_limits import MAX_HEADER_BYTES, MAX_WEIGHTS_BYTES
+from perception.safety.regular_files import open_regular
 
 WEIGHTS_SUFFIX = ".safetensors"
 
 _RESERVED = ("format", "config")
+_ZIP_START = b"PK\x03\x04"
+_DAMAGE = (SafetensorError, OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError)
+"""What safetensors and PyTorch raise for a file whose header is not true."""
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -78,11 +86,11 @@ def weights_kind(path: Path) -> str:
 
     Raises ``UsageError`` when the file is missing, damaged, or not ours.
     """
-    _check_is_file(path)
+    _check_file(path)
     try:
         with safe_open(path, framework="pt") as stream:
             found = (stream.metadata() or {}).get("format", "")
-    except (SafetensorError, OSError) as error:
+    except _DAMAGE as error:
         raise _damaged(path) from error
     parts = found.split(".")
     if len(parts) != 3 or parts[0] != "perception":
@@ -100,9 +108,9 @@ def read_weights(path: Path, *, kind: str) -> WeightsFile:
     try:
         with safe_open(path, framework="pt") as stream:
             state = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118, it has no __iter__
-    except (SafetensorError, OSError) as error:
+        state = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
+    except _DAMAGE as error:
         raise _damaged(path) from error
-    state = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
     if not all(_is_finite(tensor) for tensor in state.values()):
         raise UsageError(f"{path}: holds NaN or infinity; take weights of a training that went well.")
     return WeightsFile(state, config, {name: text for name, text in metadata.items() if name not in _RESERVED})
@@ -119,7 +127,7 @@ def read_plain_state(path: Path) -> dict[str, Tensor]:
     A pickle is read with ``weights_only=True``: what it would execute is refused. Raises ``UsageError`` when the file
     is missing, damaged, or anything but named tensors.
     """
-    _check_is_file(path)
+    _check_file(path)
     try:
         if path.suffix == WEIGHTS_SUFFIX:
             state: object = load_file(path)
@@ -131,17 +139,39 @@ def read_plain_state(path: Path) -> dict[str, Tensor]:
         ) from error
     if not isinstance(state, Mapping) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
         raise UsageError(f"{path}: is not a table of named tensors; save the network's state_dict() alone.")
+    # A few bytes can state a tensor of any size, all of whose numbers are one.
+    if any(tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes() for tensor in state.values()):
+        raise UsageError(f"{path}: holds tensors that are larger than the file; save the network's state_dict() alone.")
     return dict(state)
 
 
-def load_into(model: nn.Module, weights: WeightsFile | Mapping[str, Tensor], path: Path) -> None:
-    """Put the tensors into ``model``; ``path`` is what an error names.
+def loaded(make: Callable[[], Network], weights: WeightsFile, path: Path) -> Network:
+    """The network that ``make`` builds, with the tensors of ``weights``; ``path`` is what an error names.
+
+    Nothing is built before all shapes are found to be those of the file, so that no stated size costs more memory than
+    the file has bytes. Raises ``UsageError`` when names or shapes differ, or no network can be built.
+    """
+    try:
+        with torch.device("meta"):
+            outline = make()
+    except (RuntimeError, TypeError, ValueError, IndexError, ZeroDivisionError, OverflowError) as error:
+        raise UsageError(f"{path}: states a network that cannot be built; give weights of this version.") from error
+    load_into(outline, weights, path, assign=True)
+    model = make()
+    load_into(model, weights, path)
+    return model
+
+
+def load_into(
+    model: nn.Module, weights: WeightsFile | Mapping[str, Tensor], path: Path, *, assign: bool = False
+) -> None:
+    """Put the tensors into ``model``, or ``assign`` them in place of its own; ``path`` is what an error names.
 
     Raises ``UsageError`` when names or shapes differ.
     """
     state = weights.state if isinstance(weights, WeightsFile) else weights
     try:
-        model.load_state_dict(state)
+        model.load_state_dict(state, assign=assign)
     except RuntimeError as error:
         complaints = [line.strip() for line in str(error).splitlines()[1:]] or [str(error)]
         complaint = complaints[0].rstrip(". ")
@@ -245,13 +275,13 @@ def _check_format(path: Path, metadata: Mapping[str, str], kind: str) -> None:
 
 
 def _read_metadata(path: Path, kind: str) -> dict[str, str]:
-    _check_is_file(path)
+    _check_file(path)
     if _is_pickle(path):
         raise UsageError(f"{path}: is a PyTorch pickle, which could run code; give weights as {WEIGHTS_SUFFIX}.")
     try:
         with safe_open(path, framework="pt") as stream:
             metadata = dict(stream.metadata() or {})
-    except (SafetensorError, OSError) as error:
+    except _DAMAGE as error:
         raise _damaged(path) from error
     _check_format(path, metadata, kind)
     return metadata
@@ -269,21 +299,40 @@ def _config_of(metadata: Mapping[str, str], path: Path) -> dict[str, Any]:
     return config
 
 
-def _check_is_file(path: Path) -> None:
+def _check_file(path: Path) -> None:
+    """Raise ``UsageError`` for what is no regular file, and for one that is, or states, more than is read."""
     if path.is_dir():
         raise UsageError(f"{path}: is a folder; name the weights file in it.")
     if not path.is_file():
         raise UsageError(f"{path}: there is no such weights file; check the path.")
+    start = _start_of(path)
+    is_pickle, header_bytes = _is_pickle(path), int.from_bytes(start[:8], "little")
+    if path.suffix == WEIGHTS_SUFFIX and header_bytes > MAX_HEADER_BYTES and not is_pickle:
+        raise _damaged(path)
+    if start.startswith(_ZIP_START) and _unpacked_bytes(path) > MAX_WEIGHTS_BYTES:
+        raise UsageError(f"{path}: unpacks to more than {MAX_WEIGHTS_BYTES >> 20} MiB; give smaller weights.")
+
+
+def _unpacked_bytes(path: Path) -> int:
+    try:
+        with ZipFile(path) as archive:
+            return sum(entry.file_size for entry in archive.infolist())
+    except (OSError, BadZipFile, ValueError):
+        return 0  # whoever reads it says so
+
+
+def _start_of(path: Path) -> bytes:
+    try:
+        with open_regular(path, max_bytes=MAX_WEIGHTS_BYTES) as stream:
+            return stream.read(9)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror}); check its permissions.") from error
 
 
 def _is_pickle(path: Path) -> bool:
-    try:
-        with path.open("rb") as stream:
-            start = stream.read(9)
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read ({error.strerror}); check its permissions.") from error
+    start = _start_of(path)
     # A zip of torch.save, or a bare pickle; a safetensors file may begin with any length, but then comes its header.
-    return start.startswith(b"PK\x03\x04") or (start.startswith(b"\x80") and start[8:] != b"{")
+    return start.startswith(_ZIP_START) or (start.startswith(b"\x80") and start[8:] != b"{")
 
 
 def _damaged(path: Path) -> UsageError:

@@ -6,6 +6,7 @@ import json
 import pickle
 from pathlib import Path
 from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from perception import files as files_module
+from perception import weights as weights_module
 from perception.errors import PerceptionError, UsageError
 from perception.files import sha256
 from perception.weights import (
@@ -175,6 +177,33 @@ def test_plain_states_of_other_origins(tmp_path: Path) -> None:
     (tmp_path / "cut.pth").write_bytes((tmp_path / "w.pth").read_bytes()[:-40])
     with pytest.raises(UsageError, match=r"cut\.pth: is damaged"):
         read_plain_state(tmp_path / "cut.pth")
+
+
+def test_a_file_of_a_few_bytes_cannot_state_tensors_of_any_size(tmp_path: Path) -> None:
+    torch.save({"weight": torch.zeros(1).expand(10**6, 10**6)}, tmp_path / "w.pth")
+    with pytest.raises(UsageError, match=r"w\.pth: holds tensors that are larger than the file"):
+        read_plain_state(tmp_path / "w.pth")
+
+
+def test_an_archive_that_unpacks_to_terabytes_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.save({"weight": torch.zeros(1 << 20)}, tmp_path / "plain.pth")
+    with ZipFile(tmp_path / "plain.pth") as plain, ZipFile(tmp_path / "w.pth", "w", ZIP_DEFLATED) as packed:
+        for name in plain.namelist():
+            packed.writestr(name, plain.read(name))
+    monkeypatch.setattr(weights_module, "MAX_WEIGHTS_BYTES", 1 << 20)
+    with pytest.raises(UsageError, match=r"w\.pth: unpacks to more than 1 MiB"):
+        read_plain_state(tmp_path / "w.pth")
+
+
+@pytest.mark.parametrize("header", [b"", b"{", b'{"a":1}', b'{"w":{"dtype":"F32","shape":[99],"data_offsets":[0,4]}}'])
+@pytest.mark.parametrize("stated_bytes", [None, 0, 2**27, 2**63])
+def test_a_header_that_is_not_true_is_damage(tmp_path: Path, header: bytes, stated_bytes: int | None) -> None:
+    path = tmp_path / "w.safetensors"
+    length = len(header) if stated_bytes is None else stated_bytes
+    path.write_bytes(length.to_bytes(8, "little") + header + bytes(4))
+    for read in (lambda: read_weights(path, kind="detector"), lambda: read_plain_state(path)):
+        with pytest.raises(UsageError, match=r"w\.safetensors: (is damaged|are not weights)"):
+            read()
 
 
 def test_load_into_names_what_does_not_fit(tmp_path: Path) -> None:

@@ -18,8 +18,8 @@ from torch import Tensor
 
 from perception.errors import PerceptionError, UsageError
 from perception.files import atomic_write, parse_json
-from perception.forecasting.step_engine import OUTPUTS, StepAndDecode, example_inputs
-from perception.forecasting.trajectory_gru import GruConfig, TrajectoryGRU
+from perception.forecasting.step_engine import MEMORY, OUTPUTS, StepAndDecode, example_inputs
+from perception.forecasting.trajectory_gru import TrajectoryGRU, read_gru_config
 
 CONFIG_KEY, STEP_KEY = "perception.forecaster", "perception.dt_s"
 TOLERANCE = 2e-3
@@ -40,13 +40,35 @@ class OnnxEngine:
         except Exception as error:  # ONNX Runtime raises types of its own for each kind of damage
             raise UsageError(f"{path}: not a readable ONNX file; export it again.") from error
         try:
-            self.config = GruConfig(**parse_json(described[CONFIG_KEY]))
+            self.config = read_gru_config(parse_json(described[CONFIG_KEY]))
             self.dt_s = float(parse_json(described[STEP_KEY]))
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise UsageError(f"{path}: is no forecaster of this version; export it again.") from error
-        if not self.dt_s > 0 or not set(OUTPUTS) <= {entry.name for entry in self._session.get_outputs()}:
+        has_outputs = set(OUTPUTS) <= {entry.name for entry in self._session.get_outputs()}
+        if not 0 < self.dt_s <= self.config.horizon_s or not has_outputs:
             raise UsageError(f"{path}: is no forecaster of this version; export it again.")
         self._inputs = {entry.name for entry in self._session.get_inputs()}
+        self._check_runs(path)
+
+    def _check_runs(self, path: Path) -> None:
+        """Raise ``UsageError`` where one step fails, or gives other shapes than the configuration states."""
+        with torch.device("meta"):  # its parts that have no weights are enough
+            model = TrajectoryGRU(self.config)
+        given = example_inputs(model, 2, torch.Generator().manual_seed(0))
+        steps, dimensions = round(self.config.horizon_s / self.dt_s), model.motion.dimensions
+        futures = (2, self.config.modes, steps, dimensions)
+        expected = {
+            "log_probabilities": futures[:2],
+            "means": futures,
+            "stds": futures,
+            **{f"next_{name}": tuple(given[name].shape) for name in MEMORY},
+        }
+        try:
+            found = {name: tuple(value.shape) for name, value in self(given).items()}
+        except Exception as error:  # ONNX Runtime raises types of its own
+            raise UsageError(f"{path}: does not run as a forecaster; export it again.") from error
+        if found != expected:
+            raise UsageError(f"{path}: gives other shapes than it states; export it again.")
 
     def __call__(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         given = {name: value.numpy() for name, value in inputs.items() if name in self._inputs}

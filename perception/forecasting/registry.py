@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,11 +13,12 @@ from perception.errors import UsageError
 from perception.forecasting.baselines import ConstantVelocityForecaster
 from perception.forecasting.onnx_engine import OnnxEngine
 from perception.forecasting.recurrent_forecaster import GruForecaster
-from perception.forecasting.trajectory_gru import OLD_NAMES, GruConfig, TrajectoryGRU
+from perception.forecasting.trajectory_gru import OLD_NAMES, TrajectoryGRU, correction_shapes, read_gru_config
 from perception.plugins import ForecasterRequest, open_forecaster_plugin, unknown_name
 from perception.protocols import Forecaster
+from perception.safety.onnx_files import check_onnx_file
 from perception.types import ReferenceFrame
-from perception.weights import WEIGHTS_SUFFIX, bundled_folder, load_into, read_weights, save_weights
+from perception.weights import WEIGHTS_SUFFIX, bundled_folder, loaded, read_weights, save_weights
 
 KIND = "forecaster"
 BUNDLED_NAMES: dict[ReferenceFrame, str] = {"image": "trajectory-gru-image", "ground": "trajectory-gru-ground"}
@@ -98,6 +99,7 @@ def _open_gru(path: Path, device: torch.device, reference_frame: ReferenceFrame)
 def _exported(path: Path, reference_frame: ReferenceFrame) -> GruForecaster:
     if not path.is_file():
         raise UsageError(f"{path}: there is no such file; check the path.")
+    check_onnx_file(path)
     engine = OnnxEngine(path)
     _check_frame(path, engine.config.reference_frame, reference_frame)
     return GruForecaster(engine, engine.config, dt_s=engine.dt_s)
@@ -124,16 +126,11 @@ def read_origin(path: Path) -> Mapping[str, str]:
 def read_gru(path: Path) -> TrajectoryGRU:
     """The network on the CPU; raises ``UsageError`` when the file is missing, damaged, or of another network."""
     weights = read_weights(path, kind=KIND)
-    names = {field.name for field in fields(GruConfig)}
-    wrong = sorted((set(weights.config) - names) | (names - set(weights.config)))
-    if wrong:
-        raise UsageError(f"{path}: is not built like TrajectoryGRU ({wrong[0]}); give weights of this version.")
-    frame = weights.config["reference_frame"]
-    if frame not in BUNDLED_NAMES:
-        raise UsageError(f"{path}: forecasts in an unknown frame ({frame}); give weights of this version.")
-    model = TrajectoryGRU(GruConfig(**weights.config))
-    for calibration in ("sigma_correction", "mode_correction"):  # the first files had none
+    try:
+        config = read_gru_config(weights.config)
+    except ValueError as error:
+        raise UsageError(f"{path}: is not built like TrajectoryGRU ({error}); give weights of this version.") from error
+    for calibration, shape in correction_shapes(config).items():  # the first files had none
         if not any(OLD_NAMES.get(name, name) == calibration for name in weights.state):
-            weights.state[calibration] = getattr(model, calibration)
-    load_into(model, weights, path)
-    return model.eval()
+            weights.state[calibration] = torch.zeros(shape)
+    return loaded(lambda: TrajectoryGRU(config), weights, path).eval()

@@ -12,11 +12,12 @@ of which the best one learns: Cui et al. 2019 (MTP).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import torch
+from pydantic import Field, TypeAdapter, ValidationError
 from torch import Tensor, nn
 
 from perception.forecasting.features.ground_motion import GroundMotion
@@ -32,22 +33,41 @@ HORIZONS_S: dict[ReferenceFrame, float] = {"image": 3.0, "ground": 4.0}
 _MAX_LOG_STD = 3.0
 
 
+Width = Annotated[int, Field(strict=True, gt=0, le=4096)]
+Degree = Annotated[int, Field(strict=True, ge=0, le=16)]
+
+
 @dataclass(frozen=True)
 class GruConfig:
     """What a weights file must state so that the network can be built again."""
 
-    hidden_size: int = 160
-    input_size: int = 96
-    feature_size: int = 64
+    hidden_size: Width = 160
+    input_size: Width = 96
+    feature_size: Width = 64
     feature_space: str = ""
-    modes: int = 6
-    horizon_s: float = 3.0
-    curve_degree: int = 6
-    spread_degree: int = 3
-    dropout: float = 0.0
+    modes: Annotated[int, Field(strict=True, gt=0, le=64)] = 6
+    horizon_s: Annotated[float, Field(gt=0, le=60, allow_inf_nan=False)] = 3.0
+    curve_degree: Annotated[Degree, Field(gt=0)] = 6
+    spread_degree: Degree = 3
+    dropout: Annotated[float, Field(ge=0, le=1)] = 0.0
     reference_frame: ReferenceFrame = "image"
-    interaction_dim: int = 0
+    interaction_dim: Annotated[int, Field(strict=True, ge=0, le=4096)] = 0
     """Width of the neighbours' pooled messages; 0 switches interaction off."""
+
+
+def read_gru_config(values: object) -> GruConfig:
+    """The ``values`` of a file as a configuration. Raises ``ValueError`` that begins with the name of a wrong field."""
+    names = {field.name for field in fields(GruConfig)}
+    if not isinstance(values, dict) or set(values) != names:
+        raise ValueError(min(map(str, set(values) ^ names)) if isinstance(values, dict) else "it is no object")
+    try:
+        return _CONFIG.validate_python(values)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        raise ValueError(f"{fault['loc'][0]} {str(fault['input'])[:40]}: {fault['msg']}") from error
+
+
+_CONFIG = TypeAdapter(GruConfig)
 
 
 class Futures(NamedTuple):
@@ -108,9 +128,8 @@ class TrajectoryGRU(nn.Module):
         )
         self.register_buffer("curve_basis", _orthonormal_powers(config.curve_degree, start=1), persistent=False)
         self.register_buffer("spread_basis", _orthonormal_powers(config.spread_degree, start=0), persistent=False)
-        correction = torch.zeros(len(CLASSES), config.spread_degree + 1, motion.dimensions)
-        self.register_buffer("sigma_correction", correction)
-        self.register_buffer("mode_correction", torch.zeros(2))
+        for name, shape in correction_shapes(config).items():
+            self.register_buffer(name, torch.zeros(shape))
 
     def embed(self, motion: Tensor, labels: Tensor, features: Tensor | None) -> Tensor:
         """(..., motion.input_size), (...,), and (..., F) or None to (..., config.input_size).
@@ -193,6 +212,12 @@ class TrajectoryGRU(nn.Module):
     def spread_curves(self, times_s: Tensor) -> Tensor:
         """(T, P): the curves of which the logarithms of spreads are made, at ``times_s`` (T,)."""
         return _powers(times_s / self.config.horizon_s, self.config.spread_degree, start=0) @ self.spread_basis
+
+
+def correction_shapes(config: GruConfig) -> dict[str, tuple[int, ...]]:
+    """The shapes of the tensors that calibration changes, by name; zeros change nothing."""
+    dimensions = motion_of(config.reference_frame).dimensions
+    return {"sigma_correction": (len(CLASSES), config.spread_degree + 1, dimensions), "mode_correction": (2,)}
 
 
 def motion_of(reference_frame: ReferenceFrame) -> Motion:

@@ -165,6 +165,32 @@ def test_weights_state_all_that_the_network_is_built_from(model, tmp_path):
         read_gru(path)
 
 
+@pytest.mark.parametrize("name", [name for name in asdict(CONFIG) if name != "feature_space"])
+@pytest.mark.parametrize(
+    "value", [None, "x", [], {}, -1, 1.5, 10**6, 2**80, 1e300, True, [1, 2]], ids=lambda value: str(value)[:12]
+)
+def test_no_configuration_of_a_file_builds_another_network(model, tmp_path, name, value):
+    if asdict(CONFIG)[name] == value or (name in ("dropout", "horizon_s") and value in (True, 1.5)):
+        pytest.skip("that is a possible one")
+    path = tmp_path / "other.safetensors"
+    save_weights(path, model.state_dict(), kind="forecaster", config={**asdict(CONFIG), name: value})
+    with pytest.raises(UsageError, match=name):
+        read_gru(path)
+
+
+def test_a_stated_size_costs_no_memory(model, tmp_path, monkeypatch):
+    path = tmp_path / "large.safetensors"
+    save_weights(path, model.state_dict(), kind="forecaster", config={**asdict(CONFIG), "hidden_size": 4096})
+
+    def allocated(tensor, *_):
+        assert tensor.is_meta, "it was built before its shapes were compared"
+        return tensor
+
+    monkeypatch.setattr(torch.nn.init, "uniform_", allocated)
+    with pytest.raises(UsageError, match="its tensors do not fit TrajectoryGRU"):
+        read_gru(path)
+
+
 def test_a_class_is_calibrated_for_itself_and_its_spreads_alone(model, tmp_path):
     windows = _windows()
     before, _ = predict_windows(model, windows, torch.tensor([1.0, 3.0]))

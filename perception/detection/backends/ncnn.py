@@ -6,8 +6,6 @@ over 0..7 strides whose mean is the distance (Li et al. 2020, generalised focal 
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,39 +20,40 @@ from perception.detection.letterbox import canvas_size, letterbox
 from perception.detection.nms import nms
 from perception.detection.settings import USUAL_IMAGE_SIZE_PX, DetectionSettings
 from perception.errors import UsageError
+from perception.safety.input_limits import MAX_WEIGHTS_BYTES
+from perception.safety.regular_files import check_regular
+from perception.safety.trial import trial
 from perception.taxonomy import COCO80_COLUMNS
 from perception.types import NO_FEATURE_SPACE, Detections, Frame
 
 _MEAN_BGR = np.array([103.53, 116.28, 123.675], np.float32)
+_TRIED_PX = 128
 _SCALE_BGR = np.array([0.017429, 0.017507, 0.017125], np.float32)
 
 
 _TRIAL = """
-import sys, ncnn
+import ncnn
 net = ncnn.Net()
 if net.load_param(sys.argv[1]) or net.load_model(sys.argv[2]):
     sys.exit(1)
-run = net.create_extractor()
-image = ncnn.Mat(128, 128, 3)
-image.fill(0.0)
-run.input(net.input_names()[0], image)
-for name in net.output_names():
-    run.extract(name)
+for width, height in ((128, 128), (int(sys.argv[3]), 64)):
+    run = net.create_extractor()
+    image = ncnn.Mat(width, height, 3)
+    image.fill(0.0)
+    run.input(net.input_names()[0], image)
+    for name in net.output_names():
+        run.extract(name)
 """
-_TRIAL_S = 60
 
 
-def _check_runs(param_path: Path, weights_path: Path) -> None:
-    """Try the network in a process of its own, because a damaged file ends the process without an exception.
-
-    Raises ``UsageError`` where it does not load or run.
-    """
-    command = [sys.executable, "-c", _TRIAL, str(param_path), str(weights_path)]
-    try:
-        is_sound = subprocess.run(command, capture_output=True, timeout=_TRIAL_S, check=False).returncode == 0
-    except subprocess.TimeoutExpired:
-        is_sound = False
-    if not is_sound:
+def _check_runs(param_path: Path, weights_path: Path, long_side_px: int) -> None:
+    """Raise ``UsageError`` where the network does not load or run in a process of its own, which it may end."""
+    for path in (param_path, weights_path):
+        try:
+            check_regular(path, max_bytes=MAX_WEIGHTS_BYTES)
+        except OSError as error:
+            raise UsageError(f"{path}: cannot be read ({error.strerror}); check the path.") from error
+    if trial(_TRIAL, param_path, weights_path, long_side_px) != 0:
         raise UsageError(f"{param_path}: not a readable ncnn network; copy FILE.param and FILE.bin again.")
 
 
@@ -79,9 +78,10 @@ class NcnnDetector:
         self.settings = settings
         weights_path = param_path.with_suffix(".bin")
         for path in (param_path, weights_path):
-            if not path.is_file():
+            if not path.exists():
                 raise UsageError(f"{path}: there is no such file; check the path.")
-        _check_runs(param_path, weights_path)
+        self._long_side_px = settings.image_size_px or USUAL_IMAGE_SIZE_PX
+        _check_runs(param_path, weights_path, self._long_side_px)
         self._ncnn = ncnn
         self._net = ncnn.Net()
         if self._net.load_param(str(param_path)) or self._net.load_model(str(weights_path)):
@@ -90,14 +90,16 @@ class NcnnDetector:
         if not expected <= set(self._net.output_names()):
             raise UsageError(f"{param_path}: lacks the outputs cls8 to dis64; give a NanoDet-Plus network.")
         self._input = self._net.input_names()[0]
+        try:
+            self._run(np.zeros((_TRIED_PX, _TRIED_PX, 3), np.uint8))
+        except (ValueError, IndexError) as error:
+            raise UsageError(f"{param_path}: its outputs are not NanoDet-Plus's; give such a network.") from error
 
     def detect(self, frames: Sequence[Frame]) -> list[Detections]:
         return [self._detect_one(frame) for frame in frames]
 
     def _detect_one(self, frame: Frame) -> Detections:
-        width, height = canvas_size(
-            [frame.size_px], long_side_px=self.settings.image_size_px or USUAL_IMAGE_SIZE_PX, multiple=STRIDES_PX[-1]
-        )
+        width, height = canvas_size([frame.size_px], long_side_px=self._long_side_px, multiple=STRIDES_PX[-1])
         batch = letterbox([frame.image], width=width, height=height)
         scores, boxes = self._run(batch.images[0])
         kept = nms(

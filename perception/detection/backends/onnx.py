@@ -21,6 +21,7 @@ from perception.detection.letterbox import PADDING_GREY, Letterbox, canvas_size,
 from perception.detection.nms import nms
 from perception.detection.settings import USUAL_IMAGE_SIZE_PX, DetectionSettings
 from perception.errors import UsageError
+from perception.safety.onnx_files import check_onnx_file
 from perception.types import NO_FEATURE_SPACE, Detections, Frame
 
 _GRAPH_NAME_OF_FREE = ("batch", None, "height", "width")
@@ -46,6 +47,7 @@ class OnnxDetector:
         self._path = path
         if not path.is_file():
             raise UsageError(f"{path}: there is no such file; check the path.")
+        check_onnx_file(path)
         providers = _providers(device)
         self._session = _session(path, str(path), providers)
         self._graph = _graph_of(path, self._session, settings.class_map)
@@ -211,7 +213,10 @@ def _graph_of(path: Path, session: onnxruntime.InferenceSession, class_map: Clas
 
 def _with_free_size(path: Path, graph: Graph) -> bytes:
     """The file with a graph whose pictures may have any number and size; shapes of what it computes are left out."""
-    model = onnx.load(str(path))
+    try:
+        model = onnx.load(str(path))
+    except Exception as error:  # protobuf raises types of its own for what ONNX Runtime may have taken
+        raise UsageError(f"{path}: its size cannot be changed; export it with the size that is asked for.") from error
     for port in (*model.graph.input, *model.graph.output):
         is_image = graph.image is not None and port.name == graph.image.name
         for index, dimension in enumerate(port.type.tensor_type.shape.dim):

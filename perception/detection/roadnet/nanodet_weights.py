@@ -17,6 +17,8 @@ from torch import Tensor, nn
 
 from perception.detection.roadnet.network import GhostBottleneck, RoadNet, ShuffleDown, ShuffleUnit
 from perception.errors import UsageError
+from perception.safety.input_limits import MAX_WEIGHTS_BYTES
+from perception.safety.regular_files import check_regular
 from perception.weights import read_plain_state
 
 COCO_ROWS = (2, 7, 5, 3, 1, 0)
@@ -44,6 +46,7 @@ def read_nanodet(path: Path) -> dict[str, Tensor]:
     if path.suffix != ".onnx":
         return read_plain_state(path)
     try:
+        check_regular(path, max_bytes=MAX_WEIGHTS_BYTES)
         initializers = onnx.load(path).graph.initializer
     except Exception as error:  # protobuf raises types of its own for a damaged file
         raise UsageError(f"{path}: is not a readable ONNX file.") from error

@@ -7,6 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from perception.detection.roadnet.detector import RoadNetDetector
@@ -17,15 +18,18 @@ from perception.detection.roadnet.engines import (
     RoadNetTorchEngine,
     choose_engine,
 )
-from perception.detection.roadnet.network import RoadNet, RoadNetConfig
+from perception.detection.roadnet.network import SIDE_MULTIPLE_PX, RoadNet, RoadNetConfig
 from perception.detection.roadnet.onnx_export import CONFIG_KEY, roadnet_graph
 from perception.detection.settings import DetectionSettings
 from perception.errors import UsageError
+from perception.safety.input_limits import MAX_WEIGHTS_BYTES
+from perception.safety.onnx_files import check_onnx_file
+from perception.safety.regular_files import read_regular
 from perception.taxonomy import CLASSES
-from perception.weights import fingerprint, load_into, read_weights, save_weights
+from perception.weights import fingerprint, loaded, read_weights, save_weights
 
 KIND = "detector"
-_LARGEST_SIZE = 4096
+_LARGEST_SIZE, _LARGEST_DEPTH = 4096, 64
 
 
 def save_roadnet(model: RoadNet, path: Path, *, extras: Mapping[str, str] | None = None) -> str:
@@ -52,8 +56,8 @@ def read_roadnet(path: Path) -> tuple[RoadNet, str]:
     Raises ``UsageError`` when the file is missing, damaged, or not of a RoadNet.
     """
     weights = read_weights(path, kind=KIND)
-    model = RoadNet(_config(weights.config, path))
-    load_into(model, weights, path)
+    config = _config(weights.config, path)
+    model = loaded(lambda: RoadNet(config), weights, path)
     return model, weights.extras.get("feature_space") or _derived_feature_space(weights.state)
 
 
@@ -79,14 +83,20 @@ def load_roadnet(
 def is_exported_roadnet(path: Path) -> bool:
     """Whether the file states that ``export_roadnet`` wrote it."""
     try:
-        return bool(CONFIG_KEY.encode() in path.read_bytes())
+        return bool(CONFIG_KEY.encode() in read_regular(path, max_bytes=MAX_WEIGHTS_BYTES))
     except OSError:
         return False
 
 
 def open_exported(path: Path, settings: DetectionSettings) -> RoadNetDetector:
-    """A detector on the CPU from the file that ``export_roadnet`` wrote. Raises ``UsageError`` as its engine does."""
+    """A detector on the CPU from the file that ``export_roadnet`` wrote. Raises ``UsageError`` as its engine does,
+    and where the graph does not run."""
+    check_onnx_file(path)
     engine = RoadNetOnnxEngine(path)
+    try:
+        engine(np.zeros((1, 2 * SIDE_MULTIPLE_PX, 2 * SIDE_MULTIPLE_PX, 3), np.uint8))
+    except Exception as error:  # ONNX Runtime raises types of its own
+        raise UsageError(f"{path}: not a readable RoadNet of this version; export it again.") from error
     return RoadNetDetector(engine, settings, name=path.stem, feature_space=engine.feature_space)
 
 
@@ -103,8 +113,9 @@ def _config(values: Mapping[str, Any], path: Path) -> RoadNetConfig:
     classes, stands_for = (
         tuple(values[key]) if isinstance(values[key], list) else () for key in ("classes", "stands_for")
     )
-    are_ours = all(name in (*CLASSES, None) for name in stands_for)
-    if not classes or len(classes) != len(stands_for) or not are_ours:
+    are_ours = all(name is None or (isinstance(name, str) and name in CLASSES) for name in stands_for)
+    are_named = bool(classes) and all(isinstance(name, str) for name in classes)
+    if not are_named or len(classes) != len(stands_for) or not are_ours:
         found = ", ".join(map(str, classes))
         raise UsageError(
             f"{path}: finds {found}; give weights for {', '.join(CLASSES)}, or for classes that stand for them."
@@ -119,8 +130,10 @@ def _has_sizes(values: Mapping[str, Any]) -> bool:
     stages = [values[name] for name in ("stage_channels", "stage_depths")]
     if not all(isinstance(part, list) and len(part) == 3 for part in stages):
         return False
-    sizes = [values[name] for name in ("stem_channels", "channels", "head_depth", "embedding_size")]
-    if not all(type(size) is int and 0 < size <= _LARGEST_SIZE for size in (*sizes, *stages[0], *stages[1])):
+    sizes = [values[name] for name in ("stem_channels", "channels", "embedding_size")]
+    if not all(type(size) is int and 0 < size <= _LARGEST_SIZE for size in (*sizes, *stages[0])):
+        return False
+    if not all(type(depth) is int and 0 < depth <= _LARGEST_DEPTH for depth in (values["head_depth"], *stages[1])):
         return False
     in_halves = (*values["stage_channels"], values["channels"])
     is_share = isinstance(values["dropout"], (int, float)) and 0 <= values["dropout"] <= 1
