@@ -21,6 +21,17 @@ _SECRETS = re.compile(
     r"(?<=[?&;])((?:[\w-]*(?:pass|pwd|token|secret|auth)[\w-]*|pw|key|api_?key|usr|user)=)[^&;\s]*", re.IGNORECASE
 )
 _FIELD = re.compile(r"`([a-z][a-z0-9_]*)`")
+_HISSING = ("s", "x", "ch", "sh")
+
+
+def counted(count: int, noun: str) -> str:
+    """How many of a thing, as all sentences say it.
+
+    >>> counted(1, "frame"), counted(2000, "frame"), counted(0, "true box")
+    ('1 frame', '2,000 frames', '0 true boxes')
+    """
+    ending = "" if count == 1 else "es" if noun.endswith(_HISSING) else "s"
+    return f"{count:,} {noun}{ending}"
 
 
 def without_credentials(text: str) -> str:

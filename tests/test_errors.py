@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 
-from perception.errors import PerceptionError, UsageError, without_credentials
+from perception.errors import PerceptionError, UsageError, counted, without_credentials
 
 
 def test_the_field_and_its_value_come_first() -> None:
@@ -44,3 +44,19 @@ def test_secrets_leave_addresses_wherever_they_stand(address: str, shown: str) -
 def test_an_error_of_another_process_arrives_whole() -> None:
     error = pickle.loads(pickle.dumps(UsageError("too many.", field="size", value=3)))
     assert (type(error), str(error), error.field, error.value) == (UsageError, "size 3: too many.", "size", 3)
+
+
+@pytest.mark.parametrize(
+    ("count", "noun", "words"),
+    [
+        (1, "frame", "1 frame"),
+        (0, "frame", "0 frames"),
+        (2000, "frame", "2,000 frames"),
+        (3, "true box", "3 true boxes"),
+        (1, "class", "1 class"),
+        (2, "class", "2 classes"),
+        (2, "match", "2 matches"),
+    ],
+)
+def test_one_of_a_thing_is_singular(count: int, noun: str, words: str) -> None:
+    assert counted(count, noun) == words

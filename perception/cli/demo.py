@@ -8,6 +8,7 @@ import typer
 
 from perception.cli.options import command
 from perception.cli.terminal import Terminal
+from perception.errors import counted
 from perception.pipeline.config import RunConfig
 
 if TYPE_CHECKING:
@@ -62,7 +63,9 @@ def _run_each(runs: list[RunConfig], terminal: Terminal) -> None:
             break
     if failed:
         more = f" And {len(failed) - _NAMED} more." if len(failed) > _NAMED else ""
-        raise PerceptionError(f"{len(failed)} of {len(runs)} sources failed. {' '.join(failed[:_NAMED])}{more}")
+        raise PerceptionError(
+            f"{len(failed)} of {counted(len(runs), 'source')} failed. {' '.join(failed[:_NAMED])}{more}"
+        )
 
 
 def _run(config: RunConfig, terminal: Terminal) -> RunResult:

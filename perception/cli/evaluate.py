@@ -12,7 +12,7 @@ import typer
 
 from perception.cli.options import DRAWING, TRACK_FILES, command
 from perception.cli.terminal import Terminal
-from perception.errors import PerceptionError, UsageError
+from perception.errors import PerceptionError, UsageError, counted
 from perception.pipeline.config import EvaluateConfig
 from perception.runtime.exports import check_exports, takes_stdout, write_exports
 
@@ -220,7 +220,9 @@ def _evaluate_recordings(config: EvaluateConfig, recordings: Sequence[str], term
         notes = tuple(built.notes)
         if not result.is_complete:
             break
-    title = f"{len(recordings)} recordings" if len(runs) == len(recordings) else f"{len(runs)} of {len(recordings)}"
+    title = (
+        counted(len(recordings), "recording") if len(runs) == len(recordings) else f"{len(runs)} of {len(recordings)}"
+    )
     report = report_on(
         runs, title=title, eval_config=eval_config_of(config, *truths), seed=config.seed, studies=studies, notes=notes
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from perception.cli.terminal import Terminal, terminal_of
-from perception.errors import UsageError
+from perception.errors import UsageError, counted
 
 if TYPE_CHECKING:
     from perception.detection.roadnet.network import RoadNet
@@ -79,14 +79,16 @@ def _export_detector(model: RoadNet, feature_space: str, target: Path, terminal:
         engines = RoadNetTorchEngine(copy.deepcopy(model), device=torch.device("cpu")), RoadNetOnnxEngine(target)
         torch_ms, onnx_ms = median_ms(engines, batches[-1])
     terminal.say(
-        f"Outputs match PyTorch's on ONNX Runtime, on {sum(map(len, batches))} pictures of the bundled drive: "
+        f"Outputs match PyTorch's on ONNX Runtime, on {counted(sum(map(len, batches)), 'picture')} of "
+        "the bundled drive: "
         f"boxes within {apart.boxes_px:.1g} px, scores within {apart.scores:.1g}.",
     )
     terminal.say(
         f"It takes any number of pictures of any size, and pads them to multiples of {SIDE_MULTIPLE_PX} pixels."
     )
     terminal.say(
-        f"{len(batches[-1])} pictures at once: median {onnx_ms:.0f} ms, {onnx_ms / torch_ms:.2f} of PyTorch's in the "
+        f"{counted(len(batches[-1]), 'picture')} at once: median {onnx_ms:.0f} ms, "
+        f"{onnx_ms / torch_ms:.2f} of PyTorch's in the "
         "same run.",
     )
 

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from perception.cli.error_reporting import option_of
 from perception.cli.terminal import Terminal
-from perception.errors import with_field_names
+from perception.errors import counted, with_field_names
 from perception.evaluation import Report
 from perception.evaluation.core.latency_statistics import TOTAL
 from perception.evaluation.export.page.pictures import ReportPictures
@@ -92,7 +92,7 @@ def finish(
         _print_summary(terminal, report, stats)
     _note_warnings(stats.warnings, terminal)
     if stats.dropped_frames:
-        terminal.note(f"Note: {stats.dropped_frames} frames were dropped to keep up with real time.")
+        terminal.note(f"Note: {counted(stats.dropped_frames, 'frame')} dropped to keep up with real time.")
     if stats.ended not in (COMPLETE, FAILED):
         terminal.note(f"Ended early: {stats.ended}.{' All files are complete.' if folder is not None else ''}")
     if folder is not None:
@@ -141,8 +141,9 @@ def _open_window(terminal: Terminal) -> Window | None:
 
 def _print_summary(terminal: Terminal, report: Report, stats: RunStats) -> None:
     terminal.say(
-        f"{stats.instants:,} frames, {stats.rate_fps:.1f} per second; {stats.detections:,} detections, "
-        f"{len(stats.track_ids):,} objects."
+        f"{counted(stats.instants, 'frame')}, {stats.rate_fps:.1f} per second; "
+        f"{counted(stats.detections, 'detection')}, "
+        f"{counted(len(stats.track_ids), 'object')}."
     )
     latency = report.latency
     if latency is not None and latency.total is not None:

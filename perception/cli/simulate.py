@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from perception.cli.terminal import terminal_of
-from perception.errors import UsageError
+from perception.errors import UsageError, counted
 
 _DRIVE, _PICTURE = "Drive", "Cameras"
 
@@ -75,7 +75,9 @@ def simulate(
     )
     terminal = terminal_of(context)
     rig = read_rig(cameras)
-    terminal.note(f"Drive {seed}: {len(rig)} cameras, {settings.instants} instants of {size} pixels.")
+    terminal.note(
+        f"Drive {seed}: {counted(len(rig), 'camera')}, {counted(settings.instants, 'instant')} of {size} pixels."
+    )
     with (
         ShutdownRequest(on_stop=lambda: None) as stop,
         Drive(settings, rig, processes=sensible_processes(settings.instants)) as drive,
@@ -91,7 +93,7 @@ def simulate(
                 if stop.reason is not None:
                     break
     if stop.reason is not None:
-        terminal.note(f"Ended early: {stop.reason}; the first {recorder.written} instants are there.")
+        terminal.note(f"Ended early: {stop.reason}; {counted(recorder.written, 'instant')} written.")
     terminal.result(folder)
 
 

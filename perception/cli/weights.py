@@ -22,7 +22,7 @@ from rich.table import Table
 from rich.text import Text
 
 from perception.cli.terminal import terminal_of
-from perception.errors import PerceptionError, UsageError
+from perception.errors import PerceptionError, UsageError, counted
 from perception.files import sha256
 
 # The commands import what needs torch when they run, so that `perception --help` need not wait for it.
@@ -134,10 +134,11 @@ def verify(context: typer.Context) -> None:
     damaged = [path_text for path_text, is_intact in intact.items() if not is_intact]
     if damaged:
         raise PerceptionError(
-            f"{damaged[0]}: is not what was published ({len(damaged)} of {len(intact)} files); install the package "
+            f"{damaged[0]}: is not what was published ({len(damaged)} of "
+            f"{counted(len(intact), 'file')}); install the package "
             "again, or remove the file and fetch it again."
         )
-    terminal.say(f"{len(intact)} files are as published.")
+    terminal.say(f"As published: {counted(len(intact), 'file')}.")
 
 
 def _public_files_table() -> Table:

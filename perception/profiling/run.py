@@ -19,7 +19,7 @@ from perception.cpu import available_processors
 from perception.detection import DetectionSettings, RoadNetDetector, load_roadnet, open_detector, read_roadnet
 from perception.detection.roadnet.engines import EngineName
 from perception.detection.roadnet.network import to_input
-from perception.errors import UsageError
+from perception.errors import UsageError, counted
 from perception.evaluation.core.latency_statistics import LatencyReport
 from perception.evaluation.report.console_layout import print_note
 from perception.files import write_json
@@ -80,11 +80,11 @@ def run_bench(config: BenchConfig, *, tables: Console, progress: Console) -> Pat
             measure_scaling(what, loads, instants=config.instants, on_instant=shown.update)
             for what, loads in (("cameras", camera_loads), ("objects", object_loads))
         ]
-    machine = f"{available_processors()} processors, {assembly.device}"
+    machine = f"{counted(available_processors(), 'processor')}, {assembly.device}"
     width, height = recorded[0].frames[0].size_px
     details = [
         f"{name}, {width}x{height} pixels, {assembly.pipeline.detector.name}; {machine}",
-        f"tracker and forecaster alone, {len(rig)} cameras; {machine}",
+        f"tracker and forecaster alone, {counted(len(rig), 'camera')}; {machine}",
     ]
     print_end_to_end(end_to_end, tables, detail=details[0])
     print_engines(engines, tables, detail=details[0])

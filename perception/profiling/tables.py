@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from rich.console import Console
 from rich.text import Text
 
+from perception.errors import counted
 from perception.evaluation.core.latency_statistics import LatencyReport
 from perception.evaluation.report.console_layout import make_table, percent, print_heading, print_note, print_table
 from perception.profiling.engines import EngineTiming
@@ -90,7 +91,10 @@ def print_engines(measured: Sequence[EngineTiming], console: Console, *, detail:
         for one in measured
         if one.roofline is not None
     )
-    note = f"Latency in milliseconds per instant of {measured[0].images} pictures; x: times the median of the first."
+    note = (
+        f"Latency in milliseconds per instant of {counted(measured[0].images, 'picture')}; x: times "
+        "the median of the first."
+    )
     if rooflines:
         note += (
             " Roofline: the least time for the layers, each by itself, over the network's latency, in %. A matrix "

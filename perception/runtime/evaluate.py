@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from rich.console import Console
 
+from perception.errors import counted
 from perception.evaluation.core.image_dataset import ImageDataset, read_image_dataset
 from perception.evaluation.core.latency_statistics import evaluate_latency
 from perception.evaluation.core.run_tables import RunRecorder, RunTables
@@ -156,7 +157,7 @@ def _doubts_on_frames(boxes: BoxTable, timeline: Timeline) -> tuple[str, ...]:
     count = int((timeline.instants_of(boxes) < 0).sum())
     if not count:
         return ()
-    return (f"{count:,} of {len(boxes):,} true boxes are of frames that the recording does not have.",)
+    return (f"{count:,} of {counted(len(boxes), 'true box')} lie in frames that the recording does not have.",)
 
 
 class FinishedRun(NamedTuple):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from perception.errors import UsageError
+from perception.errors import UsageError, counted
 from perception.evaluation.core.image_dataset import ImageDataset, read_image_dataset
 from perception.evaluation.report.evaluate import EvalConfig
 from perception.evaluation.report.report import Report
@@ -91,7 +91,7 @@ def evaluate_predictions(
             notes.append(SAVED_VELOCITIES)
     config = _suited(suited_to(eval_config, *(known.truth for known in knowns)), read)
     runs = tuple(predicted_run(found, known, classes) for found, known in zip(read, knowns, strict=True))
-    title = str(predictions) if len(runs) == 1 else f"{predictions}, {len(runs)} recordings"
+    title = str(predictions) if len(runs) == 1 else f"{predictions}, {counted(len(runs), 'recording')}"
     report = report_on(runs, title=title, eval_config=config, seed=seed, notes=notes)
     specs = tuple(spec_of(pair.recording) for pair in pairs if pair.recording is not None)
     return EvaluatedPredictions(report, config, runs, specs)

@@ -11,7 +11,7 @@ import numpy as np
 
 from perception.benchmarks import BENCHMARKS, Benchmark, FoldScores, read_references, score
 from perception.benchmarks.split import Errors
-from perception.errors import UsageError
+from perception.errors import UsageError, counted
 from perception.files import sha256, write_json
 from perception.forecasting import BUNDLED_NAMES, TrajectoryGRU, read_gru
 from perception.forecasting.registry import CONSTANT_VELOCITY, read_origin
@@ -79,7 +79,7 @@ def run_benchmark(config: EvaluateConfig, *, on_fold: Callable[[str], None] | No
     for fold in sorted({one.fold for one in trained}, key=benchmark.folds.index):
         models = [one.model for one in trained if one.fold == fold]
         if on_fold is not None:
-            on_fold(f"{benchmark.title} {fold}: {len(models)} trainings")
+            on_fold(f"{benchmark.title} {fold}: {counted(len(models), 'training')}")
         split = benchmark.targets(config.data, config.split, fold)
         if not len(split):
             raise UsageError(f"{config.data}: has no target in the {config.split} split; choose another `split`.")

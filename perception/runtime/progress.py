@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
+from perception.errors import counted
 from perception.evaluation.core.latency_statistics import TOTAL
 
 WINDOW_FRAMES = 30
@@ -71,7 +72,7 @@ class RunProgress:
         parts = [f"{self.done}/{self._total} {self._unit}" if self._total else f"{self.done} {self._unit}"]
         parts.append(f"{self.rate_fps:.1f} fps")
         if objects is not None:
-            parts.append(f"{objects} objects")
+            parts.append(counted(objects, "object"))
         if dropped:
             parts.append(f"{dropped} dropped")
         if self._total and self.rate_fps > 0:

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from perception.errors import PerceptionError
+from perception.errors import PerceptionError, counted
 from perception.evaluation.core.latency_statistics import StageTimes, evaluate_latency
 from perception.evaluation.forecasting.online_error import OnlineError
 from perception.evaluation.report.report import Report
@@ -60,7 +60,8 @@ class RunStats:
         self.left_out_by_tracker = asdict(counts)
         if counts.wrong_poses:
             self.warnings.append(
-                f"{source_name}: at {counts.wrong_poses} of {self.instants} instants the vehicle's pose cannot be "
+                f"{source_name}: at {counts.wrong_poses} of {counted(self.instants, 'instant')} the "
+                "vehicle's pose cannot be "
                 "true; ego motion was extrapolated."
             )
         if counts.pose_restarts:

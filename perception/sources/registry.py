@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from perception.arrays import IntArray
-from perception.errors import UsageError
+from perception.errors import UsageError, counted
 from perception.geometry.cameras import Camera, Rig
 from perception.plugins import SourceRequest, close_names, open_source_plugin
 from perception.protocols import Source
@@ -307,10 +307,10 @@ def _open_glob(pattern: str, opened: _Opened, *, rate_fps: float | None) -> Reco
     matches = natural_order(path for path in found_paths if path.is_file())
     images = [path for path in matches if path.suffix.lower() in IMAGE_SUFFIXES]
     if not images:
-        found = f"none of the {len(matches)} matching files is an image" if matches else "no file matches"
+        found = f"{counted(len(matches), 'matching file')} and no image" if matches else "no file matches"
         raise UsageError(f"{pattern}: {found}; give a pattern of images, and the videos of several cameras one by one.")
     if len(images) < len(matches):
-        opened.notes.append(f"{pattern}: {len(matches) - len(images)} matching files are no images and were left out.")
+        opened.notes.append(f"{pattern}: {counted(len(matches) - len(images), 'matching file')} left out, as no image.")
     name = opened.unique(images[0].resolve().parent.name or "images")
     return _image_series(images, pattern, opened, name=name, rate_fps=rate_fps)
 
@@ -319,7 +319,8 @@ def _image_folder(folder: Path, opened: _Opened, *, rate_fps: float | None) -> R
     paths = images_in(folder)
     if not paths and (videos := videos_in(folder.iterdir())):
         raise UsageError(
-            f"{folder}: holds {len(videos)} videos and no images; name each camera's video, or run them one by one: "
+            f"{folder}: holds {counted(len(videos), 'video')} and no images; name each camera's video, "
+            "or run them one by one: "
             f"perception demo {folder}"
         )
     if not paths:

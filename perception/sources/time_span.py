@@ -26,11 +26,20 @@ class TimeSpan:
         return self.start_s == 0 and self.end_s == math.inf
 
     def numbered(
-        self, instants: Iterable[Instant], *, stride: int, time_ns: Callable[[Instant], int]
+        self,
+        instants: Iterable[Instant],
+        *,
+        stride: int,
+        time_ns: Callable[[Instant], int],
+        skipped: int = 0,
+        first_ns: int | None = None,
     ) -> Iterator[tuple[int, Instant]]:
-        """Every ``stride``-th of the ``instants`` in the span, with its number among all; the first in it counts."""
-        first_ns, passed = None, 0
-        for number, instant in enumerate(instants):
+        """Every ``stride``-th of the ``instants`` in the span, with its number among all; the first in it counts.
+
+        So many as ``skipped`` lie before ``instants``, and the first of all is at ``first_ns``.
+        """
+        passed = 0
+        for number, instant in enumerate(instants, skipped):
             if self.is_whole:
                 if number % stride == 0:
                     yield number, instant
@@ -44,6 +53,10 @@ class TimeSpan:
                 if passed % stride == 0:
                     yield number, instant
                 passed += 1
+
+    def first(self, times_ns: NDArray[np.int64]) -> int:
+        """The number of the first of the instants at ``times_ns`` (N,), in order, that is in the span; N without."""
+        return int(np.searchsorted((times_ns - times_ns[:1]) / 1e9, self.start_s))
 
     def count(self, times_ns: NDArray[np.int64]) -> int:
         """How many of the instants at ``times_ns`` (N,), in order, are in the span."""

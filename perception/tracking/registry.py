@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from perception.errors import UsageError
+from perception.errors import UsageError, counted
 from perception.geometry.cameras import Rig
 from perception.plugins import TrackerRequest, open_tracker_plugin, unknown_name
 from perception.protocols import Detector, Tracker
@@ -116,7 +116,7 @@ def _ground_tracker(wanted: _Wanted, rig: Rig) -> OpenedTracker:
     settings = wanted.file.settings(GroundSettings, wanted.detector, detect_interval=wanted.detect_interval)
     return OpenedTracker(
         GroundTracker(rig, settings),
-        f"Tracker: on the ground, in metres, across {len(rig)} calibrated cameras.{wanted.file.remark}",
+        f"Tracker: on the ground, in metres, across {counted(len(rig), 'calibrated camera')}.{wanted.file.remark}",
         settings.model_dump(mode="json"),
     )
 

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from perception.errors import counted
 from perception.geometry.cameras import Rig
 from perception.types import Frame, Scene
 from perception.visualization.image_view.annotation import AnnotationStyle, annotate
@@ -160,7 +161,7 @@ def _status(
     speed: bool,
 ) -> tuple[list[str], list[str]]:
     """The texts of the status line at the left and, from the border inwards, at the right."""
-    left = [names[0] if len(names) == 1 else f"{len(names)} cameras", _time_text(scene.timestamp_ns, history)]
+    left = [names[0] if len(names) == 1 else counted(len(names), "camera"), _time_text(scene.timestamp_ns, history)]
     total_ms = sum(scene.stage_ms.values())
     if rate_fps is None and total_ms > 0:
         rate_fps = 1000 / total_ms
@@ -171,7 +172,7 @@ def _status(
         right += [f"{rate_fps:.0f} fps" if rate_fps >= 10 else f"{rate_fps:.1f} fps"]
     if speed and total_ms > 0:
         right += [f"{total_ms:.0f} ms" if total_ms >= 10 else f"{total_ms:.1f} ms"]
-    right += [f"{count} object" if count == 1 else f"{count} objects"]
+    right += [counted(count, "object")]
     return [*left, remark] if remark else left, right
 
 

@@ -16,7 +16,9 @@ from support.commands import RESULT_FILES, Command, boxes_process, names_in, pro
 from support.media import write_video
 from support.moving_boxes import street_image, write_street
 
+from perception.errors import PerceptionError
 from perception.results import read_results
+from perception.sources.images import read_rgb
 
 TESTS = Path(__file__).parents[1]
 
@@ -131,19 +133,43 @@ def test_without_a_screen_show_is_a_sentence_and_the_run_goes_on(
     assert decoded_frames(ran.folder / "scene.mp4") == 24
 
 
-def test_a_source_that_breaks_off_leaves_what_was_done(boxes_command: Command, tmp_path: Path) -> None:
+def test_a_source_that_breaks_off_leaves_what_was_done(
+    boxes_command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "images"
     folder.mkdir()
-    for number in range(4):
+    for number in range(5):
         (folder / f"{number}.png").write_bytes(_png(number))
-    (folder / "4.png").write_bytes(b"no image")
+
+    def break_off(path: Path) -> object:
+        if path.name == "4.png":
+            raise PerceptionError(f"{path}: the disk is gone.")
+        return read_rgb(path)
+
+    monkeypatch.setattr("perception.sources.files.images.read_rgb", break_off)
     ran = boxes_command("demo", "--source", folder)
-    assert ran.code == 2
-    assert "4.png: not a readable image" in ran.sentence
+    assert ran.code == 1
+    assert "4.png: the disk is gone" in ran.sentence
     assert names_in(ran.folder) == RESULT_FILES
     assert len(read_results(ran.folder).forecasts) == 4
     assert decoded_frames(ran.folder / "scene.mp4") == 4
     assert report_in(ran.folder)["run"]["ended"] == "failed"  # type: ignore[index]
+
+
+def test_a_damaged_image_is_passed_over_counted_and_reported(boxes_command: Command, tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for number in range(7):
+        (folder / f"{number}.png").write_bytes(_png(number))
+    (folder / "4.png").write_bytes(b"no image")
+    ran = boxes_command("demo", folder)
+    assert ran.code == 0
+    warning = "1 damaged image of 7 left out"
+    assert warning in ran.err
+    run = report_in(ran.folder)["run"]
+    assert run["ended"] == "complete" and run["instants"] == 6  # type: ignore[index]
+    assert any(warning in one for one in run["warnings"])  # type: ignore[index]
+    assert [record.index for record in read_results(ran.folder).forecasts] == [0, 1, 2, 3, 5, 6]
 
 
 def test_what_the_source_left_out_is_reported(boxes_command: Command, tmp_path: Path, street: Path) -> None:
@@ -152,7 +178,7 @@ def test_what_the_source_left_out_is_reported(boxes_command: Command, tmp_path: 
     ran = boxes_command("demo", "--source", str(tmp_path / "frames_*"))
     assert ran.code == 0
     assert "Note: " in ran.err
-    assert "1 matching files are no images" in ran.err
+    assert "1 matching file left out, as no image" in ran.err
     assert report_in(ran.folder)["run"]["warnings"]  # type: ignore[index]
 
 

@@ -17,6 +17,7 @@ from support.media import write_video
 from support.mjpeg_server import MjpegServer
 from support.moving_boxes import street_image
 
+from perception.errors import counted
 from perception.results import read_results
 
 TESTS = Path(__file__).parents[1]
@@ -54,7 +55,7 @@ def test_frames_that_were_not_looked_at_are_counted(boxes_command: Command) -> N
     assert report["run"]["ended"] == "complete"
     assert report["run"]["instants"] + report["run"]["dropped_frames"] == 400
     assert report["run"]["dropped_frames"] > 0
-    assert f"{report['run']['dropped_frames']} frames were dropped" in ran.err
+    assert f"{counted(report['run']['dropped_frames'], 'frame')} dropped" in ran.err
 
 
 def test_max_frames_ends_a_camera(boxes_command: Command, camera: MjpegServer) -> None:

@@ -138,7 +138,7 @@ def test_wrong_content_and_wrong_names_are_errors() -> None:
 
 def test_verify_names_the_file_that_was_changed(package: Path) -> None:
     result = CliRunner().invoke(app, ["verify"])
-    assert result.exit_code == 0 and "1 files are as published" in result.output
+    assert result.exit_code == 0 and "As published: 1 file" in result.output
     package.write_bytes(b"other")
     result = CliRunner().invoke(app, ["verify"])
     assert isinstance(result.exception, PerceptionError) and "roadnet.safetensors" in str(result.exception)

@@ -105,7 +105,7 @@ def test_true_boxes_outside_the_recording_are_told(tmp_path: Path) -> None:
     (other / "objects.csv").write_text((other / "objects.csv").read_text() + rows)
     report = perception.evaluate_pipeline(box_pipeline(), recording, truth=other)
     assert any("of the true boxes of front (1) have their centre outside" in note for note in report.notes)
-    assert "1 of 50 true boxes are of frames that the recording does not have." in report.notes
+    assert "1 of 50 true boxes lie in frames that the recording does not have." in report.notes
 
 
 def test_a_recording_that_is_not_there_is_reported(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from perception.arrays import FloatArray
 from perception.benchmarks.conversion.readers import Advance, Converted, checked_folder, read_numbers, whole_numbers
-from perception.errors import UsageError
+from perception.errors import UsageError, counted
 
 SCENES = (
     "biwi_eth", "biwi_hotel", "crowds_zara01", "crowds_zara02", "crowds_zara03", "students001", "students003",
@@ -47,7 +47,7 @@ def convert_ethucy(source: Path, advance: Advance) -> Converted:
         columns[f"{scene}_val_from"] = instants[int(_TRAINING_SHARE * len(instants))]
         rows += len(table)
         advance(number + 1, len(SCENES))
-    return Converted(columns, (f"{len(SCENES)} scenes, {rows:,} positions.",))
+    return Converted(columns, (f"{counted(len(SCENES), 'scene')}, {counted(rows, 'position')}.",))
 
 
 def _scene(folder: Path, found: dict[str, Path], scene: str) -> FloatArray:

@@ -23,7 +23,7 @@ from perception.benchmarks.conversion.readers import (
     read_xml,
     whole_numbers,
 )
-from perception.errors import UsageError
+from perception.errors import UsageError, counted
 
 _SPLITS = {"split_default": "default", "split_high_visibility": "high_visibility", "split_all": "all_videos"}
 _SPLIT_NAMES = ("train", "val", "test")
@@ -82,7 +82,7 @@ def convert_jaad(source: Path, advance: Advance) -> Converted:
         "vehicle_action": np.concatenate(actions),
         "vehicle_offset": _offsets([len(action) for action in actions]),
     }
-    note = f"{len(videos)} videos, {len(tracks.pids):,} tracks, {len(tracks.rows):,} boxes."
+    note = f"{counted(len(videos), 'video')}, {counted(len(tracks.pids), 'track')}, {counted(len(tracks.rows), 'box')}."
     return Converted(columns, (note,))
 
 

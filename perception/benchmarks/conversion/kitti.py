@@ -27,7 +27,7 @@ from perception.benchmarks.conversion.readers import (
     read_xml,
     whole_numbers,
 )
-from perception.errors import UsageError
+from perception.errors import UsageError, counted
 from perception.geometry.cameras import inverse_rigid
 from perception.sources.datasets.kitti_tracking import mercator_poses
 
@@ -82,7 +82,7 @@ def convert_kitti(source: Path, advance: Advance) -> Converted:
         "cls": np.array(tracks.classes, np.uint8),
         "classes": np.array(CLASSES),
     }
-    notes = [f"{len(found)} drives, {len(tracks.drives):,} tracks."]
+    notes = [f"{counted(len(found), 'drive')}, {counted(len(tracks.drives), 'track')}."]
     if missing := [f"{drive:04d}" for drive in DRIVES if drive not in found]:
         notes.append(
             f"{len(missing)} of the benchmark's {len(DRIVES)} drives are missing ({', '.join(missing)}): figures "
@@ -137,7 +137,7 @@ def _poses(folder: Path, velo_from_imu: FloatArray) -> FloatArray:
     for path in paths:
         row = read_numbers(path, _OXTS_COLUMNS, further=True)
         if len(row) != 1:
-            raise UsageError(f"{path}: has {len(row)} lines instead of one; download the drive again.")
+            raise UsageError(f"{path}: has {counted(len(row), 'line')} instead of one; download the drive again.")
         rows.append(row[0])
     world_from_imu = mercator_poses(*np.array(rows).T)
     poses: FloatArray = velo_from_imu @ inverse_rigid(world_from_imu[0]) @ world_from_imu

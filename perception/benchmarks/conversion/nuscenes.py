@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from perception.arrays import FloatArray
 from perception.benchmarks.conversion.nuscenes_tables import Tables
 from perception.benchmarks.conversion.readers import Advance, Converted, checked_folder, whole_numbers
-from perception.errors import UsageError
+from perception.errors import UsageError, counted
 from perception.files import read_json
 
 _VERSION = "v1.0-trainval"
@@ -94,7 +94,10 @@ def convert_nuscenes(source: Path, advance: Advance) -> Converted:
         split = _split_of(name) or 0
         rows.extend(_scene_rows(number, split, kept[name], set(pairs), samples[name], labels, poses))
     counts = np.bincount([row.split for row in rows if row.is_target], minlength=2)
-    note = f"{len(targets)} scenes, {counts[0]:,} targets to learn from and {counts[1]:,} to be tested on."
+    note = (
+        f"{counted(len(targets), 'scene')}, {counted(counts[0], 'target')} to learn from and "
+        f"{counts[1]:,} to be tested on."
+    )
     return Converted(_columns(rows, list(targets), folder / _VERSION), (note,))
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from perception.arrays import FloatArray
-from perception.errors import UsageError
+from perception.errors import UsageError, counted
 from perception.safety.regular_files import read_regular_text
 
 Advance = Callable[[int, int], None]
@@ -67,7 +67,8 @@ def read_numbers(path: Path, names: Sequence[str], *, further: bool = False) -> 
             continue
         if len(words) < len(names) or (len(words) > len(names) and not further):
             raise UsageError(
-                f"{path}, line {number}: has {len(words)} columns instead of {len(names)} ({', '.join(names)}); "
+                f"{path}, line {number}: has {counted(len(words), 'column')} instead of {len(names)} "
+                f"({', '.join(names)}); "
                 "give the file as it was published."
             )
         try:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from perception.benchmarks import BASELINES, Benchmark, FoldScores
 from perception.benchmarks.scoring import Figure
+from perception.errors import counted
 from perception.evaluation.core.gt_interpolation import RECENT_S
 from perception.evaluation.core.records import MOVING_M, MOVING_WIDTHS
 from perception.evaluation.report.console_layout import comparison_cell
@@ -41,9 +42,9 @@ def print_benchmark(report: BenchmarkReport, console: Console) -> None:
 
 
 def _fold_table(benchmark: Benchmark, scores: FoldScores, split: str) -> Table:
-    seeds = f"{scores.seeds} seeds" if scores.seeds > 1 else "1 seed"
+    seeds = counted(scores.seeds, "seed")
     where = f"{benchmark.title}{' ' + scores.fold if scores.fold else ''}"
-    title = f"{where}: {split}, {scores.targets:,} targets, {seeds}"
+    title = f"{where}: {split}, {counted(scores.targets, 'target')}, {seeds}"
     table = _titled(title, benchmark.unit, "Model", *_BASELINE_HEADINGS, "Model / best")
     _add_figures(table, scores.figures)
     for name, subset in (("moving", scores.moving), ("standing", scores.standing)):
@@ -68,7 +69,7 @@ def _add_figures(table: Table, figures: Mapping[str, Figure]) -> None:
 
 
 def _mean_table(benchmark: Benchmark, scores: Sequence[FoldScores], split: str) -> Table:
-    title = f"{benchmark.title}: {split}, mean of {len(scores)} folds"
+    title = f"{benchmark.title}: {split}, mean of {counted(len(scores), 'fold')}"
     table = _titled(title, benchmark.unit, "Model", *_BASELINE_HEADINGS)
     for name in scores[0].figures:
         figures = [each.figures[name] for each in scores]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
+from perception.errors import counted
 from perception.evaluation.comparison.paired import Comparison, PairedFigure, RunComparison
 from perception.evaluation.report.console_layout import (
     BETTER,
@@ -36,9 +37,11 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
         )
         _print_images(compared, console)
     if comparison.left_out_instant_count:
-        print_note(console, f"{comparison.left_out_instant_count:,} instants that not all runs have are left out.")
+        print_note(
+            console, f"Left out: {counted(comparison.left_out_instant_count, 'instant')} that not all runs have."
+        )
     if comparison.left_out_image_count:
-        count = f"{comparison.left_out_image_count:,} images"
+        count = counted(comparison.left_out_image_count, "image")
         print_note(console, f"Detection is not compared on {count}: not all detectors looked at them.")
 
 

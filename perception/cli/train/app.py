@@ -11,7 +11,7 @@ from perception.cli.terminal import Terminal, terminal_of
 from perception.cli.train.common import ConsoleReporter, TrainingOptions, resume_hint, training_command
 from perception.cli.train.forecaster import forecaster
 from perception.cli.train.pseudo_labels import pseudo_labels
-from perception.errors import UsageError
+from perception.errors import UsageError, counted
 
 app = typer.Typer(
     help="Train the detector or the forecaster, write pseudo-labels, average weights.", no_args_is_help=True
@@ -59,7 +59,7 @@ def detector(
         terminal = terminal_of(context) if processes.is_first else Terminal("quiet")
         reporter = ConsoleReporter(terminal.out)
         data_set = prepare_detector_data(training, root, device=chosen, reporter=reporter)
-        where = f"{chosen}" if processes.count == 1 else f"{processes.count} processes"
+        where = f"{chosen}" if processes.count == 1 else f"{counted(processes.count, 'process')}"
         if own is not None:
             reporter.message(own.classes.description)
         reporter.message(f"{data_set.description}, on {where}.")

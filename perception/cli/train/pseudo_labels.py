@@ -9,7 +9,7 @@ import typer
 
 from perception.cli.terminal import terminal_of
 from perception.cli.train.common import ConfigFile, Data, Device, data_folder, read_configuration
-from perception.errors import UsageError
+from perception.errors import UsageError, counted
 
 
 def pseudo_labels(
@@ -51,7 +51,7 @@ def pseudo_labels(
     terminal.note("Reading the training images.")
     labelling = PseudoLabelling(read_training_images(training, root)[0], opened, path)
     if labelling.done_count:
-        terminal.note(f"{labelling.done_count} images are done already; {len(labelling.todo)} are left.")
+        terminal.note(f"Done already: {counted(labelling.done_count, 'image')}; left: {len(labelling.todo):,}.")
     try:
         with RunProgress(terminal.err, total=len(labelling.todo), unit="images") as progress:
             labelling.run(lambda objects: progress.update({}, objects=objects))

@@ -10,6 +10,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from perception.errors import counted
+
 if TYPE_CHECKING:
     from perception.training.experiments.data_scaling import LabelsByShare, ScalingPoint, ScalingStudy
     from perception.training.experiments.feature_ablation_study import AblationResult
@@ -43,7 +45,9 @@ def print_scaling(study: ScalingStudy, config: ForecasterTraining, console: Cons
 def print_ablation(results: Sequence[AblationResult], console: Console) -> None:
     """The errors with each kind of feature."""
     console.print(_ablation_table(results))
-    counts = {result.group: f"{result.group}: {result.targets:,} of {result.objects:,} objects" for result in results}
+    counts = {
+        result.group: f"{result.group}: {result.targets:,} of {counted(result.objects, 'object')}" for result in results
+    }
     console.print(
         "minFDE of the futures and FDE of their mean, in metres at 3 s, means over the seeds; ± half of the seeds' "
         "range. The last column is minFDE over that without features, with 95 % from a paired bootstrap over objects. "

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from perception.detection.settings import DetectionSettings
-from perception.errors import UsageError
+from perception.errors import UsageError, counted
 from perception.prediction_files import read_detections, read_mot_boxes, table_paths
 from perception.types import NO_FEATURE_SPACE, BoxTable, Detections, Frame
 
@@ -100,6 +100,6 @@ def _check(path: Path, table: BoxTable, camera: str, count: int) -> None:
     past = table.frame_indices[table.frame_indices >= count]
     if len(past):
         raise UsageError(
-            f"{path}: frame {past.max()} (from 0) lies past the end of the {count} frames of camera {camera}, and so "
-            f"do {len(past)} boxes in all; give boxes of this recording."
+            f"{path}: frame {past.max()} (from 0) lies past the end of the {counted(count, 'frame')} of "
+            f"camera {camera} ({counted(len(past), 'box')} in all); give boxes of this recording."
         )

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from perception.arrays import FloatArray
-from perception.errors import UsageError
+from perception.errors import UsageError, counted
 from perception.evaluation.core.table_boxes import ImageKey
 from perception.files import read_json
 from perception.geometry.boxes import box_centres
@@ -131,12 +131,12 @@ class _BoxRows:
 
     def notes(self) -> tuple[str, ...]:
         others = ", ".join(f"{count} {name}" for name, count in self.other_classes.most_common())
-        counted = (
+        sentences = (
             (len(self.other_classes), f"True boxes of classes that are no road users here were left out: {others}."),
-            (self.crowds, f"{self.crowds} boxes around crowds are regions to ignore."),
-            (self.unlabelled, f"{self.unlabelled} images without labels were left out."),
+            (self.crowds, f"Regions to ignore: {counted(self.crowds, 'box')} around crowds."),
+            (self.unlabelled, f"Left out: {counted(self.unlabelled, 'image')} without labels."),
         )
-        return (*(text for count, text in counted if count), *self.doubts)
+        return (*(text for count, text in sentences if count), *self.doubts)
 
 
 def read_image_dataset(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -32,13 +32,14 @@ class Timeline:
 
     @classmethod
     def of(cls, frame_sets: Iterable[FrameSet]) -> Timeline:
-        """Read a recording through; ``frame_sets`` must hold every instant, so its stride is 1."""
-        timestamps_ns: list[int] = []
+        """Read a recording through; ``frame_sets`` have a stride of 1, and may lack instants that cannot be read."""
+        times_ns: dict[int, int] = {}
         frames: dict[str, dict[int, int]] = {}
         sizes_px: dict[str, tuple[int, int]] = {}
         poses: dict[int, FloatArray] = {}
-        for instant, frame_set in enumerate(frame_sets):
-            timestamps_ns.append(frame_set.timestamp_ns)
+        for frame_set in frame_sets:
+            instant = frame_set.index
+            times_ns[instant] = frame_set.timestamp_ns
             if frame_set.world_from_vehicle is not None:
                 poses[instant] = frame_set.world_from_vehicle
             for frame in frame_set:
@@ -48,7 +49,7 @@ class Timeline:
         for camera, of_camera in frames.items():
             instants[camera] = np.full(max(of_camera) + 1, -1, np.int64)
             instants[camera][list(of_camera)] = list(of_camera.values())
-        return cls(np.array(timestamps_ns, np.int64), instants, sizes_px, poses)
+        return cls(_without_gaps(times_ns), instants, sizes_px, poses)
 
     @classmethod
     def of_camera(cls, camera: RecordedCamera, poses: Poses | None = None) -> Timeline:
@@ -95,3 +96,11 @@ class Timeline:
         _, objects = np.unique(pairs, axis=0, return_inverse=True)
         numbered = replace(table, frame_indices=instants, ids=objects.reshape(-1).astype(np.int64))
         return numbered[instants >= 0]
+
+
+def _without_gaps(times_ns: Mapping[int, int]) -> NDArray[np.int64]:
+    """(I,) the time of each instant, those that lack between their neighbours'."""
+    known = sorted(times_ns)
+    since_ns = np.array([times_ns[instant] - times_ns[known[0]] for instant in known], np.float64)
+    filled = np.interp(np.arange(known[-1] + 1), known, since_ns) if known else np.zeros(0)
+    return np.rint(filled).astype(np.int64) + (times_ns[known[0]] if known else 0)

@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from perception.errors import counted
 from perception.evaluation.core.table_boxes import ImageKey, heights_px
 from perception.evaluation.detection.matching import IOU_THRESHOLD
 from perception.evaluation.failures.rank import Failures
@@ -98,7 +99,7 @@ class _Pages:
     def title(self) -> str:
         shown = len(self.tiles)
         if self.is_miss:
-            return f"Missed: the {shown} easiest to see of {self.total:,} misses"
+            return f"Missed: the {shown} easiest to see of {counted(self.total, 'miss')}"
         return f"False positives: the {shown} highest-scoring of {self.total:,}"
 
 

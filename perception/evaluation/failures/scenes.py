@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from perception.errors import counted
 from perception.evaluation.core.records import InstantForecasts, WorstForecast
 from perception.evaluation.core.table_boxes import ImageKey, heights_px
 from perception.evaluation.core.timeline import Timeline
@@ -159,7 +160,7 @@ def _spread_out(worth: Mapping[ImageKey, float], min_apart: int) -> list[ImageKe
 
 def _whole(kind: SceneKind, key: ImageKey, weight: float, counts: tuple[int, int, int]) -> SceneEntry:
     found, missed, wrong = counts
-    words = f"{found} of {found + missed} objects found, {wrong} false positive{'' if wrong == 1 else 's'}"
+    words = f"{found} of {counted(found + missed, 'object')} found, {counted(wrong, 'false positive')}"
     return SceneEntry(kind=kind, words=words, camera=key[0], frame_index=key[1], weight=weight)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
+from perception.errors import counted
 from perception.evaluation.core.latency_statistics import TOTAL, LatencyReport, LatencyScores
 from perception.evaluation.detection.average_precision import DetectionReport, DetectionScores
 from perception.evaluation.report.console_breakdown import print_breakdown
@@ -13,7 +14,7 @@ from perception.evaluation.report.console_ground import print_ground
 from perception.evaluation.report.console_layout import (
     COUNTED_AS,
     NONE,
-    counted,
+    counts_line,
     left_out,
     make_table,
     percent,
@@ -54,7 +55,7 @@ def print_report(report: Report, console: Console) -> None:
 
 
 def _print_detection(report: DetectionReport, console: Console, *, has_legend: bool) -> None:
-    print_heading(console, "Detection", f"{COUNTED_AS[report.grouping]}, {report.image_count:,} images")
+    print_heading(console, "Detection", f"{COUNTED_AS[report.grouping]}, {counted(report.image_count, 'image')}")
     table = make_table("Class", "Objects", "AP", "AP50", "AR", "Precision", "Recall", "at 0.5 FP")
     for name, scores in report.per_class.items():
         table.add_row(name, *_detection_cells(scores))
@@ -72,14 +73,14 @@ def _print_detection(report: DetectionReport, console: Console, *, has_legend: b
     scores = report.overall
     print_note(
         console,
-        counted(
-            (scores.ignored_truth_count, left_out(report.min_height_px, report.min_visible_share)),
-            (scores.ignored_detection_count, "detections ignored"),
-            (report.partly_labelled_image_count, "images labelled in part"),
-            (report.outside_detection_count, "detections in images without ground truth"),
-            (report.outside_truth_count, "true boxes outside the evaluated images"),
-            (report.other_class_detection_count, "detections of other classes left out"),
-            (report.other_class_truth_count, "true boxes of other classes left out"),
+        counts_line(
+            (scores.ignored_truth_count, "object", left_out(report.min_height_px, report.min_visible_share)),
+            (scores.ignored_detection_count, "detection", "ignored"),
+            (report.partly_labelled_image_count, "image", "labelled in part"),
+            (report.outside_detection_count, "detection", "in images without ground truth"),
+            (report.outside_truth_count, "true box", "outside the evaluated images"),
+            (report.other_class_detection_count, "detection", "of other classes left out"),
+            (report.other_class_truth_count, "true box", "of other classes left out"),
         ),
     )
 
@@ -90,7 +91,7 @@ def _detection_cells(scores: DetectionScores) -> list[Text]:
 
 
 def _print_recordings(report: Report, console: Console) -> None:
-    print_heading(console, "Each recording", f"{len(report.recordings)} recordings")
+    print_heading(console, "Each recording", counted(len(report.recordings), "recording"))
     on_ground = report.ground is not None
     headers = ["HOTA", "IDF1", *(["Position"] if on_ground else []), "FDE\n/ base", "Best\n/ base"]
     table = make_table("Recording", "Instants", "AP50", *headers)
@@ -119,7 +120,9 @@ def _recording_cells(figures: RecordingFigures, *, on_ground: bool) -> list[Text
 
 def _print_latency(report: LatencyReport, console: Console) -> None:
     print_heading(
-        console, "Latency", f"{report.instant_count:,} instants, the first {report.warmup_instant_count} left out"
+        console,
+        "Latency",
+        f"{counted(report.instant_count, 'instant')}, the first {report.warmup_instant_count} left out",
     )
     if report.total is None:
         print_note(console, "The run ended within the warm-up: run it on more frames for figures.")

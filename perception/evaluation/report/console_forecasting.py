@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from perception.errors import counted
 from perception.evaluation.core.calibration import calibration_note
 from perception.evaluation.core.gt_interpolation import RECENT_S
 from perception.evaluation.core.records import MOVING_WIDTHS, ForecastingReport, HorizonScores, ImageAdeFde
@@ -16,7 +17,7 @@ from perception.evaluation.report.console_layout import (
     baseline_cell,
     comparison_cell,
     comparison_style,
-    counted,
+    counts_line,
     make_table,
     print_heading,
     print_note,
@@ -39,7 +40,7 @@ _LEGEND = (
 def print_forecasting(report: ForecastingReport, console: Console, *, has_legend: bool) -> None:
     """Displacement errors in pixels beside the baselines, moving and standing objects apart; the legend explains."""
     what = "on tracked boxes" if report.setting == "tracked" else "on ground-truth tracks"
-    print_heading(console, "Forecasting", f"{what}, {report.instant_count:,} instants")
+    print_heading(console, "Forecasting", f"{what}, {counted(report.instant_count, 'instant')}")
     headings = ["CV\nlast", f"CV\n{RECENT_S:g} s", "CV\nKF", "Stays"]
     table = make_table("Horizon", "Model", f"Best\nof {report.future_count}", *headings, "Model / best", "Targets")
     for scores in report.horizons:
@@ -59,13 +60,13 @@ def print_forecasting(report: ForecastingReport, console: Console, *, has_legend
     lost = max((scores.without_future_count for scores in report.horizons), default=0)
     print_note(
         console,
-        f"{report.candidate_count:,} of {report.track_count:,} tracks, counted per instant, could be scored; "
-        f"{report.truth_matched_count:,} of {report.truth_count:,} true boxes had a track. "
-        + counted(
-            (report.without_forecast_count, "tracks without a forecast"),
-            (report.unmatched_count, "without a true object"),
-            (report.first_sight_count, "at first sight"),
-            (lost, "without a known future at the longest horizon"),
+        f"{report.candidate_count:,} of {counted(report.track_count, 'track')}, counted per instant, could be scored; "
+        f"{report.truth_matched_count:,} of {counted(report.truth_count, 'true box')} had a track. "
+        + counts_line(
+            (report.without_forecast_count, "track", "without a forecast"),
+            (report.unmatched_count, "track", "without a true object"),
+            (report.first_sight_count, "track", "at first sight"),
+            (lost, "track", "without a known future at the longest horizon"),
         ),
     )
     print_unreached(console, report.unreached_horizons_s)
@@ -112,7 +113,8 @@ def _headline_note(scores: HorizonScores) -> str:
     if scores.expected is None:
         return ""
     start = (
-        f"At {scores.horizon_s:g} s: {scores.object_count:,} objects; FDE {scores.expected.fde_per_width:.1%} of the "
+        f"At {scores.horizon_s:g} s: {counted(scores.object_count, 'object')}; FDE "
+        f"{scores.expected.fde_per_width:.1%} of the "
         "image's width."
     )
     spread = scores.coverage

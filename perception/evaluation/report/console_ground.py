@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from perception.errors import counted
 from perception.evaluation.core.calibration import calibration_note
 from perception.evaluation.core.records import MOVING_M
 from perception.evaluation.forecasting.errors_ground import BASELINES
@@ -21,7 +22,7 @@ from perception.evaluation.report.console_layout import (
     baseline_cell,
     comparison_cell,
     comparison_style,
-    counted,
+    counts_line,
     make_table,
     percent,
     print_heading,
@@ -113,7 +114,7 @@ def _localization_cells(errors: LocalizationErrors) -> list[Text]:
 
 def _print_forecasting(report: GroundForecastingReport, console: Console, *, has_legend: bool) -> None:
     what = "tracked objects" if report.setting == "tracked" else "ground-truth tracks"
-    print_heading(console, "Forecasting on the ground", f"{what}, {report.instant_count:,} instants")
+    print_heading(console, "Forecasting on the ground", f"{what}, {counted(report.instant_count, 'instant')}")
     table = make_table(
         *("Horizon", "Model", "Top\nmode", f"Best\nof {report.future_count}"),
         *(*_HEADINGS, "Model / base", "Best\n/ base"),
@@ -135,14 +136,14 @@ def _print_forecasting(report: GroundForecastingReport, console: Console, *, has
     lost = max((scores.without_future_count for scores in report.horizons), default=0)
     print_note(
         console,
-        f"{report.candidate_count:,} of {report.track_count:,} tracks, counted per instant, could be scored; "
-        f"{report.truth_matched_count:,} of {report.truth_count:,} true objects had a track. "
-        + counted(
-            (report.without_forecast_count, "tracks without a forecast"),
-            (report.unmatched_count, "without a true object within 2 m"),
-            (report.ignored_count, "on an object too hidden or too far"),
-            (report.first_sight_count, "at first sight"),
-            (lost, "without a known future at the longest horizon"),
+        f"{report.candidate_count:,} of {counted(report.track_count, 'track')}, counted per instant, could be scored; "
+        f"{report.truth_matched_count:,} of {counted(report.truth_count, 'true object')} had a track. "
+        + counts_line(
+            (report.without_forecast_count, "track", "without a forecast"),
+            (report.unmatched_count, "track", "without a true object within 2 m"),
+            (report.ignored_count, "track", "on an object too hidden or too far"),
+            (report.first_sight_count, "track", "at first sight"),
+            (lost, "track", "without a known future at the longest horizon"),
         ),
     )
     print_unreached(console, report.unreached_horizons_s)
@@ -191,7 +192,10 @@ def _metres(value: float | None, *, style: str = "") -> Text:
 
 def _headline_note(scores: GroundHorizonScores, moving: GroundHorizonScores | None) -> str:
     which = "" if moving is None else f", of which {moving.target_count:,} moving"
-    sentences = f"At {scores.horizon_s:g} s: {scores.target_count:,} targets{which}, {scores.object_count:,} objects."
+    sentences = (
+        f"At {scores.horizon_s:g} s: {counted(scores.target_count, 'target')}{which}, "
+        f"{counted(scores.object_count, 'object')}."
+    )
     if scores.miss_rate is not None and scores.baseline_miss_rate is not None:
         sentences += (
             f" Miss rate at {MISS_M:g} m: {scores.miss_rate:.0%} (best of K), "

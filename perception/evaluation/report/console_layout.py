@@ -10,6 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from perception.errors import counted
 from perception.evaluation.core.bootstrap import PairedComparison
 from perception.evaluation.core.table_boxes import Grouping
 
@@ -95,19 +96,19 @@ def short_ratio(ratio: float) -> str:
     return f"{ratio:.2f}" if ratio < 10 else f"{ratio:.0f}"
 
 
-def counted(*counts: tuple[int, str]) -> str:
-    """A sentence of those counts that are not zero."""
-    parts = [f"{count:,} {what}" for count, what in counts if count]
+def counts_line(*counts: tuple[int, str, str]) -> str:
+    """A sentence of those counts that are not zero: how many, of what, and what is so of them."""
+    parts = [f"{counted(count, noun)} {rest}" for count, noun, rest in counts if count]
     return f"{'; '.join(parts)}." if parts else ""
 
 
 def left_out(min_height_px: float, min_visible_share: float) -> str:
-    """Which true objects are ignored, to follow their number."""
+    """Which objects are ignored, to follow how many."""
     limits = [
         *([f"less than {min_height_px:g} px high"] if min_height_px or not min_visible_share else []),
         *([f"less than {min_visible_share:.0%} visible"] if min_visible_share else []),
     ]
-    return f"objects {' or '.join(limits)} ignored"
+    return f"{' or '.join(limits)} ignored"
 
 
 def print_unreached(console: Console, horizons_s: Sequence[float]) -> None:

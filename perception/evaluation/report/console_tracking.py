@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from rich.console import Console
 from rich.text import Text
 
+from perception.errors import counted
 from perception.evaluation.report.console_layout import (
     COUNTED_AS,
-    counted,
+    counts_line,
     make_table,
     percent,
     print_heading,
@@ -28,23 +29,25 @@ _LEGEND = (
 
 def print_tracking(report: TrackingReport, console: Console, *, has_legend: bool) -> None:
     """Scores in the images; the legend explains the columns."""
-    cameras = f"{report.camera_count} camera{'s' if report.camera_count != 1 else ''}"
+    cameras = counted(report.camera_count, "camera")
     print_heading(
-        console, "Tracking in the image", f"{COUNTED_AS[report.grouping]}, {cameras}, {report.image_count:,} images"
+        console,
+        "Tracking in the image",
+        f"{COUNTED_AS[report.grouping]}, {cameras}, {counted(report.image_count, 'image')}",
     )
     _print_scores(report.per_class, report.overall, console)
     if has_legend:
         print_note(console, _LEGEND.format(what="boxes"))
-    print_note(console, _totals(report.overall, "boxes"))
+    print_note(console, _totals(report.overall, "box"))
     print_note(
         console,
-        counted(
-            (report.ignored_truth_count, "true boxes too low or too hidden to count"),
-            (report.ignored_result_count, "tracked boxes ignored"),
-            (report.outside_result_count, "tracked boxes in images without ground truth"),
-            (report.outside_truth_count, "true boxes outside the evaluated images"),
-            (report.other_class_result_count, "tracked boxes of other classes left out"),
-            (report.other_class_truth_count, "true boxes of other classes left out"),
+        counts_line(
+            (report.ignored_truth_count, "true box", "too low or too hidden to count"),
+            (report.ignored_result_count, "tracked box", "ignored"),
+            (report.outside_result_count, "tracked box", "in images without ground truth"),
+            (report.outside_truth_count, "true box", "outside the evaluated images"),
+            (report.other_class_result_count, "tracked box", "of other classes left out"),
+            (report.other_class_truth_count, "true box", "of other classes left out"),
         ),
     )
 
@@ -54,20 +57,20 @@ def print_ground_tracking(report: GroundTrackingReport, console: Console, *, has
     print_heading(
         console,
         "Tracking on the ground",
-        f"{COUNTED_AS[report.grouping]}, all cameras together, {report.instant_count:,} instants",
+        f"{COUNTED_AS[report.grouping]}, all cameras together, {counted(report.instant_count, 'instant')}",
     )
     _print_scores(report.per_class, report.overall, console)
     if has_legend:
         print_note(console, f"{_LEGEND.format(what='objects')} {_ground_legend(report)}")
-    print_note(console, _totals(report.overall, "objects"))
+    print_note(console, _totals(report.overall, "object"))
     print_note(
         console,
-        counted(
-            (report.ignored_truth_count, "true objects too hidden or too far to count"),
-            (report.ignored_result_count, "tracks on such objects ignored"),
-            (report.instant_without_pose_count, "instants without a pose of the car left out"),
-            (report.other_class_result_count, "tracks of other classes left out"),
-            (report.other_class_truth_count, "true objects of other classes left out"),
+        counts_line(
+            (report.ignored_truth_count, "true object", "too hidden or too far to count"),
+            (report.ignored_result_count, "track", "on such objects ignored"),
+            (report.instant_without_pose_count, "instant", "without a pose of the car left out"),
+            (report.other_class_result_count, "track", "of other classes left out"),
+            (report.other_class_truth_count, "true object", "of other classes left out"),
         ),
     )
 
@@ -104,6 +107,7 @@ def _totals(overall: TrackingScores, what: str) -> str:
     named = (("IDP", overall.idp), ("IDR", overall.idr), ("LocA", overall.loc_a), ("MOTP", overall.motp))
     precision = ", ".join(f"{name} {percent(value)}" for name, value in named)
     return (
-        f"{precision}. {overall.truth_box_count:,} true and {overall.result_box_count:,} tracked {what}, "
-        f"{overall.result_track_count:,} tracks."
+        f"{precision}. {counted(overall.truth_box_count, f'true {what}')}, "
+        f"{counted(overall.result_box_count, f'tracked {what}')}, "
+        f"{counted(overall.result_track_count, 'track')}."
     )

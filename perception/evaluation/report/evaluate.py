@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from perception.errors import counted
 from perception.evaluation.core.ground_truth import GroundScope
 from perception.evaluation.core.image_dataset import ImageDataset
 from perception.evaluation.core.latency_statistics import evaluate_latency
@@ -183,7 +184,7 @@ def _tracking(evaluated: EvaluatedRun, config: EvalConfig) -> tuple[TrackingRepo
 
 
 def _looked_at(detected: int, count: int) -> str:
-    return f"Detection is measured on the {detected:,} of {count:,} images that the detector looked at."
+    return f"Detection is measured on the {detected:,} of {counted(count, 'image')} that the detector looked at."
 
 
 def match_run(evaluated: EvaluatedRun, images: Collection[ImageKey], config: EvalConfig) -> MatchedDetections:

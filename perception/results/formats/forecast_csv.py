@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from perception.arrays import FloatArray
-from perception.errors import UsageError
+from perception.errors import UsageError, counted
 from perception.files import write_text
 from perception.prediction_files import read_text
 from perception.results.formats.pictures import PictureIndex
@@ -54,7 +54,7 @@ def read_forecast_csv(path: Path, pictures: PictureIndex) -> Predictions:
     first = grid[:, 0, 0]
     places = pictures.of_frames(first[:, _FRAME].astype(np.int64))
     if count and (places.frames < 0).all():
-        raise UsageError(f"{path}: none of its {count} forecasts is of a frame of the truth; give the two together.")
+        raise UsageError(f"{path}: no forecast of {count:,} is of a frame of the truth; give the two together.")
     labels, _ = labels_of_names(names[row] for row in order[:: modes * steps].tolist())
     lost = int((places.frames < 0).sum())
     camera, times_ns = pictures.camera, pictures.times_ns
@@ -87,7 +87,11 @@ def read_forecast_csv(path: Path, pictures: PictureIndex) -> Predictions:
                 unseen_s=np.zeros(len(rows)),
             )
         )
-    note = (f"{path}: {lost:,} of {count:,} forecasts are of frames that the truth does not have.",) if lost else ()
+    note = (
+        (f"{path}: {lost:,} of {counted(count, 'forecast')} left out, of frames that the truth does not have.",)
+        if lost
+        else ()
+    )
     return Predictions(forecasts=tuple(records), notes=note)
 
 

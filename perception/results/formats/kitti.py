@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from perception.arrays import FloatArray, IntArray
-from perception.errors import UsageError
+from perception.errors import UsageError, counted
 from perception.files import write_text
 from perception.results.formats.pictures import Picture, PictureIndex, Places, rows_by_picture
 from perception.results.formats.predictions import BoxRows, Predictions, checked_boxes, joined_rows, labels_of_names
@@ -59,7 +59,7 @@ def read_kitti_object(folder: Path, pictures: PictureIndex) -> Predictions:
             lost.append(path.name)
     table, more = joined_rows(parts).table(folder)
     if lost:
-        notes.append(f"{folder}: {len(lost)} empty files are of pictures that the truth does not have.")
+        notes.append(f"{folder}: {counted(len(lost), 'empty file')} of pictures that the truth does not have.")
     return Predictions(detections=table, notes=(*notes, *more))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perception.arrays import IntArray
-from perception.errors import UsageError
+from perception.errors import UsageError, counted
 from perception.types import BoxTable
 
 Picture = tuple[str, int]
@@ -52,7 +52,7 @@ class PictureIndex:
     def camera(self) -> str:
         """The only camera of a recording. Raises ``UsageError`` where there are several, or none."""
         if len(self.frame_counts) != 1:
-            found = f"{len(self.frame_counts)} cameras" if self.frame_counts else "single pictures"
+            found = counted(len(self.frame_counts), "camera") if self.frame_counts else "single pictures"
             raise UsageError(f"{self.name}: has {found}, but the predictions are of the frames of one camera.")
         return next(iter(self.frame_counts))
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from perception.arrays import FloatArray, IntArray
-from perception.errors import UsageError
+from perception.errors import UsageError, counted
 from perception.results.formats.pictures import Places
 from perception.results.reader import ForecastRecord, Results, joined_boxes
 from perception.taxonomy import label_of
@@ -53,11 +53,13 @@ class BoxRows:
         has_picture, is_ours = self.places.frames >= 0, self.labels >= 0
         count, lost = len(has_picture), int((~has_picture).sum())
         if count and lost == count:
-            raise UsageError(f"{path}: none of its {count} boxes is of a picture of the truth; give the two together.")
+            raise UsageError(f"{path}: no box of {count:,} is of a picture of the truth; give the two together.")
         keep = has_picture & is_ours
         notes = []
         if lost:
-            notes.append(f"{path}: {lost:,} of {count:,} boxes are of pictures that the truth does not have.")
+            notes.append(
+                f"{path}: {lost:,} of {counted(count, 'box')} left out, of pictures that the truth does not have."
+            )
         if self.other_classes:
             others = ", ".join(f"{number:,} {name}" for name, number in self.other_classes.most_common())
             notes.append(f"{path}: boxes of classes that are no road users here were left out: {others}.")

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perception.arrays import FloatArray, IntArray
-from perception.errors import UsageError
+from perception.errors import UsageError, counted
 from perception.files import read_json
 from perception.geometry.riders import RiderConvention, joined_labels, rider_convention
 from perception.sources.truth.image_header import check_image_size, read_header, upright_boxes
@@ -130,7 +130,9 @@ def _coco_file(path: Path, content: Any, riders: Riders | None, *, needs_images:
     names = {_key(category["id"]): str(category["name"]) for category in content["categories"]}
     entries = {_key(entry["id"]): entry for entry in content["images"]}
     if len(entries) < len(content["images"]):
-        raise UsageError(f"{path}: {len(content['images']) - len(entries)} images have an id that occurs twice.")
+        raise UsageError(
+            f"{path}: {counted(len(content['images']) - len(entries), 'image')} with an id that another has already."
+        )
     annotations: dict[str, list[Any]] = {}
     for annotation in content["annotations"]:
         annotations.setdefault(_key(annotation["image_id"]), []).append(annotation)
@@ -154,7 +156,7 @@ def _coco_file(path: Path, content: Any, riders: Riders | None, *, needs_images:
         image_path = _place_of(path, entry["file_name"], is_needed=needs_images)
         images.append(_image(path, image_path, entry, of_image, of_names, frozenset(names.values()), riders, doubts))
     if entries and lost and lost == len(content["annotations"]):
-        raise UsageError(f"{path}: none of its {lost} annotations has an image_id of its images; correct the ids.")
+        raise UsageError(f"{path}: no annotation of {lost:,} has an image_id of its images; correct the ids.")
     unknown = {name for name in names.values() if label_of(name) is None and ignored_kind_of(name) is None}
     doubts.paths.update(image.path for image in images)
     return CocoFile(
@@ -189,15 +191,15 @@ class _Doubts:
 
     def notes(self, path: Path) -> tuple[str, ...]:
         shared = sum(count - 1 for count in self.paths.values())
-        counted = (
-            (self.lost, "annotations have the image_id of no image; they were left out."),
-            (self.shared_ids, "annotations repeat the id of another one; it may be a file joined with itself."),
-            (self.repeated, "boxes occur twice, with the same image, category and corners; each counts once."),
-            (self.turned, "images are turned upright by their EXIF data; so were their boxes, drawn before that."),
-            (self.unclear, "images are turned by their EXIF data; boxes are taken as drawn on the turned image."),
-            (shared, "images occur twice under the same name; the boxes of each count for itself alone."),
+        found = (
+            (self.lost, "annotation", "left out, with the image_id of no image."),
+            (self.shared_ids, "annotation", "with the id of another one; it may be a file joined with itself."),
+            (self.repeated, "box", "given twice, with the same image, category and corners; each counts once."),
+            (self.turned, "image", "turned upright by EXIF data, with the boxes, drawn before that."),
+            (self.unclear, "image", "turned by EXIF data; boxes are taken as drawn on the turned image."),
+            (shared, "image", "given twice under the same name; the boxes of each count for itself alone."),
         )
-        return tuple(f"{path}: {count} {text}" for count, text in counted if count)
+        return tuple(f"{path}: {counted(count, noun)} {text}" for count, noun, text in found if count)
 
 
 def _key(value: object) -> str:

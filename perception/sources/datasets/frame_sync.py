@@ -15,7 +15,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from perception.arrays import FloatArray, IntArray
-from perception.errors import UsageError
+from perception.errors import UsageError, counted
 from perception.geometry.cameras import Camera, inverse_rigid
 from perception.sources.files.clock import check_rate
 from perception.sources.files.images import ImageSeries
@@ -93,7 +93,8 @@ def _unposed(shots: Sequence[Shot], listed_in: Path) -> list[str]:
     if not posed or not lacking:
         return []
     return [
-        f"{listed_in}: {len(lacking)} instants have no pose of the vehicle, the first is number {lacking[0]}; in a "
+        f"{listed_in}: {counted(len(lacking), 'instant')} without a pose of the vehicle, the first is "
+        f"number {lacking[0]}; in a "
         "short gap it is taken from those before and after."
     ]
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from perception.arrays import FloatArray
-from perception.errors import UsageError
+from perception.errors import UsageError, counted
 from perception.geometry.cameras import Camera, inverse_rigid
 from perception.safety.regular_files import read_regular_text
 from perception.sources.calibration.fields import make_camera
@@ -76,13 +76,16 @@ def open_odometry(folder: Path, *, rate_fps: float | None = None) -> Recording:
             continue
         if timestamps_ns is not None and len(timestamps_ns) != camera.length:
             raise UsageError(
-                f"{folder / 'times.txt'}: holds {len(timestamps_ns)} times for the {camera.length} frames of camera "
+                f"{folder / 'times.txt'}: holds {counted(len(timestamps_ns), 'time')} for the "
+                f"{counted(camera.length, 'frame')} of camera "
                 f"{camera.name}; give one for each frame."
             )
         cameras.append(camera)
         calibration[camera.name] = calibrated(camera, projection, path)
     if not cameras:
-        raise UsageError(f"{folder}: has no images for the {len(projections)} cameras of {path.name}; add them.")
+        raise UsageError(
+            f"{folder}: has no images for the {counted(len(projections), 'camera')} of {path.name}; add them."
+        )
     longest = max(cameras, key=lambda camera: camera.length)
     return Recording(
         cameras,

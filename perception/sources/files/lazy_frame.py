@@ -17,16 +17,20 @@ from perception.types import Frame
 class LazyFrame:
     """A frame of one camera before its conversion to RGB, so that a skipped frame costs no conversion.
 
-    ``timestamp_ns`` is the time of capture, ``index`` counts all frames of the stream from 0.
+    ``timestamp_ns`` is the time of capture, ``index`` counts all frames of the stream from 0. ``to_rgb`` gives None
+    for a damaged picture, which its camera counts.
     """
 
     timestamp_ns: int
     index: int
-    to_rgb: Callable[[], RgbImage]
+    to_rgb: Callable[[], RgbImage | None]
 
-    def frame(self, camera: str) -> Frame:
-        """The frame with its pixels. Raises what the reader raises for an unreadable image."""
-        return Frame(image=self.to_rgb(), camera=camera, timestamp_ns=self.timestamp_ns, index=self.index)
+    def frame(self, camera: str) -> Frame | None:
+        """The frame with its pixels, None for a damaged one. Raises ``UsageError`` where there are none to be had."""
+        image = self.to_rgb()
+        if image is None:
+            return None
+        return Frame(image=image, camera=camera, timestamp_ns=self.timestamp_ns, index=self.index)
 
 
 class RecordedCamera(Protocol):
@@ -36,6 +40,11 @@ class RecordedCamera(Protocol):
 
     @property
     def rate_fps(self) -> float: ...
+    @property
+    def can_seek(self) -> bool:
+        """Whether ``frames`` can begin in the middle, at the times that ``timestamps_ns`` states."""
+        ...
+
     @property
     def length(self) -> int:
         """Number of frames according to the file's own index."""
@@ -55,7 +64,9 @@ class RecordedCamera(Protocol):
         """Times of all frames, (length,), increasing; may read through the whole file."""
         ...
 
-    def frames(self) -> Iterator[LazyFrame]: ...
+    def frames(self, first: int = 0) -> Iterator[LazyFrame]:
+        """The frames from number ``first`` on; other numbers than 0 need ``can_seek``."""
+        ...
 
 
 def regular_timestamps_ns(count: int, rate_fps: float) -> NDArray[np.int64]:

@@ -12,7 +12,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from perception.arrays import IntArray
-from perception.errors import UsageError
+from perception.errors import UsageError, counted
 from perception.files import read_yaml
 from perception.geometry.cameras import Camera, DistortionModel
 from perception.safety.input_limits import MAX_CONFIG_BYTES
@@ -183,7 +183,8 @@ def _open_entry(folder: Path, name: str, entry: CameraEntry) -> RecordedCamera:
         camera = ImageSeries(paths, name=name, rate_fps=entry.fps, timestamps_ns=timestamps_ns)
     if timestamps_ns is not None and len(timestamps_ns) != camera.length:
         raise UsageError(
-            f"{folder / str(entry.timestamps)}: holds {len(timestamps_ns)} time stamps for the {camera.length} frames "
+            f"{folder / str(entry.timestamps)}: holds {counted(len(timestamps_ns), 'time stamp')} for "
+            f"the {counted(camera.length, 'frame')} "
             f"of camera {name}; give one row for each frame."
         )
     if timestamps_ns is not None and len(timestamps_ns) > 1:
@@ -219,13 +220,15 @@ def open_mot(folder: Path, *, rate_fps: float | None = None, needs_pictures: boo
             name=name, length=length, size_px=(width, height), rate_fps=rate_fps, place=str(image_folder)
         )
     else:
-        found = "no video" if not videos else f"{len(videos)} videos"
+        found = "no video" if not videos else counted(len(videos), "video")
         raise UsageError(f"{folder}: expected images in {image_folder.name}/ or one video file, found {found}.")
     notes = []
     if "seqLength" in sequence:
         declared = round(_positive(path, "seqLength", sequence["seqLength"]))
         if declared != camera.length:
-            notes.append(f"{path}: seqLength states {declared} frames, but there are {camera.length}.")
+            notes.append(
+                f"{path}: seqLength states {counted(declared, 'frame')}, but the folder has {camera.length:,}."
+            )
     return Recording([camera], notes=notes)
 
 

@@ -19,6 +19,8 @@ class UnseenCamera:
     ``place`` is named where somebody wants their pixels, which is a ``UsageError``.
     """
 
+    can_seek = True
+
     def __init__(self, *, name: str, length: int, size_px: tuple[int, int], rate_fps: float, place: str) -> None:
         self.name = name
         self.length = length
@@ -31,9 +33,9 @@ class UnseenCamera:
         """Times of all frames (length,)."""
         return regular_timestamps_ns(self.length, self.rate_fps)
 
-    def frames(self) -> Iterator[LazyFrame]:
+    def frames(self, first: int = 0) -> Iterator[LazyFrame]:
         """The frames in order, whose pixels cannot be had."""
-        for index, timestamp_ns in enumerate(self.timestamps_ns().tolist()):
+        for index, timestamp_ns in enumerate(self.timestamps_ns()[first:].tolist(), first):
             yield LazyFrame(timestamp_ns, index, partial(_refuse, self._place))
 
 

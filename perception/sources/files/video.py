@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 import av
@@ -11,10 +13,10 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from perception.errors import PerceptionError, UsageError
-from perception.sources.files.lazy_frame import LazyFrame, regular_timestamps_ns
-from perception.sources.files.video_decoder import VideoDecoder
-from perception.sources.files.video_stream import (
+from perception.errors import PerceptionError, UsageError, counted
+from perception.sources.files.decoding.decoder import SeekError, VideoDecoder
+from perception.sources.files.decoding.index import VideoIndex
+from perception.sources.files.decoding.stream import (
     best_video_stream,
     is_raw,
     nominal_rate_fps,
@@ -22,7 +24,10 @@ from perception.sources.files.video_stream import (
     rgb_of,
     unread_streams_note,
 )
+from perception.sources.files.lazy_frame import LazyFrame, regular_timestamps_ns
 from perception.sources.images import RgbImage
+
+_LOG = logging.getLogger(__name__)
 
 VIDEO_SUFFIXES = (
     *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".mpg", ".mpeg", ".wmv", ".flv"),
@@ -57,6 +62,7 @@ class VideoFile:
         self._given_rate_fps = rate_fps
         self._given_timestamps_ns = timestamps_ns
         self._size_px: tuple[int, int] | None = None
+        self._index: VideoIndex | None = None
         with self._open() as container:
             stream = best_video_stream(container, label=self._label)
             self._notes = unread_streams_note(container, stream, label=self._label)
@@ -71,16 +77,22 @@ class VideoFile:
     def length(self) -> int:
         """Frames of the video; containers without a count are read through once (not decoded)."""
         if self._length is None:
-            self._length = len(self._presentation_ns())
+            self._length = self._read_index().frame_count
         return self._length
+
+    @property
+    def can_seek(self) -> bool:
+        """Whether frames have exact times and numbers without being decoded; reads through the file once."""
+        return bool(self._read_index().keys)
 
     @property
     def size_px(self) -> tuple[int, int]:
         """(width, height) of the first frame, turned upright. Raises what ``frames`` raises."""
         if self._size_px is None:
             # The stream's own size does not include the display matrix that a frame carries.
-            height, width = next(iter(self.frames())).to_rgb().shape[:2]
-            self._size_px = (width, height)
+            frame = next(iter(self.frames())).frame(self.name)
+            assert frame is not None, "a video's damaged frames are mended or left out"
+            self._size_px = frame.size_px
         return self._size_px
 
     def timestamps_ns(self) -> NDArray[np.int64]:
@@ -89,18 +101,37 @@ class VideoFile:
             return self._given_timestamps_ns
         if self._given_rate_fps is not None:
             return regular_timestamps_ns(self.length, self._given_rate_fps)
-        return self._presentation_ns()
+        index = self._read_index()
+        if index.points is None:
+            return regular_timestamps_ns(index.frame_count, self.rate_fps)
+        with self._open() as container:
+            stream = best_video_stream(container, label=self._label)
+            return np.array([_pts_to_ns(point, stream) for point in index.points.tolist()], np.int64)
 
-    def frames(self) -> Iterator[LazyFrame]:
-        """Decode from the start. Damaged packets are passed over, with an entry in ``warnings``.
+    def frames(self, first: int = 0) -> Iterator[LazyFrame]:
+        """Decode from frame ``first`` on. Damaged packets are passed over, with an entry in ``warnings``.
 
-        Raises ``UsageError`` when not one frame can be decoded, one cannot be shown or explicit time stamps run out,
-        ``PerceptionError`` when reading fails.
+        A container that cannot seek is decoded from its start. Raises ``UsageError`` when not one frame can be decoded,
+        one cannot be shown or explicit time stamps run out, ``PerceptionError`` when reading fails.
         """
+        if first and self.can_seek:
+            try:
+                yield from self._decoded(first)
+                return
+            except SeekError:
+                _LOG.debug("%s: cannot seek frame %d, decoding from the start", self._label, first)
+        for frame in self._decoded(0):
+            if frame.index >= first:
+                yield frame
+
+    def _decoded(self, first: int) -> Iterator[LazyFrame]:
+        """Raises ``SeekError`` before the first frame where the container does not lead to ``first``."""
         self.warnings[:] = self._notes
         with self._open() as container:
             stream = best_video_stream(container, label=self._label)
             decoder = VideoDecoder(container, stream, label=self._label)
+            if first:
+                decoder.seek(first, self._read_index())
             previous: LazyFrame | None = None
             for number, frame in decoder.frames():
                 # Behind damage the number is an estimate.
@@ -112,7 +143,8 @@ class VideoFile:
             self.warnings.extend(decoder.warnings())
             if decoder.backwards and self._given_timestamps_ns is None and self._given_rate_fps is None:
                 self.warnings.append(
-                    f"{self._label}: its time stamps run backwards {decoder.backwards} times; until they are later "
+                    f"{self._label}: its time stamps run backwards {counted(decoder.backwards, 'time')}; "
+                    "until they are later "
                     f"again, frames follow one another at {self.rate_fps:g} per second."
                 )
 
@@ -141,7 +173,8 @@ class VideoFile:
         if self._given_timestamps_ns is not None:
             if self._has_no_time(number):
                 raise UsageError(
-                    f"{self._label}: has more frames than the {len(self._given_timestamps_ns)} time stamps given for "
+                    f"{self._label}: has more frames than the "
+                    f"{counted(len(self._given_timestamps_ns), 'time stamp')} given for "
                     "it; add the missing rows."
                 )
             return int(self._given_timestamps_ns[number])
@@ -154,16 +187,16 @@ class VideoFile:
             return stated_ns
         return previous.timestamp_ns + round((number - previous.index) * 1e9 / self.rate_fps)
 
-    def _presentation_ns(self) -> NDArray[np.int64]:
-        """Times of all frames from the packets' headers, without decoding."""
-        with self._open() as container:
-            stream = best_video_stream(container, label=self._label)
-            packets = VideoDecoder(container, stream, label=self._label).packets()
-            points = [packet.pts for packet in packets if packet is not None and packet.size and not packet.is_discard]
-            known = [point for point in points if point is not None]
-            if len(known) < len(points):
-                return regular_timestamps_ns(len(points), self.rate_fps)
-            return np.array(sorted(_pts_to_ns(point, stream) for point in known), np.int64)
+    def _read_index(self) -> VideoIndex:
+        """From the packets' headers, without decoding."""
+        if self._index is None:
+            with self._open() as container:
+                stream = best_video_stream(container, label=self._label)
+                decoder = VideoDecoder(container, stream, label=self._label)
+                index = VideoIndex.of(decoder.packets(), codec=stream.codec_context.name)
+                # Behind damage the numbers of frames are estimates.
+                self._index = replace(index, keys=()) if decoder.damaged else index
+        return self._index
 
 
 def _indexed_length(stream: VideoStream) -> int | None:

@@ -18,7 +18,7 @@ import numpy as np
 from av.container import InputContainer
 
 from perception.errors import PerceptionError, UsageError
-from perception.sources.files.video_stream import best_video_stream, nominal_rate_fps, rgb_of
+from perception.sources.files.decoding.stream import best_video_stream, nominal_rate_fps, rgb_of
 from perception.sources.images import RgbImage, rgb_from_bytes
 
 BACKLOG_LIMIT_S = 2.0

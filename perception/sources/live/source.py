@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
-from perception.errors import PerceptionError
+from perception.errors import PerceptionError, counted
 from perception.geometry.cameras import Rig
 from perception.sources.base import SourceBase
 from perception.sources.images import RgbImage
@@ -184,7 +184,7 @@ class LiveSource(SourceBase):
     def warnings(self) -> list[str]:
         """What was noted at the opening, and a sentence for each camera that sent damaged frames."""
         counts = {camera.name: camera.reader.unreadable + self._undecoded[camera.name] for camera in self._live}
-        damaged = [f"{name}: {count} damaged frames were left out." for name, count in counts.items() if count]
+        damaged = [f"{name}: {counted(count, 'damaged frame')} left out." for name, count in counts.items() if count]
         return self._notes + damaged
 
     def __iter__(self) -> Iterator[FrameSet]:

@@ -13,8 +13,8 @@ from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 import av
 
 from perception.errors import PerceptionError, UsageError
+from perception.sources.files.decoding.stream import open_container
 from perception.sources.files.video import VideoFile
-from perception.sources.files.video_stream import open_container
 from perception.sources.live.readers import MjpegReader, Reader, StreamReader
 
 STREAM_SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "udp", "rtp", "srt", "tcp")

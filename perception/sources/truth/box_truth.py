@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perception.arrays import FloatArray, IntArray
-from perception.errors import UsageError
+from perception.errors import UsageError, counted
 from perception.geometry.boxes import box_centres
 from perception.sources.files.csv_tables import CsvTable
 from perception.sources.files.lazy_frame import RecordedCamera
@@ -57,7 +57,8 @@ def is_repeated(keys: IntArray) -> NDArray[np.bool_]:
 
 def reject_past_end(table: CsvTable, is_past: NDArray[np.bool_], column: str, camera: RecordedCamera) -> None:
     """Raise ``UsageError`` for rows behind the last frame; where many are, the video was cut, not a row mistyped."""
-    fault = f"past the end of the {camera.length} frames of camera {camera.name}, as {is_past.sum()} rows in all are"
+    end = f"the {counted(camera.length, 'frame')} of camera {camera.name}"
+    fault = f"past the end of {end}, in {counted(int(is_past.sum()), 'row')}"
     table.reject(is_past, column, fault, remedy="complete its video, or take these rows away")
 
 
@@ -77,7 +78,9 @@ def doubts_on_boxes(boxes: BoxTable) -> tuple[str, ...]:
     count = int(is_repeated(np.stack(places, axis=1)).sum())
     if not count:
         return ()
-    return (f"{count} true boxes occur twice, with the same image, class and corners; each counts for itself.",)
+    return (
+        f"{counted(count, 'true box')} given twice, with the same image, class and corners; each counts for itself.",
+    )
 
 
 def doubts_on_places(boxes: BoxTable, sizes_px: Mapping[str, tuple[int, int]]) -> tuple[str, ...]:

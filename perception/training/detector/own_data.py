@@ -21,7 +21,7 @@ import numpy as np
 
 from perception.arrays import FloatArray, IntArray
 from perception.class_names import MAP_KEY, NAMES_KEY, ClassMap, class_map_of
-from perception.errors import UsageError
+from perception.errors import UsageError, counted
 from perception.files import read_json, read_text, read_yaml
 from perception.training.detector.dataset import LabelledImage, object_ids, read_image
 
@@ -195,7 +195,7 @@ def _yolo_boxes(part: Path, data: OwnDataSet) -> list[_Entry]:
         raise UsageError(f"{part}: holds no images; give a folder of images, or a list of them.")
     files = [_label_file(image) for image in images]
     if not any(file.is_file() for file in files):
-        raise UsageError(f"{part}: none of its {len(images)} images has labels; the first would be {files[0]}.")
+        raise UsageError(f"{part}: {counted(len(images), 'image')} and no labels; the first would be {files[0]}.")
     entries: list[_Entry] = []
     for image, file in zip(images, files, strict=True):
         rows = _yolo_rows(file, len(data.classes.names or ())) if file.is_file() else np.zeros((0, 5))

@@ -9,6 +9,7 @@ import torch
 
 from perception.detection import DetectionSettings, open_detector, read_roadnet, save_roadnet
 from perception.detection.roadnet.network import RoadNet
+from perception.errors import counted
 from perception.training.detector.blending import blend
 from perception.training.detector.config import TEACHER_SETTINGS, DetectorTraining, weights_path
 from perception.training.detector.distillation import DenseTeacher
@@ -34,7 +35,7 @@ class PreparedData:
     def description(self) -> str:
         """How many images there are."""
         held_out = sum(len(part) for part in self.images.validation.values())
-        return f"{len(self.images.train)} training images, {held_out} validation images"
+        return f"{counted(len(self.images.train), 'training image')}, {counted(held_out, 'validation image')}"
 
 
 def prepare_detector_data(
@@ -48,7 +49,9 @@ def prepare_detector_data(
     ]
     dense_teachers = open_dense_teachers(config, root)
     with reporter.progress("reading images, teachers label", None) as update:
-        images = load_data(config, root, teachers, lambda done, total: update(done, f"teachers label {total} images"))
+        images = load_data(
+            config, root, teachers, lambda done, total: update(done, f"teachers label {counted(total, 'image')}")
+        )
     return PreparedData(images, dense_teachers, before)
 
 
@@ -93,7 +96,7 @@ def train_detector(
         extras["feature_space"] = feature_space
         reporter.message(
             f"Embeddings aligned with those of {config.keep_features}: cosine {aligned.cosine:.3f} on "
-            f"{aligned.objects:,} objects of pictures that were not fitted on."
+            f"{counted(aligned.objects, 'object')} of pictures that were not fitted on."
         )
     weights = folder / WEIGHTS_NAME
     save_roadnet(model, weights, extras=extras)

@@ -65,7 +65,7 @@ def test_the_folder_of_the_day_will_do(download):
         ("tracklet_labels.xml", "<first_frame>1", "<first_frame>2", "frames 2 to 3.*3 poses"),
         ("tracklet_labels.xml", "<first_frame>1", "<first_frame>one", "tracklet 1"),
         ("oxts/data/0000000001.txt", "49.0", "forty", r"0000000001\.txt, line 1"),
-        ("oxts/data/0000000001.txt", " ", "", r"0000000001\.txt, line 1: has 1 columns instead of 6"),
+        ("oxts/data/0000000001.txt", " ", "", r"0000000001\.txt, line 1: has 1 column instead of 6"),
         ("oxts/data/0000000001.txt", "\n", "\n1 2 3 4 5 6\n", "has 2 lines"),
         ("../calib_imu_to_velo.txt", "T:", "X:", r"calib_imu_to_velo\.txt: has no lines"),
         ("../calib_imu_to_velo.txt", "R: 1.0", "R: ", r"calib_imu_to_velo\.txt: has no lines"),

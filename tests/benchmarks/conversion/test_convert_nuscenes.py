@@ -53,7 +53,7 @@ def test_what_belongs_to_targets_is_kept_and_scenes_for_choosing_are_left_out(do
     converted = convert_nuscenes(download, no_advance)
     for name, values in small().items():
         np.testing.assert_array_equal(converted.columns[name], values, err_msg=name)
-    assert converted.notes == ("2 scenes, 1 targets to learn from and 1 to be tested on.",)
+    assert converted.notes == ("2 scenes, 1 target to learn from and 1 to be tested on.",)
 
 
 def test_no_more_than_three_annotations_before_a_target_are_kept(download):

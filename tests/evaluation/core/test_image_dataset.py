@@ -52,7 +52,7 @@ def test_a_coco_file(tmp_path: Path) -> None:
     assert [CLASSES[label] for label in crowd.labels] == ["pedestrian"]
     np.testing.assert_array_equal(crowd.boxes_xyxy_px, [[0, 0, 50, 50]])
     said = " ".join(labelled.notes)
-    assert all(words in said for words in ("1 dog", "1 boxes around crowds", "1 images without labels"))
+    assert all(words in said for words in ("1 dog", "1 box around crowds", "1 image without labels"))
 
 
 def test_images_of_a_fixed_camera_name_their_site(tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_riders_are_as_labelled_or_joined(tmp_path: Path) -> None:
     assert labelled.truth.boxes_xyxy_px.tolist() == [[20, 40, 50, 80]]
     assert joined.truth.boxes_xyxy_px.tolist() == [[20, 20, 50, 80]]
     assert [read.ignored.labels.tolist() for read in (labelled, joined)] == [[ANY_LABEL] * 2, [ANY_LABEL]]
-    assert labelled.notes == ("2 boxes around crowds are regions to ignore.",)
+    assert labelled.notes == ("Regions to ignore: 2 boxes around crowds.",)
 
 
 def test_only_what_speaks_of_the_wanted_classes_is_kept(tmp_path: Path) -> None:

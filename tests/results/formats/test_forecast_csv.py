@@ -61,7 +61,7 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
 def test_forecasts_of_frames_that_are_not_there_are_counted(tmp_path: Path) -> None:
     found = read_forecast_csv(written(tmp_path, [*rows(), *rows(frame=99)]), PICTURES)
     assert found.forecasts is not None and len(found.forecasts) == 1
-    assert "1 of 2 forecasts are of frames that the truth does not have" in found.notes[0]
+    assert "1 of 2 forecasts left out, of frames that the truth does not have" in found.notes[0]
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_forecasts_of_frames_that_are_not_there_are_counted(tmp_path: Path) -> N
         ([*rows(), *[line.replace(",0.5,", ",0.4,") for line in rows(identity=9)]], "id 9 has other times"),
         (["1,7,a,0,0,0,0,0,0,0,0"], "line 2: expected numbers"),
         (["1,7,nan,0,0,0,0,0,0,0,0"], "line 2: expected finite numbers"),
-        (rows(frame=99), "none of its 1 forecasts"),
+        (rows(frame=99), "no forecast of 1"),
     ],
 )
 def test_wrong_forecasts_are_named(tmp_path: Path, lines: list[str], fault: str) -> None:

@@ -166,7 +166,7 @@ def test_no_pose_is_made_up_in_a_gap(tmp_path: Path) -> None:
     poses = {frame_set.index: frame_set.world_from_vehicle for frame_set in source}
     assert [index for index, pose in poses.items() if pose is not None] == known
     assert poses[3] is not None and poses[3][0, 3] == pytest.approx(3)
-    assert source.warnings == ["drive: 7 instants have no pose of the vehicle, the first is number 4."]
+    assert source.warnings == ["drive: 7 instants without a pose of the vehicle, the first is number 4."]
 
 
 def test_slow_poses_and_short_gaps_are_bridged(tmp_path: Path) -> None:

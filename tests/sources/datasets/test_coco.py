@@ -101,8 +101,8 @@ def test_ids_as_text_are_ids(tmp_path: Path) -> None:
 def test_annotations_without_an_image_are_counted_or_refused(tmp_path: Path) -> None:
     lost = {"image_id": 99, "category_id": 1, "bbox": [1, 2, 3, 4]}
     found = read_coco_file(coco(tmp_path, annotations=[lost, {**lost, "image_id": 10}]))
-    assert any("1 annotations have the image_id of no image" in note for note in found.notes)
-    with pytest.raises(UsageError, match="none of its 1 annotations has an image_id of its images"):
+    assert any("1 annotation left out, with the image_id of no image" in note for note in found.notes)
+    with pytest.raises(UsageError, match="no annotation of 1 has an image_id of its images"):
         read_coco_file(coco(tmp_path, annotations=[lost]))
 
 
@@ -111,13 +111,13 @@ def test_a_box_that_is_there_twice_counts_once(tmp_path: Path) -> None:
     others = [{**box, "bbox": [1, 2, 3, 5]}, {**box, "category_id": 2}, {**box, "iscrowd": 1}]
     found = read_coco_file(coco(tmp_path, annotations=[box, box, *others]))
     assert len(found.images[0].labels) == 4
-    assert any("1 boxes occur twice" in note for note in found.notes)
-    assert any("4 annotations repeat the id of another one" in note for note in found.notes)
+    assert any("1 box given twice" in note for note in found.notes)
+    assert any("4 annotations with the id of another one" in note for note in found.notes)
 
 
 def test_an_image_id_twice_is_refused(tmp_path: Path) -> None:
     images = [{"id": 10, "file_name": "a.png"}, {"id": "10", "file_name": "b.png"}]
-    with pytest.raises(UsageError, match="1 images have an id that occurs twice"):
+    with pytest.raises(UsageError, match="1 image with an id that another has already"):
         read_coco_file(coco(tmp_path, images=images))
 
 
@@ -131,7 +131,7 @@ def test_another_size_than_the_stated_one_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("orientation", "stated", "box", "words"),
     [
-        (6, (96, 64), [64 - 2 - 4, 1, 64 - 2, 4], "so were their boxes"),
+        (6, (96, 64), [64 - 2 - 4, 1, 64 - 2, 4], "with the boxes, drawn before that"),
         (6, (64, 96), [1, 2, 4, 6], None),
         (3, (96, 64), [1, 2, 4, 6], "boxes are taken as drawn on the turned image"),
         (6, (0, 0), [1, 2, 4, 6], None),

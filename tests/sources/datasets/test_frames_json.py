@@ -279,7 +279,7 @@ def test_an_instant_without_a_pose_is_reported(tmp_path: Path) -> None:
         frame["world_from_vehicle"] = np.eye(4).tolist()
     del value["frames"][1]["world_from_vehicle"]
     source = open_source([written(tmp_path / "drive", value)])
-    assert any("1 instants have no pose of the vehicle, the first is number 1" in said for said in source.warnings)
+    assert any("1 instant without a pose of the vehicle, the first is number 1" in said for said in source.warnings)
 
 
 @pytest.mark.shared

@@ -125,7 +125,7 @@ def test_fewer_poses_than_frames_leave_the_rest_without(tmp_path: Path) -> None:
     (tmp_path / "00" / "poses.txt").write_text(f"{STILL}\n{STILL}\n")
     source = open_source([folder])
     assert [frame_set.world_from_vehicle is None for frame_set in source] == [False, False, True]
-    assert "00: 1 instants have no pose of the vehicle, the first is number 2." in source.warnings
+    assert "00: 1 instant without a pose of the vehicle, the first is number 2." in source.warnings
 
 
 def test_tracking_with_its_labels(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def test_a_glob_and_a_given_rate(tmp_path: Path) -> None:
     source = open_source([str(tmp_path / "cam" / "*.*")], rate_fps=4, stride=2)
     assert [s.timestamp_ns for s in source] == [0, 500_000_000]
     assert source.cameras == ("cam",)
-    assert len(source.warnings) == 1 and "1 matching files are no images" in source.warnings[0]
+    assert len(source.warnings) == 1 and "1 matching file left out, as no image" in source.warnings[0]
 
 
 def test_images_of_several_sizes_keep_theirs(tmp_path: Path) -> None:
@@ -65,20 +65,37 @@ def test_grey_alpha_16_bit_and_palette_become_rgb(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png"])
 @pytest.mark.parametrize("kept", [0.0, 0.5, 0.97])
-def test_a_cut_off_image_is_named_and_prints_nothing(
+def test_a_cut_off_image_is_passed_over_and_counted_and_prints_nothing(
     tmp_path: Path, suffix: str, kept: float, capfd: pytest.CaptureFixture[str]
 ) -> None:
     generator = np.random.default_rng(0)
-    write_image(tmp_path / f"1{suffix}", numbered_image(1))
-    path = write_image(tmp_path / f"2{suffix}", generator.integers(0, 255, (64, 96, 3), np.uint8))
+    for number in (1, 2, 3):
+        write_image(tmp_path / f"{number}{suffix}", generator.integers(0, 255, (64, 96, 3), np.uint8))
+    path = tmp_path / f"2{suffix}"
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * kept)])
-    frames = iter(open_source([str(tmp_path)]))
-    next(frames)
-    with pytest.raises(UsageError, match="not a readable image") as caught:
-        next(frames)
-    assert str(path) in str(caught.value)
+    source = open_source([str(tmp_path)], rate_fps=10)
+    assert [(one.index, one.timestamp_ns) for one in source] == [(0, 0), (2, 200_000_000)]
+    assert source.warnings == [
+        f"{tmp_path}: 1 damaged image of 3 left out, the first: {path}: not a readable image; remove or replace it."
+    ]
     assert capfd.readouterr().err == ""
+
+
+def test_an_image_that_is_damaged_is_missing_in_its_camera_alone(tmp_path: Path) -> None:
+    for number in range(3):
+        write_image(tmp_path / "left" / f"{number}.png", numbered_image(number))
+        write_image(tmp_path / "right" / f"{number}.png", numbered_image(number))
+    (tmp_path / "left" / "0.png").write_bytes(b"no image")
+    source = open_source([str(tmp_path / "left"), str(tmp_path / "right")], rate_fps=10)
+    assert [[frame.camera for frame in one] for one in source] == [["right"], ["left", "right"], ["left", "right"]]
+
+
+def test_images_of_which_none_can_be_read_are_refused(tmp_path: Path) -> None:
+    for number in range(3):
+        (tmp_path / f"{number}.jpg").write_bytes(b"no image")
+    with pytest.raises(UsageError, match=r"0\.jpg: not a readable image"):
+        list(open_source([str(tmp_path)]))
 
 
 def test_folders_and_globs_without_images_are_refused(tmp_path: Path) -> None:
@@ -88,5 +105,5 @@ def test_folders_and_globs_without_images_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no file matches"):
         open_source([str(tmp_path / "*.png")])
     write_video(tmp_path / "a.mp4", [numbered_image(1)])
-    with pytest.raises(UsageError, match="none of the 1 matching files is an image"):
+    with pytest.raises(UsageError, match="1 matching file and no image"):
         open_source([str(tmp_path / "*.mp4")])

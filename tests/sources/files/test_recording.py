@@ -66,7 +66,7 @@ def test_poses_are_interpolated_to_the_instant(tmp_path: Path) -> None:
     assert sets[3].world_from_vehicle is None
     assert source.warnings == [
         "drive: camera rear has no image at 1 of 4 instants.",
-        "drive: 1 instants have no pose of the vehicle, the first is number 3.",
+        "drive: 1 instant without a pose of the vehicle, the first is number 3.",
     ]
 
 
@@ -146,7 +146,7 @@ def test_mot_images_and_a_wrong_length(tmp_path: Path) -> None:
     (folder / "seqinfo.ini").write_text("[Sequence]\nframeRate=5\nimDir=img1\nseqLength=9\n")
     source = open_source([str(folder)])
     assert [int(s.frames[0].image[0, 0, 0]) for s in source] == [10, 20, 30]
-    assert source.warnings == [f"{folder / 'seqinfo.ini'}: seqLength states 9 frames, but there are 3."]
+    assert source.warnings == [f"{folder / 'seqinfo.ini'}: seqLength states 9 frames, but the folder has 3."]
 
 
 @pytest.mark.parametrize("rate", ["0", "fast", "inf", ""])

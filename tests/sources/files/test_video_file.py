@@ -159,6 +159,6 @@ def test_a_clock_that_was_set_back_is_reported_and_nothing_is_lost(tmp_path: Pat
     assert [number_of(s.frames[0].image) for s in sets] == list(range(12))
     assert (np.diff([s.timestamp_ns for s in sets]) > 0).all()
     (said,) = source.warnings
-    assert "both.ts: its time stamps run backwards 1 times" in said
+    assert "both.ts: its time stamps run backwards 1 time" in said
     regular = open_source([str(tmp_path / "both.ts")], rate_fps=5)
     assert len(list(regular)) == 12 and regular.warnings == []

@@ -51,7 +51,7 @@ def test_a_webcam_takes_the_only_camera_of_a_rig_and_its_size(webcam: type[FakeW
     assert [frame_set.frames[0].image[0, 0, 0] for frame_set in source] == [10, 20]
     assert source.warnings == [
         "The rig's cameras were taken in their order: webcam0 is webcam.",
-        "webcam0: 1 damaged frames were left out.",
+        "webcam0: 1 damaged frame left out.",
     ]
     source.close()
 

@@ -145,7 +145,7 @@ def test_damaged_pictures_are_counted_and_left_out() -> None:
     reader.end()
     assert [number_of(s.frames[0].image) for s in source] == [1, 2]
     assert source.dropped == 2
-    assert source.warnings == ["cam: 2 damaged frames were left out."]
+    assert source.warnings == ["cam: 2 damaged frames left out."]
 
 
 def test_a_camera_that_breaks_off_gives_its_frames_first() -> None:

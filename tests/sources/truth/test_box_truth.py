@@ -16,7 +16,7 @@ def test_the_same_box_under_two_ids_is_told() -> None:
     assert doubts_on_boxes(table([(0, 1, BOX), (0, 2, BOX)], labels=[0, 1])) == ()
     assert doubts_on_boxes(table([(0, 1, BOX), (0, 2, BOX)], cameras=["a", "b"])) == ()
     (doubt,) = doubts_on_boxes(table([(0, 1, BOX), (0, 2, BOX), (0, 3, BOX)]))
-    assert doubt.startswith("2 true boxes occur twice")
+    assert doubt.startswith("2 true boxes given twice")
 
 
 def test_shares_of_the_image_are_refused() -> None:

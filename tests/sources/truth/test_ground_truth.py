@@ -131,7 +131,7 @@ def test_class_names_of_other_data_sets_are_translated(recording: Path) -> None:
         (OBJECTS_HEADER + "0,left,one,car,0,0,1,1\n", "line 2, column id: not a number"),
         (
             OBJECTS_HEADER + "1,right,1,car,0,0,1,1\n2,right,1,car,0,0,1,1\n",
-            "line 3, column frame_index: past the end of the 2 frames of camera right, as 1",
+            "line 3, column frame_index: past the end of the 2 frames of camera right, in 1 row",
         ),
         (OBJECTS_HEADER + "-1,left,1,car,0,0,1,1\n", "line 2, column frame_index: frames count from 0"),
         (OBJECTS_HEADER + "0,left,1,car,0,0,1,1\n" * 2, "column id: occurs twice"),

@@ -96,5 +96,5 @@ def test_a_folder_without_any_labels_is_told(tmp_path: Path) -> None:
     path = write_yolo_folder(tmp_path)
     for file in (tmp_path / "labels" / "train").iterdir():
         file.unlink()
-    with pytest.raises(UsageError, match=r"none of its 3 images has labels; the first would be .*labels/train/0\.txt"):
+    with pytest.raises(UsageError, match=r"3 images and no labels; the first would be .*labels/train/0\.txt"):
         read(path)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from perception.arrays import FloatArray
 from perception.class_names import ClassMap
-from perception.errors import UsageError
+from perception.errors import UsageError, counted
 from perception.taxonomy import CLASSES, COCO80_COLUMNS, LABEL_OF_COCO91
 
 _COCO_COUNT = 80
@@ -62,7 +62,9 @@ def class_columns(path: Path, title: str, count: int | None, classes: ClassMap, 
     if classes.names is not None:
         return _named(path, title, count, classes)
     if classes.labels and count not in (None, _COCO_COUNT, _COCO_IDS):
-        raise UsageError(f"{path}: is of the layout {title} with {_counted(count)}; `class_map` must list their names.")
+        raise UsageError(
+            f"{path}: is of the layout {title} with {counted(count or 0, 'class')}; `class_map` must list their names."
+        )
     if count in (None, _COCO_COUNT):
         return ClassColumns(tuple((column,) for column in COCO80_COLUMNS))
     if count == _COCO_IDS:
@@ -71,7 +73,8 @@ def class_columns(path: Path, title: str, count: int | None, classes: ClassMap, 
     if count == 1 and one_is:
         return ClassColumns(tuple((0,) if name == one_is else () for name in CLASSES))
     raise UsageError(
-        f"{path}: is of the layout {title} with {_counted(count)} and does not name them; list their names in a file "
+        f"{path}: is of the layout {title} with {counted(count or 0, 'class')} and does not "
+        "name them; list their names in a file "
         "for `class_map`, or in its metadata as names, with commas between them."
     )
 
@@ -80,7 +83,8 @@ def _named(path: Path, title: str, count: int | None, classes: ClassMap) -> Clas
     names = classes.names or ()
     if count not in (None, len(names)):
         raise UsageError(
-            f"{path}: is of the layout {title} with {_counted(count)}, and {len(names)} are named; correct the names."
+            f"{path}: is of the layout {title} with {counted(count or 0, 'class')}, and "
+            f"{len(names)} are named; correct the names."
         )
     stands_for = classes.stands_for
     found = tuple(tuple(i for i, ours in enumerate(stands_for) if ours == wanted) for wanted in CLASSES)
@@ -90,7 +94,3 @@ def _named(path: Path, title: str, count: int | None, classes: ClassMap) -> Clas
             "of them they stand for."
         )
     return ClassColumns(found, classes.description)
-
-
-def _counted(count: int | None) -> str:
-    return f"{count} class{'' if count == 1 else 'es'}"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from markupsafe import Markup
 
+from perception.errors import counted
 from perception.evaluation.detection.average_precision import DetectionReport, PrecisionRecallCurve
 from perception.evaluation.export.page.bar_chart import Bar, bar_chart
 from perception.evaluation.export.page.figures import Figure, percent
@@ -90,7 +91,7 @@ def _precision_recall(part: DetectionReport, name: str, curve: PrecisionRecallCu
         share_axis("Recall, %", step=0.5),
         share_axis(f"{label}: AP50 {percent(scores.ap50)}", step=0.5),
         alternative=(
-            f"Precision over recall of {label}, {scores.truth_count:,} objects: AP50 {percent(scores.ap50)}, "
+            f"Precision over recall of {label}, {counted(scores.truth_count, 'object')}: AP50 {percent(scores.ap50)}, "
             f"AP {percent(scores.ap)}. {operating}."
         ),
         size_px=_SMALL_PX,

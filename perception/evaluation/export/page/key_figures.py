@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from perception.errors import counted
 from perception.evaluation.core.bootstrap import PairedComparison
 from perception.evaluation.report.report import Report, ground_headline_horizon, headline_horizon
 
@@ -36,7 +37,7 @@ def _detection(report: Report) -> Iterator[KeyFigure]:
         if scores.precision is not None:
             yield _share("Precision", scores.precision, operating, f"{path}.precision")
         if scores.ap50 is not None:
-            yield _share("AP50", scores.ap50, f"{what}, {scores.truth_count:,} objects", f"{path}.ap50")
+            yield _share("AP50", scores.ap50, f"{what}, {counted(scores.truth_count, 'object')}", f"{path}.ap50")
 
 
 def _tracking(report: Report) -> Iterator[KeyFigure]:

@@ -4,18 +4,35 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from perception.errors import PerceptionError, UsageError
-from perception.sources.files.video_stream import nominal_rate_fps
+from perception.errors import PerceptionError, UsageError, counted
+from perception.sources.files.decoding.index import KeyPacket, VideoIndex
+from perception.sources.files.decoding.stream import nominal_rate_fps
 
 MAX_FAILED_READS = 100
 """In a row. A container may find its way again behind damage."""
 _ENDS_COUNT_FROM_ZERO = ("matroska,webm", "flv", "avi", "asf")
 """Containers whose duration includes the time before the first frame."""
+_SEEKS = 3
+"""So many key frames before the wanted frame are tried."""
+
+
+class SeekError(Exception):
+    """The container does not lead to the wanted frame, and nothing has been handed out; decode from the start."""
+
+
+@dataclass(frozen=True)
+class _Target:
+    """The first frame to hand out, and the packet that decoding begins with."""
+
+    number: int
+    pts: int
+    key: KeyPacket
 
 
 class VideoDecoder:
@@ -40,20 +57,49 @@ class VideoDecoder:
         self._discarded = 0
         self._delivered = 0
         self._left_out_at_start = 0
+        self._target: _Target | None = None
         self.damaged = 0
         self.backwards = 0
+
+    def seek(self, number: int, index: VideoIndex) -> None:
+        """Let ``frames`` begin at frame ``number`` of ``index``.
+
+        Raises ``SeekError`` where the container does not lead to it.
+        """
+        assert index.points is not None, "what can seek has times"
+        known = {key.pts: key for key in index.keys_before(number)}
+        for wanted in list(known.values())[:_SEEKS]:
+            key = known.get(self._key_pts_behind(wanted.pts))
+            if key is not None:
+                self._container.seek(wanted.pts, stream=self._stream)
+                self._target = _Target(number, int(index.points[number]), key)
+                return
+        raise SeekError
+
+    def _key_pts_behind(self, pts: int) -> int:
+        """The time of the first key frame after seeking ``pts``; -1 where there is none."""
+        try:
+            self._container.seek(pts, stream=self._stream)
+            packets = self._container.demux(self._stream)
+            return next((packet.pts for packet in packets if packet.is_keyframe and packet.pts is not None), -1)
+        except (av.error.FFmpegError, OSError):
+            return -1
 
     def frames(self) -> Iterator[tuple[int, av.VideoFrame]]:
         """Number and frame. Raises ``UsageError`` when not one can be decoded, ``PerceptionError`` when reading fails.
 
         The warnings are complete when it has ended.
         """
-        for packet in self.packets():
+        for packet in self._packets_from_key():
             self._numbers.sent(packet)
             for frame in self._decoded(packet):
                 if self._is_avi:
                     frame.pts = self._numbers.earliest_pts
                 number = self._numbers.of(frame, has_gaps=bool(self.damaged or self._left_out_at_start))
+                if self._target is not None:
+                    if frame.pts is not None and frame.pts < self._target.pts:
+                        continue
+                    number = self._arrive(frame, self._target)
                 if frame.is_corrupt and self._is_before_key_frame(frame):
                     self._left_out_at_start += 1
                     continue
@@ -68,15 +114,14 @@ class VideoDecoder:
         """A sentence for each kind of damage that was met."""
         found = []
         if self._left_out_at_start:
-            found.append(f"{self._label}: {self._left_out_at_start} damaged frames at the start were left out.")
+            found.append(f"{self._label}: {counted(self._left_out_at_start, 'damaged frame')} at the start left out.")
         if self.damaged:
             found.append(f"{self._label}: damaged packets: {self.damaged}; frames there are missing or wrong.")
         if self._is_cut_off():
-            of_total = f" of {self._stream.frames - self._discarded}" if self._is_counted else ""
-            found.append(
-                f"{self._label}: reading stopped after {self._delivered}{of_total} frames, because the file is damaged "
-                "or cut off."
-            )
+            delivered = counted(self._delivered, "frame")
+            if self._is_counted:
+                delivered = f"{self._delivered:,} of {counted(self._stream.frames - self._discarded, 'frame')}"
+            found.append(f"{self._label}: reading stopped after {delivered}; the file is damaged or cut off.")
         return found
 
     def packets(self) -> Iterator[av.Packet[VideoStream] | None]:
@@ -106,6 +151,28 @@ class VideoDecoder:
                     f"{self._label}: reading failed ({error.strerror}); check the disk or the network and try again."
                 ) from error
         yield None
+
+    def _packets_from_key(self) -> Iterator[av.Packet[VideoStream] | None]:
+        """``packets`` from the one that decoding begins with on."""
+        target = self._target
+        is_before = target is not None
+        for packet in self.packets():
+            if target is not None and is_before:
+                is_before = packet is not None and packet.pts != target.key.pts
+                if is_before:
+                    continue
+                self._packets_read = target.key.packets_before + 1
+            yield packet
+
+    def _arrive(self, frame: av.VideoFrame, target: _Target) -> int:
+        """The number of ``frame``, which is the wanted one. What lay before it does not count."""
+        if frame.pts != target.pts or frame.is_corrupt:
+            raise SeekError
+        self._target = None
+        self.damaged = self._left_out_at_start = 0
+        self._delivered = target.number
+        self._numbers.go_on_after(target.number)
+        return target.number
 
     def _note_packet(self, packet: av.Packet[VideoStream], unread: int) -> None:
         """``unread`` packets before it could not be read: damage, because the file goes on behind them."""
@@ -186,6 +253,10 @@ class _FrameNumbers:
         """No frame comes of ``packet``, though it has a number."""
         if packet is not None and packet.pts is not None:
             self._lost.add(packet.pts)
+
+    def go_on_after(self, number: int) -> None:
+        """The next frame is the one behind ``number``."""
+        self._next = number + 1
 
     @property
     def earliest_pts(self) -> int | None:

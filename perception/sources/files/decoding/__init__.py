@@ -1,0 +1,1 @@
+"""Reading a video file packet by packet: its best stream, its index, its frames in order."""
