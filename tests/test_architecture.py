@@ -14,11 +14,11 @@ PACKAGE = ROOT / "perception"
 FOUNDATION = {
     "arrays",
     "class_names",
-    "prediction_files",
     "cpu",
     "errors",
     "files",
     "geometry",
+    "tables",
     "state_layout",
     "plugins",
     "protocols",

@@ -264,7 +264,21 @@ class EvaluateConfig(RunConfig):
         "pattern for several recordings.",
     )
     predictions_format: (
-        Literal["run", "mot", "kitti-tracking", "kitti-object", "yolo", "coco", "cvat", "forecasts", "csv"] | None
+        Literal[
+            "run",
+            "mot",
+            "kitti-tracking",
+            "kitti-object",
+            "yolo",
+            "coco",
+            "cvat",
+            "nuscenes-tracking",
+            "forecasts",
+            "csv",
+            "nuscenes-prediction",
+            "argoverse",
+        ]
+        | None
     ) = Field(default=None, description="The format of the predictions, by default seen by their content.")
     images: Annotated[list[Path], BeforeValidator(_listed)] = Field(
         default=[], description="COCO file or frames.json: detection only, on single images; repeatable."

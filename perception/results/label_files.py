@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from perception.files import write_text
-from perception.prediction_files import table_paths
 from perception.protocols import Source
 from perception.results.formats.yolo import yolo_lines
 from perception.results.run_folder import safe_name
 from perception.results.writer import SeenBoxes, seen_boxes
+from perception.tables.prediction_files import table_paths
 from perception.taxonomy import CLASSES
 from perception.types import Scene
 

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from perception.arrays import FloatArray, IntArray
 from perception.errors import UsageError
 from perception.files import parse_json
-from perception.prediction_files import read_detections, read_text, read_tracks, table_paths
 from perception.results.tracks3d import TRACKS3D_FILE, read_world_rows
 from perception.results.writer import FORECASTS_FILE, TIMING_FILE
 from perception.safety.regular_files import open_regular_text
+from perception.tables.prediction_files import read_detections, read_text, read_tracks, table_paths
 from perception.taxonomy import CLASSES
 from perception.types import BoxTable, Forecasts, ObjectTable
 

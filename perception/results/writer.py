@@ -31,9 +31,9 @@ import numpy as np
 
 from perception.arrays import FloatArray, IntArray, StructOfArrays
 from perception.files import ClosedAtExit, write_json
-from perception.prediction_files import LABELS_FILE, table_paths
 from perception.results.append_file import AppendFile
 from perception.results.tracks3d import TRACKS3D_FILE, WORLD_HEADER, world_rows
+from perception.tables.prediction_files import LABELS_FILE, table_paths
 from perception.taxonomy import CLASSES
 from perception.types import Detections, Scene, Tracks
 

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from perception.errors import UsageError, counted
 from perception.evaluation.core.image_dataset import ImageDataset, read_image_dataset
 from perception.evaluation.report.evaluate import EvalConfig
@@ -15,9 +17,16 @@ from perception.evaluation.runs.evaluated_run import EvaluatedRun
 from perception.evaluation.runs.label_folders import is_label_folder, pictures_of, read_label_folder
 from perception.evaluation.runs.load_results import SAVED_VELOCITIES
 from perception.evaluation.runs.predicted_run import predicted_run, predicted_tables
+from perception.evaluation.runs.submitted import evaluate_submission
 from perception.evaluation.runs.truth import find_recordings, name_of, read_recording, spec_of
 from perception.results.formats.predictions import Predictions
-from perception.results.formats.registry import PredictionFormat, find_format, known_format
+from perception.results.formats.registry import (
+    PredictionFormat,
+    SubmissionFormat,
+    find_format,
+    find_submission,
+    known_format,
+)
 from perception.runtime.evaluate import report_on, report_on_images, suited_to
 from perception.sources.dataset_formats import DatasetFolder
 
@@ -73,8 +82,14 @@ def evaluate_predictions(
     ``truth`` is a recording, a folder of several or a pattern, or a data set of single pictures. ``format_name`` is
     one of ``FORMATS`` in place of the one that the content has. Only ``classes`` count, where these are given.
 
+    A file for a challenge is measured by that challenge's figures alone.
+
     Raises ``UsageError`` naming the file that is wrong.
     """
+    submission = find_submission(Path(predictions), format_name)
+    if submission is not None:
+        report = _report_on_submission(*submission, truth, seed=seed, classes=classes)
+        return EvaluatedPredictions(report, eval_config)
     pairs = pair_predictions(predictions, truth, format_name)
     notes = [_recognised(pairs, format_name)]
     if pairs[0].recording is None:
@@ -95,6 +110,17 @@ def evaluate_predictions(
     report = report_on(runs, title=title, eval_config=config, seed=seed, notes=notes)
     specs = tuple(spec_of(pair.recording) for pair in pairs if pair.recording is not None)
     return EvaluatedPredictions(report, config, runs, specs)
+
+
+def _report_on_submission(
+    found_as: SubmissionFormat, path: Path, truth: str | Path, *, seed: int, classes: Sequence[str] | None
+) -> Report:
+    if not path.exists():
+        raise UsageError(f"{path}: no such file or folder; check the name.", field="predictions")
+    found = evaluate_submission(found_as.read(path), path, truth, rng=np.random.default_rng(seed), classes=classes)
+    return Report(
+        title=str(path), challenges=found.reports, notes=(f"Recognised as {found_as.title}: {path}.", *found.notes)
+    )
 
 
 def _suited(eval_config: EvalConfig, read: Sequence[Predictions]) -> EvalConfig:

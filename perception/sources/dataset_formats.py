@@ -17,9 +17,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from perception.errors import UsageError
-from perception.sources.datasets import frames_json, kitti_odometry, kitti_tracking, nuscenes
+from perception.sources.datasets import (
+    argoverse,
+    frames_json,
+    kitti_odometry,
+    kitti_tracking,
+    nuscenes,
+    nuscenes_futures,
+)
 from perception.sources.files.recording import MOT_FILE, RECORDING_FILE, Recording, open_mot, open_recording
 from perception.sources.truth.box_truth import BoxTruth
+from perception.sources.truth.challenge_truth import SampleTimes, TrueFutures, WantedFutures
 from perception.sources.truth.mot_truth import read_mot_truth
 from perception.sources.truth.recording_tables import read_objects_csv, read_recording_truth
 from perception.types import BoxTable, ObjectTable
@@ -32,7 +40,9 @@ class DatasetFormat:
     ``is_in`` returns whether a folder has this format. ``open`` takes the folder, the name of a drive (None: the first
     one) and the rate in frames per second that replaces the clock; ``truth`` and ``objects`` take folder and drive and
     give None without ground truth. ``drives`` names those of a folder that may hold several. ``open_labels`` opens a
-    folder whose pictures may be missing, where the format has other files that tell of them. ``own_clock`` is the file
+    folder whose pictures may be missing, where the format has other files that tell of them. ``futures`` finds where
+    objects went that are named as the data set's own challenge names them, and ``samples`` what its instants are called
+    there. ``own_clock`` is the file
     in the folder (or "." for the folder) whose times no other rate may replace; None where one may.
     """
 
@@ -43,6 +53,8 @@ class DatasetFormat:
     objects: Callable[[Path, str | None], ObjectTable | None] = lambda folder, drive: None
     drives: Callable[[Path], list[str]] | None = None
     open_labels: Callable[[Path, str | None], Recording] | None = None
+    futures: Callable[[Path, str | None, WantedFutures], TrueFutures] | None = None
+    samples: Callable[[Path, str | None], SampleTimes] | None = None
     own_clock: str | None = None
 
 
@@ -83,6 +95,9 @@ DATASET_FORMATS: tuple[DatasetFormat, ...] = (
         truth=nuscenes.read_boxes,
         objects=nuscenes.read_objects,
         drives=nuscenes.drives_in,
+        open_labels=lambda folder, drive: nuscenes.open_drive(folder, drive, needs_images=False),
+        futures=nuscenes_futures.read_futures,
+        samples=nuscenes.samples_of,
         own_clock=".",
     ),
     DatasetFormat(
@@ -93,6 +108,14 @@ DATASET_FORMATS: tuple[DatasetFormat, ...] = (
         objects=kitti_tracking.read_objects,
         drives=kitti_tracking.drives_in,
         open_labels=lambda folder, drive: kitti_tracking.open_tracking(folder, drive, needs_pictures=False),
+    ),
+    DatasetFormat(
+        name="Argoverse 2 scenarios",
+        is_in=argoverse.has_scenarios,
+        open=lambda folder, drive, rate_fps: argoverse.open_scenario(folder, drive),
+        objects=argoverse.read_objects,
+        drives=argoverse.scenarios_in,
+        futures=argoverse.read_futures,
     ),
 )
 """In the order in which they are tried; the first that a folder has counts."""
@@ -130,6 +153,10 @@ class DatasetFolder:
     def truth(self) -> BoxTruth | None:
         """Ground-truth boxes and regions to ignore, see ``read_truth``."""
         return self.format.truth(self.folder, self.drive)
+
+    def samples(self) -> SampleTimes | None:
+        """What the data set's own challenges call its instants, None where there are none."""
+        return None if self.format.samples is None else self.format.samples(self.folder, self.drive)
 
     def objects(self) -> ObjectTable | None:
         """Ground-truth objects in the world, see ``read_objects``."""

@@ -11,7 +11,6 @@ import pytest
 from perception.class_names import read_class_map
 from perception.errors import PerceptionError
 from perception.files import read_json, read_yaml
-from perception.prediction_files import read_detections, read_tracks
 from perception.safety.input_limits import MAX_CONFIG_BYTES
 from perception.safety.regular_files import check_regular, open_regular, read_regular, read_regular_text
 from perception.sources.files.csv_tables import read_csv, read_words
@@ -19,6 +18,7 @@ from perception.sources.files.poses import Poses
 from perception.sources.files.video import VideoFile
 from perception.sources.images import read_rgb
 from perception.sources.truth.image_header import read_header
+from perception.tables.prediction_files import read_detections, read_tracks
 from perception.weights import read_card, read_config, read_plain_state, read_weights, weights_kind
 
 READERS: dict[str, Callable[[Path], object]] = {

@@ -9,7 +9,7 @@ import numpy as np
 
 from perception.detection.settings import DetectionSettings
 from perception.errors import UsageError, counted
-from perception.prediction_files import read_detections, read_mot_boxes, table_paths
+from perception.tables.prediction_files import read_detections, read_mot_boxes, table_paths
 from perception.types import NO_FEATURE_SPACE, BoxTable, Detections, Frame
 
 _CAMERA = "{camera}"

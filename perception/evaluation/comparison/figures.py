@@ -9,6 +9,7 @@ from typing import TypeVar
 from perception.evaluation.core.latency_statistics import LatencyScores
 from perception.evaluation.core.records import HorizonScores
 from perception.evaluation.detection.average_precision import DetectionScores
+from perception.evaluation.forecasting.challenge import TopKScores
 from perception.evaluation.forecasting.ground import GroundHorizonScores
 from perception.evaluation.report.report import Report
 from perception.evaluation.tracking.localization import LocalizationErrors
@@ -41,6 +42,7 @@ def _all() -> Mapping[str, NamedFigure]:
         **{name: _of(_near, attribute, lower_is_better=True) for name, attribute in _POSITION.items()},
         **{name: figure for seconds in (1, 2, 3) for name, figure in _image_forecasts(seconds).items()},
         **{name: figure for seconds in (1, 2, 3, 4) for name, figure in _ground_forecasts(seconds).items()},
+        **{name: figure for k in (1, 5, 6, 10) for name, figure in _challenge(k).items()},
         **{name: _of(_total, attribute, lower_is_better=True) for name, attribute in _TIMES.items()},
         **{
             name: figure
@@ -131,6 +133,24 @@ def _forecasts(
     }
     ratios = {f"{metric}_{seconds}s_{unit}_ratio": ratio(metric) for metric in ("ade", "fde")}
     return {name: NamedFigure(read, lower_is_better=True) for name, read in (named | ratios).items()}
+
+
+def _challenge(k: int) -> dict[str, NamedFigure]:
+    """Of the best of the ``k`` most probable paths, in a challenge's file."""
+
+    def scores(report: Report) -> TopKScores | None:
+        return next((one for one in report.challenges[0].top_k if one.k == k), None) if report.challenges else None
+
+    return {
+        f"{name}_{k}{unit}": _of(scores, f"{name}{of}", lower_is_better=True)
+        for name, unit, of in (
+            ("min_ade", "_m", "_m"),
+            ("min_fde", "_m", "_m"),
+            ("miss_rate", "", ""),
+            ("best_end_ade", "_m", "_m"),
+            ("brier_min_fde", "_m", "_m"),
+        )
+    }
 
 
 def _first_detection(report: Report) -> DetectionScores | None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from perception.arrays import FloatArray
+from perception.arrays import FloatArray, IntArray
 from perception.errors import UsageError
 from perception.evaluation.core.table_boxes import ImageKey
 from perception.sources.files.lazy_frame import RecordedCamera
@@ -55,13 +55,28 @@ class Timeline:
     def of_camera(cls, camera: RecordedCamera, poses: Poses | None = None) -> Timeline:
         """One camera, each frame of which is an instant; its pixels are not looked at."""
         timestamps_ns = camera.timestamps_ns()
-        known = {
-            instant: pose
-            for instant, time_ns in enumerate([] if poses is None else timestamps_ns.tolist())
-            if poses is not None and (pose := poses.at(time_ns)) is not None
-        }
         instants = {camera.name: np.arange(len(timestamps_ns))}
-        return cls(timestamps_ns, instants, {camera.name: camera.size_px}, known)
+        return cls(timestamps_ns, instants, {camera.name: camera.size_px}, _poses(poses, timestamps_ns))
+
+    @classmethod
+    def of_instants(
+        cls,
+        cameras: Sequence[RecordedCamera],
+        numbers: Mapping[str, IntArray],
+        poses: Poses | None = None,
+    ) -> Timeline:
+        """Several cameras, of each the instant (F,) that a frame belongs to; their pixels are not looked at.
+
+        The time of an instant is that of its earliest frame; those without a frame are left out.
+        """
+        known = np.unique(np.concatenate([numbers[camera.name] for camera in cameras]))
+        instants = {camera.name: np.searchsorted(known, numbers[camera.name]) for camera in cameras}
+        timestamps_ns = np.full(len(known), np.iinfo(np.int64).max)
+        for camera in cameras:
+            np.minimum.at(timestamps_ns, instants[camera.name], camera.timestamps_ns())
+        return cls(
+            timestamps_ns, instants, {camera.name: camera.size_px for camera in cameras}, _poses(poses, timestamps_ns)
+        )
 
     def images(self, instants: Iterable[int]) -> set[ImageKey]:
         """All cameras' images at ``instants``. Raises ``UsageError`` where the recording has no such instant."""
@@ -104,3 +119,11 @@ def _without_gaps(times_ns: Mapping[int, int]) -> NDArray[np.int64]:
     since_ns = np.array([times_ns[instant] - times_ns[known[0]] for instant in known], np.float64)
     filled = np.interp(np.arange(known[-1] + 1), known, since_ns) if known else np.zeros(0)
     return np.rint(filled).astype(np.int64) + (times_ns[known[0]] if known else 0)
+
+
+def _poses(poses: Poses | None, timestamps_ns: NDArray[np.int64]) -> dict[int, FloatArray]:
+    """By instant, where the pose at its time is known."""
+    if poses is None:
+        return {}
+    found = ((instant, poses.at(time_ns)) for instant, time_ns in enumerate(timestamps_ns.tolist()))
+    return {instant: pose for instant, pose in found if pose is not None}

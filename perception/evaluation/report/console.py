@@ -9,6 +9,7 @@ from perception.errors import counted
 from perception.evaluation.core.latency_statistics import TOTAL, LatencyReport, LatencyScores
 from perception.evaluation.detection.average_precision import DetectionReport, DetectionScores
 from perception.evaluation.report.console_breakdown import print_breakdown
+from perception.evaluation.report.console_challenge import print_challenge
 from perception.evaluation.report.console_forecasting import print_forecasting
 from perception.evaluation.report.console_ground import print_ground
 from perception.evaluation.report.console_layout import (
@@ -44,6 +45,8 @@ def print_report(report: Report, console: Console) -> None:
         print_tracking(tracking, console, has_legend=index == 0 and report.ground is None)
     for index, forecasting in enumerate(report.forecasting):
         print_forecasting(forecasting, console, has_legend=index == 0)
+    for index, challenge in enumerate(report.challenges):
+        print_challenge(challenge, console, has_legend=index == 0)
     if report.recordings:
         _print_recordings(report, console)
     if report.latency is not None:

@@ -16,6 +16,7 @@ from perception.evaluation.detection.confusion import ConfusionMatrix
 from perception.evaluation.failures.gallery import FailureEntry
 from perception.evaluation.failures.recall_breakdown import RecallBreakdown
 from perception.evaluation.failures.scenes import SceneEntry
+from perception.evaluation.forecasting.challenge import ChallengeReport
 from perception.evaluation.forecasting.ground import GroundForecastingReport, GroundHorizonScores
 from perception.evaluation.report.evaluate_ground import GroundReport
 from perception.evaluation.tracking.ground import GroundTrackingReport
@@ -53,11 +54,12 @@ class Report:
     """All that was measured; what was not is empty or None.
 
     ``detection`` and ``tracking`` may hold one report per way of counting classes, ``forecasting`` one per setting;
-    the first of each makes the summary. ``ground`` holds what was measured in metres, across cameras. ``title`` names
-    the recording, ``recordings`` are the parts where it is several, ``spread`` is the standard deviation over these of
-    each headline figure that two of them have, ``notes`` are sentences on the ground truth.
-    ``breakdown`` is the recall by conditions, ``failures`` lists the pictures of the worst failures,
-    ``scenes`` the frames that are worth looking at, ``confusion`` states which class was taken for which.
+    the first of each makes the summary. ``ground`` holds what was measured in metres, across cameras, ``challenges``
+    the figures of public forecasting challenges, of files made for them. ``title`` names the recording, ``recordings``
+    are the parts where it is several, ``spread`` is the standard deviation over these of each headline figure that two
+    of them have, ``notes`` are sentences on the ground truth. ``breakdown`` is the recall by conditions, ``failures``
+    lists the pictures of the worst failures, ``scenes`` the frames that are worth looking at, ``confusion`` states
+    which class was taken for which.
     """
 
     title: str
@@ -65,6 +67,7 @@ class Report:
     tracking: tuple[TrackingReport, ...] = ()
     ground: GroundReport | None = None
     forecasting: tuple[ForecastingReport, ...] = ()
+    challenges: tuple[ChallengeReport, ...] = ()
     recordings: tuple[RecordingFigures, ...] = ()
     spread: Mapping[str, float] = field(default_factory=dict)
     latency: LatencyReport | None = None
@@ -77,7 +80,7 @@ class Report:
     @property
     def has_truth(self) -> bool:
         """Whether anything was compared with ground truth."""
-        return bool(self.detection or self.tracking or self.forecasting or self.ground)
+        return bool(self.detection or self.tracking or self.forecasting or self.challenges or self.ground)
 
     def to_json(self) -> dict[str, Any]:
         """Plain dicts, lists and numbers, None where a value is not defined (``json.dumps(..., allow_nan=False)``)."""
@@ -94,6 +97,7 @@ class Report:
             parts.append(_position_part(self.ground.localization))
             parts += [_ground_forecasting_part(report) for report in self.ground.forecasting[:1]]
         parts += [_forecasting_part(report) for report in self.forecasting[:1]]
+        parts += [_challenge_part(report) for report in self.challenges[:1]]
         if self.latency is not None and self.latency.total is not None and self.latency.total.p50_ms > 0:
             parts.append(f"takes {self.latency.total} per instant")
         clauses = [part for part in parts if part]
@@ -208,7 +212,17 @@ def _ground_forecasting_part(report: GroundForecastingReport) -> str:
     return _prediction(scores, errors, report.future_count)
 
 
-def _prediction(scores: HorizonScores | GroundHorizonScores, errors: tuple[str, str], future_count: int) -> str:
+def _challenge_part(report: ChallengeReport) -> str:
+    if not report.top_k:
+        return ""
+    first, last = report.top_k[0], report.top_k[-1]
+    errors = (f"{first.min_fde_m:.2f} m", f"{last.min_fde_m:.2f} m")
+    return _prediction(report, errors, min(last.k, report.future_count))
+
+
+def _prediction(
+    scores: HorizonScores | GroundHorizonScores | ChallengeReport, errors: tuple[str, str], future_count: int
+) -> str:
     """``errors`` are those of the one output and of the best of K futures, which never stands alone."""
     comparison, baseline = scores.fde_comparison, f"the best baseline ({scores.fde_baseline})"
     if comparison is None:

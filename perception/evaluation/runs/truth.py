@@ -93,9 +93,14 @@ def find_recordings(spec: str | Path) -> list[DatasetFolder]:
 
     Raises ``UsageError`` where a glob matches something else, too.
     """
+    return [one for dataset in find_datasets(spec) for one in dataset.drives]
+
+
+def find_datasets(spec: str | Path) -> list[DatasetFolder]:
+    """The same, but one for a folder that holds several recordings."""
     dataset = find_dataset(spec)
     if dataset is not None:
-        return dataset.drives
+        return [dataset]
     if any(sign in str(spec) for sign in "*?["):
         paths = natural_order(map(Path, glob.glob(str(spec))))  # noqa: PTH207 - Path.glob takes no absolute pattern
         if not paths:
@@ -103,9 +108,9 @@ def find_recordings(spec: str | Path) -> list[DatasetFolder]:
         found = [find_dataset(path) for path in paths]
         if None in found:
             raise UsageError(f"{paths[found.index(None)]}: is no recording; narrow the pattern.", field="truth")
-        return [one for folder in found if folder is not None for one in folder.drives]
+        return [folder for folder in found if folder is not None]
     inner = natural_order(path for path in Path(spec).iterdir() if path.is_dir()) if Path(spec).is_dir() else []
-    return [one for path in inner if (folder := find_dataset(path)) is not None for one in folder.drives]
+    return [folder for path in inner if (folder := find_dataset(path)) is not None]
 
 
 def name_of(dataset: DatasetFolder) -> str:
@@ -128,6 +133,8 @@ def read_recording(dataset: DatasetFolder, *, classes: Sequence[str] | None = No
     recording = dataset.open_labels()
     if len(recording.cameras) == 1:
         timeline = Timeline.of_camera(recording.cameras[0], recording.poses)
+    elif recording.instants is not None:
+        timeline = Timeline.of_instants(recording.cameras, recording.instants, recording.poses)
     else:
         with closing(open_source([spec])) as source:
             timeline = Timeline.of(source)

@@ -23,12 +23,12 @@ import numpy as np
 from perception.arrays import FloatArray
 from perception.errors import UsageError, counted
 from perception.files import write_text
-from perception.prediction_files import read_text
 from perception.results.formats.pictures import PictureIndex
 from perception.results.formats.predictions import Predictions, labels_of_names
 from perception.results.formats.text_rows import first_fields
 from perception.results.reader import ForecastRecord
 from perception.state_layout import POSITION
+from perception.tables.prediction_files import read_text
 from perception.taxonomy import CLASSES
 from perception.types import Forecasts
 

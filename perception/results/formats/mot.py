@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from perception.arrays import FloatArray, IntArray
 from perception.errors import UsageError
 from perception.files import write_text
-from perception.prediction_files import LABELS_FILE, read_text
 from perception.results.formats.pictures import PictureIndex
 from perception.results.formats.predictions import (
     UNKNOWN_CLASS,
@@ -26,6 +25,7 @@ from perception.results.formats.predictions import (
     labels_of_names,
 )
 from perception.results.formats.text_rows import are_numbers, first_fields, numbers_of, word_rows
+from perception.tables.prediction_files import LABELS_FILE, read_text
 from perception.taxonomy import CLASSES
 from perception.types import BoxTable
 

@@ -14,6 +14,8 @@ from perception.errors import UsageError
 from perception.results.formats import coco, cvat, forecast_csv, kitti, mot, run_folder, yolo
 from perception.results.formats.pictures import PictureIndex
 from perception.results.formats.predictions import Predictions
+from perception.results.formats.submissions import argoverse, nuscenes_prediction
+from perception.results.formats.submissions.submission import Submission
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +72,44 @@ FORMATS: tuple[PredictionFormat, ...] = (
 """In the order in which they are tried; the first that fits counts."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class SubmissionFormat:
+    """A file for a public forecasting challenge, which names objects and times as the data set does."""
+
+    name: str
+    title: str
+    is_in: Callable[[Path], bool]
+    read: Callable[[Path], Submission]
+
+
+SUBMISSION_FORMATS: tuple[SubmissionFormat, ...] = (
+    SubmissionFormat(
+        name="nuscenes-prediction",
+        title="forecasts for nuScenes' prediction challenge",
+        is_in=nuscenes_prediction.is_nuscenes_prediction,
+        read=nuscenes_prediction.read_nuscenes_prediction,
+    ),
+    SubmissionFormat(
+        name="argoverse",
+        title="forecasts for Argoverse 2's challenge",
+        is_in=argoverse.is_argoverse_submission,
+        read=argoverse.read_argoverse_submission,
+    ),
+)
+
+
+def find_submission(path: Path, name: str | None = None) -> tuple[SubmissionFormat, Path] | None:
+    """The format called ``name``, else that of ``path`` or of the only file in it, and the file; None for others."""
+    if name is not None:
+        of_name = next((one for one in SUBMISSION_FORMATS if one.name == name), None)
+        return None if of_name is None else (of_name, path)
+    if path.is_dir():
+        files = [file for file in path.iterdir() if file.is_file()]
+        return find_submission(files[0]) if len(files) == 1 else None
+    found = next((one for one in SUBMISSION_FORMATS if path.is_file() and one.is_in(path)), None)
+    return None if found is None else (found, path)
+
+
 def find_format(path: Path, name: str | None = None) -> PredictionFormat:
     """The format called ``name``, else the one that ``path`` has.
 
@@ -81,7 +121,7 @@ def find_format(path: Path, name: str | None = None) -> PredictionFormat:
         return next(one for one in FORMATS if one.name == name)
     found = known_format(path)
     if found is None:
-        names = ", ".join(one.name for one in FORMATS)
+        names = ", ".join([*(one.name for one in FORMATS), *(one.name for one in SUBMISSION_FORMATS)])
         raise UsageError(
             f"{path}: is of no known format ({names}); name one as `predictions_format`.", field="predictions"
         )

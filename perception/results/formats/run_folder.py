@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from perception.prediction_files import table_paths
 from perception.results.formats.coco import read_coco_results
 from perception.results.formats.mot import read_mot
 from perception.results.formats.pictures import PictureIndex
@@ -13,6 +12,7 @@ from perception.results.formats.predictions import Predictions, joined_predictio
 from perception.results.formats.text_rows import json_start
 from perception.results.reader import read_forecasts, read_results
 from perception.results.writer import FORECASTS_FILE
+from perception.tables.prediction_files import table_paths
 
 _TABLES = (("tracks", ".txt"), ("detections", ".json"))
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from perception.arrays import IntArray
 from perception.errors import UsageError
-from perception.prediction_files import read_text
 from perception.safety.regular_files import open_regular_text
+from perception.tables.prediction_files import read_text
 
 _START_LENGTH = 65_536
 """Of a JSON file, where the names of all fields stand."""

@@ -16,7 +16,6 @@ import numpy as np
 from perception.arrays import FloatArray, IntArray
 from perception.errors import UsageError
 from perception.files import read_yaml, write_text
-from perception.prediction_files import read_text
 from perception.results.formats.pictures import Picture, PictureIndex, Places, rows_by_picture
 from perception.results.formats.predictions import (
     UNKNOWN_CLASS,
@@ -27,6 +26,7 @@ from perception.results.formats.predictions import (
     labels_of_names,
 )
 from perception.results.formats.text_rows import are_numbers, first_fields, numbers_of, word_rows
+from perception.tables.prediction_files import read_text
 from perception.taxonomy import CLASSES, COCO80_COLUMNS
 from perception.types import BoxTable
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from perception.arrays import FloatArray, IntArray
@@ -19,8 +20,10 @@ from perception.errors import UsageError, counted
 from perception.geometry.cameras import Camera, inverse_rigid
 from perception.sources.files.clock import check_rate
 from perception.sources.files.images import ImageSeries
+from perception.sources.files.lazy_frame import RecordedCamera
 from perception.sources.files.poses import Poses
 from perception.sources.files.recording import Recording
+from perception.sources.files.unseen_camera import UnseenCamera
 from perception.taxonomy import ignored_kind_of, label_of
 from perception.types import ObjectTable
 
@@ -45,23 +48,27 @@ def recording_of(
     notes: Sequence[str] = (),
     name: str | None = None,
     unit: str = "seconds",
+    needs_images: bool = True,
 ) -> Recording:
     """The shots as one camera each with its images, in the order of their instants.
+
+    Where no images are needed, those that are missing are frames that cannot be looked at.
 
     Raises ``UsageError`` naming the file ``listed_in`` for a missing image or a time that is not later than the one
     before, and for times that are not in ``unit``.
     """
-    check_images(shots, listed_in=listed_in)
+    if needs_images:
+        check_images(shots, listed_in=listed_in)
     starts_ns = start_times_ns(shots)
     _reject_backwards(listed_in, "the earliest image", sorted(starts_ns), [starts_ns[key] for key in sorted(starts_ns)])
     by_camera: dict[str, list[Shot]] = {}
     for shot in sorted(shots, key=lambda shot: shot.instant):
         by_camera.setdefault(shot.camera, []).append(shot)
-    cameras = []
+    cameras: list[RecordedCamera] = []
     for camera, own in by_camera.items():
         timestamps_ns = [shot.timestamp_ns for shot in own]
         _reject_backwards(listed_in, f"camera {camera}", [shot.instant for shot in own], timestamps_ns)
-        series = ImageSeries([shot.path for shot in own], name=camera, timestamps_ns=np.array(timestamps_ns, np.int64))
+        series = _camera(own, np.array(timestamps_ns, np.int64), calibration.get(camera))
         if series.length > 1:
             check_rate(series.rate_fps, f"{listed_in}: camera {camera}", wanted=f"the times in {unit}")
         cameras.append(series)
@@ -73,6 +80,22 @@ def recording_of(
         road_height_m=road_height_m,
         instants={camera: np.array([shot.instant for shot in own]) for camera, own in by_camera.items()},
         name=name,
+    )
+
+
+def _camera(shots: Sequence[Shot], timestamps_ns: NDArray[np.int64], calibration: Camera | None) -> RecordedCamera:
+    """The images of one camera; frames that cannot be looked at where one is missing and the size is known."""
+    missing = next((shot.path for shot in shots if not shot.path.is_file()), None)
+    if missing is None or calibration is None:
+        return ImageSeries([shot.path for shot in shots], name=shots[0].camera, timestamps_ns=timestamps_ns)
+    period_s = float(np.median(np.diff(timestamps_ns))) * 1e-9 if len(timestamps_ns) > 1 else 1.0
+    return UnseenCamera(
+        name=shots[0].camera,
+        length=len(shots),
+        size_px=calibration.size_px,
+        rate_fps=1 / period_s,
+        place=str(missing),
+        timestamps_ns=timestamps_ns,
     )
 
 

@@ -7,16 +7,15 @@ et al., "nuScenes: A multimodal dataset for autonomous driving", CVPR 2020.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
 from perception.arrays import FloatArray, IntArray
 from perception.errors import UsageError
-from perception.files import read_json
 from perception.geometry.cameras import Camera, inverse_rigid, transform_points
 from perception.geometry.cuboids import corners_of, frames_around
 from perception.sources.calibration.fields import make_camera
@@ -29,8 +28,10 @@ from perception.sources.datasets.frame_sync import (
     recording_of,
     start_times_ns,
 )
+from perception.sources.datasets.nuscenes_tables import Row, Tables, open_tables, tables_folder
 from perception.sources.files.recording import Recording
 from perception.sources.truth.box_truth import BoxTruth
+from perception.sources.truth.challenge_truth import SampleTimes
 from perception.sources.truth.image_header import check_image_size
 from perception.taxonomy import label_of
 from perception.types import BoxTable, ObjectTable
@@ -38,25 +39,22 @@ from perception.types import BoxTable, ObjectTable
 # Shares of an object that are seen over all cameras, the middle of the annotators' four bins.
 SHARE_OF_VISIBILITY = {"1": 0.2, "2": 0.5, "3": 0.7, "4": 0.9}
 
-Row = dict[str, Any]
-
 
 def has_nuscenes(folder: Path) -> bool:
     """Whether the folder holds the tables of nuScenes."""
-    return _tables_folder(folder) is not None
+    return tables_folder(folder) is not None
 
 
 def drives_in(folder: Path) -> list[str]:
     """The names of the scenes. Raises ``UsageError`` naming the table that is wrong."""
-    tables = _tables_folder(folder)
-    assert tables is not None, "has_nuscenes was asked before"
-    return [str(row["name"]) for row in _table(tables, "scene")]
+    return list(_scenes(open_tables(folder)))
 
 
-def open_drive(folder: Path, scene: str | None = None) -> Recording:
+def open_drive(folder: Path, scene: str | None = None, *, needs_images: bool = True) -> Recording:
     """The key frames of a scene by name; of the first one, with a note, when None.
 
-    Raises ``UsageError`` naming the table or the scene that is missing.
+    Where no images are needed, the tables alone are enough. Raises ``UsageError`` naming the table or the scene that is
+    missing.
     """
     drive = _read(folder, scene)
     notes = []
@@ -72,6 +70,7 @@ def open_drive(folder: Path, scene: str | None = None) -> Recording:
         notes=notes + note_of_left_out(drive.left_out, path=drive.tables),
         name=drive.name,
         unit="microseconds",
+        needs_images=needs_images,
     )
 
 
@@ -157,18 +156,6 @@ def _check_instances(drive: _Scene) -> None:
         known.add(key)
 
 
-def _tables_folder(folder: Path) -> Path | None:
-    return next((path for path in sorted(folder.glob("v1.0-*")) if (path / "scene.json").is_file()), None)
-
-
-def _table(tables: Path, name: str) -> list[Row]:
-    path = tables / f"{name}.json"
-    rows = read_json(path)
-    if not isinstance(rows, list):
-        raise UsageError(f"{path}: expected a list of rows; copy the table again.")
-    return rows
-
-
 def _rotations(quaternions_wxyz: list[list[float]]) -> FloatArray:
     numbers = _finite(np.array(quaternions_wxyz, float), "rotation", 4)
     matrices: FloatArray = Rotation.from_quat(numbers[:, [1, 2, 3, 0]]).as_matrix()
@@ -223,58 +210,77 @@ class _Scene:
 
 
 def _read(folder: Path, scene_name: str | None) -> _Scene:
-    tables = _tables_folder(folder)
-    assert tables is not None, "has_nuscenes was asked before"
+    tables = open_tables(folder)
     try:
         return _read_tables(folder, tables, scene_name)
     except KeyError as error:
-        raise UsageError(f"{tables}: the tables do not fit together ({error} is missing); copy them again.") from error
+        raise do_not_fit(tables, error) from error
     except (TypeError, ValueError, IndexError) as error:
-        raise UsageError(f"{tables}: a row holds what cannot be right ({error}); copy the tables again.") from error
+        raise UsageError(
+            f"{tables.folder}: a row holds what cannot be right ({error}); copy the tables again."
+        ) from error
 
 
-def _read_tables(folder: Path, tables: Path, scene_name: str | None) -> _Scene:
-    scenes = {row["name"]: row for row in _table(tables, "scene")}
-    name = scene_name or next(iter(scenes), "")
-    if name not in scenes:
-        raise UsageError(f"{folder}#{name}: no such scene; give one of {', '.join(scenes) or 'another folder'}.")
-    samples = [row for row in _table(tables, "sample") if row["scene_token"] == scenes[name]["token"]]
-    samples.sort(key=lambda row: int(row["timestamp"]))
+def do_not_fit(tables: Tables, error: KeyError) -> UsageError:
+    """What to raise where a token of one table is in no other."""
+    return UsageError(f"{tables.folder}: the tables do not fit together ({error} is missing); copy them again.")
+
+
+def _scenes(tables: Tables) -> Mapping[str, Row]:
+    try:
+        return tables.scenes
+    except KeyError as error:
+        raise do_not_fit(tables, error) from error
+
+
+def scene_of(folder: Path, tables: Tables, name: str | None) -> Row:
+    """The row of a scene, of the first one for None. Raises ``UsageError`` for one that is not there."""
+    scenes = _scenes(tables)
+    chosen = name or next(iter(scenes), "")
+    if chosen not in scenes:
+        raise UsageError(f"{folder}#{chosen}: no such scene; give one of {', '.join(scenes) or 'another folder'}.")
+    return scenes[chosen]
+
+
+def _read_tables(folder: Path, tables: Tables, scene_name: str | None) -> _Scene:
+    scene = scene_of(folder, tables, scene_name)
+    samples = tables.samples_of_scene.get(scene["token"], ())
     instant_of = {row["token"]: number for number, row in enumerate(samples)}
-    cameras, channel_of = _cameras(tables)
-    poses = {row["token"]: row for row in _table(tables, "ego_pose")}
     shots, sizes_px = [], {}
-    for row in _table(tables, "sample_data"):
-        channel = channel_of.get(row["calibrated_sensor_token"])
-        if channel is None or not row["is_key_frame"] or row["sample_token"] not in instant_of:
-            continue
-        sizes_px[row["calibrated_sensor_token"]] = (int(row["width"]), int(row["height"]))
-        time_ns = int(row["timestamp"]) * 1000
-        pose = _transform(poses[row["ego_pose_token"]])
-        shots.append(Shot(channel, folder / row["filename"], time_ns, instant_of[row["sample_token"]], pose))
+    for token, instant in instant_of.items():
+        for row in tables.images_of_sample.get(token, ()):
+            channel, _ = tables.cameras[row["calibrated_sensor_token"]]
+            sizes_px[row["calibrated_sensor_token"]] = (int(row["width"]), int(row["height"]))
+            pose = _transform(tables.poses[row["ego_pose_token"]])
+            shots.append(Shot(channel, folder / row["filename"], int(row["timestamp"]) * 1000, instant, pose))
     if not shots:
-        raise UsageError(f"{tables}: {name} has no camera image; give another scene or copy the tables again.")
+        raise UsageError(
+            f"{tables.folder}: {scene['name']} has no camera image; give another scene or copy the tables again."
+        )
     moved, data_from_world = from_start(sorted(shots, key=lambda shot: (shot.instant, shot.timestamp_ns)))
-    categories = {row["token"]: row["name"] for row in _table(tables, "category")}
-    category_of = {row["token"]: categories[row["category_token"]] for row in _table(tables, "instance")}
     shown = {shot.instant for shot in shots}
-    rows = [row for row in _table(tables, "sample_annotation") if instant_of.get(row["sample_token"]) in shown]
-    names = [category_of[row["instance_token"]] for row in rows]
+    rows = [
+        row
+        for token, instant in instant_of.items()
+        if instant in shown
+        for row in tables.annotations_of_sample.get(token, ())
+    ]
+    names = [tables.category_of_instance[row["instance_token"]] for row in rows]
     known = [(row, label) for row, kind in zip(rows, names, strict=True) if (label := label_of(kind)) is not None]
     _check_annotations([row for row, _ in known])
     return _Scene(
-        tables=tables,
-        name=name,
-        scene_names=list(scenes),
+        tables=tables.folder,
+        name=str(scene["name"]),
+        scene_names=list(tables.scenes),
         shots=moved,
         world_from_data=inverse_rigid(data_from_world),
         cameras={
-            channel_of[token]: make_camera(
-                channel_of[token],
+            tables.cameras[token][0]: make_camera(
+                tables.cameras[token][0],
                 size_px,
-                cameras[token]["camera_intrinsic"],
-                _transform(cameras[token]).tolist(),
-                path=tables / "calibrated_sensor.json",
+                tables.cameras[token][1]["camera_intrinsic"],
+                _transform(tables.cameras[token][1]).tolist(),
+                path=tables.folder / "calibrated_sensor.json",
             )
             for token, size_px in sizes_px.items()
         },
@@ -285,8 +291,14 @@ def _read_tables(folder: Path, tables: Path, scene_name: str | None) -> _Scene:
     )
 
 
-def _cameras(tables: Path) -> tuple[dict[str, Row], dict[str, str]]:
-    """The calibration of each camera by its token, and the camera's name by the same token."""
-    names = {row["token"]: row["channel"] for row in _table(tables, "sensor") if row["modality"] == "camera"}
-    rows = {row["token"]: row for row in _table(tables, "calibrated_sensor") if row["sensor_token"] in names}
-    return rows, {token: names[row["sensor_token"]] for token, row in rows.items()}
+def samples_of(folder: Path, scene: str | None = None) -> SampleTimes:
+    """The tokens of a scene's samples and instances. Raises ``UsageError`` as ``open_drive``."""
+    drive = _read(folder, scene)
+    starts_ns = start_times_ns(drive.shots)
+    tokens = [one["instance_token"] for one in drive.annotations]
+    return SampleTimes(
+        times_ns={token: starts_ns[instant] for token, instant in drive.instant_of.items() if instant in starts_ns},
+        known=frozenset(open_tables(folder).samples),
+        data_from_world=inverse_rigid(drive.world_from_data),
+        instances=dict(zip(numbered(tokens).tolist(), tokens, strict=True)),
+    )

@@ -12,7 +12,7 @@ import torch
 from perception.detection import DetectionSettings, open_detector
 from perception.detection.backends.results import ResultsDetector
 from perception.errors import UsageError
-from perception.prediction_files import read_mot_boxes
+from perception.tables.prediction_files import read_mot_boxes
 from perception.taxonomy import PEDESTRIAN_LABEL
 from perception.types import Frame
 
