@@ -136,7 +136,7 @@ def test_a_file_for_argoverse_has_the_figures_of_its_definitions(command: Comman
     focal, both = challenges(ran.folder)
     assert (focal["targets"], focal["target_count"]) == ("focal tracks", 3)
     assert (both["targets"], both["target_count"]) == ("focal and scored tracks", 6)
-    assert "3 predictions of tracks that Argoverse does not score" in notes(ran.folder)
+    assert "of tracks that Argoverse does not score, 3 predictions left out" in notes(ran.folder)
     scores, expected = focal["top_k"][-1], []
     for columns in scenarios:
         name = columns["scenario_id"][0]
@@ -185,7 +185,7 @@ Rows = dict[str, list[Any]]
         (lambda r: r["probability"].__setitem__(0, 0.9), "scenario scenario0 has probabilities that do not sum to 1"),
         (lambda r: r["probability"].__setitem__(1, None), "row 2, probability: expected a finite number"),
         (lambda r: r["track_id"].__setitem__(slice(6), ["77"] * 6), "lacks its focal track 10"),
-        (lambda r: r["scenario_id"].__setitem__(slice(None), ["x"] * 18), "none of its 1 predictions is of val"),
+        (lambda r: r["scenario_id"].__setitem__(slice(None), ["x"] * 18), "none of its 1 prediction is of val"),
         (lambda r: r.pop("probability"), "has no column probability"),
     ],
 )

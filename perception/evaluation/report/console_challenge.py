@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from rich.console import Console
 from rich.text import Text
 
+from perception.errors import counted
 from perception.evaluation.forecasting.challenge import MISS_M, ChallengeReport, Protocol, TopKScores
 from perception.evaluation.report.console_layout import (
     NONE,
     comparison_cell,
-    counted,
+    counts_line,
     make_table,
     percent,
     print_heading,
@@ -58,8 +59,9 @@ def print_challenge(report: ChallengeReport, console: Console, *, has_legend: bo
         )
     print_note(
         console,
-        f"{report.target_count:,} targets, {report.object_count:,} objects, {report.recording_count:,} recordings. "
-        + counted((report.without_future_count, "predictions without a whole true future left out")),
+        f"{counted(report.target_count, 'target')}, {counted(report.object_count, 'object')}, "
+        f"{counted(report.recording_count, 'recording')}. "
+        + counts_line((report.without_future_count, "prediction", "without a whole true future left out")),
     )
 
 

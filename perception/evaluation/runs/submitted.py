@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from perception.errors import UsageError
+from perception.errors import UsageError, counted
 from perception.evaluation.forecasting.challenge import ChallengeReport, ChallengeTargets, evaluate_challenge
 from perception.evaluation.runs.truth import find_datasets
 from perception.results.formats.submissions.submission import Submission
@@ -41,22 +41,26 @@ def evaluate_submission(
     """
     futures = _true_futures(found, path, truth)
     if not futures.is_known.any():
-        raise UsageError(f"{path}: none of its {len(found):,} predictions is of {truth}; give the two together.")
+        raise UsageError(
+            f"{path}: none of its {counted(len(found), 'prediction')} is of {truth}; give the two together."
+        )
     _check_place(found, futures, path)
     notes = [*found.notes]
     lost = int((~futures.is_known).sum())
     if lost:
-        notes.append(f"{path}: {lost:,} of {len(found):,} predictions are of recordings that the truth does not have.")
-    counted = futures.is_known.copy()
+        notes.append(
+            f"{path}: {lost:,} of {counted(len(found), 'prediction')} are of recordings that the truth does not have."
+        )
+    counts = futures.is_known.copy()
     if classes is not None:
-        counted &= np.isin(futures.labels, [CLASSES.index(name) for name in classes])
-    unscored = int((counted & (futures.kinds == "unscored")).sum())
+        counts &= np.isin(futures.labels, [CLASSES.index(name) for name in classes])
+    unscored = int((counts & (futures.kinds == "unscored")).sum())
     if unscored:
-        notes.append(f"{path}: {unscored:,} predictions of tracks that Argoverse does not score are left out.")
-    groups = {"all objects": counted}
+        notes.append(f"{path}: of tracks that Argoverse does not score, {counted(unscored, 'prediction')} left out.")
+    groups = {"all objects": counts}
     if found.protocol == "argoverse":
-        groups = {name: counted & np.isin(futures.kinds, kinds) for name, kinds in _GROUPS.items()}
-        if not (counted & (futures.kinds == "scored")).any():
+        groups = {name: counts & np.isin(futures.kinds, kinds) for name, kinds in _GROUPS.items()}
+        if not (counts & (futures.kinds == "scored")).any():
             groups = {"focal tracks": groups["focal tracks"]}
     reports = [_report(found, futures, chosen, name, rng) for name, chosen in groups.items()]
     return SubmittedReports(tuple(reports), tuple(notes))
