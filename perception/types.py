@@ -242,7 +242,8 @@ class EgoMotion:
     direction ``now_from_before @ d`` of the new ones, if it is far away. ``rotation_stds_rad`` (3,) about these axes.
     ``camera_matrix`` (3, 3): the pinhole camera, in pixels of the ``image_size_px`` (width, height), that is known or,
     where the camera brings none, was assumed. ``direction`` (3,): the unit vector of the camera's travel in its new
-    axes, and ``speed_mps`` along it; None where unknown.
+    axes, and ``speed_mps`` along it; None where unknown. ``from_poses``: it follows from the recording's poses of the
+    car, and was not measured in the pictures.
     """
 
     dt_s: float
@@ -252,6 +253,7 @@ class EgoMotion:
     image_size_px: tuple[int, int]
     direction: FloatArray | None = None
     speed_mps: float | None = None
+    from_poses: bool = False
 
     def __post_init__(self) -> None:
         check_array("EgoMotion.now_from_before", self.now_from_before, (3, 3), "f")

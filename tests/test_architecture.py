@@ -27,7 +27,7 @@ FOUNDATION = {
     "types",
     "weights",
 }
-STAGES = {"sources", "detection", "tracking", "forecasting", "visualization", "results"}
+STAGES = {"sources", "detection", "egomotion", "tracking", "forecasting", "visualization", "results"}
 # Each may import what stands before it, stages only the foundation; nothing imports the command line.
 ORDER = [
     FOUNDATION,

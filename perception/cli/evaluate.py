@@ -38,6 +38,7 @@ _OF_RECORDINGS = (
     "frame",
     "detect_interval",
     "tracker_config",
+    "ego_motion",
     "min_visible",
 )
 """What has no meaning for single images."""
@@ -45,7 +46,7 @@ _OF_RECORDINGS = (
 _FINISHED = ("results", "predictions")
 _OF_RUNS = (
     *("stride", "max_frames", "start_s", "end_s"),
-    *("conf", "iou", "imgsz", "detect_interval", "class_map", "tracker_config"),
+    *("conf", "iou", "imgsz", "detect_interval", "class_map", "tracker_config", "ego_motion"),
 )
 """What would change the figures, were it not found already."""
 

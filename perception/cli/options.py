@@ -33,6 +33,7 @@ PANELS = {
         "weights",
         "tracker",
         "tracker_config",
+        "ego_motion",
         "forecaster",
         "device",
         "conf",

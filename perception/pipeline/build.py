@@ -12,6 +12,7 @@ import torch
 from perception.class_names import ClassMap, read_class_map
 from perception.cpu import prepare_processor
 from perception.detection import DetectionSettings, open_detector
+from perception.egomotion import open_ego_motion
 from perception.errors import UsageError
 from perception.forecasting import open_forecaster
 from perception.geometry.cameras import Rig
@@ -53,7 +54,7 @@ def build_pipeline(
 
     ``frame_counts`` are the frames of each camera of a recording, which a detector needs that reads its boxes from a
     file. Raises ``UsageError`` for a device that is not there, for weights that are missing or of another model, and
-    when the ground is asked for without a rig.
+    when the ground, or ego-motion by poses, is asked for without a rig.
     """
     choice = choose_detector(config, frame_counts=frame_counts)
     tracker = open_tracker(
@@ -65,6 +66,7 @@ def build_pipeline(
         tracker_config=config.tracker_config,
     )
     frame = tracker.tracker.reference_frame
+    ego_motion = open_ego_motion(config.ego_motion, rig=rig, reference_frame=frame)
     forecaster = open_forecaster(config.forecaster, device=choice.device, reference_frame=frame)
     return BuiltPipeline(
         pipeline=Pipeline(
@@ -72,9 +74,10 @@ def build_pipeline(
             tracker=tracker.tracker,
             forecaster=forecaster.forecaster,
             schedule=DetectionSchedule(config.detect_interval),
+            ego_motion=ego_motion.estimator,
         ),
         device=choice.device,
-        notes=[choice.reason, tracker.reason, forecaster.reason],
+        notes=[choice.reason, tracker.reason, ego_motion.reason, forecaster.reason],
         weights=(*choice.weights, *forecaster.weights),
         tracker_settings=tracker.settings,
     )

@@ -117,6 +117,11 @@ class RunConfig(BaseModel):
     tracker_config: Path | None = Field(
         default=None, description="YAML file with those settings of the tracker that differ, such as max_unseen_s: 2."
     )
+    ego_motion: Literal["auto", "flow", "poses", "off"] = Field(
+        default="auto",
+        description="How each camera turns and travels: auto (the recording's poses; else, for tracks in the image, "
+        "flow), flow (from the pictures), poses, off.",
+    )
     forecaster: str = Field(
         default="auto",
         description="auto (the bundled one), constant-velocity, a weights file, a plug-in's name, or module:factory.",

@@ -43,7 +43,8 @@ def test_a_named_detector_and_forecaster_are_taken_and_their_weights_reported(sh
     assert assembly.pipeline.detector.name == teacher.stem
     assert assembly.weights == (teacher,)
     assert assembly.device == torch.device("cpu")
-    assert [note.partition(":")[0] for note in assembly.notes] == ["Detector", "Tracker", "Forecaster"]
+    named = [note.partition(":")[0] for note in assembly.notes]
+    assert named == ["Detector", "Tracker", "Ego-motion", "Forecaster"]
     assert all(note.endswith(".") for note in assembly.notes)
 
 
