@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.floating[Any]]
 IntArray = NDArray[np.integer[Any]]
+
+
+class Column(Protocol):
+    """An array (N,) of which slices are read: in memory, or in a file until then."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: slice, /) -> Any: ...
+
+
 SelfStruct = TypeVar("SelfStruct", bound="StructOfArrays")
 
 

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from perception.evaluation.core.timeline import Timeline
     from perception.evaluation.detection.average_precision import evaluate_detection
     from perception.evaluation.report.console import print_report
-    from perception.evaluation.report.evaluate import EvalConfig, evaluate_run
+    from perception.evaluation.report.count import EvalConfig
+    from perception.evaluation.report.evaluate import evaluate_run
     from perception.evaluation.report.report import Report
     from perception.evaluation.runs.evaluated_run import EvaluatedRun
     from perception.evaluation.tracking.image import evaluate_tracking
@@ -36,7 +37,8 @@ _MODULES = {
     "core.timeline": ("Timeline",),
     "detection.average_precision": ("evaluate_detection",),
     "report.console": ("print_report",),
-    "report.evaluate": ("EvalConfig", "evaluate_run"),
+    "report.count": ("EvalConfig",),
+    "report.evaluate": ("evaluate_run",),
     "report.report": ("Report",),
     "runs.evaluated_run": ("EvaluatedRun",),
     "tracking.image": ("evaluate_tracking",),

@@ -10,7 +10,7 @@ import numpy as np
 from perception.errors import UsageError
 from perception.evaluation.comparison.paired import Comparison, compare_runs
 from perception.evaluation.comparison.units import make_units
-from perception.evaluation.report.evaluate import EvalConfig
+from perception.evaluation.report.count import EvalConfig
 from perception.evaluation.runs.evaluated_run import EvaluatedRun
 from perception.files import write_json
 from perception.results import next_run_folder, output_folder

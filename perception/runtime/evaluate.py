@@ -17,12 +17,13 @@ from perception.evaluation.core.latency_statistics import evaluate_latency
 from perception.evaluation.core.run_tables import RunRecorder, RunTables
 from perception.evaluation.core.table_boxes import ImageKey
 from perception.evaluation.core.timeline import Timeline
-from perception.evaluation.detection.confusion import confusion_matrix, pair_classes
+from perception.evaluation.detection.confusion import confusion_matrix, count_confusions, pair_classes
 from perception.evaluation.export.page.pictures import ReportPictures
-from perception.evaluation.failures.recall_breakdown import Conditions, break_down_recall
+from perception.evaluation.failures.recall_breakdown import Conditions, RecallCounts, break_down_recall
 from perception.evaluation.failures.scene_pictures import draw_scenes
 from perception.evaluation.failures.scenes import SceneEntry, foremost, worst_and_best, wrong_classes
-from perception.evaluation.report.evaluate import EvalConfig, evaluate_groupings, evaluate_run, match_images
+from perception.evaluation.report.count import EvalConfig, match_images
+from perception.evaluation.report.evaluate import evaluate_groupings, evaluate_run
 from perception.evaluation.report.failure_analysis import (
     FailureAnalysis,
     analyse_image_failures,
@@ -344,11 +345,13 @@ def report_on_images(
         ),
         latency=evaluate_latency(stage_ms=run.stage_ms) if run.stage_ms else None,
         breakdown=break_down_recall(
-            Conditions.of(matched, sizes_px=known),
+            [RecallCounts.of(Conditions.of(matched, sizes_px=known))],
             grouping=eval_config.grouping,
             score_threshold=eval_config.score_threshold,
         ),
-        confusion=confusion_matrix(pairs, score_threshold=eval_config.score_threshold),
+        confusion=confusion_matrix(
+            [] if pairs is None else [count_confusions(pairs)], score_threshold=eval_config.score_threshold
+        ),
         scenes=tuple(replace(scene, file=names[scene.key]) for scene in scenes),
         notes=(*notes, *labelled.notes, *labelled.doubts_on_places(known)),
     )

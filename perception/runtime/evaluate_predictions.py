@@ -11,7 +11,7 @@ import numpy as np
 
 from perception.errors import UsageError, counted
 from perception.evaluation.core.image_dataset import ImageDataset, read_image_dataset
-from perception.evaluation.report.evaluate import EvalConfig
+from perception.evaluation.report.count import EvalConfig
 from perception.evaluation.report.report import Report
 from perception.evaluation.runs.evaluated_run import EvaluatedRun
 from perception.evaluation.runs.label_folders import is_label_folder, pictures_of, read_label_folder

@@ -12,7 +12,8 @@ from perception.evaluation.comparison.figures import FIGURES, figures_of
 from perception.evaluation.comparison.units import Units
 from perception.evaluation.core.bootstrap import compare_paired
 from perception.evaluation.core.table_boxes import ImageKey, image_keys
-from perception.evaluation.report.evaluate import EvalConfig, evaluate_run, match_run
+from perception.evaluation.report.count import EvalConfig, match_run
+from perception.evaluation.report.evaluate import evaluate_run
 from perception.evaluation.runs.evaluated_run import EvaluatedRun
 from perception.types import BoxTable
 

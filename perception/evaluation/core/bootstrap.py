@@ -18,6 +18,7 @@ NO_ERROR = 1e-6
 """A mean error up to this is that of arithmetic: dividing by it means nothing."""
 
 _DRAWS_AT_ONCE = 100
+_NUMBERS_AT_ONCE = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -56,14 +57,39 @@ def compare_paired(
     totals = np.stack(
         [np.bincount(group, model), np.bincount(group, baseline), np.bincount(group).astype(np.float64)], axis=1
     )
+    return compare_sums(totals.sum(axis=0), drawn=resampled(totals, rng=rng, samples=samples))
+
+
+def resampled(totals: FloatArray, *, rng: np.random.Generator, samples: int) -> FloatArray | None:
+    """(samples, C): the sums of ``totals`` (O, C) over as many objects, drawn with replacement, each time anew.
+
+    None with fewer than two objects, or for no samples.
+    """
     count = len(totals)
-    model_mean, baseline_mean = float(np.mean(model)), float(np.mean(baseline))
+    if count < 2 or not samples:
+        return None
+    at_once = max(1, min(_DRAWS_AT_ONCE, _NUMBERS_AT_ONCE // count))
+    drawn = np.empty((samples, totals.shape[1]))
+    for start in range(0, samples, at_once):
+        times = np.stack(
+            [
+                np.bincount(rng.integers(count, size=count), minlength=count)
+                for _ in range(min(at_once, samples - start))
+            ]
+        )
+        drawn[start : start + len(times)] = times.astype(np.float64) @ totals
+    return drawn
+
+
+def compare_sums(sums: FloatArray, *, drawn: FloatArray | None) -> PairedComparison:
+    """Compare by ``sums`` (3,): the errors of model and baseline, and their number; ``drawn`` (samples, 3) resampled.
+
+    Without ``drawn`` there are no intervals.
+    """
+    model_mean, baseline_mean = (sums[:2] / sums[2]).tolist()
     ratio = model_mean / baseline_mean if baseline_mean > NO_ERROR else None
-    if count < 2:
+    if drawn is None:
         return PairedComparison(ratio, None, model_mean - baseline_mean, None)
-    shares = np.full(count, 1.0 / count)
-    sizes = [min(_DRAWS_AT_ONCE, samples - start) for start in range(0, samples, _DRAWS_AT_ONCE)]
-    drawn = np.concatenate([rng.multinomial(count, shares, size=size) @ totals for size in sizes])  # (samples, 3)
     ratios = drawn[:, 0] / drawn[:, 1] if (drawn[:, 1] > NO_ERROR * drawn[:, 2]).all() else None
     return PairedComparison(
         ratio=ratio,

@@ -89,6 +89,29 @@ def sample_calibration(
     )
 
 
+@dataclass(frozen=True)
+class CalibrationSums:
+    """N targets at one time, added up: those ``inside`` the ``CENTRAL_SHARES`` (9, A), of their log likelihoods, and of
+    what ``top_modes`` states (2,). ``inside`` is None as soon as one forecast claims no spread: a share over the others
+    would flatter."""
+
+    count: int
+    inside: NDArray[np.int64] | None
+    log_densities: float
+    top_modes: Float64
+
+    @classmethod
+    def of(cls, samples: CalibrationSamples, time: int) -> CalibrationSums:
+        """Of all targets at one of their times."""
+        quantiles = samples.quantiles[:, time]
+        return cls(
+            count=len(quantiles),
+            inside=None if np.isnan(quantiles).any() else _inside(quantiles),
+            log_densities=float(samples.log_densities[:, time].sum()),
+            top_modes=samples.top_modes[:, time].sum(axis=0),
+        )
+
+
 def central_coverage(quantiles: Float64) -> Float64 | None:
     """(9, A): the shares of ``quantiles`` (N, A) inside the ``CENTRAL_SHARES``.
 
@@ -96,19 +119,24 @@ def central_coverage(quantiles: Float64) -> Float64 | None:
     """
     if not len(quantiles) or np.isnan(quantiles).any():
         return None
+    return np.asarray(_inside(quantiles) / len(quantiles))
+
+
+def _inside(quantiles: Float64) -> NDArray[np.int64]:
     from_middle = np.abs(quantiles - 0.5)[:, None]
-    coverage: Float64 = (from_middle <= np.array(CENTRAL_SHARES)[:, None] / 2 + 1e-12).mean(axis=0)
-    return coverage
+    return np.asarray((from_middle <= np.array(CENTRAL_SHARES)[:, None] / 2 + 1e-12).sum(axis=0), np.int64)
 
 
-def calibration_of(samples: CalibrationSamples, time: int) -> Calibration | None:
-    """Of all targets at one of their times; None where one forecast claims no spread."""
-    coverage = central_coverage(samples.quantiles[:, time])
-    if coverage is None:
+def calibration_of(parts: Sequence[CalibrationSums]) -> Calibration | None:
+    """Of all targets together; None without any, or where one forecast claims no spread."""
+    inside = [part.inside for part in parts if part.inside is not None]
+    count = sum(part.count for part in parts)
+    if not count or len(inside) < len(parts):
         return None
-    first, second = (tuple(column.tolist()) for column in coverage.T)
-    confidence, accuracy = samples.top_modes[:, time].mean(axis=0).tolist()
-    return Calibration((first, second), float(-samples.log_densities[:, time].mean()), confidence, accuracy)
+    first, second = (tuple(column.tolist()) for column in (np.sum(inside, axis=0) / count).T)
+    confidence, accuracy = (np.sum([part.top_modes for part in parts], axis=0) / count).tolist()
+    nll = -sum(part.log_densities for part in parts) / count
+    return Calibration((first, second), nll, confidence, accuracy)
 
 
 def calibration_note(found: Calibration, axes: tuple[str, str], unit: str) -> str:

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perception.arrays import FloatArray
+from perception.evaluation.core.pairs import image_numbers, pairs_of_groups
 from perception.evaluation.core.run_tables import join_tables
-from perception.evaluation.core.table_boxes import rows_by_image
 from perception.geometry.boxes import box_areas, intersections_and_unions
 from perception.types import BoxTable, IgnoredRegions
 
@@ -23,18 +23,16 @@ def lies_inside(table: BoxTable, ignored: IgnoredRegions) -> NDArray[np.bool_]:
     regions = ignored[~ignored.is_object]
     is_inside = np.zeros(len(table), bool)
     if len(regions):
-        of_region = rows_by_image(regions)
-        for key, rows in rows_by_image(table).items():
-            if key in of_region:
-                shares = shares_inside(table.boxes_xyxy_px[rows], regions.boxes_xyxy_px[of_region[key]])
-                is_inside[rows] = shares.max(axis=1) >= INSIDE_SHARE
+        for rows, of in pairs_of_groups(*image_numbers(table, regions)):
+            shares = shares_of_pairs(table.boxes_xyxy_px[rows], regions.boxes_xyxy_px[of])
+            is_inside[rows[shares >= INSIDE_SHARE]] = True
     return is_inside
 
 
-def shares_inside(boxes_xyxy_px: FloatArray, regions_xyxy_px: FloatArray) -> NDArray[np.float64]:
-    """(N, R) the share 0..1 of each box (N, 4) that lies in each region (R, 4); 0 for a box without area."""
-    shared, _ = intersections_and_unions(boxes_xyxy_px[:, None], regions_xyxy_px[None])
-    areas = box_areas(boxes_xyxy_px)[:, None]
+def shares_of_pairs(boxes_xyxy_px: FloatArray, regions_xyxy_px: FloatArray) -> NDArray[np.float64]:
+    """(P,) the share 0..1 of each box (P, 4) that lies in its region (P, 4); 0 for a box without area."""
+    shared, _ = intersections_and_unions(boxes_xyxy_px, regions_xyxy_px)
+    areas = box_areas(boxes_xyxy_px)
     return np.asarray(shared / np.where(areas > 0, areas, 1.0))
 
 

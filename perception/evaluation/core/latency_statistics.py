@@ -10,6 +10,8 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
+from perception.arrays import Column
+
 WARMUP_INSTANT_COUNT = 5
 """Instants at the start of a run that load kernels and fill caches."""
 
@@ -79,6 +81,26 @@ class StageTimes(Sequence[Mapping[str, float]]):
         return dict(zip(names, self._values[start : start + len(names)], strict=True))
 
 
+@dataclass(frozen=True)
+class StageSamples:
+    """The stage times of one run: ``times_ms`` (I, S) of its instants by ``names``, NaN where a stage did not run."""
+
+    names: tuple[str, ...]
+    times_ms: Column
+
+    @classmethod
+    def of(cls, stage_ms: Sequence[Mapping[str, float]]) -> StageSamples:
+        """Raises ``ValueError`` for a time that is negative or not finite."""
+        names = tuple(dict.fromkeys(name for times in stage_ms for name in times))
+        times_ms = np.full((len(stage_ms), len(names)), np.nan)
+        for row, times in enumerate(stage_ms):
+            for name, value in times.items():
+                if not 0 <= value < np.inf:
+                    raise ValueError(f"stage_ms[{name!r}]: expected finite times of zero or more, got {value}")
+                times_ms[row, names.index(name)] = value
+        return cls(names, times_ms)
+
+
 def evaluate_latency(
     *, stage_ms: Sequence[Mapping[str, float]], warmup_instant_count: int = WARMUP_INSTANT_COUNT
 ) -> LatencyReport:
@@ -89,22 +111,35 @@ def evaluate_latency(
 
     Raises ``ValueError`` for a negative warm-up, or a time that is negative or not finite.
     """
+    return latency_report([StageSamples.of(stage_ms)], warmup_instant_count=warmup_instant_count)
+
+
+def latency_report(runs: Sequence[StageSamples], *, warmup_instant_count: int = WARMUP_INSTANT_COUNT) -> LatencyReport:
+    """The same of several ``runs``, each of which warms up; instants are numbered as if they were one run."""
     if warmup_instant_count < 0:
         raise ValueError(f"warmup_instant_count: expected zero or more, got {warmup_instant_count}")
-    measured = [dict(times) for times in stage_ms[warmup_instant_count:]]
-    names = list(dict.fromkeys(name for times in measured for name in times if name != TOTAL))
-    samples = {name: np.array([times[name] for times in measured if name in times], np.float64) for name in names}
-    totals = np.array([times.get(TOTAL, sum(times.values())) for times in measured], np.float64)
-    for name, values in {**samples, TOTAL: totals}.items():
-        if not (np.isfinite(values) & (values >= 0)).all():
-            raise ValueError(f"stage_ms[{name!r}]: expected finite times of zero or more, got {values.min()}")
+    names = tuple(dict.fromkeys(name for run in runs for name in run.names))
+    measured = np.concatenate([_columns(run, names)[warmup_instant_count:] for run in runs])
+    stages = [index for index, name in enumerate(names) if name != TOTAL]
+    totals = np.nansum(measured[:, stages], axis=1)
+    if TOTAL in names:
+        own = measured[:, names.index(TOTAL)]
+        totals = np.where(np.isnan(own), totals, own)
+    samples = {names[index]: column[~np.isnan(column)] for index in stages for column in (measured[:, index],)}
     return LatencyReport(
-        per_stage={name: _scores(values) for name, values in samples.items()},
+        per_stage={name: _scores(values) for name, values in samples.items() if len(values)},
         total=_scores(totals) if len(totals) else None,
         instant_count=len(measured),
-        warmup_instant_count=min(warmup_instant_count, len(stage_ms)),
+        warmup_instant_count=min(warmup_instant_count, len(runs[0].times_ms)),
         slowest_instants=tuple((np.argsort(-totals, kind="stable")[:_SLOWEST] + warmup_instant_count).tolist()),
     )
+
+
+def _columns(run: StageSamples, names: Sequence[str]) -> NDArray[np.float64]:
+    """(I, S) by ``names``."""
+    times_ms = np.full((len(run.times_ms), len(names)), np.nan)
+    times_ms[:, [names.index(name) for name in run.names]] = run.times_ms[:]
+    return times_ms
 
 
 def _scores(values_ms: NDArray[np.float64]) -> LatencyScores:

@@ -107,13 +107,14 @@ class ErrorAtTime:
 class WorstForecast:
     """The forecast of a true object that ended farthest from it: of which track, made at which instant.
 
-    ``error`` is the distance at ``horizon_s``, in pixels or metres.
+    ``error`` is the distance at ``horizon_s``, in pixels or metres. ``recording`` names one of several recordings.
     """
 
     instant: int
     track_id: int
     horizon_s: float
     error: float
+    recording: str | None = None
 
 
 @dataclass(frozen=True)

@@ -1,46 +1,43 @@
 """Detection quality: COCO's average precision, and what a user sees at one score threshold.
 
-Average precision and recall come from faster-coco-eval (Lin et al., "Microsoft COCO: Common Objects in Context", 2014).
-Images whose labels are not complete for a class follow LVIS (Gupta et al., 2019): there a detection that fits a
-labelled object counts, any other is ignored, since whether it is wrong is unknown.
+Average precision and recall are those of Lin et al., "Microsoft COCO: Common Objects in Context", 2014. Images whose
+labels are not complete for a class follow LVIS (Gupta et al., 2019): there a detection that fits a labelled object
+counts, any other is ignored, since whether it is wrong is unknown. Recordings are counted one by one, and reported
+together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
-from faster_coco_eval import COCO, COCOeval_faster
-from numpy.typing import NDArray
 
 from perception.errors import UsageError
 from perception.evaluation.core.table_boxes import (
-    LARGEST_HEIGHT_PX,
     Grouping,
     ImageKey,
-    Prepared,
     check_thresholds,
-    counts_in_image,
+    class_names,
     image_keys,
     prepare,
     ratio,
 )
 from perception.evaluation.detection.matching import ClassMatches, incomplete_images, match_class
-from perception.types import ANY_LABEL, BoxTable, IgnoredRegions
-
-MAX_DETECTIONS_PER_IMAGE = 100
-"""COCO's limit per image and class for average precision."""
+from perception.evaluation.detection.ranked import (
+    IOU_THRESHOLDS,
+    PrecisionRecall,
+    RankedDetections,
+    precision_recall,
+    recall_at_false_alarms,
+)
+from perception.types import BoxTable, IgnoredRegions
 
 FALSE_ALARMS_PER_IMAGE = 0.5
 """The rate of false positives at which ``recall_at_half_false_alarm`` is read."""
 
 _IOU_50, _IOU_75 = 0, 5
 """Where these thresholds stand among COCO's ten."""
-
-_OUTSIDE_PX = -1.0
-"""A height that lies in no size range, so that COCO ignores the object."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +100,40 @@ class DetectionReport:
     curves: dict[str, PrecisionRecallCurve] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class ClassCounts:
+    """Detections of one class in one recording, and how many of its objects are to be found."""
+
+    ranked: RankedDetections
+    truth_count: int
+    ignored_truth_count: int
+
+    @classmethod
+    def of(cls, matches: ClassMatches) -> ClassCounts:
+        """From matches at ``IOU_THRESHOLDS``."""
+        return cls(RankedDetections.of(matches), matches.truth_count, matches.ignored_truth_count)
+
+
+@dataclass(frozen=True)
+class DetectionCounts:
+    """What ``detection_report`` needs of one recording: ``classes`` that occur in it, and the counts of the report.
+
+    ``complete_image_counts`` has for each class the images in which all of its objects are labelled.
+    """
+
+    grouping: Grouping
+    classes: dict[str, ClassCounts]
+    complete_image_counts: dict[str, int]
+    min_height_px: float
+    min_visible_share: float
+    image_count: int
+    partly_labelled_image_count: int
+    outside_truth_count: int
+    outside_detection_count: int
+    other_class_truth_count: int
+    other_class_detection_count: int
+
+
 def evaluate_detection(
     *,
     truth: BoxTable,
@@ -129,29 +160,54 @@ def evaluate_detection(
     Raises ``UsageError`` for an empty truth without ``images``, a camera that the truth does not know, a threshold or
     share outside 0..1 or a negative height.
     """
-    if not 0.0 <= score_threshold <= 1.0:
-        raise UsageError(f"The score threshold is {score_threshold}: choose a number from 0 to 1.")
+    counts = count_detection(
+        truth=truth,
+        detections=detections,
+        grouping=grouping,
+        min_height_px=min_height_px,
+        min_visible_share=min_visible_share,
+        exhaustive_labels=exhaustive_labels,
+        ignored=ignored,
+        images=images,
+    )
+    return detection_report([counts], score_threshold=score_threshold)
+
+
+def count_detection(
+    *,
+    truth: BoxTable,
+    detections: BoxTable,
+    grouping: Grouping = "each",
+    min_height_px: float = 0.0,
+    min_visible_share: float = 0.0,
+    exhaustive_labels: Mapping[ImageKey, Collection[int]] | None = None,
+    ignored: IgnoredRegions | None = None,
+    images: Collection[ImageKey] | None = None,
+) -> DetectionCounts:
+    """What ``evaluate_detection`` needs of one recording. Raises ``UsageError`` as it does."""
     check_thresholds(min_height_px=min_height_px, min_visible_share=min_visible_share)
     if images is None and exhaustive_labels:
         images = image_keys(truth) | image_keys(detections) | set(exhaustive_labels)
     data = prepare(truth=truth, results=detections, images=images, grouping=grouping, ignored=ignored)
     incomplete = incomplete_images(data, exhaustive_labels)
-    coco = _coco_results(data, incomplete, min_height_px, min_visible_share)
-    averages = [result.averages for result in coco]
-    per_class: dict[str, DetectionScores] = {}
-    all_matches: list[ClassMatches] = []
+    classes: dict[str, ClassCounts] = {}
     for label, name in enumerate(data.class_names):
         if label in data.truth.labels or label in data.results.labels:
             matches = match_class(
-                data, label, incomplete[label], min_height_px=min_height_px, min_visible_share=min_visible_share
+                data,
+                label,
+                incomplete[label],
+                min_height_px=min_height_px,
+                min_visible_share=min_visible_share,
+                thresholds=IOU_THRESHOLDS.tolist(),
             )
-            all_matches.append(matches)
-            per_class[name] = _scores([matches], averages[label], score_threshold, len(data.images))
-    return DetectionReport(
+            classes[name] = ClassCounts.of(matches)
+    return DetectionCounts(
         grouping=grouping,
-        overall=_scores(all_matches, _mean_over_classes(averages), score_threshold, len(data.images)),
-        per_class=per_class,
-        score_threshold=score_threshold,
+        classes=classes,
+        complete_image_counts={
+            name: len(data.images - incomplete[label]) for label, name in enumerate(data.class_names)
+        },
         min_height_px=min_height_px,
         min_visible_share=min_visible_share,
         image_count=len(data.images),
@@ -160,10 +216,57 @@ def evaluate_detection(
         outside_detection_count=data.outside_result_count,
         other_class_truth_count=data.other_class_truth_count,
         other_class_detection_count=data.other_class_result_count,
+    )
+
+
+def detection_report(parts: Sequence[DetectionCounts], *, score_threshold: float = 0.5) -> DetectionReport:
+    """The scores of recordings together, which are counted in the same way; of one at least.
+
+    Raises ``UsageError`` for a threshold outside 0..1.
+    """
+    if not 0.0 <= score_threshold <= 1.0:
+        raise UsageError(f"The score threshold is {score_threshold}: choose a number from 0 to 1.")
+    first = parts[0]
+    by_class = {
+        name: [part.classes[name] for part in parts if name in part.classes]
+        for name in class_names(first.grouping)
+        if any(name in part.classes for part in parts)
+    }
+    image_counts = {name: sum(part.complete_image_counts[name] for part in parts) for name in by_class}
+    image_count = sum(part.image_count for part in parts)
+    coco = {name: precision_recall(*_ranked(own)) for name, own in by_class.items()}
+    per_class = {
+        name: _scores(own, _averages(coco[name]), score_threshold, {image_counts[name]})
+        for name, own in by_class.items()
+    }
+    everything = [one for own in by_class.values() for one in own]
+    return DetectionReport(
+        grouping=first.grouping,
+        overall=_scores(
+            everything,
+            _mean_over_classes([_averages(result) for result in coco.values()]),
+            score_threshold,
+            set(image_counts.values()) or {image_count},
+        ),
+        per_class=per_class,
+        score_threshold=score_threshold,
+        min_height_px=first.min_height_px,
+        min_visible_share=first.min_visible_share,
+        image_count=image_count,
+        partly_labelled_image_count=sum(part.partly_labelled_image_count for part in parts),
+        outside_truth_count=sum(part.outside_truth_count for part in parts),
+        outside_detection_count=sum(part.outside_detection_count for part in parts),
+        other_class_truth_count=sum(part.other_class_truth_count for part in parts),
+        other_class_detection_count=sum(part.other_class_detection_count for part in parts),
         curves={
-            name: replace(result.curve, recall=per_class[name].recall, precision=per_class[name].precision)
-            for name, result in zip(data.class_names, coco, strict=True)
-            if result.curve is not None
+            name: PrecisionRecallCurve(
+                precision_50=tuple(np.round(result.precision[_IOU_50], 6).tolist()),
+                precision_75=tuple(np.round(result.precision[_IOU_75], 6).tolist()),
+                recall=per_class[name].recall,
+                precision=per_class[name].precision,
+            )
+            for name, result in coco.items()
+            if result is not None
         },
     )
 
@@ -171,12 +274,15 @@ def evaluate_detection(
 _Averages = tuple[float | None, float | None, float | None]
 
 
-@dataclass(frozen=True)
-class _CocoResult:
-    """AP, AP50 and AR of a class, and its curve; None for a class without an object to find."""
+def _ranked(parts: Sequence[ClassCounts]) -> tuple[list[RankedDetections], int]:
+    return [part.ranked for part in parts], sum(part.truth_count for part in parts)
 
-    averages: _Averages = (None, None, None)
-    curve: PrecisionRecallCurve | None = None
+
+def _averages(coco: PrecisionRecall | None) -> _Averages:
+    """AP, AP50 and AR of a class; None for a class without an object to find."""
+    if coco is None:
+        return None, None, None
+    return float(coco.precision.mean()), float(coco.precision[_IOU_50].mean()), float(coco.recall.mean())
 
 
 def _mean_over_classes(averages: list[_Averages]) -> _Averages:
@@ -187,154 +293,40 @@ def _mean_over_classes(averages: list[_Averages]) -> _Averages:
     return ap, ap50, ar
 
 
-def _coco_results(
-    data: Prepared, incomplete: list[frozenset[ImageKey]], min_height_px: float, min_visible_share: float
-) -> list[_CocoResult]:
-    """What COCO's evaluation says of each class."""
-    ids = {key: index for index, key in enumerate(sorted(data.images), start=1)}
-    frame = {
-        "images": [{"id": index, "width": 0, "height": 0} for index in ids.values()],
-        "categories": [{"id": label, "name": name} for label, name in enumerate(data.class_names)],
-    }
-    if not ids:
-        return [_CocoResult()] * len(data.class_names)
-    marks = [
-        {"score": float(score), "lvis_mark": (str(camera), int(index)) in incomplete[label]}
-        for score, camera, index, label in zip(
-            data.results.scores, data.results.cameras, data.results.frame_indices, data.results.labels, strict=True
-        )
-    ]
-    counts = counts_in_image(data.truth, min_height_px=min_height_px, min_visible_share=min_visible_share)
-    truth = [
-        annotation if is_counted else {**annotation, "area": _OUTSIDE_PX}
-        for annotation, is_counted in zip(_annotations(data.truth, ids), counts.tolist(), strict=True)
-    ]
-    truth += _ignored_annotations(data, ids)
-    evaluation = COCOeval_faster(
-        COCO({**frame, "annotations": truth}),
-        COCO({**frame, "annotations": _annotations(data.results, ids, marks)}),
-        "bbox",
-        print_function=_say_nothing,
-    )
-    evaluation.params.areaRng = [[min_height_px, LARGEST_HEIGHT_PX]]
-    evaluation.params.areaRngLbl = ["all"]
-    evaluation.params.maxDets = [MAX_DETECTIONS_PER_IMAGE]
-    evaluation.evaluate()
-    evaluation.accumulate()
-    precision = evaluation.eval["precision"][:, :, :, 0, 0]  # (10 thresholds, 101 recalls, classes)
-    recall = evaluation.eval["recall"][:, :, 0, 0]  # (10 thresholds, classes)
-    return [
-        _CocoResult(
-            averages=(
-                float(precision[:, :, label].mean()),
-                float(precision[0, :, label].mean()),
-                float(recall[:, label].mean()),
-            ),
-            curve=PrecisionRecallCurve(
-                precision_50=tuple(np.round(precision[_IOU_50, :, label], 6).tolist()),
-                precision_75=tuple(np.round(precision[_IOU_75, :, label], 6).tolist()),
-            ),
-        )
-        if recall[0, label] >= 0
-        else _CocoResult()
-        for label in range(len(data.class_names))
-    ]
-
-
-def _ignored_annotations(data: Prepared, ids: dict[ImageKey, int]) -> list[dict[str, Any]]:
-    """The regions to ignore, each once for every class that it holds for; ids follow those of the truth."""
-    known = range(len(data.class_names))
-    rows = [
-        (row, label)
-        for row, own in enumerate(data.ignored.labels.tolist())
-        for label in (known if own == ANY_LABEL else (own,))
-    ]
-    regions = data.ignored[np.array([row for row, _ in rows], np.int64)]
-    as_boxes = BoxTable(
-        frame_indices=regions.frame_indices,
-        ids=np.arange(len(rows)),
-        labels=np.array([label for _, label in rows], np.int64),
-        scores=np.ones(len(rows)),
-        boxes_xyxy_px=regions.boxes_xyxy_px,
-        cameras=regions.cameras,
-    )
-    return [
-        {**annotation, "id": len(data.truth) + number, "area": _OUTSIDE_PX, "iscrowd": int(not is_object)}
-        for number, (annotation, is_object) in enumerate(
-            zip(_annotations(as_boxes, ids), regions.is_object.tolist(), strict=True), start=1
-        )
-    ]
-
-
-def _annotations(
-    table: BoxTable, ids: dict[ImageKey, int], marks: list[dict[str, Any]] | None = None
-) -> list[dict[str, Any]]:
-    """COCO annotations whose ``area`` is the height: so COCO's size range is one of heights."""
-    left_top = table.boxes_xyxy_px[:, :2].astype(np.float64)
-    size = table.boxes_xyxy_px[:, 2:].astype(np.float64) - left_top
-    rows = zip(table.cameras.tolist(), table.frame_indices.tolist(), table.labels.tolist(), strict=True)
-    return [
-        {
-            "id": row,
-            "image_id": ids[camera, frame],
-            "category_id": label,
-            "bbox": [*left_top[row - 1].tolist(), *size[row - 1].tolist()],
-            "area": float(size[row - 1, 1]),
-            "iscrowd": 0,
-            **(marks[row - 1] if marks is not None else {}),
-        }
-        for row, (camera, frame, label) in enumerate(rows, start=1)
-    ]
-
-
-def _say_nothing(*_: object) -> None:
-    return None
-
-
 def _scores(
-    matches: list[ClassMatches], averages: _Averages, score_threshold: float, image_count: int
+    parts: Sequence[ClassCounts], averages: _Averages, score_threshold: float, image_counts: set[int]
 ) -> DetectionScores:
-    """Put the matches of one or several classes together."""
-    counts = [~part.is_ignored for part in matches]
-    scores = np.concatenate([np.zeros(0), *(part.scores[keep] for part, keep in zip(matches, counts, strict=True))])
-    is_hit = np.concatenate(
-        [np.zeros(0, bool), *(part.is_hit[keep] for part, keep in zip(matches, counts, strict=True))]
+    """Put classes and recordings together; ``image_counts`` are those of the classes."""
+    ranked, truth_count = _ranked(parts)
+    hits, false_alarms, ignored = (
+        sum(counts) for counts in zip((0, 0, 0), *(_counts_from(one, score_threshold) for one in ranked), strict=True)
     )
-    truth_count = sum(part.truth_count for part in matches)
-    rates = {part.image_count for part in matches} or {image_count}
-    accepted = scores >= score_threshold
-    hits = int(is_hit[accepted].sum())
     ap, ap50, ar = averages
     return DetectionScores(
         ap=ap,
         ap50=ap50,
         ar=ar,
-        precision=ratio(hits, int(accepted.sum())),
+        precision=ratio(hits, hits + false_alarms),
         recall=ratio(hits, truth_count),
-        recall_at_half_false_alarm=_recall_at_false_alarms(scores, is_hit, truth_count, min(rates))
+        recall_at_half_false_alarm=recall_at_false_alarms(
+            ranked, truth_count, FALSE_ALARMS_PER_IMAGE * min(image_counts)
+        )
         # Classes that are complete in different images have no common rate of false positives.
-        if len(rates) == 1
+        if len(image_counts) == 1 and min(image_counts)
         else None,
         true_positive_count=hits,
-        false_positive_count=int(accepted.sum()) - hits,
+        false_positive_count=false_alarms,
         false_negative_count=truth_count - hits,
         truth_count=truth_count,
-        ignored_truth_count=sum(part.ignored_truth_count for part in matches),
-        detection_count=sum(len(part.scores) for part in matches),
-        ignored_detection_count=sum(int(part.is_ignored.sum()) for part in matches),
-        image_count=max(rates),
+        ignored_truth_count=sum(part.ignored_truth_count for part in parts),
+        detection_count=sum(map(len, ranked)),
+        ignored_detection_count=ignored,
+        image_count=max(image_counts),
     )
 
 
-def _recall_at_false_alarms(
-    scores: NDArray[np.float64], is_hit: NDArray[np.bool_], truth_count: int, image_count: int
-) -> float | None:
-    if truth_count == 0 or image_count == 0:
-        return None
-    order = np.argsort(-scores, kind="stable")
-    ranked_scores = scores[order]
-    hits, false_alarms = np.cumsum(is_hit[order]), np.cumsum(~is_hit[order])
-    # A threshold takes all detections of the same score or none.
-    is_threshold = np.r_[ranked_scores[1:] != ranked_scores[:-1], True][: len(scores)]
-    allowed = is_threshold & (false_alarms <= FALSE_ALARMS_PER_IMAGE * image_count)
-    return float(hits[allowed].max(initial=0) / truth_count)
+def _counts_from(ranked: RankedDetections, score_threshold: float) -> tuple[int, int, int]:
+    """Hits and false positives from the threshold on, and what is ignored at any score."""
+    is_counted, accepted = ranked.is_counted(_IOU_50), ranked.scores[:] >= score_threshold
+    hits = int((ranked.is_hit(_IOU_50) & is_counted & accepted).sum())
+    return hits, int((is_counted & accepted).sum()) - hits, int((~is_counted).sum())

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from perception.arrays import IntArray
@@ -116,13 +117,19 @@ def pair_classes(
     )
 
 
-def confusion_matrix(pairs: ClassPairs | None, *, score_threshold: float) -> ConfusionMatrix | None:
-    """Count ``pairs`` by class; classes that occur on neither side are left out. None for a truth without classes."""
-    if pairs is None:
-        return None
+def count_confusions(pairs: ClassPairs) -> NDArray[np.int64]:
+    """(C + 1, C + 1) over ``CLASSES`` and none: how often a true class was detected as which."""
     true, found = pairs.labels()
     size = len(CLASSES) + 1
-    counts = np.bincount(true * size + found, minlength=size * size).reshape(size, size)
+    return np.bincount(true * size + found, minlength=size * size).reshape(size, size)
+
+
+def confusion_matrix(parts: Sequence[NDArray[np.int64]], *, score_threshold: float) -> ConfusionMatrix | None:
+    """The sum of ``count_confusions``; classes that occur on neither side are left out. None for a truth without
+    classes, which has no ``parts``."""
+    if not parts:
+        return None
+    counts = np.sum(parts, axis=0)
     occurs = (counts.sum(axis=0) + counts.sum(axis=1)) > 0
     occurs[-1] = True
     return ConfusionMatrix(

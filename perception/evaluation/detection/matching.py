@@ -1,14 +1,15 @@
-"""Which detections found an object at IoU 0.5, given out one by one as COCO does."""
+"""Which detections found an object, given out one by one as COCO does, at one or several overlaps."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from perception.evaluation.core.ignored_regions import lies_inside, with_ignored_objects
+from perception.evaluation.core.ignored_regions import shares_of_pairs, with_ignored_objects
+from perception.evaluation.core.pairs import image_numbers, pairs_of_groups
 from perception.evaluation.core.table_boxes import (
     ANY_NAME,
     VEHICLE_NAME,
@@ -16,25 +17,30 @@ from perception.evaluation.core.table_boxes import (
     Prepared,
     counts_in_image,
     heights_px,
-    rows_by_image,
 )
-from perception.geometry.boxes import pairwise_iou
+from perception.geometry.boxes import paired_iou
 from perception.taxonomy import CLASSES, VEHICLE_LABELS
+from perception.types import BoxTable, IgnoredRegions
 
 IOU_THRESHOLD = 0.5
 """The overlap from which precision and recall count an object as found."""
 
+_WANTED = 2.0
+"""What is added to the overlap of an object that counts: an ignored one is the last resort."""
+
 
 @dataclass(frozen=True)
 class ClassMatches:
-    """Detections of one class: (D,) ``rows`` of the results, scores, hits, and those that are ignored.
+    """Detections of one class at T overlaps: (D,) ``rows`` of the results, their scores, and ``ranks``, their places by
+    score in their images; (T, D) the hits, and those that are ignored.
 
-    ``truth_rows`` (T,) are the objects that are to be found, ``found_scores`` (T,) those of the detections that found
-    them, -inf for an object that none found.
+    ``truth_rows`` (G,) are the objects that are to be found, ``found_scores`` (G,) those of the detections that found
+    them at the first overlap, -inf for an object that none found.
     """
 
     rows: NDArray[np.int64]
     scores: NDArray[np.float64]
+    ranks: NDArray[np.int64]
     is_hit: NDArray[np.bool_]
     is_ignored: NDArray[np.bool_]
     truth_rows: NDArray[np.int64]
@@ -63,42 +69,37 @@ def incomplete_images(
 
 
 def match_class(
-    data: Prepared, label: int, incomplete: frozenset[ImageKey], *, min_height_px: float, min_visible_share: float
+    data: Prepared,
+    label: int,
+    incomplete: frozenset[ImageKey],
+    *,
+    min_height_px: float,
+    min_visible_share: float,
+    thresholds: Sequence[float] = (IOU_THRESHOLD,),
 ) -> ClassMatches:
-    """Give each detection of one class the best free object at IoU 0.5, the highest scores first, as COCO does.
+    """Give each detection of one class the best free object at each of ``thresholds``, the highest scores first.
 
-    What finds none and lies in a region to ignore is ignored.
+    As COCO does it: what finds none and lies in a region to ignore, or is too low itself, is ignored.
     """
     true_rows, result_rows = np.flatnonzero(data.truth.labels == label), np.flatnonzero(data.results.labels == label)
     truth, results = data.truth[true_rows], data.results[result_rows]
     left_out = ~counts_in_image(truth, min_height_px=min_height_px, min_visible_share=min_visible_share)
-    ignored = data.ignored_of(label)
-    candidates = with_ignored_objects(truth, ignored)
-    is_unwanted = np.r_[left_out, np.ones(len(candidates) - len(truth), bool)]
-    taken = np.full(len(results), -1)
-    rows_of_truth = rows_by_image(candidates)
-    for key, rows in rows_by_image(results).items():
-        if key in rows_of_truth:
-            objects = rows_of_truth[key]
-            ranked = rows[np.argsort(-results.scores[rows], kind="stable")]
-            iou = pairwise_iou(results.boxes_xyxy_px[ranked], candidates.boxes_xyxy_px[objects])
-            taken[ranked] = np.r_[objects, -1][_match_image(iou, is_unwanted[objects])]
-    # The last entry is for the detections that took none.
-    fits_ignored = np.r_[is_unwanted, False][taken]
-    is_hit = (taken >= 0) & ~fits_ignored
+    pairs = _Pairs.of(results, truth, left_out, data.ignored_of(label), least=min(thresholds))
+    taken = pairs.match(np.array(thresholds, np.float64))
+    is_wanted = np.r_[~left_out, np.zeros(pairs.candidate_count - len(truth) + 1, bool)]  # the last stands for none
+    is_hit = is_wanted[taken]
     found_scores = np.full(len(truth), -np.inf)
-    found_scores[taken[is_hit]] = results.scores[is_hit]
-    in_incomplete = np.fromiter(
-        (key in incomplete for key in zip(results.cameras.tolist(), results.frame_indices.tolist(), strict=True)),
-        bool,
-        count=len(results),
-    )
-    is_low = heights_px(results.boxes_xyxy_px) < min_height_px
+    found_scores[taken[0][is_hit[0]]] = results.scores[is_hit[0]]
+    is_open = heights_px(results.boxes_xyxy_px) < min_height_px
+    if incomplete:
+        keys = zip(results.cameras.tolist(), results.frame_indices.tolist(), strict=True)
+        is_open |= np.fromiter((key in incomplete for key in keys), bool, count=len(results))
     return ClassMatches(
         rows=result_rows,
         scores=results.scores.astype(np.float64),
+        ranks=pairs.ranks,
         is_hit=is_hit,
-        is_ignored=fits_ignored | (~is_hit & (in_incomplete | is_low | lies_inside(results, ignored))),
+        is_ignored=~is_hit & ((taken >= 0) | is_open),
         truth_rows=true_rows[~left_out],
         found_scores=found_scores[~left_out],
         ignored_truth_count=int(left_out.sum()),
@@ -106,17 +107,83 @@ def match_class(
     )
 
 
-def _match_image(iou: NDArray[np.float64], is_ignored: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """(D,): the object that each of the ranked detections (D, G) takes, -1 for none; ignored ones as a last resort."""
-    free_iou = iou.copy()
-    taken = np.full(len(iou), -1)
-    # The order matters: what a better detection took is gone for the next.
-    for rank in np.flatnonzero((iou >= IOU_THRESHOLD).any(axis=1)):
-        for wanted in (~is_ignored, is_ignored):
-            overlaps = np.where(wanted, free_iou[rank], -1.0)
-            best = int(overlaps.argmax())
-            if overlaps[best] >= IOU_THRESHOLD:
-                taken[rank] = best
-                free_iou[:, best] = -1.0
-                break
-    return taken
+@dataclass(frozen=True)
+class _Pairs:
+    """P pairs of a detection and a candidate of its image that overlap enough, by the detections' ranks.
+
+    ``detections``, ``candidates``, ``worths`` (P,): the overlap, and ``_WANTED`` more for an object that counts.
+    ``ranks`` (D,) of the detections. ``is_region`` (C,): a region takes any number of detections.
+    """
+
+    detections: NDArray[np.int64]
+    candidates: NDArray[np.int64]
+    overlaps: NDArray[np.float64]
+    ranks: NDArray[np.int64]
+    is_wanted: NDArray[np.bool_]
+    is_region: NDArray[np.bool_]
+
+    @property
+    def candidate_count(self) -> int:
+        """Objects that count or do not, and regions."""
+        return len(self.is_region)
+
+    @classmethod
+    def of(
+        cls,
+        results: BoxTable,
+        truth: BoxTable,
+        left_out: NDArray[np.bool_],
+        ignored: IgnoredRegions,
+        *,
+        least: float,
+    ) -> _Pairs:
+        objects, regions = with_ignored_objects(truth, ignored), ignored[~ignored.is_object]
+        of_results, of_objects, of_regions = image_numbers(results, objects, regions)
+        order = np.lexsort((-results.scores, of_results))
+        ranks = np.empty(len(order), np.int64)
+        ranks[order] = np.arange(len(order)) - np.searchsorted(of_results[order], of_results[order], side="left")
+        parts: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]] = []
+        for given, of in pairs_of_groups(of_results, of_objects):
+            overlaps = paired_iou(results.boxes_xyxy_px[given], objects.boxes_xyxy_px[of])
+            fits = overlaps >= least
+            parts.append((given[fits], of[fits], overlaps[fits]))
+        for given, of in pairs_of_groups(of_results, of_regions):
+            shares = shares_of_pairs(results.boxes_xyxy_px[given], regions.boxes_xyxy_px[of])
+            fits = shares >= least
+            parts.append((given[fits], of[fits] + len(objects), shares[fits]))
+        empty = (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
+        given, of, overlaps = (np.concatenate(columns) for columns in zip(empty, *parts, strict=True))
+        by_rank = np.lexsort((of, given, ranks[given]))
+        count = len(objects) + len(regions)
+        return cls(
+            detections=given[by_rank],
+            candidates=of[by_rank],
+            overlaps=overlaps[by_rank],
+            ranks=ranks,
+            is_wanted=np.r_[~left_out, np.zeros(count - len(truth), bool)],
+            is_region=np.arange(count) >= len(objects),
+        )
+
+    def match(self, thresholds: NDArray[np.float64]) -> NDArray[np.int64]:
+        """(T, D): the candidate that each detection takes, -1 for none.
+
+        Detections of the same rank are of different images, so that they take nothing from one another.
+        """
+        taken = np.full((len(thresholds), len(self.ranks)), -1)
+        is_taken = np.zeros((len(thresholds), self.candidate_count), bool)
+        rank_of_pair = self.ranks[self.detections]
+        for rows in np.split(np.arange(len(rank_of_pair)), np.flatnonzero(np.diff(rank_of_pair)) + 1):
+            if not len(rows):
+                continue
+            detections, candidates, overlaps = self.detections[rows], self.candidates[rows], self.overlaps[rows]
+            fits = (overlaps >= thresholds[:, None]) & ~is_taken[:, candidates]
+            worths = np.where(fits, overlaps + _WANTED * self.is_wanted[candidates], -1.0)
+            starts = np.flatnonzero(np.diff(detections, prepend=-1))
+            best = np.repeat(np.maximum.reduceat(worths, starts, axis=1), np.diff(np.append(starts, len(rows))), axis=1)
+            # Of equal ones COCO takes the last.
+            places = np.where(fits & (worths == best), np.arange(len(rows)), -1)
+            level, column = np.nonzero((chosen := np.maximum.reduceat(places, starts, axis=1)) >= 0)
+            won = chosen[level, column]
+            taken[level, detections[won]] = candidates[won]
+            is_taken[level, candidates[won]] = ~self.is_region[candidates[won]]
+        return taken

@@ -67,7 +67,7 @@ def match_detections(
                 data, label, incomplete[label], min_height_px=min_height_px, min_visible_share=min_visible_share
             )
             found_scores[data.truth.ids[matches.truth_rows]] = matches.found_scores
-            is_false[data.results.ids[matches.rows]] = ~matches.is_hit & ~matches.is_ignored
+            is_false[data.results.ids[matches.rows]] = ~matches.is_hit[0] & ~matches.is_ignored[0]
     counts = ~np.isnan(found_scores)
     return MatchedDetections(
         truth=truth[counts],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,11 +87,6 @@ class Conditions(StructOfArrays):
             is_found=matched.is_found,
         )
 
-    @classmethod
-    def joined(cls, parts: Sequence[Conditions]) -> Conditions:
-        """Those of several recordings together."""
-        return cls(*(np.concatenate([getattr(part, column.name) for part in parts]) for column in fields(cls)))
-
 
 @dataclass(frozen=True)
 class RecallBin:
@@ -114,33 +109,54 @@ class RecallBreakdown:
     factors: dict[str, tuple[RecallBin, ...]]
 
 
+@dataclass(frozen=True)
+class RecallCounts:
+    """Objects and those of them that were found, by bin: ``factors`` has (bins, 2) for "class" and each of the factors.
+
+    The last bin of a factor holds the objects of which it is not known.
+    """
+
+    factors: dict[str, NDArray[np.int64]]
+
+    @classmethod
+    def of(cls, conditions: Conditions) -> RecallCounts:
+        """Of one recording."""
+        counts = {"class": _count(conditions.labels, len(CLASSES), conditions.is_found)}
+        for name, factor in _FACTORS.items():
+            values = np.asarray(getattr(conditions, name), np.float64)
+            # NaN sorts behind infinity: it falls into the bin after the last one.
+            bins = np.searchsorted(np.array(factor.edges), values, side="right") - 1
+            counts[name] = _count(bins, len(factor.names) + 1, conditions.is_found)
+        return cls(counts)
+
+
 def break_down_recall(
-    conditions: Conditions, *, grouping: GroupingChoice, score_threshold: float
+    parts: Sequence[RecallCounts], *, grouping: GroupingChoice, score_threshold: float
 ) -> RecallBreakdown | None:
-    """The recall by each factor; objects of which it is not known make a bin of their own, the last one.
+    """The recall by each factor, in all recordings; objects of which it is not known make a bin of their own, the last.
 
     None without any object.
     """
-    is_found = conditions.is_found
-    if not len(is_found):
+    sums = {name: np.sum([part.factors[name] for part in parts], axis=0) for name in ("class", *_FACTORS)}
+    count, found = sums["class"].sum(axis=0).tolist()
+    if not count:
         return None
-    factors = {} if grouping == "any" else {"class": _bins(conditions.labels, CLASSES, is_found)}
+    factors = {} if grouping == "any" else {"class": _bins(sums["class"], CLASSES)}
     for name, factor in _FACTORS.items():
-        values = np.asarray(getattr(conditions, name), np.float64)
-        if not np.isnan(values).all():
-            # NaN sorts behind infinity: it falls into the bin after the last one.
-            bins = np.searchsorted(np.array(factor.edges), values, side="right") - 1
-            factors[name] = _bins(bins, (*factor.names, _UNKNOWN), is_found)
-    count, found = len(is_found), int(is_found.sum())
+        if sums[name][:-1].any():
+            factors[name] = _bins(sums[name], (*factor.names, _UNKNOWN))
     return RecallBreakdown(grouping, score_threshold, RecallBin("all", count, found, ratio(found, count)), factors)
 
 
-def _bins(bins: IntArray, names: Sequence[str], is_found: NDArray[np.bool_]) -> tuple[RecallBin, ...]:
-    """Objects in the bins that ``bins`` (M,) number, without the empty ones."""
-    counts = np.bincount(bins, minlength=len(names)).tolist()
-    found = np.bincount(bins[is_found], minlength=len(names)).tolist()
+def _count(bins: IntArray, size: int, is_found: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """(size, 2): objects in the bins that ``bins`` (M,) number, and those that were found."""
+    return np.stack([np.bincount(bins, minlength=size), np.bincount(bins[is_found], minlength=size)], axis=1)
+
+
+def _bins(counts: NDArray[np.int64], names: Sequence[str]) -> tuple[RecallBin, ...]:
+    """The bins that hold objects."""
     return tuple(
         RecallBin(name, count, hits, ratio(hits, count))
-        for name, count, hits in zip(names, counts, found, strict=True)
+        for name, (count, hits) in zip(names, counts.tolist(), strict=True)
         if count
     )

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from perception.arrays import FloatArray, IntArray
 from perception.evaluation.core.bootstrap import PairedComparison
-from perception.evaluation.forecasting.errors_image import compare_with_best
+from perception.evaluation.forecasting.target_sums import ObjectSums, compare_with_best
 
 Protocol = Literal["nuscenes", "argoverse"]
 
@@ -132,11 +132,11 @@ def evaluate_challenge(
     of_k = {k: top_k_errors(found, k, protocol) for k in TOP_K[protocol]}
     baselines = {name: top_k_errors(one, 1, protocol) for name, one in _baselines(found, dt_s).items()}
     methods = [of_k[1], *baselines.values(), of_k[max(of_k)]]
+    errors_m = np.stack([np.stack([errors.ade_m, errors.fde_m], axis=1) for errors in methods], axis=1)
     compared = compare_with_best(
-        np.stack([np.stack([errors.ade_m, errors.fde_m], axis=1) for errors in methods], axis=1),
+        [ObjectSums.of(errors_m, found.objects.astype(np.int64))],
         methods=(0, len(methods) - 1),
         baselines={name: number for number, name in enumerate(baselines, start=1)},
-        objects=found.objects.astype(np.int64),
         rng=rng,
         samples=bootstrap_samples,
     )

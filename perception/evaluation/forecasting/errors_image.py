@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,6 @@ from scipy.optimize import linear_sum_assignment
 
 from perception.arrays import IntArray
 from perception.errors import UsageError
-from perception.evaluation.core.bootstrap import PairedComparison, compare_paired
 from perception.evaluation.core.calibration import CalibrationSamples, sample_calibration
 from perception.evaluation.core.gt_interpolation import (
     RECENT_S,
@@ -44,13 +43,15 @@ Float64 = NDArray[np.float64]
 @dataclass(frozen=True)
 class Plan:
     """At which times forecasts are compared: ``times_s`` (E,), ``weights`` (E, T) take them from the T steps;
-    ``until`` (H, E) marks the times up to each horizon, ``at`` (H,) the horizon itself."""
+    ``until`` (H, E) marks the times up to each horizon, ``at`` (H,) the horizon itself. ``steps`` are the seconds and
+    the number of the forecasts' steps, None without a forecast."""
 
     horizons_s: tuple[float, ...]
     times_s: Float64
     weights: Float64
     until: NDArray[np.bool_]
     at: NDArray[np.int64]
+    steps: tuple[float, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,8 @@ def plan_comparison(*, forecasts: Sequence[Forecasts], horizons_s: Sequence[floa
     kinds = {(forecast.dt_s, forecast.means.shape[2]) for forecast in forecasts}
     if len(kinds) > 1:
         raise ValueError(f"records: expected forecasts of one step and length, got (dt_s, steps) {sorted(kinds)}")
-    dt_s, steps = kinds.pop() if kinds else (horizons[0], round(horizons[-1] / horizons[0]))
+    own_steps = next(iter(kinds), None)
+    dt_s, steps = own_steps or (horizons[0], round(horizons[-1] / horizons[0]))
     if horizons[0] < dt_s - _TOLERANCE_S:
         raise UsageError(
             f"The forecasts' steps of {dt_s:g} s are longer than the shortest horizon, {horizons[0]:g} s; check that "
@@ -157,6 +159,7 @@ def plan_comparison(*, forecasts: Sequence[Forecasts], horizons_s: Sequence[floa
         weights=np.maximum(0.0, 1.0 - np.abs(step[:, None] - np.arange(steps)[None, :])),
         until=times_s[None, :] <= np.array(reached)[:, None] + _TOLERANCE_S,
         at=np.array([np.abs(times_s - horizon).argmin() for horizon in reached], np.int64),
+        steps=own_steps,
     )
 
 
@@ -265,44 +268,6 @@ def _true_rows(record: InstantForecasts, truth: ImageGroundTruth, setting: Setti
         tally.truth += len(rows)
         tally.truth_matched += len(given)
     return result
-
-
-@dataclass(frozen=True)
-class BestBaseline:
-    """The names of the best baselines by ADE and by FDE, and the comparisons of each method with them."""
-
-    ade_baseline: str
-    fde_baseline: str
-    ade: tuple[PairedComparison, ...]
-    fde: tuple[PairedComparison, ...]
-
-
-def compare_with_best(
-    errors: Float64,
-    *,
-    methods: Sequence[int],
-    baselines: Mapping[str, int],
-    objects: NDArray[np.int64],
-    rng: np.random.Generator,
-    samples: int,
-) -> BestBaseline:
-    """Each of ``methods`` against the best of ``baselines`` by ADE and by FDE; ``errors`` (N, all methods, 2)."""
-    means = errors[:, list(baselines.values())].mean(axis=0)
-    ade_name, fde_name = (list(baselines)[best] for best in means.argmin(axis=0).tolist())
-    compared = [
-        [
-            compare_paired(
-                model=errors[:, method, metric],
-                baseline=errors[:, baselines[name], metric],
-                objects=objects,
-                rng=rng,
-                samples=samples,
-            )
-            for metric, name in enumerate((ade_name, fde_name))
-        ]
-        for method in methods
-    ]
-    return BestBaseline(ade_name, fde_name, tuple(ade for ade, _ in compared), tuple(fde for _, fde in compared))
 
 
 def ade_fde(lone: Float64, modes: Float64, future: Float64, plan: Plan) -> Float64:

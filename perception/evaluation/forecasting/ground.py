@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from perception.errors import UsageError
 from perception.evaluation.core.bootstrap import PairedComparison
-from perception.evaluation.core.calibration import Calibration, calibration_of
+from perception.evaluation.core.calibration import Calibration
 from perception.evaluation.core.ground_truth import GroundTable, paths_of
 from perception.evaluation.core.gt_interpolation import previous_rows
 from perception.evaluation.core.records import MOVING_M, ErrorAtTime, InstantForecasts, Setting, WorstForecast
@@ -28,8 +28,22 @@ from perception.evaluation.forecasting.errors_ground import (
     GroundTargets,
     score_ground_record,
 )
-from perception.evaluation.forecasting.errors_image import compare_with_best, plan_comparison
-from perception.evaluation.forecasting.over_time import ErrorsOverTime, worst_forecasts
+from perception.evaluation.forecasting.errors_image import plan_comparison
+from perception.evaluation.forecasting.over_time import (
+    MOST_WORST,
+    ErrorsOverTime,
+    points_over_time,
+    worst_forecasts,
+)
+from perception.evaluation.forecasting.target_sums import (
+    FDE,
+    ForecastCounts,
+    HorizonSums,
+    JoinedSums,
+    compare_with_best,
+    joined_worst,
+    with_forecasts,
+)
 from perception.evaluation.tracking.ground import nearness
 from perception.evaluation.tracking.mot_metrics import assigned_rows
 from perception.state_layout import POSITION
@@ -37,8 +51,6 @@ from perception.types import ObjectTable
 
 MISS_M = 2.0
 """A future that ends further off is a miss."""
-
-_FDE = 1
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
@@ -144,6 +156,21 @@ def evaluate_ground_forecasts(
     Raises ``UsageError`` for forecasts that are not on the ground, ``ValueError`` for records of different
     forecasters or without states.
     """
+    counts = count_ground_forecasts(
+        records=records, objects=objects, truth=truth, setting=setting, horizons_s=horizons_s
+    )
+    return ground_forecasting_report([counts], rng=rng, bootstrap_samples=bootstrap_samples)
+
+
+def count_ground_forecasts(
+    *,
+    records: Sequence[InstantForecasts],
+    objects: ObjectTable,
+    truth: GroundTable,
+    setting: Setting,
+    horizons_s: Sequence[float] = (1.0, 2.0, 3.0, 4.0),
+) -> ForecastCounts:
+    """What ``evaluate_ground_forecasts`` needs of one recording. Raises as it does."""
     if any(record.forecasts.reference_frame != "ground" for record in records if len(record.forecasts)):
         raise UsageError("Forecasts in the image cannot be compared in metres: evaluate a run of calibrated cameras.")
     plan = plan_comparison(
@@ -168,37 +195,68 @@ def evaluate_ground_forecasts(
             )
     targets = GroundTargets.join(parts, horizon_count=len(plan.horizons_s))
     is_moving = targets.moved_m > MOVING_M
-    horizons, moving, standing = (
-        tuple(
-            _score_ground_horizon(targets, index, horizon_s, chosen[:, index], rng, bootstrap_samples)
-            for index, horizon_s in enumerate(plan.horizons_s)
-        )
+    every, moving, standing = (
+        tuple(_sums(targets, index, chosen[:, index]) for index in range(len(plan.horizons_s)))
         for chosen in (np.ones_like(is_moving), is_moving, ~is_moving)
     )
-    return GroundForecastingReport(
+    return ForecastCounts(
         setting=setting,
-        horizons=horizons,
-        moving_horizons=moving,
-        standing_horizons=standing,
-        future_count=max((record.forecasts.probabilities.shape[1] for record in records), default=0),
-        instant_count=len(records),
-        track_count=len(given),
-        without_forecast_count=int((~rows.has_forecast).sum()),
-        unmatched_count=int((rows.has_forecast & ~is_matched).sum()),
-        ignored_count=int((rows.has_forecast & is_matched & ~is_target).sum()),
-        first_sight_count=int((rows.has_forecast & is_target & rows.is_first).sum()),
-        candidate_count=len(targets.objects),
-        truth_count=int(truth.counts.sum()),
-        truth_matched_count=int(is_target.sum()),
+        steps=plan.steps,
+        horizons_s=plan.horizons_s,
         unreached_horizons_s=tuple(sorted(set(map(float, horizons_s)) - set(plan.horizons_s))),
-        over_time=over_time.points(),
+        every=every,
+        moving=moving,
+        standing=standing,
+        tally={
+            "instant_count": len(records),
+            "track_count": len(given),
+            "without_forecast_count": int((~rows.has_forecast).sum()),
+            "unmatched_count": int((rows.has_forecast & ~is_matched).sum()),
+            "ignored_count": int((rows.has_forecast & is_matched & ~is_target).sum()),
+            "first_sight_count": int((rows.has_forecast & is_target & rows.is_first).sum()),
+            "candidate_count": len(targets.objects),
+            "truth_count": int(truth.counts.sum()),
+            "truth_matched_count": int(is_target.sum()),
+        },
+        future_count=max((record.forecasts.probabilities.shape[1] for record in records), default=0),
+        over_time=over_time.sums(),
         worst=worst_forecasts(
-            targets.errors_m[:, :, EXPECTED, _FDE],
+            targets.errors_m[:, :, EXPECTED, FDE],
             horizons_s=plan.horizons_s,
             objects=targets.objects,
             instants=targets.instants,
             track_ids=targets.track_ids,
         ),
+    )
+
+
+def ground_forecasting_report(
+    parts: Sequence[ForecastCounts], *, rng: np.random.Generator, bootstrap_samples: int = 1000
+) -> GroundForecastingReport:
+    """The scores of recordings together, of one at least; intervals, by bootstrap over the objects of all, from
+    ``rng``.
+
+    Raises ``UsageError`` where the forecasts have different steps.
+    """
+    scored = with_forecasts(parts)
+    first = scored[0]
+    every, moving, standing = (
+        tuple(
+            _score_ground_horizon([getattr(part, kind)[index] for part in scored], horizon_s, rng, bootstrap_samples)
+            for index, horizon_s in enumerate(first.horizons_s)
+        )
+        for kind in ("every", "moving", "standing")
+    )
+    return GroundForecastingReport(
+        setting=first.setting,
+        horizons=every,
+        moving_horizons=moving,
+        standing_horizons=standing,
+        future_count=max(part.future_count for part in parts),
+        **{name: sum(part.tally[name] for part in parts) for name in first.tally},
+        unreached_horizons_s=first.unreached_horizons_s,
+        over_time=points_over_time([part.over_time for part in scored]),
+        worst=joined_worst(scored, MOST_WORST),
     )
 
 
@@ -241,52 +299,61 @@ class _TrackRows:
         return truth.rows_of(instants=self.instants, ids=self.ids)
 
 
-def _score_ground_horizon(
-    targets: GroundTargets,
-    index: int,
-    horizon_s: float,
-    chosen: NDArray[np.bool_],
-    rng: np.random.Generator,
-    bootstrap_samples: int,
-) -> GroundHorizonScores:
+def _sums(targets: GroundTargets, index: int, chosen: NDArray[np.bool_]) -> HorizonSums:
     """One horizon, over the ``chosen`` targets (N,)."""
-    has_future = ~np.isnan(targets.errors_m[:, index, EXPECTED, _FDE])
+    has_future = ~np.isnan(targets.errors_m[:, index, EXPECTED, FDE])
     is_target = has_future & chosen
-    errors, objects = targets.errors_m[is_target, index], targets.objects[is_target]
+    return HorizonSums.of(
+        targets.errors_m[is_target, index],
+        targets.calibration_samples[is_target],
+        time=index,
+        objects=targets.objects[is_target],
+        without_future_count=int((~has_future).sum()),
+        miss=MISS_M,
+    )
+
+
+def _score_ground_horizon(
+    parts: Sequence[HorizonSums], horizon_s: float, rng: np.random.Generator, bootstrap_samples: int
+) -> GroundHorizonScores:
+    joined = JoinedSums.of(parts)
     scores = GroundHorizonScores(
         horizon_s=horizon_s,
-        target_count=len(objects),
-        object_count=len(np.unique(objects)),
-        without_future_count=int((~has_future).sum()),
+        target_count=joined.target_count,
+        object_count=joined.object_count,
+        without_future_count=joined.without_future_count,
     )
-    if not len(objects):
+    if not joined.target_count:
         return scores
     baselines = {name: METHODS.index(name) for name in BASELINES}
     compared = compare_with_best(
-        errors, methods=(EXPECTED, BEST), baselines=baselines, objects=objects, rng=rng, samples=bootstrap_samples
+        [part.by_object for part in parts],
+        methods=(EXPECTED, BEST),
+        baselines=baselines,
+        rng=rng,
+        samples=bootstrap_samples,
     )
-    calibration = calibration_of(targets.calibration_samples[is_target], index)
     return replace(
         scores,
-        expected=_mean_errors(errors[:, EXPECTED]),
-        most_probable=_mean_errors(errors[:, PROBABLE]),
-        best_of_k=_mean_errors(errors[:, BEST]),
-        baselines={name: _mean_errors(errors[:, method]) for name, method in baselines.items()},
+        expected=_mean_errors(joined, EXPECTED),
+        most_probable=_mean_errors(joined, PROBABLE),
+        best_of_k=_mean_errors(joined, BEST),
+        baselines={name: _mean_errors(joined, method) for name, method in baselines.items()},
         ade_baseline=compared.ade_baseline,
         fde_baseline=compared.fde_baseline,
         ade_comparison=compared.ade[0],
         fde_comparison=compared.fde[0],
         best_ade_comparison=compared.ade[1],
         best_fde_comparison=compared.fde[1],
-        miss_rate=float((errors[:, BEST, _FDE] > MISS_M).mean()),
-        baseline_miss_rate=float((errors[:, baselines[compared.fde_baseline], _FDE] > MISS_M).mean()),
-        coverage=_coverage(calibration),
-        calibration=calibration,
+        miss_rate=float(joined.miss_rates[BEST]),
+        baseline_miss_rate=float(joined.miss_rates[baselines[compared.fde_baseline]]),
+        coverage=_coverage(joined.calibration),
+        calibration=joined.calibration,
     )
 
 
-def _mean_errors(errors_m: Float64) -> GroundAdeFde:
-    ade_m, fde_m = errors_m.mean(axis=0).tolist()
+def _mean_errors(joined: JoinedSums, method: int) -> GroundAdeFde:
+    ade_m, fde_m = joined.means[method].tolist()
     return GroundAdeFde(ade_m=ade_m, fde_m=fde_m)
 
 

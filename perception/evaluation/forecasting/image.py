@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from perception.arrays import IntArray
 from perception.errors import UsageError
-from perception.evaluation.core.calibration import Calibration, calibration_of
+from perception.evaluation.core.calibration import Calibration
 from perception.evaluation.core.gt_interpolation import previous_rows, recent_rows
 from perception.evaluation.core.records import (
     MOVING_WIDTHS,
@@ -36,11 +36,25 @@ from perception.evaluation.forecasting.errors_image import (
     Past,
     Tally,
     Targets,
-    compare_with_best,
     plan_comparison,
     score_record,
 )
-from perception.evaluation.forecasting.over_time import ErrorsOverTime, worst_forecasts
+from perception.evaluation.forecasting.over_time import (
+    MOST_WORST,
+    ErrorsOverTime,
+    points_over_time,
+    worst_forecasts,
+)
+from perception.evaluation.forecasting.target_sums import (
+    ADE,
+    FDE,
+    ForecastCounts,
+    HorizonSums,
+    JoinedSums,
+    compare_with_best,
+    joined_worst,
+    with_forecasts,
+)
 from perception.types import BoxTable
 
 Float64 = NDArray[np.float64]
@@ -67,6 +81,21 @@ def evaluate_forecasts(
     Raises ``UsageError`` when truth and records are not of the same recording, and for forecasts in another frame than
     the image; ``ValueError`` for records out of order or of different forecasters.
     """
+    counts = count_forecasts(
+        records=records, truth=truth, frame_timestamps_ns=frame_timestamps_ns, setting=setting, horizons_s=horizons_s
+    )
+    return forecasting_report([counts], rng=rng, bootstrap_samples=bootstrap_samples)
+
+
+def count_forecasts(
+    *,
+    records: Sequence[InstantForecasts],
+    truth: BoxTable,
+    frame_timestamps_ns: IntArray,
+    setting: Setting,
+    horizons_s: Sequence[float] = (1.0, 2.0, 3.0),
+) -> ForecastCounts:
+    """What ``evaluate_forecasts`` needs of one recording. Raises as it does."""
     check_table(truth, name="ground truth")
     _check_records(records, truth, np.asarray(frame_timestamps_ns, np.int64))
     known = ImageGroundTruth.from_table(table=truth, frame_timestamps_ns=frame_timestamps_ns)
@@ -88,36 +117,67 @@ def evaluate_forecasts(
         parts += [part] if part is not None else []
     targets = Targets.join(parts, horizon_count=len(plan.horizons_s))
     is_moving = targets.moved_widths > MOVING_WIDTHS
-    horizons, moving, standing = (
-        tuple(
-            _score_image_horizon(targets, index, horizon_s, chosen[:, index], rng, bootstrap_samples)
-            for index, horizon_s in enumerate(plan.horizons_s)
-        )
+    every, moving, standing = (
+        tuple(_sums(targets, index, chosen[:, index]) for index in range(len(plan.horizons_s)))
         for chosen in (np.ones_like(is_moving), is_moving, ~is_moving)
     )
-    return ForecastingReport(
+    return ForecastCounts(
         setting=setting,
-        horizons=horizons,
-        moving_horizons=moving,
-        standing_horizons=standing,
-        future_count=max((record.forecasts.probabilities.shape[1] for record in records), default=0),
-        instant_count=len(records),
-        track_count=sum(len(record.track_ids) for record in records),
-        without_forecast_count=tally.without_forecast,
-        unmatched_count=tally.unmatched,
-        first_sight_count=tally.first_sight,
-        candidate_count=len(targets.objects),
-        truth_count=tally.truth,
-        truth_matched_count=tally.truth_matched,
+        steps=plan.steps,
+        horizons_s=plan.horizons_s,
         unreached_horizons_s=tuple(sorted(set(map(float, horizons_s)) - set(plan.horizons_s))),
-        over_time=over_time.points(),
+        every=every,
+        moving=moving,
+        standing=standing,
+        tally={
+            "instant_count": len(records),
+            "track_count": sum(len(record.track_ids) for record in records),
+            "without_forecast_count": tally.without_forecast,
+            "unmatched_count": tally.unmatched,
+            "first_sight_count": tally.first_sight,
+            "candidate_count": len(targets.objects),
+            "truth_count": tally.truth,
+            "truth_matched_count": tally.truth_matched,
+        },
+        future_count=max((record.forecasts.probabilities.shape[1] for record in records), default=0),
+        over_time=over_time.sums(),
         worst=worst_forecasts(
-            targets.errors_px[:, :, EXPECTED, 1],
+            targets.errors_px[:, :, EXPECTED, FDE],
             horizons_s=plan.horizons_s,
             objects=targets.objects,
             instants=targets.instants,
             track_ids=targets.track_ids,
         ),
+    )
+
+
+def forecasting_report(
+    parts: Sequence[ForecastCounts], *, rng: np.random.Generator, bootstrap_samples: int = 1000
+) -> ForecastingReport:
+    """The scores of recordings together, of one at least; intervals, by bootstrap over the objects of all, from
+    ``rng``.
+
+    Raises ``UsageError`` where the forecasts have different steps.
+    """
+    scored = with_forecasts(parts)
+    first = scored[0]
+    every, moving, standing = (
+        tuple(
+            _score_image_horizon([getattr(part, kind)[index] for part in scored], horizon_s, rng, bootstrap_samples)
+            for index, horizon_s in enumerate(first.horizons_s)
+        )
+        for kind in ("every", "moving", "standing")
+    )
+    return ForecastingReport(
+        setting=first.setting,
+        horizons=every,
+        moving_horizons=moving,
+        standing_horizons=standing,
+        future_count=max(part.future_count for part in parts),
+        **{name: sum(part.tally[name] for part in parts) for name in first.tally},
+        unreached_horizons_s=first.unreached_horizons_s,
+        over_time=points_over_time([part.over_time for part in scored]),
+        worst=joined_worst(scored, MOST_WORST),
     )
 
 
@@ -170,54 +230,61 @@ def _pasts(records: Sequence[InstantForecasts]) -> list[Past]:
     return [Past(*parts) for parts in zip(*(np.split(column, cuts) for column in columns), strict=True)]
 
 
-def _score_image_horizon(
-    targets: Targets,
-    index: int,
-    horizon_s: float,
-    chosen: NDArray[np.bool_],
-    rng: np.random.Generator,
-    bootstrap_samples: int,
-) -> HorizonScores:
+def _sums(targets: Targets, index: int, chosen: NDArray[np.bool_]) -> HorizonSums:
     """One horizon, over the ``chosen`` targets (N,)."""
-    has_future = ~np.isnan(targets.errors_px[:, index, EXPECTED, 0])
+    has_future = ~np.isnan(targets.errors_px[:, index, EXPECTED, ADE])
     is_target = has_future & chosen
-    errors, widths, objects = (
+    return HorizonSums.of(
         targets.errors_px[is_target, index],
-        targets.widths_px[is_target],
-        targets.objects[is_target],
-    )
-    scores = HorizonScores(
-        horizon_s=horizon_s,
-        target_count=len(objects),
-        object_count=len(np.unique(objects)),
+        targets.calibration_samples[is_target],
+        time=index,
+        objects=targets.objects[is_target],
+        widths=targets.widths_px[is_target],
         without_future_count=int((~has_future).sum()),
     )
-    if len(objects) == 0:
-        return scores
-    baselines = {name: METHODS.index(name) for name in BASELINES if not np.isnan(errors[:, METHODS.index(name)]).any()}
-    compared = compare_with_best(
-        errors, methods=(EXPECTED, BEST), baselines=baselines, objects=objects, rng=rng, samples=bootstrap_samples
+
+
+def _score_image_horizon(
+    parts: Sequence[HorizonSums], horizon_s: float, rng: np.random.Generator, bootstrap_samples: int
+) -> HorizonScores:
+    joined = JoinedSums.of(parts)
+    scores = HorizonScores(
+        horizon_s=horizon_s,
+        target_count=joined.target_count,
+        object_count=joined.object_count,
+        without_future_count=joined.without_future_count,
     )
-    calibration = calibration_of(targets.calibration_samples[is_target], index)
+    if not joined.target_count:
+        return scores
+    baselines = {
+        name: METHODS.index(name) for name in BASELINES if not np.isnan(joined.means[METHODS.index(name)]).any()
+    }
+    compared = compare_with_best(
+        [part.by_object for part in parts],
+        methods=(EXPECTED, BEST),
+        baselines=baselines,
+        rng=rng,
+        samples=bootstrap_samples,
+    )
     return replace(
         scores,
-        expected=_mean_errors(errors[:, EXPECTED], widths),
-        best_of_k=_mean_errors(errors[:, BEST], widths),
-        baselines={name: _mean_errors(errors[:, method], widths) for name, method in baselines.items()},
+        expected=_mean_errors(joined, EXPECTED),
+        best_of_k=_mean_errors(joined, BEST),
+        baselines={name: _mean_errors(joined, method) for name, method in baselines.items()},
         ade_baseline=compared.ade_baseline,
         fde_baseline=compared.fde_baseline,
         ade_comparison=compared.ade[0],
         fde_comparison=compared.fde[0],
         best_ade_comparison=compared.ade[1],
         best_fde_comparison=compared.fde[1],
-        coverage=_coverage(calibration),
-        calibration=calibration,
+        coverage=_coverage(joined.calibration),
+        calibration=joined.calibration,
     )
 
 
-def _mean_errors(errors_px: Float64, widths_px: Float64) -> ImageAdeFde:
-    ade_px, fde_px = errors_px.mean(axis=0).tolist()
-    ade_per_width, fde_per_width = (errors_px / widths_px[:, None]).mean(axis=0).tolist()
+def _mean_errors(joined: JoinedSums, method: int) -> ImageAdeFde:
+    ade_px, fde_px = joined.means[method].tolist()
+    ade_per_width, fde_per_width = joined.means_per_width[method].tolist()
     return ImageAdeFde(ade_px=ade_px, fde_px=fde_px, ade_per_width=ade_per_width, fde_per_width=fde_per_width)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,23 +62,45 @@ class ErrorsOverTime:
             is_inside = np.where(np.isnan(from_middle), np.nan, from_middle <= share / 2 + 1e-12).mean(axis=2)
             self._inside[:, index] += np.where(is_known, is_inside, 0.0).sum(axis=0)
 
-    def points(self) -> tuple[ErrorAtTime, ...]:
-        """One point for each time that has a target."""
-        return tuple(
-            ErrorAtTime(
-                time_s=round(float(self._times_s[at]), 6),
-                target_count=count,
-                errors={
-                    name: total / count for name, total in zip(self._methods, totals, strict=True) if np.isfinite(total)
-                },
-                coverage_50=_share(inside[0], count),
-                coverage_90=_share(inside[1], count),
-            )
-            for at, count, totals, inside in zip(
-                self._at, self._counts.tolist(), self._errors.tolist(), self._inside.tolist(), strict=True
-            )
-            if count
+    def sums(self) -> OverTimeSums:
+        """What was added."""
+        times_s = tuple(round(float(time_s), 6) for time_s in self._times_s[self._at])
+        return OverTimeSums(times_s, self._methods, self._counts, self._errors, self._inside)
+
+
+@dataclass(frozen=True)
+class OverTimeSums:
+    """At ``times_s`` (E,): how many targets there are, the sums of their errors by ``methods`` (E, M), and of the
+    shares of axes inside the central 50 % and 90 % (E, 2)."""
+
+    times_s: tuple[float, ...]
+    methods: tuple[str, ...]
+    counts: NDArray[np.int64]
+    errors: Float64
+    inside: Float64
+
+
+def points_over_time(parts: Sequence[OverTimeSums]) -> tuple[ErrorAtTime, ...]:
+    """One point for each time that has a target; ``parts`` are of the same times and methods."""
+    first = parts[0]
+    counts, errors, inside = (
+        np.sum([getattr(part, name) for part in parts], axis=0) for name in ("counts", "errors", "inside")
+    )
+    return tuple(
+        ErrorAtTime(
+            time_s=time_s,
+            target_count=count,
+            errors={
+                name: total / count for name, total in zip(first.methods, totals, strict=True) if np.isfinite(total)
+            },
+            coverage_50=_share(shares[0], count),
+            coverage_90=_share(shares[1], count),
         )
+        for time_s, count, totals, shares in zip(
+            first.times_s, counts.tolist(), errors.tolist(), inside.tolist(), strict=True
+        )
+        if count
+    )
 
 
 def _share(inside: float, count: int) -> float | None:

@@ -10,15 +10,31 @@ import numpy as np
 from perception.evaluation.core.ground_truth import GroundScope, tracked_objects
 from perception.evaluation.core.records import InstantForecasts, Setting
 from perception.evaluation.core.table_boxes import Grouping
-from perception.evaluation.forecasting.ground import GroundForecastingReport, evaluate_ground_forecasts
+from perception.evaluation.forecasting.ground import (
+    GroundForecastingReport,
+    count_ground_forecasts,
+    ground_forecasting_report,
+)
+from perception.evaluation.forecasting.target_sums import ForecastCounts
 from perception.evaluation.runs.evaluated_run import EvaluatedRun
 from perception.evaluation.tracking.cross_camera_identity import (
     CrossCameraIdentityReport,
     evaluate_cross_camera_identity,
+    join_cross_camera_identity,
 )
-from perception.evaluation.tracking.ground import GroundTrackingReport, evaluate_ground_tracking
+from perception.evaluation.tracking.ground import (
+    GroundTrackingCounts,
+    GroundTrackingReport,
+    count_ground_tracking,
+    ground_tracking_report,
+)
 from perception.evaluation.tracking.gt_track_matching import match_gt_tracks
-from perception.evaluation.tracking.localization import LocalizationReport, evaluate_localization
+from perception.evaluation.tracking.localization import (
+    LocalizationCounts,
+    LocalizationReport,
+    count_localization,
+    localization_report,
+)
 
 
 @dataclass(frozen=True)
@@ -31,12 +47,20 @@ class GroundReport:
     forecasting: tuple[GroundForecastingReport, ...]
 
 
-def evaluate_ground(
-    evaluated: EvaluatedRun, *, scope: GroundScope, groupings: Sequence[Grouping], rng: np.random.Generator
-) -> GroundReport:
+@dataclass(frozen=True)
+class GroundCounts:
+    """The same of one recording, counted."""
+
+    tracking: tuple[GroundTrackingCounts, ...]
+    localization: LocalizationCounts
+    cross_camera_identity: CrossCameraIdentityReport
+    forecasting: tuple[ForecastCounts, ...]
+
+
+def count_ground(evaluated: EvaluatedRun, *, scope: GroundScope, groupings: Sequence[Grouping]) -> GroundCounts:
     """Compare a run in the ground frame with the true objects in the world; only objects in ``scope`` count.
 
-    There is one report on tracking for each of ``groupings``. Raises ``ValueError`` for a run in the
+    There is one part on tracking for each of ``groupings``. Raises ``ValueError`` for a run in the
     image frame or without true objects, ``UsageError`` where run and truth are not of the same recording.
     """
     if evaluated.run.objects is None or evaluated.objects is None:
@@ -52,9 +76,9 @@ def evaluate_ground(
     settings: list[tuple[Setting, Sequence[InstantForecasts]]] = [("tracked", evaluated.run.records)]
     if evaluated.gt_records is not None:
         settings.append(("ground-truth tracks", evaluated.gt_records))
-    return GroundReport(
+    return GroundCounts(
         tracking=tuple(
-            evaluate_ground_tracking(
+            count_ground_tracking(
                 truth=truth,
                 tracks=tracks,
                 scope=scope,
@@ -64,12 +88,25 @@ def evaluate_ground(
             )
             for grouping in groupings
         ),
-        localization=evaluate_localization(matches=matches, truth=truth, tracks=tracks),
+        localization=count_localization(matches=matches, truth=truth, tracks=tracks),
         cross_camera_identity=evaluate_cross_camera_identity(
             matches=matches[is_near & is_run], timestamps_ns=timestamps_ns
         ),
         forecasting=tuple(
-            evaluate_ground_forecasts(records=records, objects=evaluated.objects, truth=truth, setting=setting, rng=rng)
+            count_ground_forecasts(records=records, objects=evaluated.objects, truth=truth, setting=setting)
             for setting, records in settings
+        ),
+    )
+
+
+def ground_report(parts: Sequence[GroundCounts], *, rng: np.random.Generator, samples: int) -> GroundReport:
+    """Of all recordings together, of one at least; intervals from ``rng`` by so many ``samples`` of the bootstrap."""
+    return GroundReport(
+        tracking=tuple(ground_tracking_report(own) for own in zip(*(part.tracking for part in parts), strict=True)),
+        localization=localization_report([part.localization for part in parts]),
+        cross_camera_identity=join_cross_camera_identity([part.cross_camera_identity for part in parts]),
+        forecasting=tuple(
+            ground_forecasting_report(own, rng=rng, bootstrap_samples=samples)
+            for own in zip(*(part.forecasting for part in parts), strict=True)
         ),
     )

@@ -14,8 +14,8 @@ from perception.evaluation.core.run_tables import RunTables
 from perception.evaluation.failures.gallery import Gallery, make_gallery
 from perception.evaluation.failures.object_distances import object_distances_m
 from perception.evaluation.failures.rank import worst_failures
-from perception.evaluation.failures.recall_breakdown import Conditions, break_down_recall
-from perception.evaluation.report.evaluate import EvalConfig, match_images, match_run
+from perception.evaluation.failures.recall_breakdown import Conditions, RecallCounts, break_down_recall
+from perception.evaluation.report.count import EvalConfig, match_images, match_run
 from perception.evaluation.report.report import Report
 from perception.evaluation.runs.evaluated_run import EvaluatedRun
 from perception.geometry.cameras import Rig
@@ -24,10 +24,10 @@ from perception.types import Frame, FrameSet
 
 @dataclass(frozen=True)
 class FailureAnalysis:
-    """The pictures of one run, and how each of its true objects was seen."""
+    """The pictures of one run, and how many of its true objects were found under which conditions."""
 
     gallery: Gallery
-    conditions: Conditions
+    recall: RecallCounts
 
     def in_folder(self, name: str) -> FailureAnalysis:
         """The same, for a list of pictures that lies beside the folder ``name`` with them."""
@@ -55,7 +55,7 @@ def analyse_run_failures(
     conditions = Conditions.of(
         matched, distances_m=distances_m, brightness=gallery.brightness, sizes_px=gallery.sizes_px
     )
-    return FailureAnalysis(gallery, conditions)
+    return FailureAnalysis(gallery, RecallCounts.of(conditions))
 
 
 def analyse_image_failures(
@@ -79,7 +79,7 @@ def analyse_image_failures(
         file_names={image.key: image.path.name for image in images},
     )
     conditions = Conditions.of(matched, brightness=gallery.brightness, sizes_px=gallery.sizes_px)
-    return FailureAnalysis(gallery, conditions)
+    return FailureAnalysis(gallery, RecallCounts.of(conditions))
 
 
 def with_failures(report: Report, studies: Sequence[FailureAnalysis], config: EvalConfig) -> Report:
@@ -87,7 +87,7 @@ def with_failures(report: Report, studies: Sequence[FailureAnalysis], config: Ev
     if not studies:
         return report
     breakdown = break_down_recall(
-        Conditions.joined([study.conditions for study in studies]),
+        [study.recall for study in studies],
         grouping=config.grouping,
         score_threshold=config.score_threshold,
     )

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from perception.evaluation.core.ground_truth import GroundScope, GroundTable, true_objects
-from perception.evaluation.core.gt_tracks_ground import gt_ground_tracks
-from perception.evaluation.core.gt_tracks_image import gt_tracks
 from perception.evaluation.core.records import InstantForecasts
 from perception.evaluation.core.run_tables import RunTables
 from perception.evaluation.core.table_boxes import ImageKey
 from perception.evaluation.core.timeline import Timeline
+from perception.evaluation.runs.gt_tracks_ground import gt_ground_tracks
+from perception.evaluation.runs.gt_tracks_image import gt_tracks
 from perception.protocols import Forecaster
 from perception.types import BoxTable, IgnoredRegions, ObjectTable, Tracks
 

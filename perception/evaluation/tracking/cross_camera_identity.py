@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +38,23 @@ class CrossCameraIdentityReport:
     one_identity_count: int = 0
     kept_share: float | None = None
     one_identity_share: float | None = None
+
+
+_ADDED = (
+    *("handover_count", "tracked_count", "kept_count", "changed_count", "lost_count"),
+    *("shared_count", "one_identity_count"),
+)
+
+
+def join_cross_camera_identity(parts: Sequence[CrossCameraIdentityReport]) -> CrossCameraIdentityReport:
+    """That of several recordings together; of one at least."""
+    sums = {name: sum(getattr(part, name) for part in parts) for name in _ADDED}
+    return CrossCameraIdentityReport(
+        window_s=parts[0].window_s,
+        **sums,
+        kept_share=ratio(sums["kept_count"], sums["tracked_count"]),
+        one_identity_share=ratio(sums["one_identity_count"], sums["shared_count"]),
+    )
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ is a distance of 2 m, from which nuScenes' tracking benchmark counts a match.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,7 @@ from perception.evaluation.core.ground_truth import GroundScope, GroundTable
 from perception.evaluation.core.table_boxes import Grouping, class_names
 from perception.evaluation.tracking.mot_metrics import (
     Counts,
+    CountTotals,
     Float64,
     HotaCurve,
     Similarity,
@@ -56,6 +58,22 @@ class GroundTrackingReport:
     hota_curve: HotaCurve | None = None
 
 
+@dataclass(frozen=True)
+class GroundTrackingCounts:
+    """What ``ground_tracking_report`` needs of one recording; ``classes`` are those that occur in it."""
+
+    grouping: Grouping
+    scope: GroundScope
+    classes: dict[str, CountTotals]
+    overall: CountTotals
+    instant_count: int
+    instant_without_pose_count: int
+    truth_count: int
+    result_count: int
+    other_class_truth_count: int
+    other_class_result_count: int
+
+
 def evaluate_ground_tracking(
     *,
     truth: GroundTable,
@@ -72,31 +90,71 @@ def evaluate_ground_tracking(
 
     Raises ``UsageError`` for an id that occurs twice at one instant.
     """
+    counts = count_ground_tracking(
+        truth=truth,
+        tracks=tracks,
+        scope=scope,
+        instant_count=instant_count,
+        instant_without_pose_count=instant_without_pose_count,
+        grouping=grouping,
+    )
+    return ground_tracking_report([counts])
+
+
+def count_ground_tracking(
+    *,
+    truth: GroundTable,
+    tracks: GroundTable,
+    scope: GroundScope,
+    instant_count: int,
+    instant_without_pose_count: int = 0,
+    grouping: Grouping = "each",
+) -> GroundTrackingCounts:
+    """What ``evaluate_ground_tracking`` needs of one recording. Raises ``UsageError`` as it does."""
     _check_ids(truth, name="ground truth")
     _check_ids(tracks, name="result")
     gt, found = _of_classes(truth, grouping), _of_classes(tracks, grouping)
-    per_class: dict[str, TrackingScores] = {}
-    everything: list[Counts] = []
+    by_class: dict[str, Counts] = {}
     for label, name in enumerate(class_names(grouping)):
         of_class = (gt, found) if grouping != "each" else (gt[gt.labels == label], found[found.labels == label])
         counts = _count(*of_class)
         if counts.truth_boxes or counts.result_boxes:
-            per_class[name] = tracking_scores([counts])
-            everything.append(counts)
-    overall = tracking_scores(everything)
-    return GroundTrackingReport(
-        overall=overall,
-        per_class=per_class,
+            by_class[name] = counts
+    return GroundTrackingCounts(
         grouping=grouping,
         scope=scope,
-        zero_distance_m=ZERO_DISTANCE_M,
+        classes={name: CountTotals.of([counts]) for name, counts in by_class.items()},
+        overall=CountTotals.of(list(by_class.values())),
         instant_count=instant_count,
         instant_without_pose_count=instant_without_pose_count,
-        ignored_truth_count=len(gt) - overall.truth_box_count,
-        ignored_result_count=len(found) - overall.result_box_count,
+        truth_count=len(gt),
+        result_count=len(found),
         other_class_truth_count=len(truth) - len(gt),
         other_class_result_count=len(tracks) - len(found),
-        hota_curve=hota_curve(everything),
+    )
+
+
+def ground_tracking_report(parts: Sequence[GroundTrackingCounts]) -> GroundTrackingReport:
+    """The scores of recordings together, which are counted in the same way; of one at least."""
+    first = parts[0]
+    overall = tracking_scores([part.overall for part in parts])
+    return GroundTrackingReport(
+        overall=overall,
+        per_class={
+            name: tracking_scores(own)
+            for name in class_names(first.grouping)
+            if (own := [part.classes[name] for part in parts if name in part.classes])
+        },
+        grouping=first.grouping,
+        scope=first.scope,
+        zero_distance_m=ZERO_DISTANCE_M,
+        instant_count=sum(part.instant_count for part in parts),
+        instant_without_pose_count=sum(part.instant_without_pose_count for part in parts),
+        ignored_truth_count=sum(part.truth_count for part in parts) - overall.truth_box_count,
+        ignored_result_count=sum(part.result_count for part in parts) - overall.result_box_count,
+        other_class_truth_count=sum(part.other_class_truth_count for part in parts),
+        other_class_result_count=sum(part.other_class_result_count for part in parts),
+        hota_curve=hota_curve([part.overall for part in parts]),
     )
 
 

@@ -6,7 +6,7 @@ association is averaged over the matches.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,12 +18,14 @@ from perception.evaluation.core.table_boxes import (
     Grouping,
     ImageKey,
     check_thresholds,
+    class_names,
     counts_in_image,
     heights_px,
     prepare,
 )
 from perception.evaluation.tracking.mot_metrics import (
     Counts,
+    CountTotals,
     Float64,
     HotaCurve,
     Similarity,
@@ -60,6 +62,23 @@ class TrackingReport:
     hota_curve: HotaCurve | None = None
 
 
+@dataclass(frozen=True)
+class TrackingCounts:
+    """What ``tracking_report`` needs of one recording; ``classes`` are those that occur in it."""
+
+    grouping: Grouping
+    classes: dict[str, CountTotals]
+    overall: CountTotals
+    cameras: tuple[str, ...]
+    image_count: int
+    truth_count: int
+    result_count: int
+    outside_truth_count: int
+    outside_result_count: int
+    other_class_truth_count: int
+    other_class_result_count: int
+
+
 def evaluate_tracking(
     *,
     truth: BoxTable,
@@ -81,12 +100,34 @@ def evaluate_tracking(
     Raises ``UsageError`` for an empty truth without ``images``, a camera that the truth does not know, an id that
     occurs twice in one image, and thresholds that cannot be.
     """
+    counts = count_tracking(
+        truth=truth,
+        tracks=tracks,
+        grouping=grouping,
+        images=images,
+        min_height_px=min_height_px,
+        min_visible_share=min_visible_share,
+        ignored=ignored,
+    )
+    return tracking_report([counts])
+
+
+def count_tracking(
+    *,
+    truth: BoxTable,
+    tracks: BoxTable,
+    grouping: Grouping = "each",
+    images: Collection[ImageKey] | None = None,
+    min_height_px: float = 0.0,
+    min_visible_share: float = 0.0,
+    ignored: IgnoredRegions | None = None,
+) -> TrackingCounts:
+    """What ``evaluate_tracking`` needs of one recording. Raises ``UsageError`` as it does."""
     check_thresholds(min_height_px=min_height_px, min_visible_share=min_visible_share)
     data = prepare(truth=truth, results=tracks, images=images, grouping=grouping, ignored=ignored)
     _check_ids(truth, name="ground truth")
     _check_ids(tracks, name="result")
-    per_class: dict[str, TrackingScores] = {}
-    everything: list[Counts] = []
+    by_class: dict[str, list[Counts]] = {}
     for label, name in enumerate(data.class_names):
         gt, found = data.truth[data.truth.labels == label], data.results[data.results.labels == label]
         regions = data.ignored_of(label)
@@ -102,22 +143,43 @@ def evaluate_tracking(
             for camera in sorted({*gt.cameras.tolist(), *found.cameras.tolist()})
         ]
         if sequences:
-            per_class[name] = tracking_scores(sequences)
-            everything += sequences
-    overall = tracking_scores(everything)
-    return TrackingReport(
-        overall=overall,
-        per_class=per_class,
+            by_class[name] = sequences
+    return TrackingCounts(
         grouping=grouping,
-        camera_count=len({camera for camera, _ in data.images}),
+        classes={name: CountTotals.of(sequences) for name, sequences in by_class.items()},
+        overall=CountTotals.of([one for sequences in by_class.values() for one in sequences]),
+        cameras=tuple(sorted({camera for camera, _ in data.images})),
         image_count=len(data.images),
-        ignored_truth_count=len(data.truth) - overall.truth_box_count,
-        ignored_result_count=len(data.results) - overall.result_box_count,
+        truth_count=len(data.truth),
+        result_count=len(data.results),
         outside_truth_count=data.outside_truth_count,
         outside_result_count=data.outside_result_count,
         other_class_truth_count=data.other_class_truth_count,
         other_class_result_count=data.other_class_result_count,
-        hota_curve=hota_curve(everything),
+    )
+
+
+def tracking_report(parts: Sequence[TrackingCounts]) -> TrackingReport:
+    """The scores of recordings together, which are counted in the same way; of one at least."""
+    grouping = parts[0].grouping
+    overall = tracking_scores([part.overall for part in parts])
+    return TrackingReport(
+        overall=overall,
+        per_class={
+            name: tracking_scores(own)
+            for name in class_names(grouping)
+            if (own := [part.classes[name] for part in parts if name in part.classes])
+        },
+        grouping=grouping,
+        camera_count=len({camera for part in parts for camera in part.cameras}),
+        image_count=sum(part.image_count for part in parts),
+        ignored_truth_count=sum(part.truth_count for part in parts) - overall.truth_box_count,
+        ignored_result_count=sum(part.result_count for part in parts) - overall.result_box_count,
+        outside_truth_count=sum(part.outside_truth_count for part in parts),
+        outside_result_count=sum(part.outside_result_count for part in parts),
+        other_class_truth_count=sum(part.other_class_truth_count for part in parts),
+        other_class_result_count=sum(part.other_class_result_count for part in parts),
+        hota_curve=hota_curve([part.overall for part in parts]),
     )
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from perception.arrays import Column
 from perception.evaluation.core.ground_truth import GroundTable
 from perception.evaluation.tracking.gt_track_matching import GtTrackMatches
 
@@ -16,6 +17,9 @@ BINS_M = ((0.0, 20.0), (20.0, 40.0), (40.0, 60.0))
 
 NEAR_M = (0.0, 40.0)
 """The distances that the summary speaks of."""
+
+LIMITS_M = (NEAR_M, *BINS_M)
+"""All of them, those of the summary first."""
 
 _NEAREST_M = 0.1
 
@@ -59,11 +63,32 @@ class LocalizationReport:
     bins: tuple[LocalizationErrors, ...]
 
 
+@dataclass(frozen=True)
+class LocalizationCounts:
+    """What ``localization_report`` needs of one recording: its P pairs of track and object at an instant.
+
+    ``distances_m``, ``lengths_m`` of the errors, ``along_m`` and ``across_m`` the ray (P,). By the places of
+    ``LIMITS_M``: the objects among the pairs, and the true objects that were there.
+    """
+
+    distances_m: Column
+    lengths_m: Column
+    along_m: Column
+    across_m: Column
+    object_counts: tuple[int, ...]
+    truth_counts: tuple[int, ...]
+
+
 def evaluate_localization(*, matches: GtTrackMatches, truth: GroundTable, tracks: GroundTable) -> LocalizationReport:
     """The errors of ``tracks`` that are seen now, each at its true object according to ``matches``.
 
     Of a track that is different objects in different cameras the larger box decides.
     """
+    return localization_report([count_localization(matches=matches, truth=truth, tracks=tracks)])
+
+
+def count_localization(*, matches: GtTrackMatches, truth: GroundTable, tracks: GroundTable) -> LocalizationCounts:
+    """What ``evaluate_localization`` needs of one recording."""
     seen = matches[matches.track_ids >= 0]
     seen = seen[np.argsort(-seen.heights_px, kind="stable")]
     _, first = np.unique(np.stack([seen.instants, seen.track_ids], axis=1), axis=0, return_index=True)
@@ -72,44 +97,58 @@ def evaluate_localization(*, matches: GtTrackMatches, truth: GroundTable, tracks
     rows = tracks.rows_of(instants=seen.instants, ids=seen.track_ids)
     is_pair = (true_rows >= 0) & (rows >= 0) & (truth.counts[true_rows] if len(truth) else False)
     true_pairs, pairs = truth[true_rows[is_pair]], tracks[rows[is_pair]]
-    errors_m = pairs.positions_m - true_pairs.positions_m
-    counted = truth[truth.counts]
-    near, *bins = (_errors(true_pairs, errors_m, counted.distances_m, limits_m) for limits_m in (NEAR_M, *BINS_M))
+    errors_m, distances_m = pairs.positions_m - true_pairs.positions_m, true_pairs.distances_m
+    rays = (true_pairs.positions_m - true_pairs.vehicle_m) / np.maximum(distances_m, _NEAREST_M)[:, None]
+    counted_m = truth[truth.counts].distances_m
+    return LocalizationCounts(
+        distances_m=distances_m,
+        lengths_m=np.linalg.norm(errors_m, axis=1),
+        along_m=(errors_m * rays).sum(axis=1),
+        across_m=rays[:, 0] * errors_m[:, 1] - rays[:, 1] * errors_m[:, 0],
+        object_counts=tuple(len(np.unique(true_pairs.ids[_is_within(distances_m, one)])) for one in LIMITS_M),
+        truth_counts=tuple(int(_is_within(counted_m, one).sum()) for one in LIMITS_M),
+    )
+
+
+def localization_report(parts: Sequence[LocalizationCounts]) -> LocalizationReport:
+    """The errors in all recordings together."""
+    near, *bins = (_errors(parts, index) for index in range(len(LIMITS_M)))
     return LocalizationReport(near=near, bins=tuple(bins))
 
 
-def _errors(
-    truth: GroundTable, errors_m: Float64, counted_distances_m: Float64, limits_m: Sequence[float]
-) -> LocalizationErrors:
+def _is_within(distances_m: Float64, limits_m: Sequence[float]) -> NDArray[np.bool_]:
     nearest_m, farthest_m = limits_m
-    distances_m = truth.distances_m
-    chosen = (distances_m >= nearest_m) & (distances_m < farthest_m)
-    is_there = (counted_distances_m >= nearest_m) & (counted_distances_m < farthest_m)
+    return np.asarray((distances_m >= nearest_m) & (distances_m < farthest_m))
+
+
+def _errors(parts: Sequence[LocalizationCounts], index: int) -> LocalizationErrors:
+    """Between the limits ``LIMITS_M[index]``."""
+    nearest_m, farthest_m = LIMITS_M[index]
+
+    def column(name: str) -> Float64:
+        return np.concatenate(
+            [getattr(part, name)[:][is_within] for part, is_within in zip(parts, chosen, strict=True)]
+        )
+
+    chosen = [_is_within(part.distances_m[:], LIMITS_M[index]) for part in parts]
     errors = LocalizationErrors(
         nearest_m=nearest_m,
         farthest_m=farthest_m,
-        count=int(chosen.sum()),
-        object_count=len(np.unique(truth.ids[chosen])),
-        truth_count=int(is_there.sum()),
+        count=sum(int(is_within.sum()) for is_within in chosen),
+        object_count=sum(part.object_counts[index] for part in parts),
+        truth_count=sum(part.truth_counts[index] for part in parts),
     )
     if not errors.count:
         return errors
-    distances = np.maximum(distances_m[chosen], _NEAREST_M)
-    rays = (truth.positions_m - truth.vehicle_m)[chosen] / distances[:, None]
-    parts = errors_m[chosen]
-    lengths = np.linalg.norm(parts, axis=1)
-    along = (parts * rays).sum(axis=1)
-    across = rays[:, 0] * parts[:, 1] - rays[:, 1] * parts[:, 0]
-    return LocalizationErrors(
-        nearest_m=nearest_m,
-        farthest_m=farthest_m,
-        count=errors.count,
-        object_count=errors.object_count,
-        truth_count=errors.truth_count,
+    lengths = column("lengths_m")
+    shares = lengths / np.maximum(column("distances_m"), _NEAREST_M)
+    along, across = column("along_m"), column("across_m")
+    return replace(
+        errors,
         median_m=float(np.median(lengths)),
         p90_m=float(np.quantile(lengths, 0.9)),
-        median_share=float(np.median(lengths / distances)),
-        p90_share=float(np.quantile(lengths / distances, 0.9)),
+        median_share=float(np.median(shares)),
+        p90_share=float(np.quantile(shares, 0.9)),
         along_m=float(np.median(np.abs(along))),
         across_m=float(np.median(np.abs(across))),
         along_bias_m=float(np.median(along)),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,7 +81,7 @@ class _Frame:
 
 @dataclass(frozen=True)
 class Counts:
-    """What sequences add up: arrays (19,) over ``ALPHAS`` for HOTA, numbers for IDF1 and CLEAR; and who was there, by
+    """What one sequence adds: arrays (19,) over ``ALPHAS`` for HOTA, numbers for IDF1 and CLEAR; and who was there, by
     camera and identity."""
 
     hota_tp: Float64
@@ -94,6 +95,48 @@ class Counts:
     result_boxes: int
     truth_objects: frozenset[tuple[str, int]]
     result_tracks: frozenset[tuple[str, int]]
+
+
+@dataclass(frozen=True)
+class CountTotals:
+    """The sums over sequences of one recording, whose objects and tracks count once; those of recordings add up."""
+
+    hota_tp: Float64
+    association: Float64
+    hota_similarity: Float64
+    id_tp: int
+    clear_tp: int
+    clear_similarity: float
+    id_switches: int
+    truth_boxes: int
+    result_boxes: int
+    truth_objects: int
+    result_tracks: int
+
+    @classmethod
+    def of(cls, sequences: Sequence[Counts]) -> CountTotals:
+        """Of sequences of one recording, which may share objects and tracks."""
+        return cls(
+            **{name: _sum(sequences, name) for name in _ADDED},
+            truth_objects=len(frozenset().union(*(counts.truth_objects for counts in sequences))),
+            result_tracks=len(frozenset().union(*(counts.result_tracks for counts in sequences))),
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence[CountTotals]) -> CountTotals:
+        """Of several recordings, which share nothing."""
+        return cls(**{name: _sum(parts, name) for name in (*_ADDED, "truth_objects", "result_tracks")})
+
+
+_ADDED = (
+    *("hota_tp", "association", "hota_similarity", "id_tp", "clear_tp", "clear_similarity"),
+    *("id_switches", "truth_boxes", "result_boxes"),
+)
+
+
+def _sum(parts: Sequence[Counts] | Sequence[CountTotals], name: str) -> Any:
+    start = np.zeros(len(ALPHAS)) if name in ("hota_tp", "association", "hota_similarity") else 0
+    return sum((getattr(part, name) for part in parts), start)
 
 
 def frames_with_both(truth_instants: IntArray, result_instants: IntArray) -> list[tuple[IntArray, IntArray]]:
@@ -239,53 +282,47 @@ def _count_clear(frames: list[_Frame], truth_count: int) -> tuple[int, float, in
     return matches, similarity, switches
 
 
-def tracking_scores(sequences: Sequence[Counts]) -> TrackingScores:
-    """The scores of several sequences together."""
-    truth_boxes = sum(counts.truth_boxes for counts in sequences)
-    result_boxes = sum(counts.result_boxes for counts in sequences)
-    tp, detection, association = _hota_parts(sequences)
+def tracking_scores(parts: Sequence[CountTotals]) -> TrackingScores:
+    """The scores of several recordings together."""
+    total = CountTotals.joined(parts)
+    tp, detection, association = _hota_parts(total)
     # TrackEval counts a threshold without any match as perfectly located; kept, so that the figures compare.
-    similarity = sum((counts.hota_similarity for counts in sequences), np.zeros(len(ALPHAS)))
-    location = np.where(tp > 0, similarity / np.maximum(tp, 1.0), 1.0)
-    has_truth = truth_boxes > 0
-    id_tp = sum(counts.id_tp for counts in sequences)
-    clear_tp = sum(counts.clear_tp for counts in sequences)
-    switches = sum(counts.id_switches for counts in sequences)
-    false_positives = result_boxes - clear_tp
+    location = np.where(tp > 0, total.hota_similarity / np.maximum(tp, 1.0), 1.0)
+    has_truth = total.truth_boxes > 0
+    false_positives = total.result_boxes - total.clear_tp
     return TrackingScores(
         hota=float(np.sqrt(detection * association).mean()) if has_truth else None,
         det_a=float(detection.mean()) if has_truth else None,
         ass_a=float(association.mean()) if has_truth else None,
         loc_a=float(location.mean()) if tp.any() else None,
-        idf1=ratio(2 * id_tp, truth_boxes + result_boxes) if has_truth else None,
-        idp=ratio(id_tp, result_boxes) if has_truth else None,
-        idr=ratio(id_tp, truth_boxes),
-        mota=ratio(clear_tp - false_positives - switches, truth_boxes),
-        motp=ratio(sum(counts.clear_similarity for counts in sequences), clear_tp),
+        idf1=ratio(2 * total.id_tp, total.truth_boxes + total.result_boxes) if has_truth else None,
+        idp=ratio(total.id_tp, total.result_boxes) if has_truth else None,
+        idr=ratio(total.id_tp, total.truth_boxes),
+        mota=ratio(total.clear_tp - false_positives - total.id_switches, total.truth_boxes),
+        motp=ratio(total.clear_similarity, total.clear_tp),
         false_positive_count=false_positives,
-        false_negative_count=truth_boxes - clear_tp,
-        id_switch_count=switches,
-        truth_box_count=truth_boxes,
-        result_box_count=result_boxes,
-        truth_object_count=len(frozenset().union(*(counts.truth_objects for counts in sequences))),
-        result_track_count=len(frozenset().union(*(counts.result_tracks for counts in sequences))),
+        false_negative_count=total.truth_boxes - total.clear_tp,
+        id_switch_count=total.id_switches,
+        truth_box_count=total.truth_boxes,
+        result_box_count=total.result_boxes,
+        truth_object_count=total.truth_objects,
+        result_track_count=total.result_tracks,
     )
 
 
-def hota_curve(sequences: Sequence[Counts]) -> HotaCurve | None:
-    """HOTA of several sequences together at each threshold; None without truth."""
-    if not any(counts.truth_boxes for counts in sequences):
+def hota_curve(parts: Sequence[CountTotals]) -> HotaCurve | None:
+    """HOTA of several recordings together at each threshold; None without truth."""
+    total = CountTotals.joined(parts)
+    if not total.truth_boxes:
         return None
-    _, detection, association = _hota_parts(sequences)
+    _, detection, association = _hota_parts(total)
     curves = (ALPHAS, np.sqrt(detection * association), detection, association)
     thresholds, hota, det_a, ass_a = (tuple(np.round(curve, 6).tolist()) for curve in curves)
     return HotaCurve(thresholds, hota, det_a, ass_a)
 
 
-def _hota_parts(sequences: Sequence[Counts]) -> tuple[Float64, Float64, Float64]:
+def _hota_parts(total: CountTotals) -> tuple[Float64, Float64, Float64]:
     """Matches, detection accuracy and association accuracy over ``ALPHAS``, each (19,)."""
-    zeros = np.zeros(len(ALPHAS))
-    boxes = sum(counts.truth_boxes + counts.result_boxes for counts in sequences)
-    tp = sum((counts.hota_tp for counts in sequences), zeros)
-    association = sum((counts.association for counts in sequences), zeros) / np.maximum(tp, 1.0)
-    return tp, tp / np.maximum(boxes - tp, 1.0), association
+    tp = total.hota_tp
+    association = total.association / np.maximum(tp, 1.0)
+    return tp, tp / np.maximum(total.truth_boxes + total.result_boxes - tp, 1.0), association

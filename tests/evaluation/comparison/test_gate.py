@@ -9,7 +9,8 @@ from support.ground_runs import SyntheticDrive, line, straight_on
 from perception.errors import UsageError
 from perception.evaluation.comparison.figures import FIGURES, figures_of
 from perception.evaluation.comparison.gate import Gate
-from perception.evaluation.report.evaluate import EvalConfig, evaluate_run
+from perception.evaluation.report.count import EvalConfig
+from perception.evaluation.report.evaluate import evaluate_run
 from perception.evaluation.report.report import Report
 
 

@@ -11,7 +11,7 @@ from support.ground_runs import SyntheticDrive, line, straight_on
 from perception.errors import UsageError
 from perception.evaluation.comparison.paired import Comparison, compare_runs
 from perception.evaluation.comparison.units import make_units, part_of
-from perception.evaluation.report.evaluate import EvalConfig
+from perception.evaluation.report.count import EvalConfig
 from perception.evaluation.runs.evaluated_run import EvaluatedRun
 
 CONFIG = EvalConfig(score_threshold=0.25)

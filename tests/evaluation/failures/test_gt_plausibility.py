@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from perception.evaluation.failures.classify import match_detections
-from perception.evaluation.failures.gt_plausibility import gt_notes
+from perception.evaluation.failures.gt_plausibility import GtDoubts, gt_notes
 from perception.types import BoxTable
 
 FRAMES = 30
@@ -31,7 +31,7 @@ def _moving(count: int, *, scores: float = 0.9) -> BoxTable:
 def _notes(truth: BoxTable, found: BoxTable) -> str:
     images = {("front", frame) for frame in range(FRAMES)}
     matched = match_detections(truth=truth, detections=found, images=images, grouping="both", score_threshold=0.3)
-    return " ".join(gt_notes(matched, found))
+    return " ".join(gt_notes([GtDoubts.of(matched, found)]))
 
 
 def test_tracks_of_confident_false_positives_make_the_truth_doubtful() -> None:

@@ -15,6 +15,7 @@ from perception.evaluation.failures.recall_breakdown import (
     DIM_BELOW,
     Conditions,
     RecallBreakdown,
+    RecallCounts,
     break_down_recall,
 )
 from perception.evaluation.report.console_breakdown import print_breakdown
@@ -31,8 +32,8 @@ def matched() -> MatchedDetections:
     return MatchedDetections(truth, np.array(FOUND), table([]))
 
 
-def broken_down(conditions: Conditions) -> RecallBreakdown:
-    return break_down_recall(conditions, grouping="both", score_threshold=0.25)
+def broken_down(*conditions: Conditions) -> RecallBreakdown:
+    return break_down_recall([RecallCounts.of(one) for one in conditions], grouping="both", score_threshold=0.25)
 
 
 def counts(breakdown: RecallBreakdown, factor: str) -> dict[str, tuple[int, int]]:
@@ -87,7 +88,7 @@ def test_what_the_left_right_or_lower_border_cuts_off() -> None:
 
 def test_several_recordings_are_counted_together() -> None:
     known = Conditions.of(matched(), distances_m=np.full(6, 5.0))
-    breakdown = broken_down(Conditions.joined([known, Conditions.of(matched())]))
+    breakdown = broken_down(known, Conditions.of(matched()))
     assert counts(breakdown, "distance") == {"0-10 m": (6, 3), "unknown": (6, 3)}
     assert breakdown.overall.object_count == 12
 

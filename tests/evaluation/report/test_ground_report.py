@@ -12,7 +12,8 @@ from rich.console import Console
 from support.ground_runs import SyntheticDrive, knowing, line, turn
 
 from perception.evaluation.report.console import print_report
-from perception.evaluation.report.evaluate import EvalConfig, evaluate_run
+from perception.evaluation.report.count import EvalConfig
+from perception.evaluation.report.evaluate import evaluate_run
 from perception.evaluation.report.report import Report
 from perception.evaluation.runs.evaluated_run import EvaluatedRun
 

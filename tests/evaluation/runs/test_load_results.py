@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from support.ground_runs import CAMERA_YAWS_RAD, SyntheticDrive, knowing, line, turn
 
-from perception.evaluation.report.evaluate import EvalConfig, evaluate_run
+from perception.evaluation.report.count import EvalConfig
+from perception.evaluation.report.evaluate import evaluate_run
 from perception.evaluation.runs.evaluated_run import EvaluatedRun
 from perception.evaluation.runs.load_results import saved_tables
 from perception.results import ResultWriter, read_results

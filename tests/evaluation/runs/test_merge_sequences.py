@@ -14,7 +14,8 @@ from perception.errors import UsageError
 from perception.evaluation.core.records import InstantForecasts
 from perception.evaluation.core.run_tables import RunTables, join_tables
 from perception.evaluation.core.timeline import Timeline
-from perception.evaluation.report.evaluate import EvalConfig, evaluate_run
+from perception.evaluation.report.count import EvalConfig
+from perception.evaluation.report.evaluate import evaluate_run
 from perception.evaluation.report.report import Report
 from perception.evaluation.runs.evaluated_run import EvaluatedRun
 from perception.evaluation.runs.merge_sequences import merge_runs
@@ -129,6 +130,30 @@ def test_runs_in_the_image_are_pooled_too_with_their_forecasts_on_true_tracks() 
             # The same ways, only lower in the image.
             assert scores.expected.fde_px == pytest.approx(own.expected.fde_px)
     assert [figures.hota for figures in report.recordings] == pytest.approx([1.0, 1.0])
+
+
+def plain(value: object) -> object:
+    """What a comparison needs: without names of recordings and intervals, which are drawn anew."""
+    if isinstance(value, dict):
+        without = ("recording", "recordings", "spread", "scenes", "worst", "slowest_instants")
+        return {key: plain(item) for key, item in value.items() if key not in without and not key.endswith("_interval")}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    return pytest.approx(value, rel=1e-9) if isinstance(value, float) else value
+
+
+@pytest.mark.parametrize("kind", ["ground", "image"])
+def test_recordings_counted_one_by_one_score_as_one_long_recording(kind: str) -> None:
+    if kind == "ground":
+        runs = [drive(seed) for seed in range(3)]
+    else:
+        runs = [in_image(seed).with_gt_tracks(ConstantVelocityForecaster(), CONFIG.scope) for seed in (0, 7)]
+    for grouping in ("both", "any"):
+        config = replace(CONFIG, grouping=grouping)
+        counted, merged = evaluate(runs, config), evaluate([merge_runs(runs, title="together")], config)
+        # The summary rounds what follows.
+        assert plain(counted.to_json() | {"summary": ""}) == plain(merged.to_json() | {"summary": ""})
+        assert counted.summary() == merged.summary()
 
 
 def test_nothing_of_one_recording_touches_another() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from perception.arrays import FloatArray
 from perception.evaluation.core.ground_truth import GroundTable
-from perception.evaluation.core.gt_tracks_ground import gt_ground_tracks
+from perception.evaluation.runs.gt_tracks_ground import gt_ground_tracks
 from perception.forecasting.track_dataset import TrackSet
 from perception.geometry.cameras import Rig, inverse_rigid, transform_points, yaw_rad
 from perception.simulation.traffic.traffic_drive import open_traffic

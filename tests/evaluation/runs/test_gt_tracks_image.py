@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from perception.evaluation.core.gt_tracks_image import gt_tracks
 from perception.evaluation.core.timeline import Timeline
+from perception.evaluation.runs.gt_tracks_image import gt_tracks
 from perception.types import BoxTable, Tracks
 
 SIZE_PX = (200, 100)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from perception.evaluation.core.ground_truth import GroundTable
 from perception.evaluation.core.gt_interpolation import previous_rows
-from perception.evaluation.core.gt_tracks_image import GtStates, differenced_states
+from perception.evaluation.runs.gt_tracks_image import GtStates, differenced_states
 from perception.state_layout import SIZE_RATE
 from perception.types import ObjectTable, Tracks
 
