@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from perception.arrays import FloatArray
 from perception.egomotion.flow import CELL_PX, POINT_STD_PX, Flow, Picture, corners, follow
 from perception.egomotion.overlays import Overlays
-from perception.egomotion.rotation import CameraMotion, estimate_motion, rotation_matrix, rotation_vector
+from perception.egomotion.rotation import CameraMotion, estimate_motion
 from perception.egomotion.speed import travelled_m
-from perception.geometry.cameras import Camera, Rig, bearings, turned_points
+from perception.geometry.cameras import Camera, Rig
+from perception.geometry.rotation import rotation_matrix, rotation_vector
+from perception.geometry.turning import bearings, turned_points
 from perception.types import Detections, EgoMotion, EgoMotions, Frame, FrameSet
 
 ASSUMED_FIELD_OF_VIEW_RAD = float(np.deg2rad(65))

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from perception.arrays import FloatArray
+from perception.geometry.rotation import rotation_matrix
+from perception.geometry.turning import rotational_flow
 
 MIN_POINTS = 25
 """Fewer points do not tell how the camera moved."""
@@ -101,22 +102,6 @@ def _pure_rotation(before: FloatArray, now: FloatArray, point_std: float) -> Cam
         direction=None,
         is_inlier=is_inlier,
     )
-
-
-def rotational_flow(rays: FloatArray) -> FloatArray:
-    """(N, 2, 3): how x and y of bearings (N, 3) change with a small rotation of what is seen about the three axes."""
-    x, y = (rays[:, :2] / rays[:, 2:]).T
-    return np.stack([np.stack([-x * y, 1 + x * x, -y], axis=1), np.stack([-1 - y * y, x * y, x], axis=1)], axis=1)
-
-
-def rotation_matrix(vector: FloatArray) -> FloatArray:
-    """(3, 3): the rotation about ``vector`` (3,) by its length in radians."""
-    return np.asarray(cv2.Rodrigues(vector.astype(np.float64))[0])
-
-
-def rotation_vector(matrix: FloatArray) -> FloatArray:
-    """(3,): the axis of a rotation (3, 3), as long as its angle in radians."""
-    return np.asarray(cv2.Rodrigues(matrix.astype(np.float64))[0][:, 0])
 
 
 def _search(

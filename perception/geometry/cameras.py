@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 
 from perception.arrays import FloatArray
+from perception.geometry.turning import bearings
 
 DistortionModel = Literal["opencv", "fisheye"]
 """OpenCV's model of usual lenses, from plain to rational, with thin prism and tilted sensor; or its fisheye model."""
@@ -21,7 +22,6 @@ _COEFFICIENTS: dict[DistortionModel, tuple[int, ...]] = {"opencv": (0, 4, 5, 8, 
 _MIN_SIZE_PX = 8
 _ORTHOGONAL_TOLERANCE = 0.02
 _SAME_SHAPE_TOLERANCE = 0.02
-_MIN_DEPTH = 1e-3
 
 
 @dataclass(frozen=True)
@@ -137,21 +137,6 @@ def transform_points(target_from_source: FloatArray, points: FloatArray) -> Floa
     """(..., 3) points in source axes to target axes."""
     moved: FloatArray = points @ target_from_source[:3, :3].T + target_from_source[:3, 3]
     return moved
-
-
-def bearings(points_px: FloatArray, camera_matrix: FloatArray) -> FloatArray:
-    """(..., 3): in the camera's axes, at depth 1, where pixel positions (..., 2) are seen by a pinhole (3, 3)."""
-    homogeneous = np.concatenate([points_px, np.ones((*points_px.shape[:-1], 1))], axis=-1)
-    return np.asarray(homogeneous @ np.linalg.inv(camera_matrix).T)
-
-
-def turned_points(points_px: FloatArray, now_from_before: FloatArray, camera_matrix: FloatArray) -> FloatArray:
-    """(..., 2): where pixel positions (..., 2) lie after a pinhole (3, 3) turned by ``now_from_before`` (3, 3).
-
-    For points that leave the half space before the camera the result means nothing.
-    """
-    rays = bearings(points_px, camera_matrix) @ (camera_matrix @ now_from_before).T
-    return np.asarray(rays[..., :2] / np.maximum(rays[..., 2:], _MIN_DEPTH))
 
 
 def check_rigid(name: str, matrix: FloatArray) -> None:

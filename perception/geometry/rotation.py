@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, TypeVar
 
+import cv2
 import numpy as np
 
 from perception.arrays import FloatArray
@@ -38,6 +39,16 @@ def rotation_about_z(yaws_rad: FloatArray | float) -> FloatArray:
     rotations = np.zeros((*flat.shape[:-2], 3, 3))
     rotations[..., :2, :2], rotations[..., 2, 2] = flat, 1.0
     return rotations
+
+
+def rotation_matrix(vector_rad: FloatArray) -> FloatArray:
+    """(3, 3): the rotation about ``vector_rad`` (3,) by its length in radians."""
+    return np.asarray(cv2.Rodrigues(vector_rad.astype(np.float64))[0])
+
+
+def rotation_vector(rotation: FloatArray) -> FloatArray:
+    """(3,): the axis of a rotation (3, 3), as long as its angle in radians."""
+    return np.asarray(cv2.Rodrigues(rotation.astype(np.float64))[0][:, 0])
 
 
 def rotate(vectors: ArrayT, angles_rad: ArrayT) -> ArrayT:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from support.turning_camera import front_camera, texture
 
 from perception.egomotion import FlowEgoMotion, PoseEgoMotion, open_ego_motion
 from perception.errors import UsageError
 from perception.geometry.cameras import Rig
 from perception.types import Frame, FrameSet
-from tests.support.turning_camera import front_camera, texture
 
 RIG = Rig({"front": front_camera()})
 

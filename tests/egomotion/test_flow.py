@@ -5,9 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+from support.turning_camera import SIZE_PX, texture
 
 from perception.egomotion.flow import CELL_PX, Picture, corners, follow
-from tests.support.turning_camera import SIZE_PX, texture
 
 
 def shifted(x_px: float, y_px: float, scale: float = 1.0) -> np.ndarray:

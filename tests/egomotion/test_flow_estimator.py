@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from support.turning_camera import SIZE_PX, front_camera, texture, turned_picture
 
 from perception.egomotion import FlowEgoMotion
-from perception.egomotion.rotation import rotation_matrix, rotation_vector
 from perception.geometry.cameras import Rig
+from perception.geometry.rotation import rotation_matrix, rotation_vector
 from perception.types import Detections, EgoMotion, Frame, FrameSet
-from tests.support.turning_camera import SIZE_PX, front_camera, texture, turned_picture
 
 RIG = Rig({"front": front_camera()})
 TURN_RAD = np.deg2rad([0.0, 1.0, 0.0])

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from support.turning_camera import front_camera
 
 from perception.arrays import FloatArray
 from perception.egomotion import PoseEgoMotion, motion_between
-from perception.egomotion.rotation import rotation_vector
 from perception.geometry.cameras import Rig
-from perception.geometry.rotation import rotation_about_z
+from perception.geometry.rotation import rotation_about_z, rotation_vector
 from perception.types import Frame, FrameSet
-from tests.support.turning_camera import front_camera
 
 RIG = Rig({"front": front_camera()})
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from support.turning_camera import MATRIX, front_camera, seen_points
 
 from perception.egomotion.rotation import estimate_motion
 from perception.egomotion.speed import travelled_m
-from tests.support.turning_camera import MATRIX, front_camera, seen_points
 
 POINT_STD = 0.25 / MATRIX[0, 0]
 

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perception.arrays import FloatArray
-from perception.egomotion.rotation import rotation_matrix
-from perception.geometry.cameras import Camera, bearings, turned_points
+from perception.geometry.cameras import Camera
+from perception.geometry.rotation import rotation_matrix
+from perception.geometry.turning import bearings, turned_points
 
 SIZE_PX = (640, 360)
 HEIGHT_M = 1.5

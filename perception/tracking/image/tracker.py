@@ -14,6 +14,7 @@ from perception.tracking.common.track_state import TrackState
 from perception.tracking.common.tracker import TrackerBase
 from perception.tracking.image import box_filter
 from perception.tracking.image.association import associate, duplicates, overlaps_any
+from perception.tracking.image.camera_rotation import turn_states
 from perception.tracking.image.observations import ImageObservations, spawn_tracks
 from perception.tracking.image.settings import TrackerSettings
 from perception.types import Detections, EgoMotions, ReferenceFrame, Tracks
@@ -46,7 +47,8 @@ class ImageTracker(TrackerBase[TrackerSettings, TrackState]):
 
         Returned are the confirmed tracks that are seen now (``unseen_s`` is 0) and those unseen for up to ``coast_s``,
         predicted to now. A camera may be missing: its tracks coast, and for fewer than ``detect_interval`` instants
-        they wait. The car's pose does not matter in the image frame. Time may stand still but not run backwards.
+        they wait. The car's pose does not matter in the image frame. Where ``ego_motions`` know how a camera turned,
+        its boxes turn with it, and rates are those that are left. Time may stand still but not run backwards.
 
         Raises ``PerceptionError`` when ``timestamp_ns`` lies before the last one, ``UsageError`` when the cameras'
         features come from different networks, ``ValueError`` when a camera comes twice or a label has no class.
@@ -54,7 +56,7 @@ class ImageTracker(TrackerBase[TrackerSettings, TrackState]):
         self._check_instant(detections, timestamp_ns)
         dt_s = self._begin_instant(detections, timestamp_ns)
         observed = self._observe(detections)
-        self._predict(detections, dt_s)
+        self._predict(detections, dt_s, ego_motions or {})
         matches = associate(self._tracks, observed, self._settings)
         self._correct(matches, observed, timestamp_ns)
         self._drop(detections, timestamp_ns)
@@ -73,13 +75,16 @@ class ImageTracker(TrackerBase[TrackerSettings, TrackState]):
         self._count(empty_boxes=(~has_area).sum(), weak_detections=(has_area & is_weak).sum())
         return observed[has_area & ~is_weak]
 
-    def _predict(self, detections: Sequence[Detections], dt_s: float) -> None:
-        """Move all tracks by ``dt_s``, and to the size that their camera's images have now."""
+    def _predict(self, detections: Sequence[Detections], dt_s: float, ego_motions: EgoMotions) -> None:
+        """Move all tracks by ``dt_s`` and with their camera's turning, and to the size that its images have now."""
         tracks = self._tracks
         sizes_px = tracks.image_sizes_px.copy()
         for found in detections:
             sizes_px[tracks.cameras == found.camera] = found.image_size_px
         means, covariances = box_filter.predict(tracks.means, tracks.covariances, dt_s, sizes_px, self._settings.noise)
+        for camera, motion in ego_motions.items():
+            rows = np.flatnonzero(tracks.cameras == camera)
+            means[rows], covariances[rows] = turn_states(means[rows], covariances[rows], motion)
         self._tracks = replace(tracks, means=means, covariances=covariances, image_sizes_px=sizes_px)
 
     def _correct(self, matches: TrackMatches, observed: ImageObservations, timestamp_ns: int) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from support.turning_camera import MATRIX, seen_points
 
-from perception.egomotion.rotation import MIN_POINTS, estimate_motion, rotation_matrix, rotation_vector
-from tests.support.turning_camera import MATRIX, seen_points
+from perception.egomotion.rotation import MIN_POINTS, estimate_motion
+from perception.geometry.rotation import rotation_matrix, rotation_vector
 
 POINT_STD = 0.25 / MATRIX[0, 0]
 AHEAD = np.array([0.0, 0.0, 1.0])
