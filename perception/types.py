@@ -159,7 +159,8 @@ class Tracks(ObjectStates, StructOfArrays):
     it saw when it last did; without it there are none.
 
     Only in the ground frame: ``headings_rad`` (N,), where the object's front points in the world, counter-clockwise
-    from x; ``sightings``, the boxes of all cameras at this instant (it is not cut when tracks are selected).
+    from x; ``is_standing`` (N,), what does not move beyond its noise, its speed is zero; ``sightings``, the boxes of
+    all cameras at this instant (it is not cut when tracks are selected).
     """
 
     ids: IntArray
@@ -178,6 +179,7 @@ class Tracks(ObjectStates, StructOfArrays):
     headings_rad: FloatArray | None = None
     sightings: Sightings | None = None
     waits: NDArray[np.bool_] | None = None
+    is_standing: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         count = len(self.ids)
@@ -196,6 +198,8 @@ class Tracks(ObjectStates, StructOfArrays):
             check_array("Tracks.headings_rad", self.headings_rad, (count,), "f")
         if self.waits is not None:
             check_array("Tracks.waits", self.waits, (count,), "b")
+        if self.is_standing is not None:
+            check_array("Tracks.is_standing", self.is_standing, (count,), "b")
         if len(np.unique(self.ids)) != count:
             raise ValueError("Tracks.ids: expected each id once, got a repeated id")
 

@@ -78,19 +78,6 @@ def ground_distances(
     return distances
 
 
-def widened(tracks: GroundTrackState, observed: GroundObservations, gate: float) -> FloatArray:
-    """(K, 4, 4): the errors with which observations (K,) correct their tracks (K,).
-
-    One that lies outside the gate, though it overlaps in the image, may be half hidden: it counts as much as if it
-    stood at the gate.
-    """
-    total = tracks.position_covariances + observed.jitters[:, POSITION, POSITION]
-    residuals = observed.positions - tracks.positions
-    distances = (residuals[:, None] @ np.linalg.solve(total, residuals[:, :, None]))[:, 0, 0]
-    errors: FloatArray = observed.jitters * np.maximum(distances / gate, 1.0)[:, None, None]
-    return errors
-
-
 def ranks_within(groups: IntArray) -> IntArray:
     """(K,): how many equal numbers stand before each one."""
     order = np.argsort(groups, kind="stable")

@@ -41,13 +41,16 @@ class PlanarPose:
         positions: FloatArray = (positions_m - self.position_m) @ self.rotation
         return positions
 
-    def to_world(self, measured: FloatArray, *covariances: FloatArray) -> tuple[FloatArray, ...]:
-        """Measurements (N, 4: x, y, width, height) in the vehicle's axes and covariances (N, 4, 4), in the world."""
+    def to_world(
+        self, measured: FloatArray, jitters: FloatArray, lasting: FloatArray
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Measurements (N, 4: x, y, width, height) in the vehicle's axes and their errors (N, 4, 4), (N, 4, 2), in the
+        world."""
         turn = np.eye(4)
         turn[POSITION, POSITION] = self.rotation
         moved = measured @ turn.T
         moved[:, POSITION] += self.position_m
-        return moved, *(turn @ covariance @ turn.T for covariance in covariances)
+        return moved, turn @ jitters @ turn.T, turn @ lasting
 
 
 class EgoMotion:

@@ -44,7 +44,7 @@ def headings(
     stds = np.sqrt(np.einsum("ni,nij,nj->n", along, tracks.velocity_covariances, along))
     starts = np.asarray(motion.moving_speeds_mps)[tracks.groups]
     directions = tracks.directions_rad
-    is_clear = (speeds > starts) & (speeds > _CLEAR_STDS * stds)
+    is_clear = ~tracks.models.is_standing & (speeds > starts) & (speeds > _CLEAR_STDS * stds)
     is_forward = np.abs(wrap_angle_rad(directions - tracks.headings_rad)) < _BACKWARDS_RAD
     is_moving = np.where(tracks.is_moving, is_forward & (speeds > _STILL_SHARE * starts), is_clear)
     is_moving &= is_forward | ~tracks.has_moved | (speeds > _TURN_ROUND_SHARE * starts)

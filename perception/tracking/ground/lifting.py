@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
 from perception.arrays import FloatArray, IntArray, StructOfArrays
 from perception.geometry.cameras import Camera
 from perception.geometry.rotation import left_normals
+from perception.state_layout import SIZE
 from perception.taxonomy import CLASSES, USUAL_SIZES_LWH_M, VEHICLE_LABELS
 from perception.tracking.ground.road_plane import MAX_DEPTH_M, MIN_DEPTH_M, MIN_DROP_M, RoadPlane, RoadSamples
 
@@ -52,6 +53,9 @@ class LiftingNoise(BaseModel):
 
     edge_std_px: PositiveFloat = Field(default=1.0, description="spread of a box's edge")
     edge_std_share: PositiveFloat = Field(default=0.03, description="the same, in sides of the box; both add up")
+    lasting_jitter_share: float = Field(
+        default=0.3, ge=0, lt=1, description="share of the variance of these edges that lasts instead of being new"
+    )
     border_px: PositiveFloat = Field(default=2.0, description="an edge this near to the image's border is cut off")
     height_spreads: tuple[PositiveFloat, ...] = Field(
         default=(0.12, 0.25, 0.12, 0.12, 0.10, 0.08),
@@ -110,16 +114,19 @@ class Views(StructOfArrays):
 class Lifted(StructOfArrays):
     """Boxes on the road: ``measured`` (N, 4), the centre's x, y and the width and height that the object shows, metres.
 
-    ``covariances`` (N, 4, 4) hold all errors, ``jitters`` (N, 4, 4) only those that change from frame to frame.
+    ``jitters`` (N, 4, 4) are the covariances of the errors that are new in each frame. Others last for seconds: one
+    standard deviation of those along and across the line of sight are the columns of ``lasting`` (N, 4, 2).
     """
 
     measured: FloatArray
-    covariances: FloatArray
     jitters: FloatArray
+    lasting: FloatArray
 
-    def filtered(self, lasting_share: float) -> FloatArray:
-        """(N, 4, 4): the jitters and this share of the errors that last."""
-        return self.jitters + lasting_share * (self.covariances - self.jitters)
+    @property
+    def covariances(self) -> FloatArray:
+        """(N, 4, 4): of all errors together."""
+        covariances: FloatArray = self.jitters + self.lasting @ self.lasting.transpose(0, 2, 1)
+        return covariances
 
 
 class _Sight(NamedTuple):
@@ -157,7 +164,7 @@ def lift(boxes_xyxy_px: FloatArray, labels: IntArray, views: Views, road: RoadPl
     # Of two independent measurements; the smaller of the two bounds it.
     stds = np.sqrt(foot_share) * foot_stds
     jitters = np.hypot(foot_share * foot_jitters, (1 - foot_share) * sight.depth_jitters)
-    return _centre(sight, usual_m, views, near_m, stds, jitters)
+    return _centre(sight, usual_m, views, near_m, stds, jitters, noise.lasting_jitter_share)
 
 
 def road_samples(boxes_xyxy_px: FloatArray, labels: IntArray, views: Views, noise: LiftingNoise) -> RoadSamples:
@@ -227,7 +234,13 @@ def _foot_depths(sight: _Sight, views: Views, road: RoadPlane) -> tuple[FloatArr
 
 
 def _centre(
-    sight: _Sight, sizes_lwh_m: FloatArray, views: Views, near_m: FloatArray, stds: FloatArray, jitters: FloatArray
+    sight: _Sight,
+    sizes_lwh_m: FloatArray,
+    views: Views,
+    near_m: FloatArray,
+    stds: FloatArray,
+    jitters: FloatArray,
+    lasting_jitter_share: float,
 ) -> Lifted:
     """From the near edges' depths (N,), with the spread and the jitter of their logarithms, to the centres."""
     lengths_m, widths_m, usual_heights_m = sizes_lwh_m.T
@@ -256,27 +269,20 @@ def _centre(
     side_stds_m = np.sqrt(2) * edges_m
     side_stds_m = np.hypot(side_stds_m, np.column_stack([2 * guessed_m, np.where(is_lowered, usual_heights_m, 0.0)]))
     across_jitters_m = np.hypot(edges_m[:, 0] / np.sqrt(2), guessed_m)
-    stds = np.hypot(stds, _EXTENT_SPREAD * half_depths_m / depths_m)
-    across_stds_m = np.hypot(across_jitters_m, _OFF_CENTRE * lengths_m)
+    variances = np.square(stds) + np.square(_EXTENT_SPREAD * half_depths_m / depths_m)
+    across_variances_m2 = np.square(across_jitters_m) + np.square(_OFF_CENTRE * lengths_m)
+    new_variances = (1 - lasting_jitter_share) * np.square(np.column_stack([jitters, across_jitters_m]))
+    all_variances = np.column_stack([variances, across_variances_m2])
+    lasting_variances = np.maximum(all_variances - new_variances, 0.0)
+    # A wrong distance stretches all four numbers, a wrong bearing moves the position across.
+    directions = np.stack([scale, across], axis=-1)
+    new, sides = directions * np.sqrt(new_variances)[:, None], np.zeros_like(measured)
+    sides[:, SIZE] = np.square(side_stds_m)
     return Lifted(
         measured=measured,
-        covariances=_covariances(scale, across, stds, across_stds_m, side_stds_m),
-        jitters=_covariances(scale, across, jitters, across_jitters_m, side_stds_m),
+        jitters=new @ new.transpose(0, 2, 1) + sides[:, :, None] * np.eye(4),
+        lasting=directions * np.sqrt(lasting_variances)[:, None],
     )
-
-
-def _covariances(
-    scale: FloatArray, across: FloatArray, log_stds: FloatArray, across_stds_m: FloatArray, side_stds_m: FloatArray
-) -> FloatArray:
-    """(N, 4, 4): a wrong distance stretches all four numbers (``scale``), a wrong bearing moves the position across."""
-    stretched, moved = scale * log_stds[:, None], across * across_stds_m[:, None]
-    sides = np.concatenate([np.zeros_like(side_stds_m), side_stds_m], axis=1)
-    covariances: FloatArray = (
-        stretched[:, :, None] * stretched[:, None, :]
-        + moved[:, :, None] * moved[:, None, :]
-        + np.square(sides)[:, :, None] * np.eye(4)
-    )
-    return covariances
 
 
 def _half_depths_m(shown_m: FloatArray, sizes_lwh_m: FloatArray) -> FloatArray:

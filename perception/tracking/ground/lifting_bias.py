@@ -40,7 +40,13 @@ def remove_lifting_bias(
         noise=settings.lifting,
     )
     errors_m = np.where(is_like[:, None], (expected.measured - states)[:, POSITION], 0.0)
-    _, noise = pose.to_world(expected.measured, expected.filtered(settings.motion.correlated_error_share))
+    _, jitters, lasting = pose.to_world(expected.measured, expected.jitters, expected.lasting)
     measured = observed.measured.copy()
     measured[:, POSITION] -= errors_m @ pose.rotation.T
-    return replace(observed, measured=measured, jitters=np.where(is_like[:, None, None], noise, observed.jitters))
+    is_like = is_like[:, None, None]
+    return replace(
+        observed,
+        measured=measured,
+        jitters=np.where(is_like, jitters, observed.jitters),
+        lasting=np.where(is_like, lasting, observed.lasting),
+    )

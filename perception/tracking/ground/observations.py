@@ -56,15 +56,15 @@ class RigViews:
 @dataclass(frozen=True, kw_only=True)
 class GroundObservations(StructOfArrays):
     """The detections of one instant, of all cameras, in the world: ``measured`` (M, 4) is the centre's x, y, shown
-    width and height, ``covariances`` (M, 4, 4) all of its errors, ``jitters`` (M, 4, 4) those that count in the filter.
+    width and height, ``jitters`` (M, 4, 4) and ``lasting`` (M, 4, 2) its errors as in ``Lifted``.
 
     ``cameras`` (M,) are rows of the rig's views.
     """
 
     boxes_xyxy_px: FloatArray
     measured: FloatArray
-    covariances: FloatArray
     jitters: FloatArray
+    lasting: FloatArray
     scores: FloatArray
     labels: IntArray
     features: FloatArray
@@ -78,7 +78,9 @@ class GroundObservations(StructOfArrays):
     @property
     def position_covariances(self) -> FloatArray:
         """(M, 2, 2): all errors of the centres."""
-        return self.covariances[:, POSITION, POSITION]
+        lasting = self.lasting[:, POSITION]
+        covariances: FloatArray = self.jitters[:, POSITION, POSITION] + lasting @ lasting.transpose(0, 2, 1)
+        return covariances
 
     @property
     def groups(self) -> IntArray:
@@ -126,13 +128,12 @@ def observe(
         road_samples(boxes_px[is_strong], labels[is_strong], views[cameras[is_strong]], settings.lifting), dt_s
     )
     lifted = lift(boxes_px, labels, views[cameras], plane, settings.lifting)
-    filtered = lifted.filtered(settings.motion.correlated_error_share)
-    measured, covariances, jitters = pose.to_world(lifted.measured, lifted.covariances, filtered)
+    measured, jitters, lasting = pose.to_world(lifted.measured, lifted.jitters, lifted.lasting)
     observed = GroundObservations(
         boxes_xyxy_px=boxes_px,
         measured=measured,
-        covariances=covariances,
         jitters=jitters,
+        lasting=lasting,
         scores=scores,
         labels=labels,
         features=features,

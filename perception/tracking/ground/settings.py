@@ -20,10 +20,10 @@ class GroundMotionNoise(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     acceleration_densities: PerGroup = Field(
-        default=(0.8, 0.8, 0.5), description="white noise driving the speed, in m / s^1.5"
+        default=(1.2, 1.0, 0.5), description="white noise driving the speed of what moves, in m / s^1.5"
     )
     initial_speed_stds_mps: PerGroup = Field(
-        default=(8.0, 4.0, 1.5), description="initial standard deviation of a new track's speed"
+        default=(6.0, 4.0, 1.5), description="initial standard deviation of a new track's speed"
     )
     size_acceleration_density: PositiveFloat = Field(
         default=0.5, description="white noise driving the rates of the apparent width and height, in m / s^1.5"
@@ -31,11 +31,14 @@ class GroundMotionNoise(BaseModel):
     initial_size_rate_std_mps: PositiveFloat = Field(
         default=0.3, description="initial standard deviation of these rates"
     )
-    correlated_error_share: float = Field(
-        default=0.3,
-        ge=0,
-        le=1,
-        description="share of the lifting's correlated (bias) error variance that counts as new in every frame",
+    standing_shares: PerGroup = Field(default=(0.6, 0.3, 0.2), description="share of new tracks that stand")
+    starting_speed_stds_mps: PerGroup = Field(
+        default=(1.5, 1.5, 1.0), description="spread of the speed of what has just started to move"
+    )
+    stands_s: PositiveFloat = Field(default=20.0, description="how long road users stand on average")
+    moves_s: PositiveFloat = Field(default=10.0, description="how long they move on average before they stand")
+    bias_lasts_s: PositiveFloat = Field(
+        default=12.0, description="time in which the errors of lifting that last fade to about a third"
     )
     moving_speeds_mps: PerGroup = Field(
         default=(1.5, 1.5, 0.5), description="from this speed on the direction of motion determines the heading"
@@ -99,6 +102,9 @@ class GroundSettings(LifeSettings):
         "overlap; 5.99 holds 95% of the true pairs (chi-square, 2 degrees of freedom)",
     )
     overlap_gate: float = Field(default=25.0, ge=0, description="the same for detections that overlap the prediction")
+    outlier_gate: PositiveFloat = Field(
+        default=2.0, description="the same distance from which on a detection counts as less precise than usual"
+    )
     second_min_iou: float = Field(
         default=0.35,
         ge=0,

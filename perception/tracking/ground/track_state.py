@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from perception.arrays import FloatArray, IntArray, StructOfArrays
 from perception.geometry.boxes import box_areas, clip_boxes
-from perception.state_layout import MEASURED, MEASUREMENT_SIZE, RATES, STATE_SIZE
+from perception.state_layout import MEASUREMENT_SIZE
+from perception.tracking.common import kalman
 from perception.tracking.common.track_state import TrackState
 from perception.tracking.ground.ego_pose import PlanarPose
 from perception.tracking.ground.lifting import Views
+from perception.tracking.ground.motion_models import LASTING_ERRORS, MODEL_STATE_SIZE, MotionModels
 from perception.tracking.ground.object_shapes import image_boxes
 from perception.tracking.ground.observations import GroundObservations
 from perception.tracking.ground.road_plane import RoadPlane
@@ -33,11 +35,12 @@ OUTSIDE_BOX_PX = (-2.0, -2.0, -1.0, -1.0)
 
 @dataclass(frozen=True, kw_only=True)
 class GroundTrackState(TrackState):
-    """All tracks; means and covariances are in the world.
+    """All tracks; ``means`` and ``covariances`` are where lifting puts them in the world, with its errors that last.
 
     Besides what ``TrackState`` holds: ``boxes_xyxy_px`` (N, 4) in the image of ``cameras``; ``missed_s`` (N,), for how
     long a camera should have seen the track and did not; ``headings_rad`` (N,) in the world, guessed until the object
-    ``has_moved``; ``is_moving`` now.
+    ``has_moved``; ``is_moving`` now. ``model_means``, ``model_covariances`` and ``model_probabilities`` are those of
+    ``MotionModels``, ``lasting`` (N, 4, 2) the errors that last when a track was last seen.
     """
 
     boxes_xyxy_px: FloatArray
@@ -45,6 +48,10 @@ class GroundTrackState(TrackState):
     headings_rad: FloatArray
     has_moved: BoolArray
     is_moving: BoolArray
+    model_means: FloatArray
+    model_covariances: FloatArray
+    model_probabilities: FloatArray
+    lasting: FloatArray
 
     @classmethod
     def none(cls, feature_size: int = 0) -> GroundTrackState:
@@ -57,6 +64,10 @@ class GroundTrackState(TrackState):
             headings_rad=np.zeros(0),
             has_moved=np.zeros(0, bool),
             is_moving=np.zeros(0, bool),
+            model_means=np.zeros((0, 2, MODEL_STATE_SIZE)),
+            model_covariances=np.zeros((0, 2, MODEL_STATE_SIZE, MODEL_STATE_SIZE)),
+            model_probabilities=np.zeros((0, 2)),
+            lasting=np.zeros((0, MEASUREMENT_SIZE, LASTING_ERRORS)),
         )
 
     @classmethod
@@ -70,16 +81,13 @@ class GroundTrackState(TrackState):
         car_yaw_rad: float,
         motion: GroundMotionNoise,
     ) -> GroundTrackState:
-        """Tentative tracks that start at ``observed``, at rest and with an unknown speed."""
+        """Tentative tracks that start at ``observed``, with an unknown speed."""
         count = len(observed)
-        speeds = np.asarray(motion.initial_speed_stds_mps)[observed.groups]
-        rate_stds = np.column_stack([speeds, speeds, np.full((count, 2), motion.initial_size_rate_std_mps)])
-        covariances = np.zeros((count, STATE_SIZE, STATE_SIZE))
-        covariances[:, MEASURED, MEASURED] = observed.covariances
-        covariances[:, RATES, RATES] = np.square(rate_stds)[:, :, None] * np.eye(MEASUREMENT_SIZE)
+        models = MotionModels.spawned(observed.measured, observed.jitters, observed.lasting, observed.groups, motion)
+        means, covariances = models.apparent(observed.lasting)
         return cls(
             ids=np.zeros(count, np.int64),
-            means=np.concatenate([observed.measured, np.zeros((count, 4))], axis=1),
+            means=means,
             covariances=covariances,
             label_votes=observed.label_votes,
             scores=observed.scores,
@@ -94,6 +102,31 @@ class GroundTrackState(TrackState):
             headings_rad=np.full(count, car_yaw_rad),
             has_moved=np.zeros(count, bool),
             is_moving=np.zeros(count, bool),
+            model_means=models.means,
+            model_covariances=models.covariances,
+            model_probabilities=models.probabilities,
+            lasting=observed.lasting,
+        )
+
+    @property
+    def models(self) -> MotionModels:
+        """What the filter knows."""
+        return MotionModels(
+            means=self.model_means, covariances=self.model_covariances, probabilities=self.model_probabilities
+        )
+
+    def with_models(self, models: MotionModels, lasting: FloatArray | None = None) -> GroundTrackState:
+        """The same tracks with what the filter knows and, where they were seen, errors ``lasting`` (N, 4, 2)."""
+        lasting = self.lasting if lasting is None else lasting
+        means, covariances = models.apparent(lasting)
+        return replace(
+            self,
+            means=kalman.with_min_sizes(means, MIN_SIDE_M),
+            covariances=covariances,
+            model_means=models.means,
+            model_covariances=models.covariances,
+            model_probabilities=models.probabilities,
+            lasting=lasting,
         )
 
 

@@ -11,7 +11,6 @@ import numpy as np
 from perception.arrays import FloatArray, IntArray
 from perception.geometry.boxes import box_areas
 from perception.geometry.cameras import Rig
-from perception.tracking.common import kalman
 from perception.tracking.common.tracker import TrackerBase
 from perception.tracking.ground.association import (
     associate,
@@ -20,17 +19,16 @@ from perception.tracking.ground.association import (
     missed,
     overlaps_seen,
     ranks_within,
-    widened,
 )
 from perception.tracking.ground.ego_pose import EgoMotion, PlanarPose
 from perception.tracking.ground.headings import headings
 from perception.tracking.ground.lifting import Views
 from perception.tracking.ground.lifting_bias import remove_lifting_bias
+from perception.tracking.ground.motion_models import MotionModels
 from perception.tracking.ground.observations import GroundObservations, RigViews, observe
 from perception.tracking.ground.road_plane import RoadEstimator, RoadPlane
 from perception.tracking.ground.settings import GroundSettings
 from perception.tracking.ground.track_state import (
-    MIN_SIDE_M,
     BoolArray,
     GroundTrackState,
     ImageProjections,
@@ -136,14 +134,8 @@ class GroundTracker(TrackerBase[GroundSettings, GroundTrackState]):
 
     def _predict(self, now: _GroundInstant) -> None:
         """Move all tracks to now."""
-        motion = self._settings.motion
-        tracks = self._tracks
-        speeding = np.asarray(motion.acceleration_densities)[tracks.groups]
-        sides = np.full((len(tracks), 2), motion.size_acceleration_density)
-        means, covariances = kalman.step(
-            tracks.means, tracks.covariances, now.dt_s, np.column_stack([speeding, speeding, sides])
-        )
-        self._tracks = replace(tracks, means=kalman.with_min_sizes(means, MIN_SIDE_M), covariances=covariances)
+        models = self._tracks.models.predicted(now.dt_s, self._tracks.groups, self._settings.motion)
+        self._tracks = self._tracks.with_models(models)
 
     def _match(self, observed: GroundObservations, now: _GroundInstant) -> IntArray:
         """Give the tracks what was seen of them; returns the row of the track of each observation (M,), or -1."""
@@ -173,11 +165,12 @@ class GroundTracker(TrackerBase[GroundSettings, GroundTrackState]):
         names = np.array(self._rig_views.names, np.str_)
         for rank in range(ranks.max(initial=-1) + 1):
             seen, part = self._tracks[rows[ranks == rank]], unbiased[ranks == rank]
-            errors = widened(seen, part, self._settings.gate)
-            means, covariances = kalman.correct(seen.means, seen.covariances, part.measured, errors)
+            gate = self._settings.outlier_gate
+            models = seen.models.corrected(part.measured, part.jitters, part.lasting, gate)
+            seen = seen.with_models(models, part.lasting)
             corrected = seen.corrected(
-                means=kalman.with_min_sizes(means, MIN_SIDE_M),
-                covariances=covariances,
+                means=seen.means,
+                covariances=seen.covariances,
                 label_votes=part.label_votes,
                 scores=part.scores,
                 features=part.features,
@@ -224,8 +217,8 @@ class GroundTracker(TrackerBase[GroundSettings, GroundTrackState]):
         headings_rad, _, _ = headings(spawned, now.pose, 0.0, motion)
         spawned = replace(spawned, headings_rad=headings_rad)
         found = remove_lifting_bias(observed, spawned, now.views, now.pose, now.road, self._settings)
-        means = np.concatenate([found.measured, spawned.rates], axis=1)
-        return replace(spawned, means=means)
+        models = MotionModels.spawned(found.measured, found.jitters, found.lasting, found.groups, motion)
+        return spawned.with_models(models, found.lasting)
 
     def _merge(
         self, owners: IntArray, observed: GroundObservations, now: _GroundInstant
@@ -293,6 +286,7 @@ class GroundTracker(TrackerBase[GroundSettings, GroundTrackState]):
             now.timestamp_ns,
             boxes_xyxy_px=tracks.boxes_xyxy_px,
             headings_rad=tracks.headings_rad,
+            is_standing=tracks.models.is_standing,
             sightings=seen.joined(predicted),
             waits=waits[is_live],
         )

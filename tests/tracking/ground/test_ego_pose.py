@@ -104,9 +104,11 @@ def test_reset_forgets() -> None:
 def test_positions_survive_the_round_trip() -> None:
     pose, rng = PlanarPose.of(pose_at(10, -4, 0.7)), np.random.default_rng(0)
     measured = rng.normal(size=(5, 4))
-    world, covariances = pose.to_world(measured, np.tile(np.diag([4.0, 1, 1, 1]), (5, 1, 1)))
+    lasting = np.tile(np.eye(4, 2), (5, 1, 1))
+    world, covariances, turned = pose.to_world(measured, np.tile(np.diag([4.0, 1, 1, 1]), (5, 1, 1)), lasting)
     np.testing.assert_allclose(pose.to_vehicle(world[:, :2]), measured[:, :2])
     np.testing.assert_array_equal(world[:, 2:], measured[:, 2:])
     # The long axis of the uncertainty turns with the car.
     axis = np.array([np.cos(0.7), np.sin(0.7)])
     assert axis @ covariances[0, :2, :2] @ axis == pytest.approx(4.0)
+    np.testing.assert_allclose(turned[0, :2, 0], axis)

@@ -99,7 +99,7 @@ def test_two_objects_stay_two(reason: str) -> None:
     assert len(kept) == 0
 
 
-def test_tracks_that_were_split_are_one_again() -> None:
+def test_of_tracks_that_were_split_one_is_left() -> None:
     # At first one camera sees so much less of the object that it takes it for another one, farther away.
     rig, rng = six_cameras(), np.random.default_rng(0)
     tracker = GroundTracker(rig, GroundSettings(min_hits=2, spawn_max_iou=0.4))
@@ -114,10 +114,11 @@ def test_tracks_that_were_split_are_one_again() -> None:
         tracks = tracker.update(found, k * 10**8)
         if k == 2:
             assert len(tracks) == 2
-    assert tracks.ids.tolist() == [1]
-    assert tracker.counts.duplicate_tracks == 1
+        # The one that no camera finds any more is shown for coast_s after both see the other.
+        assert k < 7 or len(tracks) == 1
     assert tracks.sightings is not None
     assert len(tracks.sightings) == 2
+    assert np.linalg.norm(tracks.positions[0] - AT_THE_SEAM) < 2.0
 
 
 @pytest.mark.shared
