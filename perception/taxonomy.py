@@ -32,6 +32,9 @@ _COCO91 = {"pedestrian": 1, "bicycle": 2, "car": 3, "motorcycle": 4, "bus": 6, "
 COCO80_COLUMNS: tuple[int, ...] = tuple(_COCO80[name] for name in CLASSES)
 """For each of ``CLASSES`` its column among COCO's 80 contiguous classes."""
 
+COCO91_IDS: tuple[int, ...] = tuple(_COCO91[name] for name in CLASSES)
+"""For each of ``CLASSES`` its category id in COCO's files, which our own results have, too."""
+
 LABEL_OF_COCO80: Mapping[int, int] = {_COCO80[name]: label for label, name in enumerate(CLASSES)}
 """From the numbers of COCO's 80 contiguous classes, which detectors without background count by, to labels."""
 

@@ -68,9 +68,20 @@ Count = Annotated[int, Field(ge=1, le=100_000)]
 Side = Annotated[int, Field(ge=32, le=8192)]
 
 PredictionFormatName = Literal[
-    "run", "mot", "kitti-tracking", "kitti-object", "yolo", "coco", "cvat", "forecasts", "csv"
+    "run",
+    "mot",
+    "kitti-tracking",
+    "kitti-object",
+    "yolo",
+    "coco",
+    "cvat",
+    "nuscenes-tracking",
+    "forecasts",
+    "csv",
+    "nuscenes-prediction",
+    "argoverse",
 ]
-"""The names of ``perception.results.formats.registry.FORMATS``."""
+"""The names of ``FORMATS`` and ``SUBMISSION_FORMATS`` of ``perception.results.formats.registry``."""
 
 
 class RunConfig(BaseModel):
@@ -268,23 +279,9 @@ class EvaluateConfig(RunConfig):
         description="Detections, tracks or forecasts of any program, measured against truth: a file, a folder, or a "
         "pattern for several recordings.",
     )
-    predictions_format: (
-        Literal[
-            "run",
-            "mot",
-            "kitti-tracking",
-            "kitti-object",
-            "yolo",
-            "coco",
-            "cvat",
-            "nuscenes-tracking",
-            "forecasts",
-            "csv",
-            "nuscenes-prediction",
-            "argoverse",
-        ]
-        | None
-    ) = Field(default=None, description="The format of the predictions, by default seen by their content.")
+    predictions_format: PredictionFormatName | None = Field(
+        default=None, description="The format of the predictions, by default seen by their content."
+    )
     images: Annotated[list[Path], BeforeValidator(_listed)] = Field(
         default=[], description="COCO file or frames.json: detection only, on single images; repeatable."
     )

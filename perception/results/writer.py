@@ -4,7 +4,7 @@
 |---|---|
 | ``tracks.txt`` | MOTChallenge: frame (from 1), id, x, y, width, height, score, class (from 1), 1 |
 | ``labels.txt`` | the names of the classes, in the order of their numbers |
-| ``detections.json`` | COCO results: ``image_id`` (frame from 0), ``category_id`` (from 1), ``bbox`` xywh, ``score`` |
+| ``detections.json`` | COCO results: ``image_id`` (frame from 0), COCO's ``category_id`` and its name, ``bbox``, ``score`` |
 | ``forecasts.jsonl`` | one line per instant: the tracks that have a forecast, and their futures |
 | ``tracks3d.csv`` | only of a run in the ground frame: tracks in the world, see ``perception.results.tracks3d`` |
 | ``timing.json`` | milliseconds of each stage at each instant |
@@ -13,8 +13,8 @@ In the ground frame ``tracks.txt`` has a line for each camera that sees a track,
 the world in metres, and each of its tracks also has ``position_m``, ``heading_rad`` and ``axis_rad``.
 
 Frames of tracks and detections are those of their camera's own stream (``Frame.index``), which ground truth counts
-too; the index of a line of forecasts is that of the instant (``FrameSet.index``). Classes count in the order of
-``CLASSES``; x and y are the box's upper left corner in pixels, from 0, as everywhere in this package. With several
+too; the index of a line of forecasts is that of the instant (``FrameSet.index``). In ``tracks.txt`` classes count as
+in ``labels.txt``; x and y are the box's upper left corner in pixels, from 0, as everywhere here. With several
 cameras the first two are one file per camera (``tracks_<camera>.txt``).
 """
 
@@ -34,7 +34,7 @@ from perception.files import ClosedAtExit, write_json
 from perception.results.append_file import AppendFile
 from perception.results.tracks3d import TRACKS3D_FILE, WORLD_HEADER, world_rows
 from perception.tables.prediction_files import LABELS_FILE, table_paths
-from perception.taxonomy import CLASSES
+from perception.taxonomy import CLASSES, COCO91_IDS
 from perception.types import Detections, Scene, Tracks
 
 FORECASTS_FILE = "forecasts.jsonl"
@@ -189,7 +189,7 @@ def detection_records(detections: Detections, index: int) -> bytes:
     boxes = _boxes_xywh(detections.boxes_xyxy_px).tolist()
     rows = zip(boxes, detections.scores.tolist(), detections.labels.tolist(), strict=True)
     return ",\n".join(
-        f'{{"image_id":{index},"category_id":{label + 1},'
+        f'{{"image_id":{index},"category_id":{COCO91_IDS[label]},"category_name":"{CLASSES[label]}",'
         f'"bbox":[{x:.2f},{y:.2f},{w:.2f},{h:.2f}],"score":{score:.{_SCORE_DECIMALS}f}}}'
         for (x, y, w, h), score, label in rows
     ).encode()

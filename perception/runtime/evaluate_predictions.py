@@ -19,6 +19,7 @@ from perception.evaluation.runs.load_results import SAVED_VELOCITIES
 from perception.evaluation.runs.predicted_run import predicted_run, predicted_tables
 from perception.evaluation.runs.submitted import evaluate_submission
 from perception.evaluation.runs.truth import find_recordings, name_of, read_recording, spec_of
+from perception.results.formats.pictures import PictureIndex
 from perception.results.formats.predictions import Predictions
 from perception.results.formats.registry import (
     PredictionFormat,
@@ -61,6 +62,9 @@ def pair_predictions(predictions: str | Path, truth: str | Path, format_name: st
     if len(recordings) == 1 and not _is_glob(predictions):
         path = _of_the_only(Path(predictions), name_of(recordings[0]))
         return [Pair(path, find_format(path, format_name), recordings[0])]
+    together = _of_all(Path(predictions), format_name)
+    if together is not None:
+        return [Pair(*together, recording) for recording in recordings]
     pairs = []
     for recording in recordings:
         path = _of_recording(predictions, name_of(recording))
@@ -99,7 +103,7 @@ def evaluate_predictions(
         report = _report_on_pictures(found, labelled, pairs[0].path, notes, config, classes)
         return EvaluatedPredictions(report, config)
     knowns = [read_recording(pair.recording, classes=classes) for pair in pairs if pair.recording is not None]
-    read = [pair.format.read(pair.path, known.pictures) for pair, known in zip(pairs, knowns, strict=True)]
+    read = _read(pairs, [known.pictures for known in knowns])
     for found in read:
         notes += found.notes
         if found.run is not None and found.run.objects is not None and SAVED_VELOCITIES not in notes:
@@ -110,6 +114,14 @@ def evaluate_predictions(
     report = report_on(runs, title=title, eval_config=config, seed=seed, notes=notes)
     specs = tuple(spec_of(pair.recording) for pair in pairs if pair.recording is not None)
     return EvaluatedPredictions(report, config, runs, specs)
+
+
+def _read(pairs: Sequence[Pair], pictures: Sequence[PictureIndex]) -> list[Predictions]:
+    """What the files hold of each recording; one file of all of them is read once."""
+    read_all = pairs[0].format.read_all
+    if read_all is not None:
+        return read_all(pairs[0].path, pictures)
+    return [pair.format.read(pair.path, own) for pair, own in zip(pairs, pictures, strict=True)]
 
 
 def _report_on_submission(
@@ -184,6 +196,15 @@ def _of_the_only(predictions: Path, name: str) -> Path:
         return named or predictions
     known = [path for path in sorted(predictions.iterdir()) if path.is_file() and known_format(path) is not None]
     return known[0] if len(known) == 1 else predictions
+
+
+def _of_all(predictions: Path, format_name: str | None) -> tuple[Path, PredictionFormat] | None:
+    """The one file that holds the predictions of all recordings, and its format; None for others."""
+    files = [path for path in predictions.iterdir() if path.is_file()] if predictions.is_dir() else [predictions]
+    if len(files) != 1 or not files[0].is_file():
+        return None
+    found = find_format(files[0], format_name) if format_name else known_format(files[0])
+    return None if found is None or found.read_all is None else (files[0], found)
 
 
 def _of_recording(predictions: str | Path, name: str) -> Path:

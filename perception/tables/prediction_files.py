@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from perception.arrays import FloatArray
 from perception.errors import UsageError
 from perception.files import parse_json
 from perception.safety.regular_files import read_regular_text
-from perception.taxonomy import CLASSES, PEDESTRIAN_LABEL
+from perception.taxonomy import CLASSES, PEDESTRIAN_LABEL, label_of
 from perception.types import BoxTable
 
 LABELS_FILE = "labels.txt"
@@ -62,13 +63,17 @@ def read_tracks(path: Path, *, camera: str) -> tuple[BoxTable, int]:
 
 
 def read_detections(path: Path, *, camera: str) -> BoxTable:
-    """Read COCO results; ids are -1."""
+    """Read COCO results; ids are -1.
+
+    Where a record has a ``category_name``, that is its class; else categories count from 1 in the order of ``CLASSES``.
+    Raises ``UsageError`` naming the record that is wrong.
+    """
     try:
         records = parse_json(read_text(path))
         rows = np.array(
-            [(r["image_id"], r["category_id"], r["score"], *r["bbox"]) for r in records], dtype=np.float64
+            [(r["image_id"], _category(r), r["score"], *r["bbox"]) for r in records], dtype=np.float64
         ).reshape(len(records), 7)
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         where = f", line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
         raise UsageError(f"{path}{where}: is not a list of COCO results; write the file again.") from error
     # The columns in the order of a track's.
@@ -78,9 +83,17 @@ def read_detections(path: Path, *, camera: str) -> BoxTable:
         record = int(np.argmin(sound))
         raise UsageError(
             f"{path}: record {record} has a wrong box, frame or category; write the file again with categories "
-            f"from 1 to {len(CLASSES)}."
+            f"from 1 to {len(CLASSES)}, or a category_name of {', '.join(CLASSES)}."
         )
     return _box_table(rows[:, 0] - 1, rows[:, 1], rows[:, 2:6], rows[:, 6], rows[:, 7] - 1, camera)
+
+
+def _category(record: Mapping[str, Any]) -> float:
+    """The number of a record's class, from 1; 0 for a name of none."""
+    if "category_name" not in record:
+        return float(record["category_id"])
+    label = label_of(record["category_name"])
+    return 0 if label is None else label + 1
 
 
 def read_mot_boxes(path: Path, *, camera: str) -> BoxTable:

@@ -73,7 +73,7 @@ def test_a_folder_of_yolo_becomes_a_coco_file_of_the_same_pictures(command: Comm
     content = json.loads(Path("out/yolo.json").read_text())
     assert [image["file_name"] for image in content["images"]] == [f"{n:06d}.jpg" for n in range(FRAMES)]
     assert {(image["width"], image["height"]) for image in content["images"]} == {SIZE_PX}
-    assert [category["name"] for category in content["categories"]][:2] == ["car", "truck"]
+    assert [category["name"] for category in content["categories"]][:3] == ["pedestrian", "bicycle", "car"]
 
 
 def test_a_run_becomes_what_evaluate_measures_alike(boxes_command: Command, command: Command, street_recording) -> None:

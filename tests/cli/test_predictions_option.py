@@ -271,9 +271,10 @@ def test_the_names_of_the_option_are_those_of_the_formats() -> None:
     from typing import get_args
 
     from perception.pipeline.config import PredictionFormatName
-    from perception.results.formats.registry import FORMATS
+    from perception.results.formats.registry import FORMATS, SUBMISSION_FORMATS
 
-    assert list(get_args(PredictionFormatName)) == [one.name for one in FORMATS]
+    names = [*(one.name for one in FORMATS), *(one.name for one in SUBMISSION_FORMATS)]
+    assert list(get_args(PredictionFormatName)) == names
 
 
 def test_limits_hold_for_predictions_too(command: Command, tmp_path: Path) -> None:

@@ -33,14 +33,37 @@ def test_tracks_are_motchallenge_lines_of_what_is_seen(tmp_path, scene_of, track
         ]
 
 
+def test_pycocotools_takes_the_detections_for_what_they_are(tmp_path, scene_of):
+    coco = pytest.importorskip("pycocotools.coco")
+    with ResultWriter(tmp_path, cameras=["front"]) as writer:
+        writer.write(scene_of(index=4, detections=[found([[10, 20, 30, 60]] * 6)]))
+    names = {1: "person", 2: "bicycle", 3: "car", 4: "motorcycle", 6: "bus", 8: "truck"}
+    truth = coco.COCO()
+    truth.dataset = {
+        "images": [{"id": 4}],
+        "categories": [{"id": number, "name": name} for number, name in names.items()],
+        "annotations": [],
+    }
+    truth.createIndex()
+    taken = truth.loadRes(str(tmp_path / "detections.json")).dataset["annotations"]
+    ours = [one["category_name"] for one in taken]
+    assert [names[one["category_id"]] for one in taken] == [*ours[:5], "person"] and ours[5] == "pedestrian"
+
+
 def test_detections_are_coco_results_and_whole_at_any_time(tmp_path, scene_of):
     writer = ResultWriter(tmp_path, cameras=["front"])
     for index in range(3):
         writer.write(scene_of(index=index, detections=[found([[10, 20, 30, 60], [1, 2, 3, 4]] if index else [])]))
         records = json.loads((tmp_path / "detections.json").read_text())
         assert len(records) == 2 * index
-    assert records[0] == {"image_id": 1, "category_id": 1, "bbox": [10, 20, 20, 40], "score": 0.9}
-    assert records[3] == {"image_id": 2, "category_id": 2, "bbox": [1, 2, 2, 2], "score": 0.5}
+    assert records[0] == {
+        **{"image_id": 1, "category_id": 3, "category_name": "car"},
+        **{"bbox": [10, 20, 20, 40], "score": 0.9},
+    }
+    assert records[3] == {
+        **{"image_id": 2, "category_id": 8, "category_name": "truck"},
+        **{"bbox": [1, 2, 2, 2], "score": 0.5},
+    }
 
 
 def test_forecasts_are_one_line_per_instant(tmp_path, scene_of, tracks_of, forecasts_of):

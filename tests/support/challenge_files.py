@@ -25,8 +25,8 @@ def wxyz(yaw_rad: float) -> list[float]:
 def curves(count: int, times_s: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Positions (count, T, 2) and yaws (count, T) of objects that start apart and turn, all ahead of the origin."""
     rng = np.random.default_rng(seed)
-    speeds, turns = rng.uniform(1, 8, count), rng.uniform(-0.2, 0.2, count)
-    yaws = rng.uniform(-0.5, 0.5, count)[:, None] + turns[:, None] * times_s
+    speeds, turns = rng.uniform(0.5, 3.5, count), rng.uniform(-0.05, 0.05, count)
+    yaws = rng.uniform(-0.2, 0.2, count)[:, None] + turns[:, None] * times_s
     steps = np.diff(times_s, prepend=times_s[0])
     moves = np.stack([np.cos(yaws), np.sin(yaws)], axis=-1) * (speeds[:, None] * steps)[..., None]
     starts = np.column_stack([15 + 3 * np.arange(count), 5 * (np.arange(count) - count / 2)])

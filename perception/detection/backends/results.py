@@ -20,8 +20,8 @@ class ResultsDetector:
 
     ``place`` is a file of the one camera, a name with ``{camera}`` in it for a file of each camera, or the folder of a
     run, whose ``detections.json`` are taken. A file is a MOTChallenge text of 7 to 10 columns (see ``read_mot_boxes``)
-    or, with the ending ``.json``, a list of COCO results whose ``image_id`` is the frame (from 0) and whose
-    ``category_id`` counts from 1 in the order of ``CLASSES``. ``frame_counts`` are the frames of each camera.
+    or, with the ending ``.json``, a list of COCO results whose ``image_id`` is the frame (from 0), see
+    ``read_detections``. ``frame_counts`` are the frames of each camera.
 
     Boxes are cut to the picture. They carry no features. Raises ``UsageError`` naming the file for what cannot be read
     and for frames past the camera's end, and in ``detect`` for a box that lies outside the picture.

@@ -179,7 +179,8 @@ def _tracking_of(label: str) -> Callable[[Report], TrackingScores | None]:
 
 
 def _near(report: Report) -> LocalizationErrors | None:
-    return None if report.ground is None else report.ground.localization.near
+    ground = report.ground
+    return None if ground is None or ground.localization is None else ground.localization.near
 
 
 def _total(report: Report) -> LatencyScores | None:

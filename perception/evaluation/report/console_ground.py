@@ -53,8 +53,10 @@ def print_ground(report: GroundReport, console: Console) -> None:
     """Tracking across cameras, localization, cross-camera identity and forecasts."""
     for index, tracking in enumerate(report.tracking):
         print_ground_tracking(tracking, console, has_legend=index == 0)
-    _print_cross_camera_identity(report.cross_camera_identity, console)
-    _print_localization(report.localization, console)
+    if report.cross_camera_identity is not None:
+        _print_cross_camera_identity(report.cross_camera_identity, console)
+    if report.localization is not None:
+        _print_localization(report.localization, console)
     for index, forecasting in enumerate(report.forecasting):
         _print_forecasting(forecasting, console, has_legend=index == 0)
 

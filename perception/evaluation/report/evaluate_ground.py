@@ -39,11 +39,15 @@ from perception.evaluation.tracking.localization import (
 
 @dataclass(frozen=True)
 class GroundReport:
-    """``tracking`` once per way of counting classes, ``forecasting`` once per setting."""
+    """``tracking`` once per way of counting classes, ``forecasting`` once per setting.
+
+    ``localization`` and ``cross_camera_identity`` are None where the tracks have no boxes in the images, by which they
+    are matched.
+    """
 
     tracking: tuple[GroundTrackingReport, ...]
-    localization: LocalizationReport
-    cross_camera_identity: CrossCameraIdentityReport
+    localization: LocalizationReport | None
+    cross_camera_identity: CrossCameraIdentityReport | None
     forecasting: tuple[GroundForecastingReport, ...]
 
 
@@ -52,8 +56,8 @@ class GroundCounts:
     """The same of one recording, counted."""
 
     tracking: tuple[GroundTrackingCounts, ...]
-    localization: LocalizationCounts
-    cross_camera_identity: CrossCameraIdentityReport
+    localization: LocalizationCounts | None
+    cross_camera_identity: CrossCameraIdentityReport | None
     forecasting: tuple[ForecastCounts, ...]
 
 
@@ -73,7 +77,10 @@ def count_ground(evaluated: EvaluatedRun, *, scope: GroundScope, groupings: Sequ
     is_near = (in_scope >= 0) & truth.counts[in_scope] if len(truth) else np.zeros(len(matches), bool)
     unposed = set(evaluated.instants) - timeline.vehicle_poses.keys() if timeline.vehicle_poses else ()
     is_run = np.isin(matches.instants, evaluated.instants)
-    settings: list[tuple[Setting, Sequence[InstantForecasts]]] = [("tracked", evaluated.run.records)]
+    has_boxes = "tracks" not in evaluated.run.lacks
+    settings: list[tuple[Setting, Sequence[InstantForecasts]]] = []
+    if "forecasts" not in evaluated.run.lacks:
+        settings.append(("tracked", evaluated.run.records))
     if evaluated.gt_records is not None:
         settings.append(("ground-truth tracks", evaluated.gt_records))
     return GroundCounts(
@@ -88,10 +95,12 @@ def count_ground(evaluated: EvaluatedRun, *, scope: GroundScope, groupings: Sequ
             )
             for grouping in groupings
         ),
-        localization=count_localization(matches=matches, truth=truth, tracks=tracks),
+        localization=count_localization(matches=matches, truth=truth, tracks=tracks) if has_boxes else None,
         cross_camera_identity=evaluate_cross_camera_identity(
             matches=matches[is_near & is_run], timestamps_ns=timestamps_ns
-        ),
+        )
+        if has_boxes
+        else None,
         forecasting=tuple(
             count_ground_forecasts(records=records, objects=evaluated.objects, truth=truth, setting=setting)
             for setting, records in settings
@@ -101,10 +110,12 @@ def count_ground(evaluated: EvaluatedRun, *, scope: GroundScope, groupings: Sequ
 
 def ground_report(parts: Sequence[GroundCounts], *, rng: np.random.Generator, samples: int) -> GroundReport:
     """Of all recordings together, of one at least; intervals from ``rng`` by so many ``samples`` of the bootstrap."""
+    located = [part.localization for part in parts if part.localization is not None]
+    identities = [part.cross_camera_identity for part in parts if part.cross_camera_identity is not None]
     return GroundReport(
         tracking=tuple(ground_tracking_report(own) for own in zip(*(part.tracking for part in parts), strict=True)),
-        localization=localization_report([part.localization for part in parts]),
-        cross_camera_identity=join_cross_camera_identity([part.cross_camera_identity for part in parts]),
+        localization=localization_report(located) if located else None,
+        cross_camera_identity=join_cross_camera_identity(identities) if identities else None,
         forecasting=tuple(
             ground_forecasting_report(own, rng=rng, bootstrap_samples=samples)
             for own in zip(*(part.forecasting for part in parts), strict=True)

@@ -94,7 +94,8 @@ class Report:
             parts += [_tracking_part(report) for report in self.tracking[:1]]
         else:
             parts += [_ground_tracking_part(report) for report in self.ground.tracking[:1]]
-            parts.append(_position_part(self.ground.localization))
+            if self.ground.localization is not None:
+                parts.append(_position_part(self.ground.localization))
             parts += [_ground_forecasting_part(report) for report in self.ground.forecasting[:1]]
         parts += [_forecasting_part(report) for report in self.forecasting[:1]]
         parts += [_challenge_part(report) for report in self.challenges[:1]]
@@ -137,14 +138,15 @@ def headline_figures(report: Report) -> RecordingFigures:
     counts = [part.instant_count for part in (ground.forecasting if ground is not None else report.forecasting)]
     # Predictions without forecasts are of each picture.
     if not counts:
-        counts = [part.image_count for part in report.tracking] + [part.image_count for part in report.detection]
+        counts = [part.instant_count for part in (() if ground is None else ground.tracking)]
+        counts += [part.image_count for part in report.tracking] + [part.image_count for part in report.detection]
     return RecordingFigures(
         title=report.title,
         instant_count=max(counts, default=0),
         ap50=report.detection[0].overall.ap50 if report.detection else None,
         hota=tracking[0].overall.hota if tracking else None,
         idf1=tracking[0].overall.idf1 if tracking else None,
-        position_share=ground.localization.near.median_share if ground is not None else None,
+        position_share=None if ground is None or ground.localization is None else ground.localization.near.median_share,
         fde_ratio=expected.ratio if expected is not None else None,
         best_fde_ratio=best.ratio if best is not None else None,
     )

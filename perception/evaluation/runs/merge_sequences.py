@@ -64,7 +64,12 @@ def merge_runs(runs: Sequence[EvaluatedRun], *, title: str) -> EvaluatedRun:
             time_ns=shift.time_ns + last_ns + _PAUSE_NS,
             truth_ids=shift.truth_ids + _id_count(run.truth.ids, *([] if run.objects is None else [run.objects.ids])),
             box_ids=shift.box_ids + _id_count(run.by_instant.ids),
-            track_ids=shift.track_ids + _id_count(run.run.tracks.ids, *(r.track_ids for r in run.run.records)),
+            track_ids=shift.track_ids
+            + _id_count(
+                run.run.tracks.ids,
+                *([] if run.run.objects is None else [run.run.objects.ids]),
+                *(r.track_ids for r in run.run.records),
+            ),
         )
     return _joined(moved, title)
 

@@ -82,6 +82,7 @@ def predicted_tables(predictions: Predictions, timeline: Timeline | None) -> Run
         tracks=predictions.tracks or join_tables([]),
         records=records,
         stage_ms=(),
+        objects=predictions.objects,
         lacks=frozenset(part for part in parts if found[part] is None),
     )
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from perception.errors import UsageError
 from perception.evaluation.core.timeline import Timeline
-from perception.results.formats.pictures import PictureIndex
+from perception.results.formats.pictures import PictureIndex, SampleNames
 from perception.sources import open_source, read_box_truth, read_objects
 from perception.sources.dataset_formats import DatasetFolder, find_dataset
 from perception.sources.files.images import natural_order
@@ -148,7 +148,13 @@ def read_recording(dataset: DatasetFolder, *, classes: Sequence[str] | None = No
             frame_counts={camera: len(of_frame) for camera, of_frame in timeline.instant_of_frame.items()},
             sizes_px=timeline.image_sizes_px,
             times_ns=timeline.timestamps_ns if len(timeline.instant_of_frame) == 1 else None,
+            samples=_sample_names(dataset),
             labels=truth.class_labels,
             only_label=labels[0] if len(labels) == 1 else None,
         ),
     )
+
+
+def _sample_names(dataset: DatasetFolder) -> SampleNames | None:
+    samples = dataset.samples()
+    return None if samples is None else SampleNames(**vars(samples))

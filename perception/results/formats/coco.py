@@ -16,7 +16,7 @@ from perception.files import read_json, write_json, write_text
 from perception.results.formats.pictures import Picture, PictureIndex
 from perception.results.formats.predictions import UNKNOWN_CLASS, BoxRows, Predictions, labels_of_names
 from perception.results.formats.text_rows import json_start
-from perception.taxonomy import CLASSES
+from perception.taxonomy import CLASSES, COCO91_IDS, LABEL_OF_COCO91
 from perception.types import BoxTable
 
 _KEYS = ("image_id", "category_id", "bbox")
@@ -45,7 +45,7 @@ def read_coco_results(path: Path, pictures: PictureIndex) -> Predictions:
                 "from 0 to 1."
             )
     boxes[:, 2:] += boxes[:, :2]
-    labels, others = _labels(path, numbers, categories, pictures)
+    labels, others = _labels(path, numbers, _names(records, numbers, categories), pictures)
     table, notes = BoxRows(
         places=pictures.of_ids([record["image_id"] for record in records]),
         boxes_xyxy_px=boxes,
@@ -58,10 +58,10 @@ def read_coco_results(path: Path, pictures: PictureIndex) -> Predictions:
 
 
 def write_coco_results(path: Path, table: BoxTable, ids: Mapping[Picture, object]) -> None:
-    """Write the boxes of pictures with ``ids`` as results; categories count from 1 in the order of ``CLASSES``."""
+    """Write the boxes of pictures with ``ids`` as results, with COCO's category ids and our names."""
     records = [
-        {**record, "score": round(score, 6)}
-        for record, score in zip(_records(table, ids), table.scores.tolist(), strict=True)
+        {**record, "category_name": CLASSES[label], "score": round(score, 6)}
+        for record, label, score in zip(_records(table, ids), table.labels.tolist(), table.scores.tolist(), strict=True)
     ]
     write_text(path, "[\n" + ",\n".join(json.dumps(record) for record in records) + "\n]\n")
 
@@ -87,7 +87,7 @@ def write_coco_labels(
         {"id": number, **record, "area": record["bbox"][2] * record["bbox"][3], "iscrowd": 0}
         for number, record in enumerate(_records(table, ids), start=1)
     ]
-    categories = [{"id": label + 1, "name": name} for label, name in enumerate(CLASSES)]
+    categories = [{"id": number, "name": CLASSES[label]} for number, label in sorted(LABEL_OF_COCO91.items())]
     write_json(path, {"images": images, "annotations": annotations, "categories": categories})
 
 
@@ -96,7 +96,8 @@ def _records(table: BoxTable, ids: Mapping[Picture, object]) -> list[dict[str, A
     boxes = np.round(np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1), 4).tolist()
     rows = zip(table.cameras.tolist(), table.frame_indices.tolist(), table.labels.tolist(), boxes, strict=True)
     return [
-        {"image_id": ids[camera, frame], "category_id": label + 1, "bbox": box} for camera, frame, label, box in rows
+        {"image_id": ids[camera, frame], "category_id": COCO91_IDS[label], "bbox": box}
+        for camera, frame, label, box in rows
     ]
 
 
@@ -107,13 +108,21 @@ def _parts(content: Any) -> tuple[Any, list[Any] | None]:
     return content, None
 
 
-def _labels(
-    path: Path, numbers: IntArray, categories: list[Any] | None, pictures: PictureIndex
-) -> tuple[IntArray, Counter[str]]:
-    """By the file's own categories, else by the truth's, else in the order of ``CLASSES`` from 1."""
+def _names(records: list[Any], numbers: IntArray, categories: list[Any] | None) -> list[str] | None:
+    """The name of each record's class, from the file's categories or its own; None where the file has no names."""
     if categories is not None:
         names = {int(category["id"]): str(category["name"]) for category in categories}
-        return labels_of_names([names.get(number, f"category {number}") for number in numbers.tolist()])
+        return [names.get(number, f"category {number}") for number in numbers.tolist()]
+    own = [record.get("category_name") for record in records]
+    return own if own and all(isinstance(name, str) for name in own) else None
+
+
+def _labels(
+    path: Path, numbers: IntArray, names: list[str] | None, pictures: PictureIndex
+) -> tuple[IntArray, Counter[str]]:
+    """By the file's own names, else by the truth's categories, else in the order of ``CLASSES`` from 1."""
+    if names is not None:
+        return labels_of_names(names)
     known = pictures.labels or {label + 1: label for label in range(len(CLASSES))}
     is_unknown = ~np.isin(numbers, list(known))
     if is_unknown.any():

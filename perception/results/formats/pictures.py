@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from perception.arrays import IntArray
+from perception.arrays import FloatArray, IntArray
 from perception.errors import UsageError, counted
 from perception.types import BoxTable
 
@@ -25,6 +25,20 @@ class Places(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SampleNames:
+    """The tokens that a data set's own challenges have for the instants of a recording, with their ``times_ns``.
+
+    ``known`` are those of all its recordings. ``data_from_world`` (4, 4) leads from the world of the recording to that
+    of the data set. ``instances`` are the tokens of true objects by their ids.
+    """
+
+    times_ns: Mapping[str, int]
+    known: frozenset[str]
+    data_from_world: FloatArray
+    instances: Mapping[int, str]
+
+
+@dataclass(frozen=True, kw_only=True)
 class PictureIndex:
     """Where predictions belong: frames of a recording, or single pictures.
 
@@ -33,6 +47,7 @@ class PictureIndex:
     (width, height) are by camera for a recording, by picture else. ``labels`` leads from the truth's own numbers of
     classes to indices into ``CLASSES``, None where it has no numbers; ``only_label`` is that of all true boxes, where
     they have the same. ``times_ns`` are those of the frames of a recording's only camera. ``name`` is the truth's.
+    ``samples`` are the names of a recording's instants, where its data set has some.
     """
 
     name: str
@@ -43,6 +58,7 @@ class PictureIndex:
     labels: Mapping[int, int] | None = None
     only_label: int | None = None
     times_ns: IntArray | None = None
+    samples: SampleNames | None = None
 
     @property
     def is_recording(self) -> bool:

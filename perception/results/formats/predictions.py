@@ -13,7 +13,7 @@ from perception.errors import UsageError, counted
 from perception.results.formats.pictures import Places
 from perception.results.reader import ForecastRecord, Results, joined_boxes
 from perception.taxonomy import label_of
-from perception.types import BoxTable
+from perception.types import BoxTable, ObjectTable
 
 UNKNOWN_CLASS = -1
 
@@ -22,12 +22,14 @@ UNKNOWN_CLASS = -1
 class Predictions:
     """Somebody's predictions, placed on the pictures of a truth; None for what the files do not hold.
 
-    ``forecasts`` are those of each instant; ``run`` is the whole run in place of these where it is one of ours.
-    ``notes`` are sentences on what was left out. ``has_classes`` is False where the files say nothing of classes.
+    ``objects`` are tracks in the world. ``forecasts`` are those of each instant; ``run`` is the whole run in place of
+    these where it is one of ours. ``notes`` are sentences on what was left out. ``has_classes`` is False where the
+    files say nothing of classes.
     """
 
     detections: BoxTable | None = None
     tracks: BoxTable | None = None
+    objects: ObjectTable | None = None
     forecasts: tuple[ForecastRecord, ...] | None = None
     run: Results | None = None
     notes: tuple[str, ...] = ()

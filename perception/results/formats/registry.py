@@ -6,12 +6,12 @@ To add a format, write a module with a function that recognises a path and one t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from perception.errors import UsageError
-from perception.results.formats import coco, cvat, forecast_csv, kitti, mot, run_folder, yolo
+from perception.results.formats import coco, cvat, forecast_csv, kitti, mot, nuscenes_tracking, run_folder, yolo
 from perception.results.formats.pictures import PictureIndex
 from perception.results.formats.predictions import Predictions
 from perception.results.formats.submissions import argoverse, nuscenes_prediction
@@ -20,12 +20,16 @@ from perception.results.formats.submissions.submission import Submission
 
 @dataclass(frozen=True, kw_only=True)
 class PredictionFormat:
-    """``name`` is that of the option, ``title`` what a sentence calls the format."""
+    """``name`` is that of the option, ``title`` what a sentence calls the format.
+
+    ``read_all`` reads several recordings from one file, where the format holds them so.
+    """
 
     name: str
     title: str
     is_in: Callable[[Path], bool]
     read: Callable[[Path, PictureIndex], Predictions]
+    read_all: Callable[[Path, Sequence[PictureIndex]], list[Predictions]] | None = None
 
 
 FORMATS: tuple[PredictionFormat, ...] = (
@@ -56,6 +60,13 @@ FORMATS: tuple[PredictionFormat, ...] = (
         read=coco.read_coco_results,
     ),
     PredictionFormat(name="cvat", title="tracks as CVAT's XML for video", is_in=cvat.is_cvat, read=cvat.read_cvat),
+    PredictionFormat(
+        name="nuscenes-tracking",
+        title="tracks for nuScenes' tracking challenge",
+        is_in=nuscenes_tracking.is_nuscenes_tracking,
+        read=lambda path, pictures: nuscenes_tracking.read_nuscenes_tracking(path, [pictures])[0],
+        read_all=nuscenes_tracking.read_nuscenes_tracking,
+    ),
     PredictionFormat(
         name="forecasts",
         title="forecasts of perception",

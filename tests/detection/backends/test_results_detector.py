@@ -60,6 +60,9 @@ def test_coco_results(tmp_path: Path) -> None:
     (found,) = detector(path).detect([frame(4)])
     np.testing.assert_allclose(found.boxes_xyxy_px, [[1, 2, 4, 6]])
     assert (found.labels.tolist(), found.scores.tolist()) == ([1], [0.75])
+    named = {"image_id": 4, "category_id": 6, "category_name": "bus", "bbox": [1, 2, 3, 4], "score": 0.75}
+    path.write_text(json.dumps([named]))
+    assert detector(path).detect([frame(4)])[0].labels.tolist() == [2]
 
 
 def test_each_camera_has_its_file(tmp_path: Path) -> None:

@@ -53,7 +53,8 @@ def _tracking(report: Report) -> Iterator[KeyFigure]:
 
 
 def _position(report: Report) -> Iterator[KeyFigure]:
-    near = None if report.ground is None else report.ground.localization.near
+    found = None if report.ground is None else report.ground.localization
+    near = None if found is None else found.near
     if near is not None and near.median_m is not None:
         note = f"median, nearer than {near.farthest_m:g} m"
         yield KeyFigure(
