@@ -4,7 +4,7 @@
 |---|---|
 | ``tracks.txt`` | MOTChallenge: frame (from 1), id, x, y, width, height, score, class (from 1), 1 |
 | ``labels.txt`` | the names of the classes, in the order of their numbers |
-| ``detections.json`` | COCO results: ``image_id`` (frame from 0), COCO's ``category_id`` and its name, ``bbox``, ``score`` |
+| ``detections.json`` | COCO results with COCO's category ids and our names; ``image_id`` is the frame, from 0 |
 | ``forecasts.jsonl`` | one line per instant: the tracks that have a forecast, and their futures |
 | ``tracks3d.csv`` | only of a run in the ground frame: tracks in the world, see ``perception.results.tracks3d`` |
 | ``timing.json`` | milliseconds of each stage at each instant |
