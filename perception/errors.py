@@ -81,5 +81,11 @@ class UsageError(PerceptionError):
     exit_code = 2
 
 
+class CamerasLostError(PerceptionError):
+    """A live run ended because cameras that it requires were lost."""
+
+    exit_code = 3
+
+
 def _shown(value: object) -> str:
     return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

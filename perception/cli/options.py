@@ -27,6 +27,17 @@ TRACK_FILES = ("save_txt", "save_crop", "save_csv")
 
 PANELS = {
     "Input": ("source", "fps", "start_s", "end_s", "stride", "max_frames", "duration_s", "rig", "road_height", _CONFIG),
+    "Live cameras": (
+        "sources_file",
+        "realtime",
+        "require",
+        "tolerance_s",
+        "max_wait_s",
+        "max_age_s",
+        "lost_after_s",
+        "frozen_after_s",
+        "metrics",
+    ),
     "Models": (
         "frame",
         "detector",
@@ -82,6 +93,11 @@ _OTHER_NAMES = {
     "duration_s": "--duration",
     "start_s": "--start",
     "end_s": "--end",
+    "tolerance_s": "--tolerance",
+    "max_wait_s": "--max-wait",
+    "max_age_s": "--max-age",
+    "lost_after_s": "--lost-after",
+    "frozen_after_s": "--frozen-after",
     "peers": "--peer",
     "json_file": "--json",
 }

@@ -19,6 +19,7 @@ from perception.pipeline.config import RunConfig
 from perception.plugins import WriterOpener, find_writer_plugin
 from perception.protocols import Source
 from perception.results import CropWriter, LabelWriter, TrackCsvWriter
+from perception.runtime.live.monitor import LiveMonitor
 from perception.runtime.run_metadata import make_run_folder, wanted_folder, write_report
 from perception.runtime.run_stats import COMPLETE, FAILED, RunResult, RunStats
 from perception.runtime.runner import run_pipeline
@@ -37,6 +38,7 @@ def run_configured(
     video: bool = True,
     prefetch: bool = False,
     on_scene: Callable[[Scene], None] | None = None,
+    live: LiveMonitor | None = None,
 ) -> tuple[BuiltPipeline, RunResult]:
     """Build the pipeline that ``config`` asks for and run it over ``source``, as ``run_pipeline`` does."""
     built = build_pipeline(config, rig=source.rig, frame_counts=source.frame_counts)
@@ -72,6 +74,7 @@ def run_configured(
         on_scene=on_scene,
         console=terminal.err,
         drawing=_drawing(config),
+        live=live,
     )
     return built, result
 

@@ -1,4 +1,4 @@
-"""``perception stream``: a webcam or a network camera, always the newest frame."""
+"""``perception stream``: webcams and network cameras, always the newest frames."""
 
 from __future__ import annotations
 
@@ -22,17 +22,30 @@ def stream(
         ),
     ] = None,
 ) -> None:
-    """Detect, track and forecast road users before a live camera; frames that come too fast are dropped, counted."""
-    from contextlib import closing
+    """Detect, track and forecast road users before live cameras; each frame that is not used is counted.
+
+    A camera that is lost is connected to again. The run ends by Ctrl-C, --duration, --max-frames or --require, whose
+    exit code is 3.
+    """
+    from contextlib import ExitStack, closing
 
     from perception.cli.session import finish, run_configured
     from perception.errors import UsageError
     from perception.pipeline.inputs import open_configured_source
+    from perception.runtime.live.metrics import MetricsServer
+    from perception.runtime.live.monitor import LiveMonitor
 
     with closing(open_configured_source(config)) as source:
         if not source.is_live:
             raise UsageError(
-                "is a recording, no camera; run it with perception demo.", field="source", value=config.source[0]
+                "is a recording, no camera; run it with perception demo, or give --realtime.",
+                field="source",
+                value=config.source[0],
             )
-        _, result = run_configured("stream", config, source, terminal, duration_s=config.duration_s)
+        live = LiveMonitor.of(source)
+        with ExitStack() as opened:
+            if config.metrics is not None and live is not None:
+                server = opened.enter_context(MetricsServer(config.metrics, live))
+                terminal.note(f"Metrics: port {server.port}, /metrics and /healthz.")
+            _, result = run_configured("stream", config, source, terminal, duration_s=config.duration_s, live=live)
     finish(result, result.latency_report(), terminal)

@@ -256,9 +256,38 @@ class StreamConfig(RunConfig):
     """``perception stream``: a live camera."""
 
     source: Annotated[list[str], BeforeValidator(_listed)] = Field(
-        default=["0"], description="Webcam number or address; repeat it for several cameras."
+        default=["0"],
+        description="Webcam number or address, NAME=ADDRESS to name the camera; repeat it for several cameras.",
+    )
+    sources_file: Path | None = Field(
+        default=None,
+        description="YAML file with a line 'name: address' for each camera; the run follows its changes.",
+    )
+    realtime: bool = Field(
+        default=False, description="Play recordings at their own speed, as if they were live, also beside cameras."
     )
     duration_s: float | None = Field(default=None, gt=0, description="Stop after this many seconds.")
+    require: Literal["any", "all"] | None = Field(
+        default=None,
+        description="End with exit code 3 when no camera (any), or not each one (all), is there for the time of "
+        "`lost_after_s`.",
+    )
+    tolerance_s: float = Field(
+        default=0.12, gt=0, le=10, description="Frames that were taken within so many seconds are one instant."
+    )
+    max_wait_s: float = Field(
+        default=0.3, ge=0, le=10, description="So many seconds an instant waits for the frame of a further camera."
+    )
+    max_age_s: float = Field(default=1.0, gt=0, le=60, description="Frames older than so many seconds are not used.")
+    lost_after_s: float = Field(
+        default=10.0, ge=0.1, le=3600, description="A camera that is silent for so many seconds is connected to again."
+    )
+    frozen_after_s: float = Field(
+        default=10.0, ge=0.1, le=3600, description="A camera that repeats one picture for so many seconds is frozen."
+    )
+    metrics: str | None = Field(
+        default=None, description="Serve /metrics (Prometheus) and /healthz at this address, such as 127.0.0.1:9100."
+    )
 
 
 class EvaluateConfig(RunConfig):

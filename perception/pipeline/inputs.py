@@ -11,9 +11,13 @@ from pathlib import Path
 from perception.errors import UsageError
 from perception.files import bundled
 from perception.geometry.cameras import Rig
-from perception.pipeline.config import Config, RunConfig
+from perception.pipeline.config import Config, RunConfig, StreamConfig
 from perception.protocols import Source
 from perception.sources import open_source, read_rig, separate_sources
+from perception.sources.live.camera_list import CameraListWatcher, read_camera_list
+from perception.sources.live.settings import LiveSettings
+from perception.sources.live.source import LiveSource
+from perception.sources.registry import open_camera
 from perception.sources.time_span import TimeSpan
 
 _LOG = logging.getLogger(__name__)
@@ -52,14 +56,17 @@ def open_configured_source(config: RunConfig) -> Source:
                 field="road_height",
                 value=config.road_height,
             )
-    source = open_source(
-        config.source,
-        stride=config.stride,
-        newest_only=True,
-        rate_fps=config.fps,
-        rig=rig,
-        span=TimeSpan(config.start_s or 0.0, math.inf if config.end_s is None else config.end_s),
-    )
+    if isinstance(config, StreamConfig):
+        source = _open_cameras(config, rig)
+    else:
+        source = open_source(
+            config.source,
+            stride=config.stride,
+            newest_only=True,
+            rate_fps=config.fps,
+            rig=rig,
+            span=TimeSpan(config.start_s or 0.0, math.inf if config.end_s is None else config.end_s),
+        )
     _LOG.info(
         "opened %s: cameras %s, %s, %s instants at %g per second",
         source.name,
@@ -68,6 +75,41 @@ def open_configured_source(config: RunConfig) -> Source:
         "unknown" if source.length is None else source.length,
         source.rate_fps,
     )
+    return source
+
+
+def live_settings(config: StreamConfig) -> LiveSettings:
+    """The limits of live cameras that ``config`` asks for; cameras may be missing."""
+    return LiveSettings(
+        tolerance_s=config.tolerance_s,
+        max_wait_s=config.max_wait_s,
+        max_age_s=config.max_age_s,
+        stale_after_s=min(LiveSettings.stale_after_s, config.lost_after_s),
+        lost_after_s=config.lost_after_s,
+        connect_timeout_s=config.lost_after_s,
+        frozen_after_s=config.frozen_after_s,
+        require=config.require,
+        may_be_missing=True,
+    )
+
+
+def _open_cameras(config: StreamConfig, rig: Rig | None) -> Source:
+    """The named cameras and those of the file, which is followed from here on."""
+    settings, path = live_settings(config), config.sources_file
+    listed = {} if path is None else read_camera_list(path)
+    named = config.source if path is None or "source" in config.model_fields_set else []
+    source = open_source(
+        [*named, *(f"{name}={spec}" for name, spec in listed.items())],
+        stride=config.stride,
+        newest_only=True,
+        rate_fps=config.fps,
+        rig=rig,
+        realtime=config.realtime,
+        live=settings,
+    )
+    if path is not None and isinstance(source, LiveSource):
+        watcher = CameraListWatcher(path, listed, source, lambda name, spec: open_camera(name, spec, settings))
+        source.look_out(watcher.check)
     return source
 
 

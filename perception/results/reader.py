@@ -72,13 +72,13 @@ def read_results(folder: Path) -> Results:
     forecasts, cameras, half_lines = _read_forecasts(folder / FORECASTS_FILE)
     cameras = cameras or _cameras_from_names(folder)
     tables = []
-    for camera, path in table_paths(folder, "tracks", ".txt", cameras).items():
+    for camera, path in _written_paths(folder, "tracks", ".txt", cameras).items():
         table, half = read_tracks(path, camera=camera)
         tables.append(table)
         half_lines += half
     detections = {
         camera: read_detections(path, camera=camera)
-        for camera, path in table_paths(folder, "detections", ".json", cameras).items()
+        for camera, path in _written_paths(folder, "detections", ".json", cameras).items()
     }
     objects = None
     if (folder / TRACKS3D_FILE).is_file():
@@ -93,6 +93,13 @@ def read_results(folder: Path) -> Results:
         half_lines=half_lines,
         objects=objects,
     )
+
+
+def _written_paths(folder: Path, stem: str, suffix: str, cameras: Sequence[str]) -> dict[str, Path]:
+    """The file of each camera; the first one's has no name in it where the run began with that camera alone."""
+    paths, plain = table_paths(folder, stem, suffix, cameras), folder / f"{stem}{suffix}"
+    first = cameras[0]
+    return {**paths, first: plain} if plain.is_file() and not paths[first].is_file() else paths
 
 
 def read_forecasts(path: Path) -> tuple[ForecastRecord, ...]:
@@ -110,7 +117,8 @@ def _read_forecasts(path: Path) -> tuple[tuple[ForecastRecord, ...], tuple[str, 
             try:
                 value = parse_json(line)
                 records.append(_forecast_record(value))
-                cameras = cameras or tuple(str(camera) for camera in value["cameras"])
+                # Later lines have more, where cameras were added during the run.
+                cameras = max(cameras, tuple(str(camera) for camera in value["cameras"]), key=len)
             except (ValueError, TypeError, KeyError, IndexError) as error:
                 if not line.endswith("\n"):
                     return tuple(records), cameras, 1

@@ -81,6 +81,22 @@ class ResultWriter(ClosedAtExit):
         self._world: AppendFile | None = None
         self._detections_written = dict.fromkeys(cameras, False)
 
+    def add_cameras(self, cameras: Sequence[str]) -> None:
+        """Further cameras, which came while the run goes on; those that are known already stay as they are.
+
+        The one camera of a run that began with one keeps its file without a name.
+        """
+        added = [camera for camera in cameras if camera not in self.cameras]
+        if not added:
+            return
+        self.cameras = (*self.cameras, *added)
+        tracks = table_paths(self.folder, "tracks", ".txt", self.cameras)
+        detections = table_paths(self.folder, "detections", ".json", self.cameras)
+        for camera in added:
+            self._tracks[camera] = self._file(tracks[camera])
+            self._detections[camera] = self._file(detections[camera], b"[", b"\n]\n")
+            self._detections_written[camera] = False
+
     def write(self, scene: Scene) -> None:
         """Write one instant.
 

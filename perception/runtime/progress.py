@@ -31,6 +31,7 @@ class RunProgress:
         self._arrivals_s: deque[float] = deque([monotonic()], maxlen=WINDOW_FRAMES + 1)
         self._stage_ms: deque[Mapping[str, float]] = deque(maxlen=WINDOW_FRAMES)
         self._said_s = monotonic()
+        self._remark = ""
         self._live: Progress | None = None
         if console.is_terminal:
             columns = (*(() if total is None else (BarColumn(bar_width=20),)), TextColumn("{task.description}"))
@@ -56,8 +57,11 @@ class RunProgress:
         elapsed_s = self._arrivals_s[-1] - self._arrivals_s[0]
         return (len(self._arrivals_s) - 1) / elapsed_s if elapsed_s > 0 else 0.0
 
-    def update(self, stage_ms: Mapping[str, float], *, objects: int | None = None, dropped: int = 0) -> None:
-        """One instant is done: its stages' milliseconds, the objects in it, all frames dropped so far."""
+    def update(
+        self, stage_ms: Mapping[str, float], *, objects: int | None = None, dropped: int = 0, remark: str = ""
+    ) -> None:
+        """One instant is done: its stages' milliseconds, the objects in it, all frames dropped so far, and more."""
+        self._remark = remark
         self.done += 1
         self._arrivals_s.append(monotonic())
         self._stage_ms.append(stage_ms)
@@ -82,6 +86,8 @@ class RunProgress:
             stage: sum(times.get(stage, 0.0) for times in self._stage_ms) / len(self._stage_ms)
             for stage in dict.fromkeys(stage for times in self._stage_ms for stage in times if stage != TOTAL)
         }
+        if self._remark:
+            parts.append(self._remark)
         if means:
             parts.append(" ".join(f"{stage} {value:.0f}" for stage, value in means.items()) + " ms")
         return ", ".join(parts)

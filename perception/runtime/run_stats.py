@@ -11,6 +11,7 @@ from perception.evaluation.core.latency_statistics import StageTimes, evaluate_l
 from perception.evaluation.forecasting.online_error import OnlineError
 from perception.evaluation.report.report import Report
 from perception.protocols import Tracker
+from perception.runtime.live.monitor import LiveMonitor
 from perception.runtime.memory import MemoryMonitor
 from perception.types import Scene
 
@@ -26,7 +27,7 @@ class RunStats:
 
     ``elapsed_s`` is from before the first frame to the end, ``dropped_frames`` were captured but not processed,
     ``left_out_by_tracker`` counts what the tracker could not use, and ``online_error`` compares the forecasts with what
-    the tracks did later.
+    the tracks did later. ``live`` watches the cameras of a live source.
     """
 
     instants: int = 0
@@ -41,6 +42,7 @@ class RunStats:
     stage_ms: StageTimes = field(default_factory=StageTimes)
     memory: MemoryMonitor = field(default_factory=MemoryMonitor)
     online_error: OnlineError = field(default_factory=OnlineError)
+    live: LiveMonitor | None = None
 
     @property
     def rate_fps(self) -> float:
@@ -81,6 +83,7 @@ class RunStats:
             "warnings": self.warnings,
             "online_error": self.online_error.to_json(),
             "memory": self.memory.to_json(),
+            **({} if self.live is None else {"live": self.live.to_json()}),
         }
 
 

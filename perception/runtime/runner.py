@@ -18,6 +18,7 @@ from perception.pipeline.prefetch import Prefetcher
 from perception.plugins import WriterOpener
 from perception.protocols import Source
 from perception.results import output_folder
+from perception.runtime.live.monitor import LiveMonitor
 from perception.runtime.progress import RunProgress
 from perception.runtime.run_stats import FAILED, RunResult, RunStats
 from perception.runtime.scene_writer import Display, Drawing, SceneWriter
@@ -41,14 +42,16 @@ def run_pipeline(
     on_scene: Callable[[Scene], None] | None = None,
     console: Console | None = None,
     drawing: Drawing | None = None,
+    live: LiveMonitor | None = None,
 ) -> RunResult:
     """Run ``pipeline`` over ``source``, which is closed at the end, and write what it finds into ``folder``.
 
     The pipeline must be new or reset. Ctrl-C, the user closing ``window`` (q, Esc), ``duration_s`` and ``max_frames``
     end the run early, with every file whole. ``folder`` is made once the first scene is there, by the call where it is
     one; a run that never starts leaves none. ``video`` False writes tables only; ``writers`` open further outputs,
-    with the folder and the source. ``on_scene`` is called with each
-    scene, all its stages timed. ``console`` shows the progress. ``drawing`` is how the scenes are drawn.
+    with the folder and the source. ``on_scene`` is called with each scene, all its stages timed. ``console`` shows the
+    progress. ``drawing`` is how the scenes are drawn. ``live`` is the monitor of a live source that others read;
+    without it one is made.
 
     ``prefetch`` decodes the next instant of a recording and draws the last one while the networks work; what is
     written is the same, but a stage that shares the processor takes longer than alone, and an instant takes less than
@@ -57,7 +60,7 @@ def run_pipeline(
     Raises ``PerceptionError`` for what goes wrong before the first frame; later it is the ``failure`` of the result's
     stats. Raises ``KeyboardInterrupt`` for Ctrl-C before the first frame, or a second Ctrl-C.
     """
-    stats = RunStats()
+    stats = RunStats(live=live or LiveMonitor.of(source))
     total = source.length if max_frames is None else min(source.length or max_frames, max_frames)
     progress = RunProgress(console or Console(quiet=True), total=total)
     # A camera is waited for: its instants are no work that could be done ahead.
@@ -116,7 +119,11 @@ class _SceneSink:
         self.stats.memory.sample(monotonic() - self.started_s)
         if self.on_scene is not None:
             self.on_scene(scene)
-        self.progress.update(scene.stage_ms, objects=len(scene.tracks), dropped=self.source.dropped)
+        remark = ""
+        if self.stats.live is not None:
+            self.stats.live.add(scene)
+            remark = self.stats.live.line()
+        self.progress.update(scene.stage_ms, objects=len(scene.tracks), dropped=self.source.dropped, remark=remark)
         return goes_on
 
 

@@ -68,7 +68,7 @@ class SceneWriter:
         drawing: Drawing | None = None,
     ) -> None:
         self._drawing = drawing or Drawing()
-        self._cameras = source.cameras
+        self._source = source
         self._rig = source.rig
         self._window = window
         self._waits = source.is_live
@@ -110,7 +110,7 @@ class SceneWriter:
             picture = draw_scene(
                 scene,
                 history=self._history,
-                cameras=self._cameras,
+                cameras=self._source.cameras,
                 rig=self._rig,
                 style=self._drawing.style,
                 status_line=self._drawing.footer,
@@ -129,6 +129,7 @@ class SceneWriter:
         stage_ms[TOTAL] = self._turn_ms(stage_ms)
         if self._tables is not None:
             started_s = perf_counter()
+            self._tables.add_cameras(self._source.cameras)
             self._tables.write(replace(scene, stage_ms=stage_ms))
             stage_ms["write"] = 1e3 * (perf_counter() - started_s)
         if self._writers:

@@ -23,11 +23,14 @@ from perception.sources.files.poses import Poses
 from perception.sources.files.recorded_source import RecordedSource
 from perception.sources.files.recording import RECORDING_FILE, Recording
 from perception.sources.files.stdin import STDIN, StdinVideo
-from perception.sources.files.video import VideoFile
-from perception.sources.live.readers import Reader, WebcamReader
+from perception.sources.files.video import VIDEO_SUFFIXES, VideoFile
+from perception.sources.live.camera import CameraListener, CameraOpener
+from perception.sources.live.openers import address_opener, file_opener, webcam_opener
+from perception.sources.live.readers.paced_file import PlaybackClock
+from perception.sources.live.settings import LiveSettings
 from perception.sources.live.source import LiveSource
-from perception.sources.live.stream_schemes import open_address, split_address, within
-from perception.sources.rigs import fit_rig, match_rig
+from perception.sources.live.stream_schemes import open_address, split_address
+from perception.sources.rigs import fit_rig, match_live_rig, match_rig
 from perception.sources.separate import videos_in
 from perception.sources.time_span import TimeSpan
 
@@ -37,7 +40,7 @@ class _Opened:
     """The cameras of all specs so far."""
 
     recorded: list[RecordedCamera] = field(default_factory=list)
-    live: list[tuple[str, Reader]] = field(default_factory=list)
+    live: list[CameraOpener] = field(default_factory=list)
     poses: Poses | None = None
     notes: list[str] = field(default_factory=list)
     calibration: dict[str, Camera] = field(default_factory=dict)
@@ -48,12 +51,35 @@ class _Opened:
 
     def unique(self, name: str) -> str:
         """``name``, with a number behind it where another camera has it already."""
-        taken = {camera.name for camera in self.recorded} | {camera for camera, _ in self.live}
+        taken = {camera.name for camera in self.recorded} | {camera.name for camera in self.live}
         number, candidate = 1, name
         while candidate in taken:
             number += 1
             candidate = f"{name}-{number}"
         return candidate
+
+    def close_connections(self) -> None:
+        """Where the cameras will not be used after all."""
+        for opener in self.live:
+            if opener.first is not None:
+                opener.first.close()
+
+    def rename(self, name: str, spec: str, *, recorded: int, live: int) -> None:
+        """Call the one camera that ``spec`` added after so many others ``name``."""
+        count = len(self.recorded) - recorded + len(self.live) - live
+        if count != 1:
+            raise UsageError(f"{spec}: holds {count} cameras, which have names; leave {name} out.")
+        before = {camera.name for camera in self.recorded[:recorded]} | {camera.name for camera in self.live[:live]}
+        if name in before:
+            raise UsageError(f"two cameras are called {name}; give each a name of its own.", field="source")
+        if recorded < len(self.recorded):
+            old, self.recorded[recorded].name = self.recorded[recorded].name, name
+            if old in self.calibration:
+                self.calibration[name] = replace(self.calibration.pop(old), name=name)
+            if old in self.instants:
+                self.instants[name] = self.instants.pop(old)
+        else:
+            self.live[live] = replace(self.live[live], name=name)
 
     def add(self, recording: Recording, folder: str) -> None:
         """Take over the cameras of one folder and all that it states of them."""
@@ -99,6 +125,9 @@ def open_source(
     connect_timeout_s: float = 10,
     rig: Rig | None = None,
     span: TimeSpan = TimeSpan(),  # noqa: B008 - it cannot change
+    realtime: bool = False,
+    live: LiveSettings | None = None,
+    listeners: Sequence[CameraListener] = (),
 ) -> Source:
     """Open one camera, or several that are stepped together.
 
@@ -106,13 +135,14 @@ def open_source(
     a glob of images, a recording (a folder with ``recording.yaml``, MOTChallenge's ``seqinfo.ini``, ``frames.json``, or
     in the layout of nuScenes or KITTI; ``folder#name`` is one of several drives in it), an address (http(s), rtsp,
     rtmp, udp, ...), or, alone, the source of an installed package: its name, "name:place", or "package.module:factory"
-    (see ``perception.plugins``).
+    (see ``perception.plugins``). ``name=`` before the others names their camera: "front=rtsp://host/1".
 
     ``stride`` hands out every n-th instant. ``newest_only`` lets live cameras skip what the caller was too slow for.
     ``rate_fps`` replaces the clock of videos and images (images: 10 per second without it). ``connect_timeout_s``
     is the limit of the opening of each live camera, and then its read timeout. ``rig`` states where the cameras sit,
     in place of a recording's own rig: matched by name, or in order where no name matches. ``span`` is the part of a
-    recording that is handed out.
+    recording that is handed out. ``realtime`` plays recordings at their own speed, as live cameras, also beside such.
+    ``live`` are the limits of live cameras, in place of ``connect_timeout_s``; ``listeners`` are told what they send.
 
     The source also has ``warnings: list[str]``, a sentence for everything that was left out.
 
@@ -129,23 +159,37 @@ def open_source(
         found = _package_source(spec, newest_only=newest_only, timeout_s=connect_timeout_s)
         if found is not None:
             return _adapted(found, spec, specs, rig=rig, stride=stride, rate_fps=rate_fps, span=span)
+    settings = live or LiveSettings(connect_timeout_s=connect_timeout_s, lost_after_s=connect_timeout_s)
     opened = _Opened()
     try:
         for spec in specs:
-            _open_spec(spec, opened, rate_fps=rate_fps, timeout_s=connect_timeout_s)
-        if opened.live and opened.recorded:
-            raise UsageError("live cameras and recordings cannot be mixed; give only one kind.", field="source")
-        if opened.live and rate_fps is not None:
+            _open_named(spec, opened, rate_fps=rate_fps, settings=settings)
+        if opened.live and opened.recorded and not realtime:
+            raise UsageError(
+                "live cameras and recordings cannot be mixed; give only one kind, or play recordings in `realtime`.",
+                field="source",
+            )
+        if opened.live and rate_fps is not None and not opened.recorded:
             raise UsageError("a live camera has its own clock; leave it out.", field="fps", value=rate_fps)
-        if opened.live and not span.is_whole:
+        if (opened.live or realtime) and not span.is_whole:
             raise UsageError("a live camera has no beginning and no end; leave `start_s` and `end_s` out.")
+        if opened.live or realtime:
+            return _live_source(
+                opened, rig, stride=stride, newest_only=newest_only, settings=settings, listeners=listeners
+            )
     except BaseException:
-        for _, reader in opened.live:
-            reader.close()
+        opened.close_connections()
         raise
-    if opened.live:
-        return _live_source(opened, rig, stride=stride, newest_only=newest_only, timeout_s=connect_timeout_s)
     return _recorded_source(opened, rig, stride=stride, span=span, is_one_folder=len(specs) == 1)
+
+
+def open_camera(name: str, spec: str, settings: LiveSettings) -> CameraOpener:
+    """A live camera to be added to others. Raises ``UsageError`` for what is neither an address nor a webcam."""
+    opened = _Opened()
+    _open_named(f"{name}={spec}", opened, rate_fps=None, settings=settings)
+    if opened.recorded:
+        raise UsageError(f"{spec}: is a recording; only cameras can be added while others run.")
+    return opened.live[0]
 
 
 def _package_source(spec: str, *, newest_only: bool, timeout_s: float) -> Source | None:
@@ -184,27 +228,36 @@ def _adapted(
         raise
 
 
-def _live_source(opened: _Opened, rig: Rig | None, *, stride: int, newest_only: bool, timeout_s: float) -> LiveSource:
-    names = [name for name, _ in opened.live]
-    try:
-        if rig is not None:
-            rig, notes = match_rig(rig, names)
-            opened.notes.extend(notes)
-    except BaseException:
-        for _, reader in opened.live:
-            reader.close()
-        raise
+def _live_source(
+    opened: _Opened,
+    rig: Rig | None,
+    *,
+    stride: int,
+    newest_only: bool,
+    settings: LiveSettings,
+    listeners: Sequence[CameraListener],
+) -> LiveSource:
+    clock = PlaybackClock()
+    if rig is None and opened.recorded and not opened.live and opened.poses is None:
+        rig = opened.own_rig()
+    openers = [*opened.live, *(file_opener(camera, clock=clock) for camera in opened.recorded)]
+    names = [opener.name for opener in openers]
+    if rig is not None:
+        rig, notes = match_live_rig(rig, names)
+        opened.notes.extend(notes)
     source = LiveSource(
-        opened.live,
+        openers,
         name=_source_name(names),
         stride=stride,
         newest_only=newest_only,
-        read_timeout_s=timeout_s,
+        settings=settings,
         rig=rig,
         notes=opened.notes,
+        listeners=listeners,
     )
     try:
-        source.fit_to_pictures()
+        if rig is not None:
+            source.wait_for_first()
     except BaseException:
         source.close()
         raise
@@ -245,21 +298,35 @@ def _recorded_source(
     return source
 
 
-def _open_spec(spec: str, opened: _Opened, *, rate_fps: float | None, timeout_s: float) -> None:
+def split_name(spec: str) -> tuple[str | None, str]:
+    """ "front=rtsp://host/1" -> ("front", "rtsp://host/1"); no name where the whole is a file or a pattern of files."""
+    named = _NAMED.fullmatch(spec)
+    if named is None or Path(spec).exists() or (glob.has_magic(spec) and glob.glob(spec)):  # noqa: PTH207
+        return None, spec
+    return named[1], named[2]
+
+
+_NAMED = re.compile(r"([A-Za-z_][\w.-]*)=(.+)", re.DOTALL)
+
+
+def _open_named(spec: str, opened: _Opened, *, rate_fps: float | None, settings: LiveSettings) -> None:
+    """Open what one spec names, with the name that it gives to its camera."""
+    name, spec = split_name(spec)
+    recorded, live = len(opened.recorded), len(opened.live)
+    _open_spec(spec, opened, rate_fps=rate_fps, settings=settings)
+    if name is not None:
+        opened.rename(name, spec, recorded=recorded, live=live)
+
+
+def _open_spec(spec: str, opened: _Opened, *, rate_fps: float | None, settings: LiveSettings) -> None:
     """Open what one spec names and add its cameras."""
     if spec.isascii() and spec.isdigit():
-        label = f"webcam{int(spec)}"
-        reader = within(lambda: WebcamReader(int(spec)), timeout_s=timeout_s, label=label)
-        opened.live.append((opened.unique(label), reader))
+        name = opened.unique(f"webcam{int(spec)}")
+        opened.live.append(webcam_opener(int(spec), name=name, settings=settings))
     elif spec == STDIN:
         opened.recorded.append(_noted(StdinVideo(name=opened.unique("stdin"), rate_fps=rate_fps), "stdin", opened))
     elif "://" in spec:
-        name = opened.unique(split_address(spec).hostname or split_address(spec).scheme)
-        camera = open_address(spec, name=name, rate_fps=rate_fps, timeout_s=timeout_s)
-        if isinstance(camera, VideoFile):
-            opened.recorded.append(camera)
-        else:
-            opened.live.append((name, camera))
+        _open_address(spec, opened, rate_fps=rate_fps, settings=settings)
     elif (dataset := find_dataset(spec)) is not None:
         opened.add(dataset.open(rate_fps), str(dataset.folder))
     elif Path(spec).is_dir():
@@ -270,6 +337,21 @@ def _open_spec(spec: str, opened: _Opened, *, rate_fps: float | None, timeout_s:
         opened.recorded.append(_open_glob(spec, opened, rate_fps=rate_fps))
     else:
         raise UsageError(f"{spec}: no such file or folder; check the name{close_names('source', spec)}.")
+
+
+def _open_address(spec: str, opened: _Opened, *, rate_fps: float | None, settings: LiveSettings) -> None:
+    """A network camera, or a video at an address; whether it is one is only known once it answers."""
+    parts = split_address(spec)
+    name = opened.unique(parts.hostname or parts.scheme)
+    is_video = Path(parts.path).suffix.lower() in VIDEO_SUFFIXES and parts.scheme in ("http", "https")
+    if settings.may_be_missing and not is_video:
+        opened.live.append(address_opener(spec, name=name, settings=settings))
+        return
+    found = open_address(spec, name=name, rate_fps=rate_fps, timeout_s=settings.connect_timeout_s)
+    if isinstance(found, VideoFile):
+        opened.recorded.append(found)
+    else:
+        opened.live.append(address_opener(spec, name=name, settings=settings, first=found))
 
 
 def _open_file(path: Path, opened: _Opened, *, rate_fps: float | None) -> RecordedCamera:

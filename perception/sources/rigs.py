@@ -105,6 +105,14 @@ def match_rig(rig: Rig, names: Sequence[str]) -> tuple[Rig, list[str]]:
     raise UsageError(f"{found}; give the same cameras in both, by name or as many in the same order.", field="rig")
 
 
+def match_live_rig(rig: Rig, names: Sequence[str]) -> tuple[Rig, list[str]]:
+    """``match_rig`` for cameras that come and go: the whole rig where it has all names, and a remark on the rest."""
+    unused = [name for name in rig.cameras if name not in names]
+    if unused and all(name in rig.cameras for name in names):
+        return rig, [f"No source is given for the rig's camera {', '.join(unused)}."]
+    return match_rig(rig, names)
+
+
 def fit_rig(rig: Rig, sizes_px: Mapping[str, tuple[int, int]]) -> Rig:
     """The rig for images of ``sizes_px`` (width, height) by camera, which may be scaled copies.
 

@@ -15,7 +15,9 @@ import av
 from perception.errors import PerceptionError, UsageError
 from perception.sources.files.decoding.stream import open_container
 from perception.sources.files.video import VideoFile
-from perception.sources.live.readers import MjpegReader, Reader, StreamReader
+from perception.sources.live.readers.mjpeg import MjpegReader
+from perception.sources.live.readers.picture import Reader
+from perception.sources.live.readers.stream import StreamReader
 
 STREAM_SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "udp", "rtp", "srt", "tcp")
 SCHEMES = ("http", "https", *STREAM_SCHEMES)
@@ -116,19 +118,23 @@ def open_address(spec: str, *, name: str, rate_fps: float | None, timeout_s: flo
     Raises ``UsageError`` for a bad address, ``PerceptionError`` when it does not answer in time or refuses.
     """
     label = address_for_messages(spec)
+    return within(
+        lambda: connect(spec, name=name, rate_fps=rate_fps, timeout_s=timeout_s), timeout_s=timeout_s, label=label
+    )
+
+
+def connect(spec: str, *, name: str, rate_fps: float | None, timeout_s: float) -> Reader | VideoFile:
+    """``open_address`` without its own time limit: a name server may take longer. For a thread that may wait."""
+    label = address_for_messages(spec)
     is_http = split_address(spec).scheme in ("http", "https")
-
-    def opening() -> Reader | VideoFile:
-        response = _http_answer(spec, label=label, timeout_s=timeout_s) if is_http else None
-        if response is not None:
-            return MjpegReader(response, label=label)
-        container = _open_stream(spec, label=label, timeout_s=timeout_s)
-        if is_http and container.duration:
-            container.close()
-            return VideoFile(spec, name=name, label=label, rate_fps=rate_fps, timeout_s=timeout_s)
-        return StreamReader(container, label=label)
-
-    return within(opening, timeout_s=timeout_s, label=label)
+    response = _http_answer(spec, label=label, timeout_s=timeout_s) if is_http else None
+    if response is not None:
+        return MjpegReader(response, label=label)
+    container = _open_stream(spec, label=label, timeout_s=timeout_s)
+    if is_http and container.duration:
+        container.close()
+        return VideoFile(spec, name=name, label=label, rate_fps=rate_fps, timeout_s=timeout_s)
+    return StreamReader(container, label=label)
 
 
 class _HostPassword(urllib.request.HTTPPasswordMgr):

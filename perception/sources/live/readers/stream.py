@@ -1,0 +1,105 @@
+"""Network streams by FFmpeg: RTSP, RTMP, UDP, HLS and more."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Generator, Iterator
+from functools import partial
+
+import av
+import numpy as np
+from av.container import InputContainer
+
+from perception.errors import PerceptionError
+from perception.sources.files.decoding.stream import best_video_stream, nominal_rate_fps, rgb_of
+from perception.sources.live.readers.picture import CapturedPicture, faulty
+
+BACKLOG_LIMIT_S = 2.0
+
+
+class Backlog:
+    """Tells the pictures that a network reader had buffered while opening: they come faster than real time.
+
+    The first picture always counts as buffered. The backlog ends with the first picture that takes at least half as
+    long to come as its presentation time predicts, or after ``BACKLOG_LIMIT_S``.
+    """
+
+    def __init__(self, *, started_s: float) -> None:
+        self._started_s = started_s
+        self._previous: tuple[float, float] | None = None
+        self._is_over = False
+
+    def contains(self, *, presented_s: float | None, arrived_s: float) -> bool:
+        """Whether the next picture, shown at ``presented_s`` in the stream and here at ``arrived_s``, is old."""
+        if self._is_over or presented_s is None or arrived_s - self._started_s >= BACKLOG_LIMIT_S:
+            self._is_over = True
+            return False
+        if self._previous is not None:
+            self._is_over = presented_s - self._previous[0] <= 2 * (arrived_s - self._previous[1])
+        self._previous = (presented_s, arrived_s)
+        return not self._is_over
+
+
+class StreamReader:
+    """Pictures of an opened network stream. What FFmpeg buffered while opening is old: its fault is ``stale``.
+
+    Times are those of the stream; where RTCP states the camera's wall clock, that too.
+    """
+
+    def __init__(self, container: InputContainer, *, label: str) -> None:
+        self._container = container
+        self._label = label
+        self._stream = best_video_stream(container, label=label)
+        self._is_aborted = False
+        self.rate_fps: float | None = nominal_rate_fps(self._stream)
+
+    def pictures(self) -> Generator[CapturedPicture, None, None]:
+        """Each picture as it is decoded."""
+        try:
+            backlog = Backlog(started_s=time.monotonic())
+            for frame in self._decoded():
+                if frame is None:
+                    yield faulty("damaged")
+                elif backlog.contains(presented_s=frame.time, arrived_s=time.monotonic()):
+                    yield faulty("stale")
+                else:
+                    yield self._picture(frame)
+        except av.error.ExitError as error:
+            raise PerceptionError(f"{self._label}: no data came; check the camera and the network.") from error
+        except (av.error.FFmpegError, OSError) as error:
+            raise PerceptionError(
+                f"{self._label}: the stream broke off ({error.strerror}); check the camera and the network."
+            ) from error
+
+    def abort(self) -> None:
+        """Ends with the next packet, or when FFmpeg's own time limit is over."""
+        self._is_aborted = True
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._container.close()
+
+    def _decoded(self) -> Iterator[av.VideoFrame | None]:
+        """Each frame, and None for each that is damaged."""
+        for packet in self._container.demux(self._stream):
+            if self._is_aborted:
+                return
+            try:
+                frames = packet.decode()
+            except av.error.InvalidDataError:
+                yield None
+                continue
+            yield from (None if frame.is_corrupt else frame for frame in frames)
+
+    def _picture(self, frame: av.VideoFrame) -> CapturedPicture:
+        plane = np.frombuffer(frame.planes[0], np.uint8).reshape(frame.planes[0].height, -1)
+        started_us = self._container.start_time_realtime
+        is_known = started_us is not None and started_us > 0 and frame.time is not None
+        return CapturedPicture(
+            to_rgb=partial(rgb_of, frame),
+            size_bytes=sum(part.buffer_size for part in frame.planes),
+            fingerprint=zlib.crc32(plane[::8].tobytes()),
+            presented_s=frame.time,
+            realtime_s=started_us / 1e6 + frame.time if is_known and started_us and frame.time is not None else None,
+        )
