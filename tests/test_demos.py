@@ -70,6 +70,19 @@ def test_speed(demo: Demo, tmp_path: Path) -> None:
     assert float(out.split()[-1]) > 0
 
 
+def test_ego_motion(demo: Demo) -> None:
+    recording = ROOT / "data" / "recording"
+    out = demo("ego_motion.py", recording, "--instants", 4, "--without-detector")
+    overall = next(line for line in out.splitlines() if line.startswith("  all")).split()
+    assert overall[1] == "18", "three frames of six cameras follow another one"
+    assert float(overall[3]) < 1, "degrees per second, median"
+
+
+def test_ego_motion_of_cameras_that_are_not_calibrated(demo: Demo, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="not calibrated"):
+        demo("ego_motion.py", write_street(tmp_path / "street.mp4", frames=3))
+
+
 def test_training(demo: Demo, tmp_path: Path) -> None:
     out = demo("training.py", "--steps", 60, "--output", tmp_path / "run")
     ours, baseline = (float(number) for number in re.findall(r"([0-9.]+) px", out))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from perception.arrays import FloatArray, IntArray
 from perception.errors import UsageError
 from perception.files import parse_json
+from perception.results.ego_motion import ego_motion_of
 from perception.results.tracks3d import TRACKS3D_FILE, read_world_rows
 from perception.results.writer import FORECASTS_FILE, TIMING_FILE
 from perception.safety.regular_files import open_regular_text
 from perception.tables.prediction_files import read_detections, read_text, read_tracks, table_paths
 from perception.taxonomy import CLASSES
-from perception.types import BoxTable, Forecasts, ObjectTable
+from perception.types import BoxTable, EgoMotions, Forecasts, ObjectTable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +29,7 @@ class ForecastRecord:
     ``boxes_xyxy_px`` (N, 4) in images of ``image_sizes_px`` (N, 2) width and height, ``labels``, ``cameras`` and
     ``unseen_s`` (N,). ``index`` is that of the instant. Only in the ground frame: ``positions_m`` (N, 2) of the
     tracks' centres and ``headings_rad`` (N,), both in the world. ``detected_cameras`` are those that the detector
-    looked at, None where it looked at all."""
+    looked at, None where it looked at all. ``ego_motions`` say how cameras moved, where the run knew it."""
 
     index: int
     timestamp_ns: int
@@ -41,6 +42,7 @@ class ForecastRecord:
     positions_m: FloatArray | None = None
     headings_rad: FloatArray | None = None
     detected_cameras: tuple[str, ...] | None = None
+    ego_motions: EgoMotions = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,6 +156,7 @@ def _forecast_record(value: dict[str, Any]) -> ForecastRecord:
         positions_m=np.array([row["position_m"] for row in rows], np.float64).reshape(-1, 2) if is_ground else None,
         headings_rad=np.array([row["heading_rad"] for row in rows], np.float64) if is_ground else None,
         detected_cameras=tuple(map(str, value["detected_cameras"])) if "detected_cameras" in value else None,
+        ego_motions={str(camera): ego_motion_of(motion) for camera, motion in value.get("ego_motion", {}).items()},
     )
 
 

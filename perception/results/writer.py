@@ -32,6 +32,7 @@ import numpy as np
 from perception.arrays import FloatArray, IntArray, StructOfArrays
 from perception.files import ClosedAtExit, write_json
 from perception.results.append_file import AppendFile
+from perception.results.ego_motion import plain_ego_motion
 from perception.results.tracks3d import TRACKS3D_FILE, WORLD_HEADER, world_rows
 from perception.tables.prediction_files import LABELS_FILE, table_paths
 from perception.taxonomy import CLASSES, COCO91_IDS
@@ -252,12 +253,14 @@ def forecast_line(scene: Scene, cameras: Sequence[str]) -> bytes:
         if forecasts.axes_rad is not None:
             record["axis_rad"] = round(float(forecasts.axes_rad[position]), _ANGLE_DECIMALS)
         records.append(record)
+    motions = {camera: plain_ego_motion(motion) for camera, motion in scene.ego_motions.items()}
     is_ground = "ground" in (tracks.reference_frame, forecasts.reference_frame)
     line = {
         "index": scene.frame_set.index,
         "timestamp_ns": scene.timestamp_ns,
         "cameras": list(cameras),
         **({} if scene.detected_cameras is None else {"detected_cameras": list(scene.detected_cameras)}),
+        **({} if not motions else {"ego_motion": motions}),
         "reference_frame": "ground" if is_ground else "image",
         "dt_s": round(float(forecasts.dt_s), 9),
         "tracks": records,

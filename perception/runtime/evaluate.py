@@ -136,7 +136,8 @@ def match_truth(
 
     ``rate_fps`` replaced the recording's clock in the run.
     """
-    timeline = Timeline.of(open_source([str(recording)], rate_fps=rate_fps))
+    source = open_source([str(recording)], rate_fps=rate_fps)
+    timeline = Timeline.of(source)
     run = EvaluatedRun.of(
         title=title,
         run=tables,
@@ -144,6 +145,7 @@ def match_truth(
         timeline=timeline,
         objects=truth.objects,
         ignored=truth.ignored,
+        rig=source.rig,
         notes=(
             *truth.notes,
             *doubts_on_places(truth.boxes, timeline.image_sizes_px),

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 import numpy as np
 import pytest
 from support.turning_camera import SIZE_PX, front_camera, texture, turned_picture
 
-from perception.egomotion import FlowEgoMotion
+from perception.egomotion import FlowEgoMotion, PoseEgoMotion
+from perception.files import bundled
 from perception.geometry.cameras import Rig
 from perception.geometry.rotation import rotation_matrix, rotation_vector
+from perception.sources import open_source
 from perception.types import Detections, EgoMotion, Frame, FrameSet
 
 RIG = Rig({"front": front_camera()})
@@ -43,6 +47,20 @@ def estimated(
 ) -> list[EgoMotion | None]:
     estimator = FlowEgoMotion(rig)
     return [estimator.update(instant(image, k), detections or {}).get("front") for k, image in enumerate(images)]
+
+
+def test_the_yaw_rate_of_a_rendered_drive_is_right_to_half_a_degree_per_second() -> None:
+    source = open_source([str(bundled("data/recording"))])
+    assert source.rig is not None
+    flow, poses, errors = FlowEgoMotion(source.rig), PoseEgoMotion(source.rig), []
+    for frame_set in islice(source, 8):
+        found, true = flow.update(frame_set, {}), poses.update(frame_set, {})
+        for name, motion in found.items():
+            wrong = rotation_vector(motion.now_from_before @ true[name].now_from_before.T)
+            errors.append(np.rad2deg(abs(wrong[1])) / motion.dt_s)
+    source.close()
+    assert len(errors) > 30
+    assert np.median(errors) < 0.5
 
 
 def test_the_first_frame_is_unknown_and_the_next_ones_turn_as_the_camera_does() -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from perception.arrays import FloatArray, IntArray
 from perception.evaluation.core.bootstrap import PairedComparison
 from perception.evaluation.core.calibration import Calibration
-from perception.types import Forecasts, Tracks
+from perception.types import EgoMotions, Forecasts, Tracks
 
 Setting = Literal["tracked", "ground-truth tracks"]
 
@@ -30,7 +30,7 @@ class InstantForecasts:
     N tracks: ``track_ids`` (N,), ``boxes_xyxy_px`` (N, 4), ``cameras`` (N,), ``image_sizes_px`` (N, 2) width and
     height; ``state_means`` (N, 8) are the tracker's filter states where there are any, in the frame of ``Tracks``.
     ``forecasts`` may miss some of the tracks. ``detected_cameras`` are those that the detector looked at, None where it
-    looked at all.
+    looked at all. ``ego_motions`` say how the cameras moved, as far as the run knew.
     """
 
     frame_index: int
@@ -42,6 +42,7 @@ class InstantForecasts:
     forecasts: Forecasts
     state_means: FloatArray | None = None
     detected_cameras: tuple[str, ...] | None = None
+    ego_motions: EgoMotions = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         count = len(self.track_ids)
@@ -63,6 +64,7 @@ class InstantForecasts:
         tracks: Tracks,
         forecasts: Forecasts,
         detected_cameras: tuple[str, ...] | None = None,
+        ego_motions: EgoMotions | None = None,
     ) -> InstantForecasts:
         """The record of one pipeline step."""
         return cls(
@@ -75,6 +77,7 @@ class InstantForecasts:
             forecasts=forecasts,
             state_means=tracks.means if tracks.means.shape[1] == 8 else None,
             detected_cameras=detected_cameras,
+            ego_motions=ego_motions or {},
         )
 
 

@@ -79,6 +79,7 @@ class RunRecorder:
                 tracks=scene.tracks,
                 forecasts=scene.forecasts,
                 detected_cameras=scene.detected_cameras,
+                ego_motions=scene.ego_motions,
             )
         )
         self._stage_ms.append(scene.stage_ms)

@@ -18,6 +18,7 @@ from perception.evaluation.report.console_layout import (
     counts_line,
     left_out,
     make_table,
+    number,
     percent,
     print_heading,
     print_note,
@@ -26,6 +27,7 @@ from perception.evaluation.report.console_layout import (
 )
 from perception.evaluation.report.console_tracking import print_tracking
 from perception.evaluation.report.report import RecordingFigures, Report, headline_figures
+from perception.evaluation.tracking.ego_motion import EgoMotionReport, EgoMotionScores
 
 _UNDEFINED = dict.fromkeys(("ap50", "hota", "idf1", "position_share", "fde_ratio", "best_fde_ratio"))
 
@@ -47,6 +49,8 @@ def print_report(report: Report, console: Console) -> None:
         print_forecasting(forecasting, console, has_legend=index == 0)
     for index, challenge in enumerate(report.challenges):
         print_challenge(challenge, console, has_legend=index == 0)
+    if report.ego_motion is not None:
+        print_ego_motion(report.ego_motion, console)
     if report.recordings:
         _print_recordings(report, console)
     if report.latency is not None:
@@ -91,6 +95,31 @@ def _print_detection(report: DetectionReport, console: Console, *, has_legend: b
 def _detection_cells(scores: DetectionScores) -> list[Text]:
     shares = (scores.ap, scores.ap50, scores.ar, scores.precision, scores.recall, scores.recall_at_half_false_alarm)
     return [Text(f"{scores.truth_count:,}"), *map(percent, shares)]
+
+
+def print_ego_motion(report: EgoMotionReport, console: Console) -> None:
+    """Print how well the cameras' motion was measured, camera by camera."""
+    detail = f"{report.overall.frame_count:,} frames, from the pictures against the poses"
+    print_heading(console, "Ego-motion", detail)
+    table = make_table("Camera", "Frames", "Unknown", "Yaw rate", "90%", "Speed known", "Speed", "90%")
+    for name, scores in report.per_camera.items():
+        table.add_row(Text(name, overflow="fold"), *_ego_motion_cells(scores))
+    if len(report.per_camera) != 1:
+        table.add_section()
+        table.add_row(Text("all", style="bold"), *_ego_motion_cells(report.overall))
+    print_table(console, table)
+    print_note(
+        console,
+        "Median and 90 % quantile of the absolute error: yaw rate in degrees per second, speed in metres per second. "
+        "Unknown, speed known: % of the frames.",
+    )
+
+
+def _ego_motion_cells(scores: EgoMotionScores) -> list[Text]:
+    yaw_rates = [number(value) for value in (scores.yaw_rate_median_degps, scores.yaw_rate_p90_degps)]
+    speeds = [number(value) for value in (scores.speed_median_mps, scores.speed_p90_mps)]
+    shares = percent(scores.unknown_share), percent(scores.speed_share)
+    return [Text(f"{scores.frame_count:,}"), shares[0], *yaw_rates, shares[1], *speeds]
 
 
 def _print_recordings(report: Report, console: Console) -> None:

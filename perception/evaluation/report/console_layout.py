@@ -57,6 +57,11 @@ def percent(value: float | None) -> Text:
     return NONE if value is None else Text(f"{100 * value:.1f}")
 
 
+def number(value: float | None) -> Text:
+    """A number with two decimals."""
+    return NONE if value is None else Text(f"{value:,.2f}")
+
+
 def comparison_style(comparison: PairedComparison | None) -> str:
     """Green for better, red for worse, yellow where undecided."""
     if comparison is None or comparison.difference_interval is None:

@@ -32,6 +32,7 @@ from perception.evaluation.forecasting.image import count_forecasts
 from perception.evaluation.forecasting.target_sums import ForecastCounts
 from perception.evaluation.report.evaluate_ground import GroundCounts, count_ground
 from perception.evaluation.runs.evaluated_run import EvaluatedRun
+from perception.evaluation.tracking.ego_motion import EgoMotionErrors, ego_motion_errors
 from perception.evaluation.tracking.image import TrackingCounts, count_tracking
 from perception.types import BoxTable, IgnoredRegions
 
@@ -72,7 +73,8 @@ class RunCounts:
     """One recording, counted; ``report_of`` makes the report of one or of many.
 
     ``detection`` and ``tracking`` have one part for each grouping of the classes, ``forecasting`` one for each setting.
-    ``recall`` and ``confusion`` are None without detections, ``confusion`` also for a truth without classes.
+    ``recall`` and ``confusion`` are None without detections, ``confusion`` also for a truth without classes,
+    ``ego_motion`` where it was not measured in the pictures or the poses are not known.
     ``kind`` states what was measured: only recordings of one kind have a common report. ``notes`` are sentences.
     """
 
@@ -85,6 +87,7 @@ class RunCounts:
     stages: StageSamples
     recall: RecallCounts | None
     confusion: NDArray[np.int64] | None
+    ego_motion: EgoMotionErrors | None
     doubts: GtDoubts
     scenes: tuple[SceneEntry, ...]
     image_count: int
@@ -116,6 +119,7 @@ def count_run(evaluated: EvaluatedRun, config: EvalConfig) -> RunCounts:
         stages=StageSamples.of(run.stage_ms),
         recall=_recall(evaluated, matched, detected_images) if has_detections else None,
         confusion=count_confusions(pairs) if has_detections and pairs is not None else None,
+        ego_motion=ego_motion_errors(run.records, evaluated.timeline, evaluated.rig),
         doubts=GtDoubts.of(matched, run.tracks),
         scenes=_scenes(evaluated, forecasting if ground is None else ground.forecasting, matched, pairs),
         image_count=len(evaluated.images),

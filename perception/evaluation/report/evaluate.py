@@ -22,6 +22,7 @@ from perception.evaluation.report.count import EvalConfig, RunCounts, count_run
 from perception.evaluation.report.evaluate_ground import ground_report
 from perception.evaluation.report.report import Report, headline_figures, recording_spread
 from perception.evaluation.runs.evaluated_run import EvaluatedRun
+from perception.evaluation.tracking.ego_motion import ego_motion_report
 from perception.evaluation.tracking.image import tracking_report
 from perception.types import BoxTable, IgnoredRegions
 
@@ -123,6 +124,7 @@ def _report(
         latency=latency_report([part.stages for part in parts])
         if any(len(part.stages.times_ms) for part in parts)
         else None,
+        ego_motion=ego_motion_report([part.ego_motion for part in parts if part.ego_motion is not None]),
         breakdown=break_down_recall(recalls, grouping=config.grouping, score_threshold=config.score_threshold)
         if recalls
         else None,

@@ -19,6 +19,7 @@ from perception.evaluation.failures.scenes import SceneEntry
 from perception.evaluation.forecasting.challenge import ChallengeReport
 from perception.evaluation.forecasting.ground import GroundForecastingReport, GroundHorizonScores
 from perception.evaluation.report.evaluate_ground import GroundReport
+from perception.evaluation.tracking.ego_motion import EgoMotionReport
 from perception.evaluation.tracking.ground import GroundTrackingReport
 from perception.evaluation.tracking.image import TrackingReport
 from perception.evaluation.tracking.localization import LocalizationReport
@@ -59,7 +60,7 @@ class Report:
     are the parts where it is several, ``spread`` is the standard deviation over these of each headline figure that two
     of them have, ``notes`` are sentences on the ground truth. ``breakdown`` is the recall by conditions, ``failures``
     lists the pictures of the worst failures, ``scenes`` the frames that are worth looking at, ``confusion`` states
-    which class was taken for which.
+    which class was taken for which. ``ego_motion`` compares the cameras' motion in the pictures with the poses.
     """
 
     title: str
@@ -71,6 +72,7 @@ class Report:
     recordings: tuple[RecordingFigures, ...] = ()
     spread: Mapping[str, float] = field(default_factory=dict)
     latency: LatencyReport | None = None
+    ego_motion: EgoMotionReport | None = None
     notes: tuple[str, ...] = ()
     breakdown: RecallBreakdown | None = None
     confusion: ConfusionMatrix | None = None

@@ -12,6 +12,7 @@ from perception.evaluation.core.table_boxes import ImageKey
 from perception.evaluation.core.timeline import Timeline
 from perception.evaluation.runs.gt_tracks_ground import gt_ground_tracks
 from perception.evaluation.runs.gt_tracks_image import gt_tracks
+from perception.geometry.cameras import Rig
 from perception.protocols import Forecaster
 from perception.types import BoxTable, IgnoredRegions, ObjectTable, Tracks
 
@@ -23,7 +24,7 @@ class EvaluatedRun:
     ``truth`` and ``timeline`` are of the whole recording, ``by_instant`` is that truth by instants. ``objects`` are the
     true objects in the world where they are known, ``ignored`` the regions of which the truth does not speak, and
     ``notes`` sentences on how it was read. ``gt_records`` are forecasts on ground-truth tracks, None where
-    there are none.
+    there are none. ``rig`` is that of the recording, where it has one.
     """
 
     title: str
@@ -35,6 +36,7 @@ class EvaluatedRun:
     gt_records: tuple[InstantForecasts, ...] | None = None
     ignored: IgnoredRegions = field(default_factory=IgnoredRegions.empty)
     notes: tuple[str, ...] = ()
+    rig: Rig | None = None
 
     @classmethod
     def of(
@@ -47,11 +49,20 @@ class EvaluatedRun:
         objects: ObjectTable | None = None,
         ignored: IgnoredRegions | None = None,
         notes: Sequence[str] = (),
+        rig: Rig | None = None,
     ) -> EvaluatedRun:
         """All but ``run`` are those of the whole recording that it was made on."""
         regions = IgnoredRegions.empty() if ignored is None else ignored
         return cls(
-            title, run, truth, timeline.at_instants(truth), timeline, objects, ignored=regions, notes=tuple(notes)
+            title,
+            run,
+            truth,
+            timeline.at_instants(truth),
+            timeline,
+            objects,
+            ignored=regions,
+            notes=tuple(notes),
+            rig=rig,
         )
 
     @property
@@ -100,6 +111,7 @@ class EvaluatedRun:
         if self.run.objects is not None and self.objects is None:
             return self
         forecaster.reset()
+        ego_motions = {record.frame_index: record.ego_motions for record in self.run.records}
         records = []
         for instant, tracks in self._true_tracks(scope):
             timestamp_ns = int(self.timeline.timestamps_ns[instant])
@@ -107,7 +119,10 @@ class EvaluatedRun:
                 frame_index=instant,
                 timestamp_ns=timestamp_ns,
                 tracks=tracks,
-                forecasts=forecaster.step(tracks, timestamp_ns, self.timeline.vehicle_poses.get(instant)),
+                forecasts=forecaster.step(
+                    tracks, timestamp_ns, self.timeline.vehicle_poses.get(instant), ego_motions.get(instant)
+                ),
+                ego_motions=ego_motions.get(instant),
             )
             # In the image nobody filtered them: their velocity is the last difference, which is compared anyway.
             records.append(record if self.on_the_ground else replace(record, state_means=None))

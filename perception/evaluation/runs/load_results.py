@@ -49,6 +49,7 @@ def saved_records(
             forecasts=record.forecasts,
             state_means=state,
             detected_cameras=record.detected_cameras,
+            ego_motions=record.ego_motions,
         )
         for record, state in zip(forecasts, [None] * len(forecasts) if states is None else states, strict=True)
     )
