@@ -5,16 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import math
 import os
 import re
 import tempfile
+import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 import yaml
@@ -25,14 +26,22 @@ from perception.safety.input_limits import (
     MAX_CONFIG_BYTES,
     MAX_DEPTH,
     MAX_DIGITS,
+    MAX_NUMBER,
     MAX_TABLE_BYTES,
     MAX_WEIGHTS_BYTES,
 )
 from perception.safety.regular_files import open_regular, read_regular_text
 
+if TYPE_CHECKING:
+    from yaml import SafeLoader as _SafeLoader
+else:
+    # Where PyYAML comes without the parser in C, the other one reads the same, ten times slower.
+    _SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
 Closed = TypeVar("Closed", bound="ClosedAtExit")
 
 _LOG = logging.getLogger(__name__)
+_HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")
 _JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _OPENING, _CLOSING = (np.frombuffer(marks, np.uint8) for marks in (b"[{", b"]}"))
 
@@ -131,6 +140,23 @@ def read_json(path: Path) -> Any:
         raise UsageError(f"{path}: cannot be read as JSON ({_one_line(error)}); correct the file.") from error
 
 
+def read_arrays(path: Path, what: str) -> dict[str, Any]:
+    """The arrays of a ``.npz`` file by name. Nothing is unpickled.
+
+    Raises ``UsageError`` when it is missing, damaged or unpacks to more than ``MAX_TABLE_BYTES``; it is told to be no
+    file of ``what``.
+    """
+    try:
+        with open_regular(path) as stream, ZipFile(stream) as archive:
+            if sum(entry.file_size for entry in archive.infolist()) > MAX_TABLE_BYTES:
+                raise ValueError("it unpacks to more than can be read")
+            stream.seek(0)
+            with np.load(stream, allow_pickle=False) as content:
+                return {name: content[name] for name in content.files}
+    except (OSError, EOFError, BadZipFile, ValueError, zlib.error, MemoryError, KeyError, NotImplementedError) as error:
+        raise UsageError(f"{path}: cannot be read as {what} ({_one_line(error)}).") from error
+
+
 def json_decoder() -> json.JSONDecoder:
     """For text that comes in pieces; raises ``ValueError`` for a key given twice and for numbers that cannot be."""
     return json.JSONDecoder(
@@ -142,14 +168,17 @@ def parse_json(text: str) -> Any:
     """The value that a JSON ``text`` holds.
 
     Raises ``ValueError`` for anything else, for a key given twice, NaN and infinity, whole numbers of more than
-    ``MAX_DIGITS`` digits and for what is nested beyond ``MAX_DEPTH``.
+    ``MAX_DIGITS`` digits, for what is nested beyond ``MAX_DEPTH`` and for halves of characters.
     """
     if _nesting(text) > MAX_DEPTH:
         raise ValueError("it is nested too deeply")
     try:
-        return json_decoder().decode(text)
+        value = json_decoder().decode(text)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
+    if _HALF_CHARACTER.search(text):
+        json.dumps(value, ensure_ascii=False).encode()  # raises a ValueError where one half stands alone
+    return value
 
 
 def read_text(path: Path, format_name: str, *, max_bytes: int = MAX_TABLE_BYTES) -> str:
@@ -177,8 +206,8 @@ def _nesting(text: str) -> int:
 
 def _finite(text: str) -> float:
     number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(f"{text[:20]} is beyond all numbers")
+    if not abs(number) <= MAX_NUMBER:
+        raise ValueError(f"{text[:20]} is beyond all that is measured")
     return number
 
 
@@ -202,8 +231,41 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return mapping
 
 
+class _PlainLoader(_SafeLoader):
+    """Knows no numbers that cannot be."""
+
+    def construct_number(self, node: yaml.ScalarNode) -> float:
+        number = self.construct_yaml_float(node)
+        if not abs(number) <= MAX_NUMBER:
+            raise _at(node, "is beyond all that is measured")
+        return float(number)
+
+    def construct_whole_number(self, node: yaml.ScalarNode) -> int:
+        if len(node.value) > MAX_DIGITS:
+            raise _at(node, f"... has {len(node.value)} digits")
+        return int(self.construct_yaml_int(node))
+
+
+def _check_nesting(text: str) -> None:
+    # Before the values are composed, which calls itself for each level.
+    depth = 0
+    for event in yaml.parse(text, Loader=_SafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise ValueError("it is nested too deeply")
+
+
+def _at(node: yaml.ScalarNode, fault: str) -> yaml.YAMLError:
+    return yaml.constructor.ConstructorError(None, None, f"{node.value[:20]} {fault}", node.start_mark)
+
+
+_PlainLoader.add_constructor("tag:yaml.org,2002:float", _PlainLoader.construct_number)
+_PlainLoader.add_constructor("tag:yaml.org,2002:int", _PlainLoader.construct_whole_number)
+
+
 def _plain_yaml(text: str) -> Any:
-    loader = yaml.SafeLoader(text)
+    _check_nesting(text)
+    loader = _PlainLoader(text)
     try:
         node = loader.get_single_node()
         if node is None:
@@ -232,17 +294,17 @@ def _checked_size(node: yaml.Node, sizes: dict[int, int], above: tuple[int, ...]
     """The number of values in ``node`` when all its aliases are written out.
 
     ``sizes`` keeps those of the nodes already seen, so that each is visited once; ``above`` are the nodes around it.
-    Raises ``yaml.YAMLError`` for a key given twice, for a node within itself and beyond ``MAX_DEPTH``.
+    Raises ``yaml.YAMLError`` for a key given twice, and for a node within itself.
     """
     if id(node) in sizes:
         return sizes[id(node)]
     if id(node) in above:
         raise yaml.constructor.ConstructorError(None, None, "an alias stands within what it names", node.start_mark)
-    if len(above) > MAX_DEPTH:
-        raise yaml.constructor.ConstructorError(None, None, "it is nested too deeply", node.start_mark)
     inner: list[yaml.Node] = []
     if isinstance(node, yaml.SequenceNode):
         inner = node.value
+    elif isinstance(node, yaml.ScalarNode):
+        node.value.encode()  # raises a ValueError for half a character
     elif isinstance(node, yaml.MappingNode):
         _check_keys(node)
         inner = [part for pair in node.value for part in pair]

@@ -13,7 +13,8 @@ import numpy as np
 
 from perception.arrays import FloatArray
 from perception.benchmarks.ground_tracks import GroundRows, best_of, distances_m, one_output_m, track_set
-from perception.benchmarks.split import Benchmark, Errors, Predicted, Split, SplitName, missing_column, read_columns
+from perception.benchmarks.split import Benchmark, Errors, Predicted, Split, SplitName, missing_column
+from perception.files import read_arrays
 from perception.forecasting.track_dataset import Grid
 from perception.taxonomy import PEDESTRIAN_LABEL
 
@@ -40,7 +41,7 @@ def read(path: Path, split: SplitName, fold: str) -> Split:
 
     Raises ``UsageError`` when the file is missing or not of this kind.
     """
-    columns = read_columns(path, "ETH/UCY's tracks")
+    columns = read_arrays(path, "ETH/UCY's tracks")
     names = _TESTED[fold] if split == "test" else tuple(name for name in _SCENES if name not in _TESTED[fold])
     try:
         parts = [_rows(columns, name, index, split) for index, name in enumerate(names)]

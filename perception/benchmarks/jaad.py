@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perception.arrays import FloatArray
-from perception.benchmarks.split import Benchmark, Errors, Predicted, Split, SplitName, missing_column, read_columns
+from perception.benchmarks.split import Benchmark, Errors, Predicted, Split, SplitName, missing_column
+from perception.files import read_arrays
 from perception.forecasting.track_dataset import IMAGE_GRID, Grid, TrackSet
 from perception.geometry.boxes import normalized_cxcywh
 from perception.taxonomy import PEDESTRIAN_LABEL
@@ -68,7 +69,7 @@ class JaadTracks:
 
 def read_jaad(path: Path, split: SplitName) -> JaadTracks:
     """Raises ``UsageError`` when the file is missing or not of this kind."""
-    columns = read_columns(path, _WHAT)
+    columns = read_arrays(path, _WHAT)
     try:
         video_split = columns["split_default"]
         offsets = columns["offset"].astype(np.int64)

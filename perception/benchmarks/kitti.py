@@ -12,7 +12,8 @@ import numpy as np
 
 from perception.arrays import FloatArray
 from perception.benchmarks.ground_tracks import GroundRows, one_output_m, track_set
-from perception.benchmarks.split import Benchmark, Errors, Predicted, Split, SplitName, missing_column, read_columns
+from perception.benchmarks.split import Benchmark, Errors, Predicted, Split, SplitName, missing_column
+from perception.files import read_arrays
 from perception.forecasting.track_dataset import Grid
 from perception.taxonomy import CLASSES, label_of
 
@@ -27,7 +28,7 @@ _SIZE_M = (1.8, 1.5)
 
 def read(path: Path, split: SplitName, fold: str = "") -> Split:
     """Raises ``UsageError`` when the file is missing or not of this kind."""
-    columns = read_columns(path, "KITTI's tracks from above")
+    columns = read_arrays(path, "KITTI's tracks from above")
     try:
         lengths = np.diff(columns["offset"])
         drives = columns["drive"].astype(int)

@@ -13,8 +13,9 @@ import numpy as np
 
 from perception.arrays import FloatArray
 from perception.benchmarks.ground_tracks import GroundRows, distances_m, one_output_m, track_set
-from perception.benchmarks.split import Benchmark, Errors, Predicted, Split, SplitName, missing_column, read_columns
+from perception.benchmarks.split import Benchmark, Errors, Predicted, Split, SplitName, missing_column
 from perception.errors import UsageError
+from perception.files import read_arrays
 from perception.forecasting.track_dataset import Grid
 from perception.taxonomy import CLASSES
 
@@ -30,7 +31,7 @@ _LABELS[[1, 2]] = CLASSES.index("truck"), CLASSES.index("bus")
 
 def read(path: Path, split: SplitName, fold: str = "") -> Split:
     """Raises ``UsageError`` when the file is missing or not of this kind."""
-    columns = read_columns(path, "nuScenes' prediction tracks")
+    columns = read_arrays(path, "nuScenes' prediction tracks")
     try:
         scenes, frames, ids = (columns[name].astype(int) for name in ("scene", "frame", "id"))
         positions_m = columns["xy_mm"] * 1e-3

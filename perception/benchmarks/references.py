@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from perception.benchmarks.split import Errors, read_columns
+from perception.benchmarks.split import Errors
 from perception.errors import UsageError
+from perception.files import read_arrays
 
 _SINGLE = {"MSE 0.5 s": "{}_05", "MSE 1.0 s": "{}_10", "MSE 1.5 s": "{}_15"}
 _METHODS: Mapping[str, Mapping[str, str]] = {
@@ -33,7 +34,7 @@ _METHODS: Mapping[str, Mapping[str, str]] = {
 
 def read_references(path: Path) -> Mapping[str, Errors]:
     """By method and figure, one error per test window in the protocol's order. Raises ``UsageError``."""
-    columns = read_columns(path, "reference errors")
+    columns = read_arrays(path, "reference errors")
     found: dict[str, Errors] = {
         method: {name: columns[column].astype(float) for name, column in figures.items() if column in columns}
         for method, figures in _METHODS.items()

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
-from zipfile import BadZipFile
+from typing import Literal
 
 import numpy as np
 
@@ -128,15 +127,6 @@ class Benchmark:
     @property
     def horizon_s(self) -> float:
         return float(self.grid.times_s[-1])
-
-
-def read_columns(path: Path, what: str) -> dict[str, Any]:
-    """The columns of a ``.npz``; raises ``UsageError`` when the file is missing or damaged. Nothing is unpickled."""
-    try:
-        with np.load(path, allow_pickle=False) as content:
-            return {name: content[name] for name in content.files}
-    except (OSError, EOFError, BadZipFile, ValueError) as error:
-        raise UsageError(f"{path}: cannot be read as {what} ({error}).") from error
 
 
 def missing_column(path: Path, what: str, error: KeyError) -> UsageError:

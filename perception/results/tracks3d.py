@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from perception.errors import UsageError
+from perception.safety.input_limits import MAX_NUMBER
 from perception.safety.regular_files import read_regular_text
 from perception.taxonomy import CLASSES, USUAL_SIZES_LWH_M
 from perception.types import ObjectTable, Tracks
@@ -69,13 +70,14 @@ def read_world_rows(path: Path) -> tuple[ObjectTable, int]:
 
 def _row(line: str) -> tuple[int, int, int, list[float]] | None:
     """Time, id, label and the nine numbers of a line; None when it is malformed."""
-    fields = next(csv.reader([line]), [])
     try:
+        fields = next(csv.reader([line]), [])
         numbers = [float(field) for field in fields[3:]]
         row = int(fields[0]), int(fields[1]), CLASSES.index(fields[2]), numbers
-    except (ValueError, IndexError):
+    except (ValueError, IndexError, csv.Error):
         return None
-    is_sound = len(fields) == len(WORLD_COLUMNS) and bool(np.isfinite(numbers).all()) and min(numbers[3:6]) > 0
+    can_be = bool((np.abs(numbers) <= MAX_NUMBER).all())
+    is_sound = len(fields) == len(WORLD_COLUMNS) and can_be and min(numbers[3:6]) > 0
     return row if is_sound else None
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from perception.errors import UsageError
 
-MAX_CONFIG_BYTES = 1 << 20
+MAX_CONFIG_BYTES = 1 << 18
 """YAML and INI files, model cards, rigs."""
 MAX_TABLE_BYTES = 2 << 30
 """JSON, CSV, text and XML tables; the largest public one, of a whole data set, has 1.2 GB."""
@@ -24,7 +24,11 @@ MAX_DEPTH = 100
 MAX_ALIASED_VALUES = 100_000
 """What the aliases of a YAML file may add to the values that are written in it: ten short lines can make billions."""
 MAX_DIGITS = 100
-"""Of a whole number in JSON."""
+"""Of a whole number in YAML and JSON."""
+MAX_NUMBER = 9e18
+"""Of any number that is measured: it fits 64 bits as a whole number, and its square 32 bits as a real one."""
+MAX_WORD_LENGTH = 1000
+"""Of a field in a table; an array of words has the width of its longest one in every row."""
 MAX_FOREIGN_MEMORY_BYTES = 8 << 30
 """Address space of the process that tries a foreign network."""
 MAX_FOREIGN_S = 60.0

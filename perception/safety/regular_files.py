@@ -59,6 +59,30 @@ def read_regular_text(path: Path, *, max_bytes: int = MAX_TABLE_BYTES, encoding:
         return start + stream.read()
 
 
+def exists(path: Path) -> bool:
+    """Whether there is anything at ``path``; no for what cannot be a path, such as a line of a thousand letters."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def is_file(path: Path) -> bool:
+    """Whether a regular file is at ``path``; no for what cannot be a path."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def is_dir(path: Path) -> bool:
+    """Whether a folder is at ``path``; no for what cannot be a path."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
 def check_regular(path: Path, *, max_bytes: int | None = None) -> None:
     """For what a library opens by its name. Raises ``OSError`` as ``open_regular``; None stands for any size."""
     _check(path.stat(), max_bytes)
@@ -83,4 +107,5 @@ def _check(status: os.stat_result, max_bytes: int | None) -> None:
 
 
 def _too_large(max_bytes: int) -> OSError:
-    return OSError(errno.EFBIG, f"it has more than the {max_bytes >> 20} MiB that are read")
+    limit = f"{max_bytes >> 20} MiB" if max_bytes >= 1 << 20 else f"{max_bytes >> 10} KiB"
+    return OSError(errno.EFBIG, f"it has more than the {limit} that are read")

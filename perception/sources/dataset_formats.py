@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from perception.errors import UsageError
+from perception.safety.regular_files import is_dir, is_file
 from perception.sources.datasets import (
     argoverse,
     frames_json,
@@ -62,7 +63,7 @@ DATASET_FORMATS: tuple[DatasetFormat, ...] = (
     # First of all a recording: whoever writes one into the folder of another format means it.
     DatasetFormat(
         name="recording",
-        is_in=lambda folder: (folder / RECORDING_FILE).is_file(),
+        is_in=lambda folder: is_file(folder / RECORDING_FILE),
         open=lambda folder, drive, rate_fps: open_recording(folder),
         truth=lambda folder, drive: read_recording_truth(folder),
         objects=lambda folder, drive: read_objects_csv(folder),
@@ -70,14 +71,14 @@ DATASET_FORMATS: tuple[DatasetFormat, ...] = (
     ),
     DatasetFormat(
         name="MOTChallenge",
-        is_in=lambda folder: (folder / MOT_FILE).is_file(),
+        is_in=lambda folder: is_file(folder / MOT_FILE),
         open=lambda folder, drive, rate_fps: open_mot(folder, rate_fps=rate_fps),
         truth=lambda folder, drive: read_mot_truth(folder),
         open_labels=lambda folder, drive: open_mot(folder, needs_pictures=False),
     ),
     DatasetFormat(
         name="frames.json",
-        is_in=lambda folder: (folder / frames_json.FRAMES_FILE).is_file(),
+        is_in=lambda folder: is_file(folder / frames_json.FRAMES_FILE),
         open=lambda folder, drive, rate_fps: frames_json.open_frames(folder),
         truth=lambda folder, drive: frames_json.read_boxes(folder),
         objects=lambda folder, drive: frames_json.read_objects(folder),
@@ -169,10 +170,10 @@ def find_dataset(spec: str | Path) -> DatasetFolder | None:
     Raises ``UsageError`` for a name in a folder that holds only one drive.
     """
     folder, drive = Path(spec), None
-    if not folder.is_dir() and "#" in str(spec):
+    if not is_dir(folder) and "#" in str(spec):
         text, _, drive = str(spec).rpartition("#")
         folder = Path(text)
-    if not folder.is_dir():
+    if not is_dir(folder):
         return None
     found = next((dataset_format for dataset_format in DATASET_FORMATS if dataset_format.is_in(folder)), None)
     if found is None:

@@ -13,6 +13,7 @@ from perception.errors import UsageError, counted
 from perception.geometry.cameras import Camera, Rig
 from perception.plugins import SourceRequest, close_names, open_source_plugin
 from perception.protocols import Source
+from perception.safety.regular_files import exists, is_dir, is_file
 from perception.sources.adapted_source import AdaptedSource
 from perception.sources.calibration.fields import above_road
 from perception.sources.dataset_formats import find_dataset
@@ -194,7 +195,7 @@ def open_camera(name: str, spec: str, settings: LiveSettings) -> CameraOpener:
 
 def _package_source(spec: str, *, newest_only: bool, timeout_s: float) -> Source | None:
     """The source of a package, for what is no webcam's number and neither a file nor a pattern of files."""
-    if spec == STDIN or spec.isdigit() or find_dataset(spec) is not None or Path(spec).exists():
+    if spec == STDIN or spec.isdigit() or find_dataset(spec) is not None or exists(Path(spec)):
         return None
     return open_source_plugin(
         spec, lambda argument: SourceRequest(argument=argument, newest_only=newest_only, timeout_s=timeout_s)
@@ -329,9 +330,9 @@ def _open_spec(spec: str, opened: _Opened, *, rate_fps: float | None, settings: 
         _open_address(spec, opened, rate_fps=rate_fps, settings=settings)
     elif (dataset := find_dataset(spec)) is not None:
         opened.add(dataset.open(rate_fps), str(dataset.folder))
-    elif Path(spec).is_dir():
+    elif is_dir(Path(spec)):
         opened.add(_image_folder(Path(spec), opened, rate_fps=rate_fps), spec)
-    elif Path(spec).exists():
+    elif exists(Path(spec)):
         opened.recorded.append(_open_file(Path(spec), opened, rate_fps=rate_fps))
     elif any(sign in spec for sign in "*?["):
         opened.recorded.append(_open_glob(spec, opened, rate_fps=rate_fps))
@@ -355,7 +356,7 @@ def _open_address(spec: str, opened: _Opened, *, rate_fps: float | None, setting
 
 
 def _open_file(path: Path, opened: _Opened, *, rate_fps: float | None) -> RecordedCamera:
-    if path.is_file() and path.stat().st_size == 0:
+    if is_file(path) and path.stat().st_size == 0:
         raise UsageError(f"{path}: the file is empty; copy or record it again.")
     name = opened.unique(path.stem)
     if path.suffix.lower() in IMAGE_SUFFIXES:
@@ -386,7 +387,7 @@ def _image_series(
 
 def _open_glob(pattern: str, opened: _Opened, *, rate_fps: float | None) -> RecordedCamera:
     found_paths = map(Path, glob.glob(pattern, recursive=True))  # noqa: PTH207 - Path.glob takes no absolute pattern
-    matches = natural_order(path for path in found_paths if path.is_file())
+    matches = natural_order(path for path in found_paths if is_file(path))
     images = [path for path in matches if path.suffix.lower() in IMAGE_SUFFIXES]
     if not images:
         found = f"{counted(len(matches), 'matching file')} and no image" if matches else "no file matches"

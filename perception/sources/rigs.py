@@ -13,6 +13,7 @@ from perception.errors import UsageError
 from perception.files import bundled, read_yaml
 from perception.geometry.cameras import DistortionModel, Rig
 from perception.geometry.distortion import undistort
+from perception.safety.regular_files import is_file
 from perception.sources.calibration.fields import (
     CameraName,
     Distortion,
@@ -66,7 +67,7 @@ def read_rig(spec: str | Path) -> Rig:
     """
     bundled = bundled_rigs()
     path = bundled.get(str(spec), Path(spec))
-    if not path.is_file():
+    if not is_file(path):
         raise UsageError(f"{spec}: no such rig file; give a YAML file or one of {', '.join(bundled)}.")
     content = checked(RigFile, read_yaml(path), path)
     cameras = {

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from perception.arrays import FloatArray
 from perception.errors import UsageError
 from perception.files import parse_json
+from perception.safety.input_limits import MAX_NUMBER
 from perception.safety.regular_files import read_regular_text
 from perception.taxonomy import CLASSES, PEDESTRIAN_LABEL, label_of
 from perception.types import BoxTable
@@ -112,7 +113,7 @@ def read_mot_boxes(path: Path, *, camera: str) -> BoxTable:
     whole = (rows[:, [0, 7]] == np.rint(rows[:, [0, 7]])).all(axis=1)
     is_known = (rows[:, 7] == _NO_CLASS) | ((rows[:, 7] >= 1) & (rows[:, 7] <= len(CLASSES)))
     for is_sound, fault in (
-        (np.isfinite(rows).all(axis=1) & whole, "expected finite numbers, and whole ones for frame and class"),
+        (_can_be(rows) & whole, "expected finite numbers, and whole ones for frame and class"),
         (rows[:, 0] >= 1, "frames count from 1"),
         ((rows[:, 4:6] > 0).all(axis=1), "width and height must be positive"),
         ((rows[:, 6] >= 0) & (rows[:, 6] <= 1), "expected a score from 0 to 1"),
@@ -154,12 +155,16 @@ def _track_numbers(line: str) -> NDArray[np.float64] | None:
     return row if row.shape[1] == _TRACK_COLUMNS and _sound_rows(row).all() else None
 
 
+def _can_be(rows: FloatArray) -> NDArray[np.bool_]:
+    return np.asarray((np.abs(rows) <= MAX_NUMBER).all(axis=1))
+
+
 def _sound_rows(rows: FloatArray) -> NDArray[np.bool_]:
     """Which rows (M, 9) of frame, id, x, y, width, height, score, class, 1 make sense (M,)."""
     whole = (rows[:, [0, 1, 7]] == np.rint(rows[:, [0, 1, 7]])).all(axis=1)
     known = (rows[:, 7] >= 1) & (rows[:, 7] <= len(CLASSES))
     sized = (rows[:, 4:6] >= 0).all(axis=1)
-    return np.asarray(np.isfinite(rows).all(axis=1) & whole & known & sized & (rows[:, 0] >= 1))
+    return np.asarray(_can_be(rows) & whole & known & sized & (rows[:, 0] >= 1))
 
 
 def _box_table(

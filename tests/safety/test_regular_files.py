@@ -57,7 +57,7 @@ def test_the_reason_is_said_in_words(tmp_path: Path) -> None:
     large = tmp_path / "large.yaml"
     with large.open("wb") as stream:
         stream.truncate(MAX_CONFIG_BYTES + 1)
-    with pytest.raises(PerceptionError, match=r"large\.yaml: cannot be read \(it has more than the 1 MiB"):
+    with pytest.raises(PerceptionError, match=r"large\.yaml: cannot be read \(it has more than the 256 KiB"):
         read_yaml(large)
 
 

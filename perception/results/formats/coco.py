@@ -16,6 +16,7 @@ from perception.files import read_json, write_json, write_text
 from perception.results.formats.pictures import Picture, PictureIndex
 from perception.results.formats.predictions import UNKNOWN_CLASS, BoxRows, Predictions, labels_of_names
 from perception.results.formats.text_rows import json_start
+from perception.safety.input_limits import MAX_NUMBER
 from perception.taxonomy import CLASSES, COCO91_IDS, LABEL_OF_COCO91
 from perception.types import BoxTable
 
@@ -32,22 +33,25 @@ def read_coco_results(path: Path, pictures: PictureIndex) -> Predictions:
     """Detections. Raises ``UsageError`` naming the record that is wrong."""
     records, categories = _parts(read_json(path))
     boxes, scores, numbers = np.zeros((len(records), 4)), np.ones(len(records)), np.zeros(len(records), np.int64)
+    pictures_of: list[Any] = []
     for row, record in enumerate(records):
         try:
             boxes[row], scores[row] = record["bbox"], record.get("score", 1.0)
             numbers[row] = int(record["category_id"])
-            is_right = np.isfinite(boxes[row]).all() and (boxes[row, 2:] >= 0).all() and 0 <= scores[row] <= 1
-        except (KeyError, TypeError, ValueError):
+            pictures_of.append(record["image_id"])
+            can_be = (np.abs(boxes[row]) <= MAX_NUMBER).all()
+            is_right = can_be and (boxes[row, 2:] >= 0).all() and 0 <= scores[row] <= 1
+        except (KeyError, TypeError, ValueError, OverflowError):
             is_right = False
         if not is_right:
             raise UsageError(
-                f"{path}: record {row} has a wrong bbox, score or category_id; give x, y, width, height and a score "
-                "from 0 to 1."
+                f"{path}: record {row} has a wrong image_id, bbox, score or category_id; give x, y, width, height and "
+                "a score from 0 to 1."
             )
     boxes[:, 2:] += boxes[:, :2]
     labels, others = _labels(path, numbers, _names(records, numbers, categories), pictures)
     table, notes = BoxRows(
-        places=pictures.of_ids([record["image_id"] for record in records]),
+        places=pictures.of_ids(pictures_of),
         boxes_xyxy_px=boxes,
         scores=scores,
         labels=labels,

@@ -15,6 +15,7 @@ from perception.errors import UsageError
 from perception.files import write_text
 from perception.results.formats.pictures import PictureIndex
 from perception.results.formats.predictions import BoxRows, Predictions, labels_of_names
+from perception.safety.input_limits import MAX_NUMBER
 from perception.safety.regular_files import open_regular
 from perception.taxonomy import CLASSES
 from perception.types import BoxTable
@@ -96,7 +97,8 @@ def _boxes_in(stream: BinaryIO, path: Path) -> Iterator[_Box]:
             try:
                 corners = tuple(float(box.attrib[name]) for name in _CORNERS)
                 found = _Box(int(identity), element.attrib["label"], int(box.attrib["frame"]), corners)
-                is_right = np.isfinite(corners).all() and corners[2] >= corners[0] and corners[3] >= corners[1]
+                can_be = (np.abs(corners) <= MAX_NUMBER).all()
+                is_right = can_be and corners[2] >= corners[0] and corners[3] >= corners[1]
             except (KeyError, ValueError):
                 is_right = False
             if not is_right:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +28,7 @@ from perception.results.formats.pictures import PictureIndex
 from perception.results.formats.predictions import Predictions, labels_of_names
 from perception.results.formats.text_rows import first_fields
 from perception.results.reader import ForecastRecord
+from perception.safety.input_limits import MAX_NUMBER
 from perception.state_layout import POSITION
 from perception.tables.prediction_files import read_text
 from perception.taxonomy import CLASSES
@@ -127,7 +129,13 @@ def _lines(record: ForecastRecord, row: int) -> list[str]:
 
 def _columns(path: Path) -> tuple[FloatArray, FloatArray, list[str]]:
     """The numbers (M, 11), the standard deviations (M, 2), zero without them, and the classes."""
-    reader = csv.reader(read_text(path).splitlines())
+    try:
+        return _columns_of(path, csv.reader(read_text(path).splitlines()))
+    except csv.Error as error:
+        raise UsageError(f"{path}: cannot be read as CSV text ({error}); correct the file.") from error
+
+
+def _columns_of(path: Path, reader: Any) -> tuple[FloatArray, FloatArray, list[str]]:
     header = [name.strip() for name in next(reader)]
     wanted = [header.index(name) for name in NUMBERS]
     spread = [header.index(name) for name in _STDS] if set(_STDS) <= set(header) else []
@@ -141,7 +149,7 @@ def _columns(path: Path) -> tuple[FloatArray, FloatArray, list[str]]:
             names.append("" if label is None else row[label])
         except (ValueError, IndexError):
             raise UsageError(f"{path}, line {reader.line_num}: expected numbers in {', '.join(NUMBERS)}.") from None
-        if not np.isfinite(rows[-1]).all():
+        if not (np.abs(rows[-1]) <= MAX_NUMBER).all():
             raise UsageError(f"{path}, line {reader.line_num}: expected finite numbers; correct the file.")
     if not rows:
         raise UsageError(f"{path}: holds no forecast; give one line for each predicted position.")

@@ -12,6 +12,7 @@ from perception.arrays import FloatArray, IntArray
 from perception.errors import UsageError, counted
 from perception.results.formats.pictures import Places
 from perception.results.reader import ForecastRecord, Results, joined_boxes
+from perception.safety.input_limits import MAX_NUMBER
 from perception.taxonomy import label_of
 from perception.types import BoxTable, ObjectTable
 
@@ -56,6 +57,8 @@ class BoxRows:
         count, lost = len(has_picture), int((~has_picture).sum())
         if count and lost == count:
             raise UsageError(f"{path}: no box of {count:,} is of a picture of the truth; give the two together.")
+        if not (np.abs(self.boxes_xyxy_px) <= MAX_NUMBER).all():
+            raise UsageError(f"{path}: has a box whose sides are beyond all that is measured; correct the file.")
         keep = has_picture & is_ours
         notes = []
         if lost:

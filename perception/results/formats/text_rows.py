@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from perception.arrays import IntArray
 from perception.errors import UsageError
+from perception.safety.input_limits import MAX_NUMBER, MAX_WORD_LENGTH
 from perception.safety.regular_files import open_regular_text
 from perception.tables.prediction_files import read_text
 
@@ -59,6 +60,10 @@ def word_rows(path: Path, columns: Collection[int]) -> tuple[list[list[str]], In
         if text := line.strip().strip(","):
             rows.append(split_fields(text))
             lines.append(number)
+            if max(map(len, rows[-1])) > MAX_WORD_LENGTH:
+                raise UsageError(
+                    f"{path}, line {number}: has a field of more than {MAX_WORD_LENGTH} letters; correct the file."
+                )
             if len(rows[-1]) not in columns:
                 wanted = f"{min(columns)} to {max(columns)}" if len(columns) > 1 else str(min(columns))
                 raise UsageError(
@@ -81,7 +86,7 @@ def numbers_of(path: Path, rows: list[list[str]], lines: IntArray, columns: slic
         raise UsageError(f"{path}, line {lines[fault]}: expected numbers; correct the file.") from None
     table = table.reshape(len(rows), width)
     written = np.array([len(row) for row in wanted], np.int64)[:, None] > np.arange(width)
-    is_wrong = (written & ~np.isfinite(table)).any(axis=1)
+    is_wrong = (written & ~(np.abs(table) <= MAX_NUMBER)).any(axis=1)
     if is_wrong.any():
         raise UsageError(f"{path}, line {lines[int(np.argmax(is_wrong))]}: expected finite numbers; correct the file.")
     return table

@@ -15,8 +15,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, Validati
 from perception.arrays import FloatArray
 from perception.errors import UsageError
 from perception.geometry.cameras import Camera, DistortionModel, Rig, check_rigid
+from perception.safety.input_limits import MAX_NUMBER
 
-Finite = Annotated[float, Field(allow_inf_nan=False)]
+Finite = Annotated[float, Field(ge=-MAX_NUMBER, le=MAX_NUMBER, allow_inf_nan=False)]
 _Three = Field(min_length=3, max_length=3)
 _Four = Field(min_length=4, max_length=4)
 Point3 = Annotated[list[Finite], _Three]

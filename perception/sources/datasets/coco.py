@@ -18,6 +18,7 @@ from perception.arrays import FloatArray, IntArray
 from perception.errors import UsageError, counted
 from perception.files import read_json
 from perception.geometry.riders import RiderConvention, joined_labels, rider_convention
+from perception.safety.regular_files import is_file
 from perception.sources.truth.image_header import check_image_size, read_header, upright_boxes
 from perception.taxonomy import CLASSES, PEDESTRIAN_LABEL, ignored_kind_of, label_of
 
@@ -116,7 +117,7 @@ def _place_of(annotations_path: Path, name: str, *, is_needed: bool) -> Path:
     relative = name.replace("\\", "/")
     for wanted in dict.fromkeys((relative, relative.rpartition("/")[2])):
         for folder in folders:
-            if wanted and (folder / wanted).is_file():
+            if wanted and is_file(folder / wanted):
                 return folder / wanted
     if not is_needed:
         return beside / relative
@@ -259,7 +260,7 @@ def _image(
 
 def _size_px(image_path: Path, entry: Any) -> tuple[int, int] | None:
     """Of the image as it is read, else as it is stated; None where neither is known."""
-    if image_path.is_file():
+    if is_file(image_path):
         return read_header(image_path).size_px
     stated = entry.get("width"), entry.get("height")
     return (int(stated[0]), int(stated[1])) if all(stated) else None
@@ -267,7 +268,7 @@ def _size_px(image_path: Path, entry: Any) -> tuple[int, int] | None:
 
 def _as_read(path: Path, image_path: Path, entry: Any, boxes_xyxy_px: FloatArray, doubts: _Doubts) -> FloatArray:
     """The boxes in the image as it is read, which the stated size must be that of, or of its stored pixels."""
-    if not (entry.get("width") and entry.get("height") and image_path.is_file()):
+    if not (entry.get("width") and entry.get("height") and is_file(image_path)):
         return boxes_xyxy_px
     stated_px = (int(entry["width"]), int(entry["height"]))
     header = read_header(image_path)

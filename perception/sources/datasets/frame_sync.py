@@ -18,6 +18,7 @@ from scipy.spatial.transform import Rotation
 from perception.arrays import FloatArray, IntArray
 from perception.errors import UsageError, counted
 from perception.geometry.cameras import Camera, inverse_rigid
+from perception.safety.regular_files import is_file
 from perception.sources.files.clock import check_rate
 from perception.sources.files.images import ImageSeries
 from perception.sources.files.lazy_frame import RecordedCamera
@@ -102,7 +103,7 @@ def _camera(shots: Sequence[Shot], timestamps_ns: NDArray[np.int64], calibration
 def check_images(shots: Sequence[Shot], *, listed_in: Path) -> None:
     """Raises ``UsageError`` naming the file ``listed_in`` and the first image that is not there."""
     for shot in sorted(shots, key=lambda shot: shot.instant):
-        if not shot.path.is_file():
+        if not is_file(shot.path):
             raise UsageError(
                 f"{listed_in}: instant {shot.instant}, camera {shot.camera}: no such image {shot.path}; "
                 "correct the entry or copy the image."

@@ -24,6 +24,7 @@ from perception.arrays import FloatArray, IntArray
 from perception.errors import UsageError
 from perception.files import read_json
 from perception.geometry.cameras import Camera, inverse_rigid
+from perception.safety.regular_files import is_file
 from perception.sources.calibration.fields import (
     CameraName,
     Finite,
@@ -290,7 +291,7 @@ def _calibration(drive: _FramesJson) -> tuple[dict[str, Camera], list[str]]:
 def _check_sizes(path: Path, shots: Sequence[Shot], images: Sequence[ImageEntry]) -> None:
     """Raise ``UsageError`` where an image with boxes has another size than the file states; a missing one is passed."""
     for shot, image in zip(shots, images, strict=True):
-        if image.objects and image.width is not None and image.height is not None and shot.path.is_file():
+        if image.objects and image.width is not None and image.height is not None and is_file(shot.path):
             check_image_size(path, shot.path, (image.width, image.height))
 
 

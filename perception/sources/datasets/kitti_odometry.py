@@ -20,6 +20,7 @@ from scipy.spatial.transform import Rotation
 from perception.arrays import FloatArray
 from perception.errors import UsageError, counted
 from perception.geometry.cameras import Camera, inverse_rigid
+from perception.safety.input_limits import MAX_NUMBER
 from perception.safety.regular_files import read_regular_text
 from perception.sources.calibration.fields import make_camera
 from perception.sources.files.clock import check_rate
@@ -135,7 +136,7 @@ def rows_by_name(path: Path) -> dict[str, FloatArray]:
             values = np.array([float(word) for word in words])
         except ValueError:
             values = np.array([np.nan])
-        if len(values) not in (9, 12) or not np.isfinite(values).all():
+        if len(values) not in (9, 12) or not (np.abs(values) <= MAX_NUMBER).all():
             raise UsageError(f"{path}, line {number}, {name}: expected 9 or 12 numbers; correct this row.")
         rows[name] = values.reshape(3, -1)
     return rows

@@ -18,6 +18,7 @@ from perception.arrays import FloatArray, IntArray
 from perception.errors import UsageError
 from perception.geometry.cameras import Camera, inverse_rigid, transform_points
 from perception.geometry.cuboids import corners_of, frames_around
+from perception.safety.regular_files import is_file
 from perception.sources.calibration.fields import make_camera
 from perception.sources.datasets.frame_sync import (
     Shot,
@@ -108,7 +109,7 @@ def read_boxes(folder: Path, scene: str | None = None) -> BoxTruth | None:
         return None
     _check_instances(drive)
     for shot in drive.shots:
-        if shot.path.is_file():
+        if is_file(shot.path):
             check_image_size(drive.tables / "sample_data.json", shot.path, drive.cameras[shot.camera].size_px)
     corners_m = corners_of(
         np.array([one["translation"] for one in annotations], float),
@@ -215,7 +216,7 @@ def _read(folder: Path, scene_name: str | None) -> _Scene:
         return _read_tables(folder, tables, scene_name)
     except KeyError as error:
         raise do_not_fit(tables, error) from error
-    except (TypeError, ValueError, IndexError) as error:
+    except (TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
         raise UsageError(
             f"{tables.folder}: a row holds what cannot be right ({error}); copy the tables again."
         ) from error
@@ -231,6 +232,8 @@ def _scenes(tables: Tables) -> Mapping[str, Row]:
         return tables.scenes
     except KeyError as error:
         raise do_not_fit(tables, error) from error
+    except TypeError as error:
+        raise UsageError(f"{tables.folder}: a row of scene.json is no table; copy the tables again.") from error
 
 
 def scene_of(folder: Path, tables: Tables, name: str | None) -> Row:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perception.errors import UsageError
+from perception.safety.input_limits import MAX_NUMBER, MAX_WORD_LENGTH
 from perception.safety.regular_files import open_regular_text, read_regular_text
 
 
@@ -37,6 +38,7 @@ class CsvTable:
                 except ValueError:
                     break
         self.reject(~np.isfinite(values), column, "not a number")
+        self.reject(np.abs(values) > MAX_NUMBER, column, "beyond all that is measured")
         return values
 
     def integers(self, column: str) -> NDArray[np.int64]:
@@ -54,7 +56,7 @@ class CsvTable:
             row = int(np.argmax(faulty))
             raise UsageError(
                 f"{self.path}, line {self.lines[row]}, column {column}: {fault} "
-                f"({self.columns[column][row]!r}); {remedy}."
+                f"({self.columns[column][row][:60]!r}); {remedy}."
             )
 
 
@@ -84,6 +86,7 @@ def read_csv(path: Path, *, required: Sequence[str], optional: Sequence[str] = (
     for line, row in rows:
         if len(row) < len(names):
             raise UsageError(f"{path}, line {line}, column {names[len(row)]}: is missing; complete this row.")
+        _check_words(path, line, row)
     columns = {name: [row[position] for _, row in rows] for position, name in enumerate(names)}
     return CsvTable(path, columns, np.array([line for line, _ in rows], np.int64))
 
@@ -101,8 +104,14 @@ def read_words(path: Path, *, required: Sequence[str]) -> CsvTable:
     for line, words in rows:
         if len(words) < len(required):
             raise UsageError(f"{path}, line {line}, column {required[len(words)]}: is missing; complete this row.")
+        _check_words(path, line, words)
     columns = {name: [words[position] for _, words in rows] for position, name in enumerate(required)}
     return CsvTable(path, columns, np.array([line for line, _ in rows], np.int64))
+
+
+def _check_words(path: Path, line: int, words: Sequence[str]) -> None:
+    if max(map(len, words)) > MAX_WORD_LENGTH:
+        raise UsageError(f"{path}, line {line}: has a field of more than {MAX_WORD_LENGTH} letters; correct this row.")
 
 
 def read_timestamps_ns(path: Path) -> NDArray[np.int64]:

@@ -16,7 +16,7 @@ from perception.errors import UsageError, counted
 from perception.files import read_yaml
 from perception.geometry.cameras import Camera, DistortionModel
 from perception.safety.input_limits import MAX_CONFIG_BYTES
-from perception.safety.regular_files import read_regular_text
+from perception.safety.regular_files import exists, is_dir, is_file, read_regular_text
 from perception.sources.calibration.fields import (
     CameraName,
     Distortion,
@@ -134,7 +134,7 @@ def open_recording(folder: Path) -> Recording:
     poses_path = folder / "poses.csv"
     return Recording(
         cameras,
-        poses=Poses.read(poses_path) if poses_path.exists() else None,
+        poses=Poses.read(poses_path) if exists(poses_path) else None,
         calibration=calibration,
         road_height_m=content.road_height_m,
     )
@@ -173,11 +173,11 @@ def _open_entry(folder: Path, name: str, entry: CameraEntry) -> RecordedCamera:
     camera: RecordedCamera
     if entry.video is not None:
         location = folder / entry.video
-        if not location.is_file():
+        if not is_file(location):
             raise UsageError(f"{folder / RECORDING_FILE}: cameras.{name}.video: no such file {location}; correct it.")
         camera = VideoFile(str(location), name=name, rate_fps=entry.fps, timestamps_ns=timestamps_ns)
     else:
-        paths = natural_order(path for path in folder.glob(entry.images or "") if path.is_file())
+        paths = natural_order(path for path in folder.glob(entry.images or "") if is_file(path))
         if not paths:
             raise UsageError(f"{folder / RECORDING_FILE}: cameras.{name}.images: {entry.images} matches no file.")
         camera = ImageSeries(paths, name=name, rate_fps=entry.fps, timestamps_ns=timestamps_ns)
@@ -208,7 +208,7 @@ def open_mot(folder: Path, *, rate_fps: float | None = None, needs_pictures: boo
     image_folder = folder / sequence.get("imDir", "img1")
     videos = natural_order(entry for entry in folder.iterdir() if entry.suffix.lower() in VIDEO_SUFFIXES)
     camera: RecordedCamera
-    if image_folder.is_dir() and (paths := images_in(image_folder)):
+    if is_dir(image_folder) and (paths := images_in(image_folder)):
         camera = ImageSeries(paths, name=name, rate_fps=rate_fps)
     elif len(videos) == 1:
         camera = VideoFile(str(videos[0]), name=name, rate_fps=rate_fps)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +38,9 @@ class ImageHeader:
 def read_header(path: Path) -> ImageHeader:
     """The header of an image file. Raises ``UsageError`` naming the file when it cannot be read."""
     try:
-        with open_regular(path, max_bytes=MAX_PICTURE_BYTES) as stream, Image.open(stream, formats=_FORMATS) as image:
+        with warnings.catch_warnings(), open_regular(path, max_bytes=MAX_PICTURE_BYTES) as stream:
+            warnings.simplefilter("ignore")
+            image = Image.open(stream, formats=_FORMATS)
             stored_px, orientation = image.size, int(image.getexif().get(ExifTags.Base.Orientation, UPRIGHT))
     except Exception:  # of a damaged picture Pillow raises many types
         # Whatever is wrong with the file, the reader of its pixels has the sentence for it.

@@ -23,6 +23,7 @@ from perception.arrays import FloatArray, IntArray
 from perception.class_names import MAP_KEY, NAMES_KEY, ClassMap, class_map_of
 from perception.errors import UsageError, counted
 from perception.files import read_json, read_text, read_yaml
+from perception.safety.regular_files import exists, is_dir, is_file
 from perception.training.detector.dataset import LabelledImage, object_ids, read_image
 
 SPLITS = ("train", "val")
@@ -90,8 +91,8 @@ _Entry = tuple[Path, FloatArray, IntArray, Sequence[bool], bool]
 
 def own_data_at(place: Path) -> OwnDataSet | None:
     """Of a file, or of a folder with one of the usual name; None for other folders. Raises ``UsageError``."""
-    path = place / _USUAL_NAME if place.is_dir() else place
-    return read_own_data(path) if path.is_file() else None
+    path = place / _USUAL_NAME if is_dir(place) else place
+    return read_own_data(path) if is_file(path) else None
 
 
 def read_own_data(path: Path) -> OwnDataSet:
@@ -122,7 +123,7 @@ def _parts(path: Path, content: Mapping[str, Any], split: str) -> tuple[Path, ..
     for name in map(str, stated):
         # Some tools write ../train/images, relative to a folder that is not there.
         places = [root / name for root in roots] + [path.parent / name.removeprefix("../")]
-        place = next((place for place in places if place.exists()), None)
+        place = next((place for place in places if exists(place)), None)
         if place is None:
             raise UsageError(
                 f"{path}: {split}: {places[0]} is not there; give a folder, a list of images or a COCO file."
@@ -136,7 +137,10 @@ def _category_names(path: Path, parts: Sequence[Path]) -> list[str]:
     if not parts or parts[0].suffix != ".json":
         raise UsageError(f"{path}: has no {NAMES_KEY}; list the names of the classes.")
     content = _coco(parts[0])
-    return [str(category["name"]) for category in sorted(content["categories"], key=lambda entry: entry["id"])]
+    try:
+        return [str(category["name"]) for category in sorted(content["categories"], key=lambda entry: entry["id"])]
+    except (KeyError, TypeError) as error:
+        raise UsageError(f"{parts[0]}: a category has no name or no whole number as its id; correct it.") from error
 
 
 def _coco(path: Path) -> Any:
@@ -180,13 +184,13 @@ def _find_image(annotations: Path, name: str) -> Path:
         above / "images" / split,
         above / "images",
     ):
-        if (folder / name).is_file():
+        if is_file(folder / name):
             return folder / name
     raise UsageError(f"{annotations}: names the image {name}, which lies neither beside it nor in images or {split}.")
 
 
 def _yolo_boxes(part: Path, data: OwnDataSet) -> list[_Entry]:
-    if part.is_dir():
+    if is_dir(part):
         images = sorted(path for path in part.rglob("*") if path.suffix.lower() in _IMAGE_SUFFIXES)
     else:
         lines = (line.strip() for line in read_text(part, "a list of images").split("\n"))
@@ -194,11 +198,11 @@ def _yolo_boxes(part: Path, data: OwnDataSet) -> list[_Entry]:
     if not images:
         raise UsageError(f"{part}: holds no images; give a folder of images, or a list of them.")
     files = [_label_file(image) for image in images]
-    if not any(file.is_file() for file in files):
+    if not any(is_file(file) for file in files):
         raise UsageError(f"{part}: {counted(len(images), 'image')} and no labels; the first would be {files[0]}.")
     entries: list[_Entry] = []
     for image, file in zip(images, files, strict=True):
-        rows = _yolo_rows(file, len(data.classes.names or ())) if file.is_file() else np.zeros((0, 5))
+        rows = _yolo_rows(file, len(data.classes.names or ())) if is_file(file) else np.zeros((0, 5))
         entries.append((image, rows[:, 1:], rows[:, 0].astype(np.int64), [False] * len(rows), True))
     return entries
 

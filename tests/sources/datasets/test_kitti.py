@@ -104,7 +104,7 @@ def test_the_camera_looks_ahead() -> None:
         ("calib.txt", "Tr: " + STILL, "calib.txt: has no projection P0"),
         ("calib.txt", "P0: 0 0 0 0 0 0 0 0 0 0 0 0\n", "the projection of camera image_0 is singular"),
         ("times.txt", "0\n0.1\n0.1\n", "times.txt, line 3, column seconds: not later than the row before"),
-        ("times.txt", "-9223372036854775808\n0\n1\n", "times.txt, line 1, column seconds: beyond what nanoseconds"),
+        ("times.txt", "-9223372036854775808\n0\n1\n", "times.txt, line 1, column seconds: beyond all that is measured"),
         ("times.txt", "0\n0.1\n", "times.txt: holds 2 times for the 3 frames of camera image_0"),
         ("poses.txt", STILL + "\n1 0 0\n", "poses.txt, line 2, column r1c4: is missing"),
         ("poses.txt", STILL + "\n" + "0 " * 12, "poses.txt, line 2, column r1c1: no rotation"),

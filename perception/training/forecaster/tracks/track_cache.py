@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
 from perception.errors import UsageError
-from perception.files import atomic_write
+from perception.files import atomic_write, read_arrays
 from perception.forecasting.track_dataset import Grid, TrackSet
 
 _GRID = "grid_"
@@ -32,9 +31,8 @@ def write_tracks(path: Path, tracks: TrackSet) -> None:
 def read_tracks(path: Path) -> TrackSet:
     """What ``write_tracks`` wrote; raises ``UsageError`` when it cannot be read. Nothing is unpickled."""
     try:
-        with np.load(path, allow_pickle=False) as content:
-            columns = {name: content[name] for name in content.files}
+        columns = read_arrays(path, "tracks")
         grid = Grid(float(columns.pop(f"{_GRID}rate_fps")), tuple(columns.pop(f"{_GRID}steps").tolist()))
         return TrackSet(**columns, grid=grid)
-    except (OSError, EOFError, BadZipFile, ValueError, KeyError, TypeError) as error:
+    except (UsageError, AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise UsageError(f"{path}: cannot be read as tracks; remove it, and its video is tracked again.") from error
