@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import torch
 import yaml
-from perception.prediction_files import read_mot_boxes
 from support.detection_cases import lively_roadnet
 from support.media import numbered_image, write_image, write_video
 from support.own_data_sets import write_coco_folder, write_yolo_folder
@@ -51,6 +50,7 @@ from perception.sources.images import read_rgb
 from perception.sources.rigs import read_rig
 from perception.sources.separate import separate_sources
 from perception.sources.truth.image_header import read_header
+from perception.tables.prediction_files import read_mot_boxes
 from perception.tracking.ground.settings import GroundSettings
 from perception.tracking.image.settings import TrackerSettings
 from perception.tracking.settings_file import SettingsFile
