@@ -283,7 +283,7 @@ def _predictions(root: Path) -> Iterator[Input]:
 
 def _own_detections(table: BoxTable) -> list[dict[str, object]]:
     return [
-        {"image_id": frame, "category_id": COCO91_IDS[label], "bbox": [x1, y1, x2 - x1, y2 - y1], "score": score}
+        {"image_id": frame, "category_id": label + 1, "bbox": [x1, y1, x2 - x1, y2 - y1], "score": score}
         for frame, label, (x1, y1, x2, y2), score in zip(
             *(column.tolist() for column in (table.frame_indices, table.labels, table.boxes_xyxy_px, table.scores)),
             strict=True,
