@@ -12,8 +12,9 @@ a key of a configuration, and writes other fields in backticks. The command line
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 # Greedy, because a password may itself hold "@", "/" or a space; what a path or a sentence loses is the smaller loss.
 _CREDENTIALS = re.compile(r"(?<=://)(?:(?!\b[a-z]+://).)*@", re.IGNORECASE)
@@ -42,6 +43,17 @@ def without_credentials(text: str) -> str:
 def with_field_names(text: str, name_of: Callable[[str], str]) -> str:
     """``text`` with each field in backticks called as ``name_of`` returns."""
     return _FIELD.sub(lambda match: name_of(match[1]), text)
+
+
+def fault_of(message: str) -> str:
+    """What pydantic's ``message`` says is wrong with a value, as part of a sentence."""
+    return message.removeprefix("Value error, ").replace("Input should be", "expected")
+
+
+def meant(key: str, known: Sequence[str]) -> str:
+    """What the unknown ``key`` may have meant, as the end of a sentence: the nearest of ``known``, else all."""
+    close = difflib.get_close_matches(key.replace("-", "_"), known, n=1)
+    return f"did you mean {close[0]}" if close else f"known are {', '.join(known)}"
 
 
 class PerceptionError(Exception):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -36,11 +37,13 @@ def demo(
     from perception.pipeline.inputs import separate_runs, with_bundled_source
     from perception.runtime.run_metadata import together_in
 
-    runs = separate_runs(config) if sources else [with_bundled_source(config)]
+    # Several --source are the cameras of one run.
+    are_separate = bool(sources) or len(config.source) == 1
+    runs = separate_runs(config, partial(together_in, "demo")) if are_separate else [with_bundled_source(config)]
     if len(runs) == 1:
         _run(runs[0], terminal)
     else:
-        _run_each(separate_runs(together_in("demo", config)), terminal)
+        _run_each(runs, terminal)
 
 
 def _run_each(runs: list[RunConfig], terminal: Terminal) -> None:

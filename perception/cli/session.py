@@ -153,11 +153,11 @@ def _print_summary(terminal: Terminal, report: Report, stats: RunStats) -> None:
         stages = {**latency.per_stage, TOTAL: latency.total}
         table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
         table.add_column("ms")
-        for stage in stages:
-            table.add_column(stage, justify="right", no_wrap=True)
-        table.add_row("mean", *(f"{scores.mean_ms:.1f}" for scores in stages.values()))
-        table.add_row("median", *(f"{scores.p50_ms:.1f}" for scores in stages.values()))
-        table.add_row("95%", *(f"{scores.p95_ms:.1f}" for scores in stages.values()))
+        for column in ("mean", "median", "95%", "instants"):
+            table.add_column(column, justify="right", no_wrap=True)
+        for stage, scores in stages.items():
+            values = (f"{value:,.1f}" for value in (scores.mean_ms, scores.p50_ms, scores.p95_ms))
+            table.add_row(stage, *values, f"{scores.instant_count:,}")
         terminal.out.print(table)
     online_error = stats.online_error.line()
     if online_error:

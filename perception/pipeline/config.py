@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from perception.errors import UsageError, without_credentials
+from perception.errors import UsageError, fault_of, meant, without_credentials
 from perception.files import read_yaml
 
 Config = TypeVar("Config", bound="RunConfig")
@@ -403,10 +402,9 @@ def _validated(kind: type[Config], content: Mapping[str, Any], *, where: str | N
         fault = error.errors()[0]
         key = str(fault["loc"][0]) if fault["loc"] else ""
         if fault["type"] == "extra_forbidden":
-            close = difflib.get_close_matches(key.replace("-", "_"), kind.model_fields, n=1)
-            known = f"did you mean {close[0]}" if close else f"known are {', '.join(kind.model_fields)}"
-            raise UsageError(f"{where or 'options'}: unknown key {key}; {known}.") from error
-        reason = fault["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
+            hint = meant(key, list(kind.model_fields))
+            raise UsageError(f"{where or 'options'}: unknown key {key}; {hint}.") from error
+        reason = fault_of(fault["msg"])
         wrong = UsageError(f"{reason}; correct it.", field=key or None, value=content.get(key))
         raise (UsageError(f"{where}: {wrong}") if where else wrong) from error
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -30,12 +31,14 @@ def with_bundled_source(config: Config) -> Config:
     return config if config.source else config.model_copy(update={"source": [str(bundled(BUNDLED_RECORDING))]})
 
 
-def separate_runs(config: Config) -> list[Config]:
+def separate_runs(config: Config, of_several: Callable[[Config], Config]) -> list[Config]:
     """``config`` for each recording that its ``source`` stands for, see ``separate_sources``; at least one.
 
-    Recordings of the same name get different ones, so that no run takes the folder of another.
+    Where there are several, it is ``of_several(config)``. Recordings of the same name get different ones, so that no
+    run takes the folder of another.
     """
     specs = separate_sources(config.source)
+    config = of_several(config) if len(specs) > 1 else config
     stems = [Path(spec).stem for spec in specs]
     counts = [stems[: number + 1].count(stem) for number, stem in enumerate(stems)]
     return [

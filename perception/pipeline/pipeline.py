@@ -30,7 +30,8 @@ class Pipeline:
     ego_motion: EgoMotionEstimator | None = None
 
     def step(self, frame_set: FrameSet) -> Scene:
-        """Process one instant. ``stage_ms`` records how long detect, ego-motion, track and forecast took.
+        """Process one instant. ``stage_ms`` records how long detect, ego-motion, track and forecast took, as far as
+        they were done.
 
         Raises ``PerceptionError`` when time runs backwards, and when the detector does not answer for each frame.
         """
@@ -56,6 +57,8 @@ class Pipeline:
         times_s.append(perf_counter())
         elapsed_ms = [1e3 * (end - start) for start, end in pairwise(times_s)]
         stage_ms = dict(zip(("detect", "ego_motion", "track", "forecast"), elapsed_ms, strict=True))
+        if not frames:
+            del stage_ms["detect"]
         if self.ego_motion is None:
             del stage_ms["ego_motion"]
         return Scene(

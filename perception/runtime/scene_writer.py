@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
 from types import TracebackType
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +18,18 @@ from perception.plugins import WriterOpener
 from perception.protocols import Source
 from perception.results import ResultWriter
 from perception.types import Scene
-from perception.visualization import AnnotationStyle, PictureWriter, TrackHistory, VideoWriter, draw_scene
+from perception.visualization import (
+    PICTURE_SUFFIXES,
+    AnnotationStyle,
+    PictureWriter,
+    TrackHistory,
+    VideoWriter,
+    draw_scene,
+)
 
 VIDEO_FILE = "scene.mp4"
-PICTURE_FILE = "scene.jpg"
-"""What is made of a source of a single instant, such as an image."""
+PICTURE_STEM = "scene"
+"""What is made of a source of a single instant, such as an image: of the image's kind where it can be written."""
 
 MAX_RATE_FPS = 240.0
 """The first frames of a network camera may come in a burst, which is no rate to write a video with."""
@@ -37,6 +44,16 @@ class Display(Protocol):
 
     def close(self) -> None:
         """End it; safe to call when the user has closed it."""
+        ...
+
+
+@runtime_checkable
+class OfPictures(Protocol):
+    """A source that knows how its pictures are stored."""
+
+    @property
+    def picture_suffix(self) -> str | None:
+        """Of the first picture's file, such as ".png"; None where the pictures are no files of their own."""
         ...
 
 
@@ -81,7 +98,8 @@ class SceneWriter:
             if folder is not None:
                 self._tables = files.enter_context(ResultWriter(folder, cameras=source.cameras))
                 if video and source.length == 1 and not source.is_live:
-                    self._video = files.enter_context(closing(PictureWriter(folder / PICTURE_FILE)))
+                    path = folder / f"{PICTURE_STEM}{_picture_suffix(source)}"
+                    self._video = files.enter_context(closing(PictureWriter(path)))
                 elif video:
                     rate_fps = min(source.rate_fps, MAX_RATE_FPS)
                     self._video = files.enter_context(VideoWriter(folder / VIDEO_FILE, rate_fps=rate_fps))
@@ -148,3 +166,8 @@ class SceneWriter:
         now_s = perf_counter()
         elapsed_ms, self._turned_s = 1e3 * (now_s - self._turned_s), now_s
         return sum(stage_ms.values()) if self._waits else elapsed_ms
+
+
+def _picture_suffix(source: Source) -> str:
+    suffix = source.picture_suffix if isinstance(source, OfPictures) else None
+    return suffix if suffix in PICTURE_SUFFIXES else PICTURE_SUFFIXES[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from perception.errors import UsageError
+from perception.errors import UsageError, fault_of, meant
 from perception.files import read_yaml
 from perception.protocols import Detector
 from perception.tracking.common.settings import SettingsT
@@ -76,9 +75,9 @@ def _flat(changed: Mapping[str, Any], above: str = "") -> dict[str, Any]:
 def _fault(error: ValidationError, kind: type[BaseModel], path: Path) -> UsageError:
     fault = error.errors()[0]
     key = ".".join(map(str, fault["loc"]))
-    reason = fault["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
+    reason = fault_of(fault["msg"])
     if fault["type"] == "extra_forbidden":
-        text = f"unknown key {key}; {_meant(str(fault['loc'][-1]), _names(kind, fault['loc'][:-1]))}."
+        text = f"unknown key {key}; {meant(str(fault['loc'][-1]), _names(kind, fault['loc'][:-1]))}."
     elif fault["type"] == "model_type":
         text = f"{key}: expected keys of its own, one in each line below it; correct the file."
     elif key:
@@ -96,8 +95,3 @@ def _names(kind: type[BaseModel], above: Sequence[int | str]) -> list[str]:
             return []
         kind = inner
     return [name for name in kind.model_fields if name not in _ELSEWHERE]
-
-
-def _meant(key: str, names: list[str]) -> str:
-    close = difflib.get_close_matches(key.replace("-", "_"), names, n=1)
-    return f"did you mean {close[0]}" if close else f"known are {', '.join(names)}"

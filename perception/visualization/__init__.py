@@ -10,10 +10,18 @@ Of calibrated cameras, ``draw_scene(scene, history=history, rig=source.rig)`` al
 """
 
 from perception.visualization.image_view.annotation import AnnotationStyle
-from perception.visualization.picture import PictureWriter
+from perception.visualization.picture import PICTURE_SUFFIXES, PictureWriter
 from perception.visualization.primitives.track_history import TrackHistory
 from perception.visualization.scene_view import draw_scene
 from perception.visualization.video import VideoWriter
 from perception.visualization.window import Window
 
-__all__ = ["AnnotationStyle", "PictureWriter", "TrackHistory", "VideoWriter", "Window", "draw_scene"]
+__all__ = [
+    "PICTURE_SUFFIXES",
+    "AnnotationStyle",
+    "PictureWriter",
+    "TrackHistory",
+    "VideoWriter",
+    "Window",
+    "draw_scene",
+]

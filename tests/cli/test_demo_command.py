@@ -172,6 +172,19 @@ def test_a_damaged_image_is_passed_over_counted_and_reported(boxes_command: Comm
     assert [record.index for record in read_results(ran.folder).forecasts] == [0, 1, 2, 3, 5, 6]
 
 
+def test_the_table_of_times_names_all_stages_and_has_no_zeros(
+    boxes_command: Command, street: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    ran = boxes_command("demo", street, "--detect-interval", "30", "--save-txt", "--save-crop", "--save-csv")
+    rows = {line.split()[0]: line.split()[1:] for line in ran.out.splitlines() if line[:1].isalpha()}
+    for stage in ("decode", "detect", "track", "forecast", "draw", "encode", "write", "writers", "total"):
+        assert len(rows[stage]) == 4, ran.out
+    assert rows["detect"][3] == "2" and rows["track"][3] == "19"
+    latency = report_in(ran.folder)["latency"]
+    assert latency["per_stage"]["detect"]["p50_ms"] > 0  # type: ignore[index]
+
+
 def test_what_the_source_left_out_is_reported(boxes_command: Command, tmp_path: Path, street: Path) -> None:
     (tmp_path / "frames_a.png").write_bytes(_png(0))
     (tmp_path / "frames_b.txt").write_text("x")

@@ -69,8 +69,15 @@ def test_videos_of_the_same_name_do_not_replace_one_another(boxes_command: Comma
     assert [len(read_results(Path("runs/demo") / name).forecasts) for name in ("one", "one-2")] == [2, 3]
 
 
+@pytest.mark.parametrize("source", ["clips", "clips/*.mp4", "clips/list.txt"])
+def test_one_source_option_is_as_good_as_an_argument(boxes_command: Command, clips: Path, source: str) -> None:
+    (clips / "list.txt").write_text("one.mp4\ntwo.mp4\n")
+    ran = boxes_command("demo", "--source", source)
+    assert folders(ran.out) == ["runs/demo/one", "runs/demo/two"]
+
+
 def test_a_folder_of_videos_is_no_camera(boxes_command: Command, clips: Path) -> None:
-    ran = boxes_command("demo", "--source", clips)
+    ran = boxes_command("demo", "--source", clips, "--source", clips / "one.mp4")
     assert ran.code == 2
     assert "2 videos" in ran.sentence and f"perception demo {clips}" in ran.sentence
 

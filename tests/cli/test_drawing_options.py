@@ -24,7 +24,7 @@ def image(tmp_path: Path) -> Path:
 
 
 def scene(folder: Path) -> NDArray[np.uint8]:
-    return np.asarray(cv2.imread(str(folder / "scene.jpg"))[..., ::-1], np.uint8)
+    return np.asarray(cv2.imread(str(folder / "scene.png"))[..., ::-1], np.uint8)
 
 
 def changed(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -34,9 +34,19 @@ def changed(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> NDArray[np.bool
 
 def test_an_image_becomes_an_image_of_its_size(boxes_command: Command, image: Path) -> None:
     ran = boxes_command("demo", image)
-    assert names_in(ran.folder) == sorted({*RESULT_FILES, "scene.jpg"} - {"scene.mp4"})
+    assert names_in(ran.folder) == sorted({*RESULT_FILES, "scene.png"} - {"scene.mp4"})
     assert scene(ran.folder).shape == (3 * SIZE_PX[1], 3 * SIZE_PX[0], 3)
     assert changed(scene(ran.folder), np.asarray(cv2.imread(str(image))[..., ::-1], np.uint8)).sum() > 100
+
+
+@pytest.mark.parametrize(
+    ("given", "kind"), [(".jpeg", ".jpeg"), (".webp", ".webp"), (".bmp", ".bmp"), (".ppm", ".jpg")]
+)
+def test_an_image_keeps_its_kind(boxes_command: Command, image: Path, given: str, kind: str) -> None:
+    other = write_image(image.with_suffix(given), np.asarray(cv2.imread(str(image))[..., ::-1], np.uint8))
+    written = boxes_command("demo", other).folder / f"scene{kind}"
+    assert cv2.imread(str(written)).shape == (3 * SIZE_PX[1], 3 * SIZE_PX[0], 3)
+    assert written.read_bytes()[:2] == (b"\xff\xd8" if kind == ".jpg" else other.read_bytes()[:2])
 
 
 def test_the_speed_stands_in_the_picture_only_where_it_is_asked_for(boxes_command: Command, image: Path) -> None:

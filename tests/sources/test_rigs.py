@@ -90,7 +90,7 @@ def test_six_cameras_see_all_around_and_mirror_each_other() -> None:
         ("cameras:" + FRONT + "    distortion_model: fisheye\n", "cameras.front.distortion: expected 4 finite numbers"),
         (
             "cameras:" + FRONT + "    distortion_model: omni\n",
-            "distortion_model: Input should be 'opencv'",
+            "distortion_model: expected 'opencv'",
         ),
         ("road_height_m: 9\ncameras:" + FRONT, "road_height_m: "),
         ("road_height_m: 2\ncameras:" + FRONT, "front.vehicle_from_camera: the camera would be 0.50 m below the road"),

@@ -107,7 +107,8 @@ def evaluate_latency(
     """Percentiles of the stage times of each instant.
 
     The first ``warmup_instant_count`` instants are left out: they load kernels and fill caches. A stage that an instant
-    did not run has fewer samples. The total is the entry ``total`` where there is one, else the sum of the stages.
+    did not run has fewer samples; of one that no later instant ran, the first ones count. The total is the entry
+    ``total`` where there is one, else the sum of the stages.
 
     Raises ``ValueError`` for a negative warm-up, or a time that is negative or not finite.
     """
@@ -125,7 +126,9 @@ def latency_report(runs: Sequence[StageSamples], *, warmup_instant_count: int = 
     if TOTAL in names:
         own = measured[:, names.index(TOTAL)]
         totals = np.where(np.isnan(own), totals, own)
-    samples = {names[index]: column[~np.isnan(column)] for index in stages for column in (measured[:, index],)}
+    samples = {names[index]: _samples(measured[:, index]) for index in stages} if len(measured) else {}
+    for name in [name for name, values in samples.items() if not len(values)]:
+        samples[name] = np.concatenate([_samples(_columns(run, names)[:, names.index(name)]) for run in runs])
     return LatencyReport(
         per_stage={name: _scores(values) for name, values in samples.items() if len(values)},
         total=_scores(totals) if len(totals) else None,
@@ -133,6 +136,10 @@ def latency_report(runs: Sequence[StageSamples], *, warmup_instant_count: int = 
         warmup_instant_count=min(warmup_instant_count, len(runs[0].times_ms)),
         slowest_instants=tuple((np.argsort(-totals, kind="stable")[:_SLOWEST] + warmup_instant_count).tolist()),
     )
+
+
+def _samples(column: NDArray[np.float64]) -> NDArray[np.float64]:
+    return column[~np.isnan(column)]
 
 
 def _columns(run: StageSamples, names: Sequence[str]) -> NDArray[np.float64]:

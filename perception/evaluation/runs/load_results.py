@@ -29,7 +29,8 @@ def saved_tables(results: Results) -> RunTables:
         detections=join_tables(list(results.detections.values())),
         tracks=results.tracks,
         records=saved_records(results.forecasts, states),
-        stage_ms=tuple(dict(zip(results.stage_ms, row, strict=True)) for row in rows),
+        # A stage that an instant did not run is saved as 0.
+        stage_ms=tuple({name: ms for name, ms in zip(results.stage_ms, row, strict=True) if ms} for row in rows),
         objects=results.objects,
     )
 

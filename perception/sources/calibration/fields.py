@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
 
 from perception.arrays import FloatArray
-from perception.errors import UsageError
+from perception.errors import UsageError, fault_of
 from perception.geometry.cameras import Camera, DistortionModel, Rig, check_rigid
 from perception.safety.input_limits import MAX_NUMBER
 
@@ -62,7 +62,7 @@ def checked(model: type[Model], content: Any, path: Path) -> Model:
             "missing": "is missing",
             "model_type": "expected a table of entries",
         }
-        reason = reasons.get(fault["type"], fault["msg"].removeprefix("Value error, "))
+        reason = reasons.get(fault["type"], fault_of(fault["msg"]))
         raise UsageError(f"{path}: {key}: {reason}; correct this entry.") from error
 
 

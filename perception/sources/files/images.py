@@ -64,6 +64,11 @@ class ImageSeries:
         return len(self._paths)
 
     @property
+    def suffix(self) -> str:
+        """Of the first image's file, in small letters, such as ".png"."""
+        return self._paths[0].suffix.lower()
+
+    @property
     def size_px(self) -> tuple[int, int]:
         """(width, height) of the first image that can be read. Raises ``UsageError`` when none can."""
         if self._size_px is None:

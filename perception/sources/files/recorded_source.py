@@ -12,6 +12,7 @@ from perception.arrays import IntArray
 from perception.errors import counted
 from perception.geometry.cameras import Rig
 from perception.sources.base import SourceBase
+from perception.sources.files.images import ImageSeries
 from perception.sources.files.lazy_frame import LazyFrame, RecordedCamera
 from perception.sources.files.poses import Poses
 from perception.sources.time_span import TimeSpan
@@ -75,6 +76,12 @@ class RecordedSource(SourceBase):
     def frame_counts(self) -> dict[str, int]:
         """According to the files' own indices."""
         return {camera.name: camera.length for camera in self._recorded}
+
+    @property
+    def picture_suffix(self) -> str | None:
+        """How the first camera's pictures are stored, such as ".png"; None for a video."""
+        first = self._recorded[0]
+        return first.suffix if isinstance(first, ImageSeries) else None
 
     @property
     def dropped(self) -> int:

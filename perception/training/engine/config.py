@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from perception.errors import UsageError
+from perception.errors import UsageError, fault_of
 from perception.files import read_yaml, write_text
 
 ConfigT = TypeVar("ConfigT", bound=BaseModel)
@@ -44,7 +44,7 @@ def training_config(
     except ValidationError as error:
         first = error.errors()[0]
         key = "".join(f"{part}." for part in first["loc"]).removesuffix(".")
-        what = first["msg"].removeprefix("Value error, ")
+        what = fault_of(first["msg"])
         raise UsageError(f"{where}: {key + ': ' if key else ''}{what}.") from error
 
 

@@ -48,3 +48,10 @@ def test_stage_times_take_a_few_bytes_and_give_back_what_they_got():
         times.append(stage_ms)
     assert list(times) == instants and times[-1] == instants[-1] and times[5:9] == instants[5:9]
     assert evaluate_latency(stage_ms=times) == evaluate_latency(stage_ms=instants)
+
+
+def test_a_stage_that_ran_at_the_start_alone_has_the_times_of_the_start() -> None:
+    report = evaluate_latency(stage_ms=[{"detect": 50.0, "track": 1.0}, *[{"track": 2.0}] * 6], warmup_instant_count=5)
+    detect, track = report.per_stage["detect"], report.per_stage["track"]
+    assert (detect.p50_ms, detect.instant_count) == (50.0, 1)
+    assert (track.p50_ms, track.instant_count) == (2.0, 2)
