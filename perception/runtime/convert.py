@@ -128,10 +128,11 @@ def _of_run(folder: Path) -> list[Labels]:
         of_camera = [None if table is None else table[table.cameras == camera] for table in (tracks, detections)]
         last = max((int(table.frame_indices.max(initial=-1)) for table in of_camera if table is not None), default=-1)
         count = max(last, max((record.index for record in records or ()), default=-1)) + 1
-        frames = {(camera, frame): f"{name}_{frame + 1:06d}" for frame in range(count)}
+        of_this = name if len(cameras) == 1 else f"{name}_{camera}"
+        frames = {(camera, frame): f"{of_this}_{frame + 1:06d}" for frame in range(count)}
         parts.append(
             Labels(
-                name=name if len(cameras) == 1 else f"{name}_{camera}",
+                name=of_this,
                 tracks=of_camera[0],
                 detections=of_camera[1],
                 stems=frames,

@@ -19,6 +19,7 @@ from perception.evaluation.runs.load_results import SAVED_VELOCITIES
 from perception.evaluation.runs.predicted_run import predicted_run, predicted_tables
 from perception.evaluation.runs.submitted import evaluate_submission
 from perception.evaluation.runs.truth import find_recordings, name_of, read_recording, spec_of
+from perception.results.formats.camera_files import read_camera_files
 from perception.results.formats.pictures import PictureIndex
 from perception.results.formats.predictions import Predictions
 from perception.results.formats.registry import (
@@ -60,15 +61,19 @@ def pair_predictions(predictions: str | Path, truth: str | Path, format_name: st
     if not recordings:
         return [Pair(Path(predictions), find_format(Path(predictions), format_name))]
     if len(recordings) == 1 and not _is_glob(predictions):
-        path = _of_the_only(Path(predictions), name_of(recordings[0]))
-        return [Pair(path, find_format(path, format_name), recordings[0])]
+        return [_of_the_only(Path(predictions), recordings[0], format_name)]
     together = _of_all(Path(predictions), format_name)
     if together is not None:
         return [Pair(*together, recording) for recording in recordings]
+    if not _is_glob(predictions) and not Path(predictions).is_dir():
+        find_format(Path(predictions), format_name)
+        raise UsageError(
+            f"{predictions}: is one file, and the truth has {len(recordings)} recordings; give a folder with a file "
+            f"for each, such as {name_of(recordings[0])}.txt, or one of the recordings as `truth`."
+        )
     pairs = []
     for recording in recordings:
-        path = _of_recording(predictions, name_of(recording))
-        pairs.append(Pair(path, find_format(path, format_name), recording))
+        pairs.append(_of_recording(predictions, recording, format_name))
     return pairs
 
 
@@ -163,11 +168,11 @@ def read_pictures(truth: Path) -> ImageDataset:
     Raises ``UsageError`` naming what is missing or wrong.
     """
     if not truth.exists():
-        raise UsageError(f"{truth}: no such file or folder; check the name.", field="truth")
+        raise UsageError(f"{truth}: no such file or folder; check the name.")
     if is_label_folder(truth):
         return read_label_folder(truth)
     if truth.is_dir():
-        raise UsageError(f"{truth}: is no recording and no data set with labels; give another one.", field="truth")
+        raise UsageError(f"{truth}: is no recording and no data set with labels; give another one.")
     return read_image_dataset([truth], needs_images=False)
 
 
@@ -189,13 +194,16 @@ def _named(folder: Path, name: str) -> Path | None:
     return None
 
 
-def _of_the_only(predictions: Path, name: str) -> Path:
-    """Of one recording: a file of its name in a folder, else the only file there, else ``predictions`` itself."""
-    named = _named(predictions, name)
-    if named is not None or not predictions.is_dir() or known_format(predictions) is not None:
-        return named or predictions
-    known = [path for path in sorted(predictions.iterdir()) if path.is_file() and known_format(path) is not None]
-    return known[0] if len(known) == 1 else predictions
+def _of_the_only(predictions: Path, recording: DatasetFolder, format_name: str | None) -> Pair:
+    """Of one recording: what a folder holds under its name, else all that it holds, else ``predictions`` itself."""
+    named = _named(predictions, name_of(recording))
+    if named is None and predictions.is_dir() and known_format(predictions) is None:
+        known = [path for path in sorted(predictions.iterdir()) if path.is_file() and known_format(path) is not None]
+        if len(known) > 1 and (pair := _of_cameras(predictions, known, recording, format_name)) is not None:
+            return pair
+        named = known[0] if len(known) == 1 else None
+    path = named or predictions
+    return Pair(path, find_format(path, format_name), recording)
 
 
 def _of_all(predictions: Path, format_name: str | None) -> tuple[Path, PredictionFormat] | None:
@@ -207,18 +215,41 @@ def _of_all(predictions: Path, format_name: str | None) -> tuple[Path, Predictio
     return None if found is None or found.read_all is None else (files[0], found)
 
 
-def _of_recording(predictions: str | Path, name: str) -> Path:
+def _of_cameras(folder: Path, paths: Sequence[Path], recording: DatasetFolder, format_name: str | None) -> Pair | None:
+    """A file for each camera; None where they have several formats, but for lists that belong to them."""
+    formats = [find_format(path, format_name) for path in paths]
+    if len({one.name for one in formats}) != 1:
+        return None
+    return Pair(
+        folder,
+        replace(
+            formats[0],
+            title=f"{formats[0].title}, a file for each camera",
+            read=lambda _, pictures: read_camera_files(paths, pictures, read=formats[0].read),
+        ),
+        recording,
+    )
+
+
+def _of_recording(predictions: str | Path, recording: DatasetFolder, format_name: str | None) -> Pair:
+    name = name_of(recording)
     if _is_glob(predictions):
         paths = map(Path, glob.glob(str(predictions)))  # noqa: PTH207 - Path.glob takes no absolute pattern
         found = next((path for path in sorted(paths) if name in (path.name, path.stem, path.parent.name)), None)
     else:
-        found = _named(Path(predictions), name)
+        folder = Path(predictions)
+        found = _named(folder, name)
+        of_cameras = sorted(path for path in folder.glob(f"{glob.escape(name)}_*") if known_format(path) is not None)
+        if found is None and len(of_cameras) > 1:
+            pair = _of_cameras(folder, of_cameras, recording, format_name)
+            if pair is not None:
+                return pair
     if found is None:
         raise UsageError(
             f"{predictions}: holds no predictions of the recording {name}; add a file {name}.txt, empty where nothing "
             "was found, or name fewer recordings as `truth`."
         )
-    return found
+    return Pair(found, find_format(found, format_name), recording)
 
 
 def _recognised(pairs: Sequence[Pair], format_name: str | None) -> str:

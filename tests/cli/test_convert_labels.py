@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from support.commands import Command
 from support.evaluation_tables import table as boxes
+from support.media import write_image
+from support.moving_boxes import street_image
 from support.prediction_cases import FRAMES, SIZE_PX, true_table, write_coco_truth, write_mot_truth, write_yolo_truth
 
 from perception.evaluation.runs.label_folders import pictures_of
@@ -118,3 +120,45 @@ def test_labels_of_a_run_know_all_its_frames(command: Command, tmp_path: Path) -
     assert part.tracks is not None and list(part.stems.values()) == ["run_000001", "run_000002", "run_000003"]
     expected = boxes([(2, 7, (10, 20, 40, 60))], labels=1, scores=0.5, cameras="camera")
     np.testing.assert_array_equal(part.tracks.boxes_xyxy_px, expected.boxes_xyxy_px)
+
+
+@pytest.mark.parametrize("to", ["mot", "kitti", "cvat", "yolo", "coco"])
+def test_several_cameras_are_read_again_as_one_recording(
+    boxes_command: Command, command: Command, street_recording: Path, to: str
+) -> None:
+    """Every format of a run of two cameras, one of whose names is the end of the other's."""
+    (street_recording / "recording.yaml").write_text(
+        "cameras: {front: {video: drive.mp4}, rear_front: {images: 'frames/*.png', fps: 10}}\n"
+    )
+    for number in range(5):
+        write_image(street_recording / "frames" / f"{number}.png", street_image(number))
+    run = boxes_command("evaluate", street_recording, "--frame", "image")
+    whole = json.loads((run.folder / "report.json").read_text())
+    ran = command("convert", run.folder, "--to", to, "--output", "converted")
+    assert ran.code == 0, ran.err
+    ran = command("evaluate", "--predictions", ran.folder, "--truth", street_recording)
+    assert ran.code == 0, ran.err
+    report = json.loads((ran.folder / "report.json").read_text())
+    part = "detection" if to in ("yolo", "coco") else "tracking"
+    assert report[part][0]["overall"] == pytest.approx(whole[part][0]["overall"], abs=2e-3)
+
+
+def test_a_camera_without_a_file_is_named(command: Command, street_recording: Path, tmp_path: Path) -> None:
+    (street_recording / "recording.yaml").write_text(
+        "cameras: {front: {video: drive.mp4}, rear: {images: 'frames/*.png', fps: 10}}\n"
+    )
+    for number in range(5):
+        write_image(street_recording / "frames" / f"{number}.png", street_image(number))
+    (tmp_path / "theirs").mkdir()
+    for name in ("street_front", "street_side"):
+        (tmp_path / "theirs" / f"{name}.txt").write_text("1,1,0,0,5,5,1,1\n")
+    ran = command("evaluate", "--predictions", "theirs", "--truth", street_recording)
+    assert ran.code == 2 and "theirs: holds no file of the camera rear" in ran.sentence
+
+
+def test_what_is_not_there_is_called_as_it_was_given(command: Command, tmp_path: Path) -> None:
+    ran = command("convert", "nix", "--to", "mot", "--output", "out")
+    assert (ran.code, ran.sentence) == (2, "nix: no such file or folder; check the name.")
+    (tmp_path / "theirs.txt").write_text("1,1,0,0,5,5,1,1\n")
+    ran = command("evaluate", "--predictions", "theirs.txt", "--truth", "nothing")
+    assert (ran.code, ran.sentence) == (2, "nothing: no such file or folder; check the name.")

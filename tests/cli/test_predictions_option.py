@@ -27,6 +27,8 @@ from support.prediction_cases import (
 
 from perception.types import BoxTable
 
+_KITTI = "Car -1 -1 -10 1 2 3 4 -1 -1 -1 -1000 -1000 -1000 -10 0.5"
+
 
 def report_in(folder: Path) -> dict[str, Any]:
     report: dict[str, Any] = json.loads((folder / "report.json").read_text())
@@ -241,6 +243,22 @@ def test_boxes_of_pictures_that_the_truth_does_not_have_are_counted(command: Com
         ("a.txt", "1,1,0,0,5,5,1,1\n1,2,0,0,-5,5,1,1\n", "a.txt, line 2: the box has a negative width"),
         ("a.txt", "1,1,0,0,5,5,1,1\n1,2,0,0,5,5,1,77\n", "a.txt, line 2: unknown class"),
         ("a.txt", "0,1,0,0,5,5,1,1\n", "a.txt, line 1: frames count from 1"),
+        (
+            "a.txt",
+            "1,7,0,0,5,5,1,1\n1,8,0,0,5,5,1,1\n1,7,9,9,5,5,1,1\n",
+            "line 3: id 7 is in this picture already, in line 1",
+        ),
+        ("a.txt", "1,7,0,0,5,five,1,1\n1,8,0,0,5,5,1,1\n", "a.txt, line 1: expected numbers"),
+        ("a.txt", f"0 3 {_KITTI}\n1 3 {_KITTI}\n0 3 {_KITTI}\n", "line 3: id 3 is in this picture already, in line 1"),
+        ("labels/seq_000001.txt", "0 0.5 0.5 0.1\n", "seq_000001.txt, line 1: expected 5 to 7 columns, got 4"),
+        ("labels/seq_000001.txt", "0 0.5 0.5 0.1 x\n0 0.5 0.5 0.1 0.2\n", "seq_000001.txt, line 1: expected numbers"),
+        ("labels/seq_000001.txt", "0 0.5 0.5 0.1 0.2\n0 50 50 10 10\n", "seq_000001.txt, line 2: a box in pixels"),
+        ("labels/seq_000001.txt", "0.5 0.5 0.5 0.1 0.2\n", "seq_000001.txt, line 1: expected a whole number as class"),
+        (
+            "labels/seq_000001.txt",
+            "0 0.5 0.5 0.1 0.2 1 4\n0 0.5 0.5 0.1 0.2 1 4\n",
+            "seq_000001.txt, line 2: id 4 is in this picture already, in line 1",
+        ),
         ("a.txt", "1,1,0,0,5,nan,1,1\n", "a.txt"),
         ("a.txt", "a note\n", "of no known format"),
         ("a.json", '[{"image_id": 1, "category_id": 1, "bbox": [1, 2], "score": 1}]', "record 0"),
@@ -253,10 +271,26 @@ def test_a_wrong_file_is_one_sentence(
 ) -> None:
     write_mot_truth(tmp_path / "seq", true_table(1))
     if content is not None:
-        (tmp_path / name).write_text(content)
-    ran = command("evaluate", "--predictions", name, "--truth", "seq")
+        path = tmp_path / "theirs" / name
+        path.parent.mkdir(parents=True)
+        path.write_text(content)
+        if path.parent.name == "labels":
+            (path.parents[1] / "data.yaml").write_text("names: [car]\n")
+    place = "theirs" if name.startswith("labels") else f"theirs/{name}"
+    ran = command("evaluate", "--predictions", place, "--truth", "seq")
     assert ran.code == 2 and fault in ran.sentence
     assert not (tmp_path / "runs").exists()
+
+
+def test_one_file_for_several_recordings_is_one_sentence(command: Command, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_mot_truth(tmp_path / "truth" / name, true_table(1))
+    (tmp_path / "all.txt").write_text("1,1,0,0,5,5,1,1\n")
+    ran = command("evaluate", "--predictions", "all.txt", "--truth", "truth")
+    assert ran.code == 2 and ran.sentence == (
+        "all.txt: is one file, and the truth has 2 recordings; give a folder with a file for each, such as a.txt, "
+        "or one of the recordings as --truth."
+    )
 
 
 def test_predictions_need_a_truth_and_stand_alone(command: Command, tmp_path: Path) -> None:

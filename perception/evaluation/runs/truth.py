@@ -104,10 +104,10 @@ def find_datasets(spec: str | Path) -> list[DatasetFolder]:
     if any(sign in str(spec) for sign in "*?["):
         paths = natural_order(map(Path, glob.glob(str(spec))))  # noqa: PTH207 - Path.glob takes no absolute pattern
         if not paths:
-            raise UsageError(f"{spec}: no folder matches; check the pattern.", field="truth")
+            raise UsageError(f"{spec}: no folder matches; check the pattern.")
         found = [find_dataset(path) for path in paths]
         if None in found:
-            raise UsageError(f"{paths[found.index(None)]}: is no recording; narrow the pattern.", field="truth")
+            raise UsageError(f"{paths[found.index(None)]}: is no recording; narrow the pattern.")
         return [folder for folder in found if folder is not None]
     inner = natural_order(path for path in Path(spec).iterdir() if path.is_dir()) if Path(spec).is_dir() else []
     return [folder for path in inner if (folder := find_dataset(path)) is not None]

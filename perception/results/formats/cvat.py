@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -51,6 +52,9 @@ def read_cvat(path: Path, pictures: PictureIndex) -> Predictions:
         boxes = list(_boxes(path))
     except (OSError, ElementTree.ParseError, UnicodeDecodeError, LookupError) as error:
         raise UsageError(f"{path}: cannot be read as XML ({error}); export it again.") from error
+    for (track, frame), count in Counter((box.track, box.frame) for box in boxes).items():
+        if count > 1:
+            raise UsageError(f"{path}: track {track} has {count} boxes in frame {frame}; give each object its own id.")
     labels, others = labels_of_names([box.label for box in boxes])
     table, notes = BoxRows(
         places=pictures.of_frames(np.array([box.frame for box in boxes], np.int64)),

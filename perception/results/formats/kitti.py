@@ -11,8 +11,15 @@ from perception.arrays import FloatArray, IntArray
 from perception.errors import UsageError, counted
 from perception.files import write_text
 from perception.results.formats.pictures import Picture, PictureIndex, Places, rows_by_picture
-from perception.results.formats.predictions import BoxRows, Predictions, checked_boxes, joined_rows, labels_of_names
-from perception.results.formats.text_rows import are_numbers, first_fields, numbers_of, word_rows
+from perception.results.formats.predictions import (
+    BoxRows,
+    Predictions,
+    checked_boxes,
+    checked_ids,
+    joined_rows,
+    labels_of_names,
+)
+from perception.results.formats.text_rows import are_mostly, are_numbers, numbers_of, word_rows
 from perception.types import BoxTable
 
 DONT_CARE = "DontCare"
@@ -23,16 +30,13 @@ _NAMES = ("Car", "Truck", "Bus", "Motorcycle", "Cyclist", "Pedestrian")
 
 
 def is_kitti_tracking(path: Path) -> bool:
-    """Whether the first line of the file has the columns of KITTI tracking."""
-    fields = first_fields(path) if path.is_file() else []
-    return len(fields) in _TRACKING_COLUMNS and are_numbers([*fields[:2], *fields[3:]]) and not are_numbers(fields[2:3])
+    """Whether the lines of the file have the columns of KITTI tracking."""
+    return path.is_file() and are_mostly([path], _is_tracking_line)
 
 
 def is_kitti_object(folder: Path) -> bool:
-    """Whether the first text of the folder that has a line has the columns of KITTI's object benchmark."""
-    paths = sorted(folder.glob("*.txt")) if folder.is_dir() else []
-    fields = next((found for path in paths if (found := first_fields(path))), [])
-    return len(fields) in _OBJECT_COLUMNS and are_numbers(fields[1:]) and not are_numbers(fields[:1])
+    """Whether the lines of the folder's texts have the columns of KITTI's object benchmark."""
+    return folder.is_dir() and are_mostly(sorted(folder.glob("*.txt")), _is_object_line)
 
 
 def read_kitti_tracking(path: Path, pictures: PictureIndex) -> Predictions:
@@ -91,6 +95,15 @@ def write_kitti_object(folder: Path, table: BoxTable, stems: Mapping[Picture, st
         write_text(folder / f"{stem}.txt", "".join(f"{line}\n" for line in columns))
 
 
+def _is_tracking_line(fields: list[str]) -> bool:
+    has_columns = len(fields) in _TRACKING_COLUMNS
+    return has_columns and are_numbers([*fields[:2], *fields[3:]]) and not are_numbers(fields[2:3])
+
+
+def _is_object_line(fields: list[str]) -> bool:
+    return len(fields) in _OBJECT_COLUMNS and are_numbers(fields[1:]) and not are_numbers(fields[:1])
+
+
 def _columns(table: BoxTable, has_scores: bool) -> list[str]:
     """From the type on, with the score where there is one."""
     rows = zip(table.labels.tolist(), table.boxes_xyxy_px.tolist(), table.scores.tolist(), strict=True)
@@ -116,6 +129,8 @@ def _boxes(
     scores = numbers[:, 14] if numbers.shape[1] > 14 else np.ones(len(numbers))
     scores = np.where(np.isnan(scores), 1.0, scores)
     if are_tracks:
+        is_object = np.array([row[type_column] != DONT_CARE for row in words], bool)
+        checked_ids(path, lines[is_object], places.frames[is_object], ids[is_object])
         # Their boxes are not ranked, and some trackers write anything there.
         scores = np.where((scores < 0) | (scores > 1), 1.0, scores)
     labels, others = labels_of_names([row[type_column] for row in words], but=(DONT_CARE,))

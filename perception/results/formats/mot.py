@@ -22,9 +22,10 @@ from perception.results.formats.predictions import (
     BoxRows,
     Predictions,
     checked_boxes,
+    checked_ids,
     labels_of_names,
 )
-from perception.results.formats.text_rows import are_numbers, first_fields, numbers_of, word_rows
+from perception.results.formats.text_rows import are_mostly, are_numbers, numbers_of, word_rows
 from perception.tables.prediction_files import LABELS_FILE, read_text
 from perception.taxonomy import CLASSES
 from perception.types import BoxTable
@@ -34,13 +35,12 @@ _NO_CLASS = -1
 
 
 def is_mot(path: Path) -> bool:
-    """Whether the first line of the file is one of MOTChallenge; a text without any line holds no box."""
+    """Whether the lines of the file are those of MOTChallenge; a text without any line holds no box."""
     if not path.is_file():
         return False
     if path.suffix == ".txt" and not path.stat().st_size:
         return True
-    fields = first_fields(path)
-    return len(fields) in _COLUMNS and are_numbers(fields)
+    return are_mostly([path], lambda fields: len(fields) in _COLUMNS and are_numbers(fields))
 
 
 def read_mot(path: Path, pictures: PictureIndex) -> Predictions:
@@ -55,6 +55,8 @@ def read_mot(path: Path, pictures: PictureIndex) -> Predictions:
     scores = np.where((rows[:, 6] < 0) | (rows[:, 6] > 1), 1.0, rows[:, 6]) if are_tracks else rows[:, 6]
     boxes = np.concatenate([rows[:, 2:4], rows[:, 2:4] + rows[:, 4:6]], axis=1)
     checked_boxes(path, lines, boxes, scores)
+    if are_tracks:
+        checked_ids(path, lines, rows[:, 0].astype(np.int64), rows[:, 1].astype(np.int64))
     numbers = _numbers_of_class(words, rows)
     labels, others = _labels(path, lines, numbers, pictures)
     table, notes = BoxRows(

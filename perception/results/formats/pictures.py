@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -93,11 +93,29 @@ class PictureIndex:
         return _found(names, self.ids)
 
     def of_stems(self, stems: Sequence[str]) -> Places:
-        """The places by the names of files; in a recording the digits at their end count its frames, from 1."""
-        if self.is_recording:
-            ends = [stem.rpartition("_")[2] for stem in stems]
-            return self.of_frames(np.array([int(end) - 1 if end.isdecimal() else -1 for end in ends], np.int64))
-        return _found(stems, self.stems)
+        """The places by the names of files.
+
+        In a recording the digits at their end count its frames, from 1, and of several cameras the name stands before.
+        """
+        if not self.is_recording:
+            return _found(stems, self.stems)
+        parts = [stem.rpartition("_") for stem in stems]
+        numbers = np.array([int(end) - 1 if end.isdecimal() else -1 for _, _, end in parts], np.int64)
+        if len(self.frame_counts) == 1:
+            return self.of_frames(numbers)
+        cameras = [camera_in(start, list(self.frame_counts)) or "" for start, _, _ in parts]
+        counts = np.array([self.frame_counts.get(camera, 0) for camera in cameras], np.int64)
+        return Places(np.array(cameras, np.str_), np.where((numbers >= 0) & (numbers < counts), numbers, -1))
+
+    def of_camera(self, camera: str) -> PictureIndex:
+        """Of a recording, the frames of ``camera`` alone."""
+        return replace(self, frame_counts={camera: self.frame_counts[camera]})
+
+
+def camera_in(stem: str, cameras: Sequence[str]) -> str | None:
+    """The camera whose name the name of a file is or ends with, as in "drive_front"; None where none is."""
+    found = [camera for camera in cameras if stem == camera or stem.endswith(f"_{camera}")]
+    return max(found, key=len, default=None)
 
 
 def rows_by_picture(table: BoxTable) -> dict[Picture, IntArray]:

@@ -128,3 +128,16 @@ def checked_boxes(path: object, lines: IntArray, boxes_xyxy: FloatArray, scores:
     ):
         if not is_right.all():
             raise UsageError(f"{path}, line {lines[int(np.argmin(is_right))]}: {fault}; correct the file.")
+
+
+def checked_ids(path: object, lines: IntArray, frames: IntArray, ids: IntArray) -> None:
+    """Raise ``UsageError`` naming the line of the first id (M,) that its frame (M,) has already."""
+    _, firsts, of_row = np.unique(np.stack([frames, ids], axis=1), axis=0, return_index=True, return_inverse=True)
+    first_of_row = firsts[of_row.reshape(-1)]
+    repeated = np.flatnonzero(first_of_row != np.arange(len(ids)))
+    if len(repeated):
+        row = int(repeated[0])
+        raise UsageError(
+            f"{path}, line {lines[row]}: id {ids[row]} is in this picture already, in line {lines[first_of_row[row]]}; "
+            "give each object of a picture an id of its own."
+        )

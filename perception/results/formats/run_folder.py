@@ -31,7 +31,7 @@ def read_run_folder(folder: Path, pictures: PictureIndex) -> Predictions:
         return Predictions(run=results)
     parts = []
     for camera in pictures.frame_counts:
-        of_camera = replace(pictures, frame_counts={camera: pictures.frame_counts[camera]})
+        of_camera = pictures.of_camera(camera)
         for stem, suffix in _TABLES:
             path = table_paths(folder, stem, suffix, tuple(pictures.frame_counts))[camera]
             if path.is_file():

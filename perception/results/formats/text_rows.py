@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from perception.safety.input_limits import MAX_NUMBER, MAX_WORD_LENGTH
 from perception.safety.regular_files import open_regular_text
 from perception.tables.prediction_files import read_text
 
+_SAMPLED_LINES = 40
 _START_LENGTH = 65_536
 """Of a JSON file, where the names of all fields stand."""
 
@@ -25,11 +27,28 @@ def split_fields(line: str) -> list[str]:
 
 def first_fields(path: Path) -> list[str]:
     """The fields of the first line that is not blank; none for what is no text or has no line."""
+    return next(_rows_in(path), [])
+
+
+def are_mostly(paths: Iterable[Path], fits: Callable[[list[str]], bool]) -> bool:
+    """Whether at least half of the first lines of ``paths`` have fields that are as ``fits`` says.
+
+    One bad line does not hide a format: its reader then names the line.
+    """
+    rows: list[list[str]] = []
+    for path in paths:
+        rows += islice(_rows_in(path), _SAMPLED_LINES - len(rows))
+        if len(rows) >= _SAMPLED_LINES:
+            break
+    return bool(rows) and 2 * sum(map(fits, rows)) >= len(rows)
+
+
+def _rows_in(path: Path) -> Iterator[list[str]]:
     try:
         with open_regular_text(path) as stream:
-            return next((split_fields(line.strip().strip(",")) for line in stream if line.strip()), [])
+            yield from (split_fields(line.strip().strip(",")) for line in stream if line.strip())
     except (OSError, UnicodeDecodeError):
-        return []
+        return
 
 
 def json_start(path: Path) -> str:

@@ -22,10 +22,11 @@ from perception.results.formats.predictions import (
     BoxRows,
     Predictions,
     checked_boxes,
+    checked_ids,
     joined_rows,
     labels_of_names,
 )
-from perception.results.formats.text_rows import are_numbers, first_fields, numbers_of, word_rows
+from perception.results.formats.text_rows import are_mostly, are_numbers, numbers_of, word_rows
 from perception.tables.prediction_files import read_text
 from perception.taxonomy import CLASSES, COCO80_COLUMNS
 from perception.types import BoxTable
@@ -35,12 +36,12 @@ _NAMES_FILES = ("data.yaml", "dataset.yaml", "classes.txt", "labels.txt")
 
 
 def is_yolo(folder: Path) -> bool:
-    """Whether the first text of the folder, or of ``labels/`` in it, that has a line is one of YOLO."""
-    paths = label_files(folder) if folder.is_dir() else []
-    fields = next((found for path in paths if (found := first_fields(path))), [])
-    if len(fields) not in _COLUMNS or not are_numbers(fields):
+    """Whether the lines of the folder's texts, or of those of ``labels/`` in it, are YOLO's, or its layout is."""
+    if not folder.is_dir():
         return False
-    return float(fields[0]).is_integer() and all(-1 <= float(field) <= 2 for field in fields[1:5])
+    paths = label_files(folder)
+    has_layout = any(path.parent.name == "labels" for path in paths) and _names_file(folder) is not None
+    return has_layout or are_mostly(paths, _is_line)
 
 
 def label_files(folder: Path) -> list[Path]:
@@ -55,12 +56,8 @@ def read_class_names(folder: Path) -> list[str] | None:
 
     Raises ``UsageError`` naming the file where its ``names`` are none.
     """
-    for place in (folder, *folder.resolve().parents[:2]):
-        for name in _NAMES_FILES:
-            path = place / name
-            if path.is_file():
-                return _names_in(path)
-    return None
+    path = _names_file(folder)
+    return None if path is None else _names_in(path)
 
 
 def read_yolo(folder: Path, pictures: PictureIndex) -> Predictions:
@@ -121,6 +118,18 @@ def yolo_lines(
     return "".join(f"{line}\n" for line in lines)
 
 
+def _is_line(fields: list[str]) -> bool:
+    if len(fields) not in _COLUMNS or not are_numbers(fields):
+        return False
+    return float(fields[0]).is_integer() and all(-1 <= float(field) <= 2 for field in fields[1:5])
+
+
+def _names_file(folder: Path) -> Path | None:
+    """The list of classes beside the labels, or above them."""
+    places = (folder, *folder.resolve().parents[:2])
+    return next((place / name for place in places for name in _NAMES_FILES if (place / name).is_file()), None)
+
+
 def _names_in(path: Path) -> list[str]:
     if path.suffix == ".txt":
         return [line.strip() for line in read_text(path).splitlines() if line.strip()]
@@ -145,15 +154,24 @@ def _boxes(
     boxes = np.concatenate([(rows[:, 1:3] - half) * size_px, (rows[:, 1:3] + half) * size_px], axis=1)
     scores = _column(rows, 5, 1.0)
     checked_boxes(path, lines, boxes, scores)
-    if len(rows) and np.abs(rows[:, 1:5]).max() > 2:
-        raise UsageError(f"{path}: has boxes in pixels; divide them by the picture's width and height.")
+    for is_wrong, fault in (
+        (
+            np.abs(rows[:, 1:5]).max(axis=1, initial=0) > 2,
+            "a box in pixels; divide it by the picture's width and height",
+        ),
+        (rows[:, 0] != np.rint(rows[:, 0]), "expected a whole number as class; correct the file"),
+    ):
+        if is_wrong.any():
+            raise UsageError(f"{path}, line {lines[int(np.argmax(is_wrong))]}: {fault}.")
+    ids = _column(rows, 6, -1.0).astype(np.int64)
+    checked_ids(path, lines[ids >= 0], np.zeros(int((ids >= 0).sum()), np.int64), ids[ids >= 0])
     labels, others = _labels(rows[:, 0].astype(np.int64), names, pictures)
     return BoxRows(
         places=Places(np.full(len(rows), camera), np.full(len(rows), frame, np.int64)),
         boxes_xyxy_px=boxes,
         scores=scores,
         labels=labels,
-        ids=_column(rows, 6, -1.0).astype(np.int64),
+        ids=ids,
         other_classes=others,
     )
 
