@@ -22,6 +22,7 @@ from perception.sources.datasets import (
     argoverse,
     frames_json,
     kitti_odometry,
+    kitti_raw,
     kitti_tracking,
     nuscenes,
     nuscenes_futures,
@@ -109,6 +110,15 @@ DATASET_FORMATS: tuple[DatasetFormat, ...] = (
         objects=kitti_tracking.read_objects,
         drives=kitti_tracking.drives_in,
         open_labels=lambda folder, drive: kitti_tracking.open_tracking(folder, drive, needs_pictures=False),
+    ),
+    DatasetFormat(
+        name="KITTI raw",
+        is_in=kitti_raw.has_raw,
+        open=lambda folder, drive, rate_fps: kitti_raw.open_raw(folder, drive, rate_fps=rate_fps),
+        truth=kitti_raw.read_boxes,
+        objects=kitti_raw.read_objects,
+        drives=kitti_raw.drives_in,
+        open_labels=lambda folder, drive: kitti_raw.open_raw(folder, drive, needs_pictures=False),
     ),
     DatasetFormat(
         name="Argoverse 2 scenarios",

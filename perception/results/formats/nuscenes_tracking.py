@@ -85,7 +85,7 @@ def tracking_results(objects: ObjectTable, samples: SampleNames) -> dict[str, li
     centres = objects.centres_m @ turn.T + shift
     directions = np.column_stack([np.cos(objects.yaws_rad), np.sin(objects.yaws_rad), np.zeros(len(objects))])
     velocities = (directions * objects.speeds_mps[:, None]) @ turn.T
-    rotations = Rotation.from_matrix(turn) * Rotation.from_euler("z", objects.yaws_rad)
+    rotations = Rotation.from_matrix(turn) * Rotation.from_euler("z", objects.yaws_rad[:, None])
     quaternions = rotations.as_quat().reshape(-1, 4)[:, [3, 0, 1, 2]]
     token_of = {time_ns: token for token, time_ns in samples.times_ns.items()}
     results: dict[str, list[dict[str, Any]]] = {token: [] for token in samples.times_ns}
