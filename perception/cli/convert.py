@@ -41,7 +41,9 @@ Output = Annotated[Path, typer.Option("--output", help="The file to write, such 
 def labels(
     context: typer.Context,
     source: Annotated[str, typer.Argument(help="The folder of a run, or a truth.", show_default=False)],
-    to: Annotated[str, typer.Option("--to", help="mot, coco, kitti, yolo, cvat or csv.", show_default=False)],
+    to: Annotated[
+        str, typer.Option("--to", help="mot, coco, kitti, yolo, cvat, csv or nuscenes-tracking.", show_default=False)
+    ],
     output: Annotated[Path, typer.Option("--output", help="The folder to write into.", show_default=False)],
 ) -> None:
     """Boxes of a run or a truth as mot, coco, kitti, yolo or cvat; forecasts as csv. The word may be left out."""

@@ -20,16 +20,18 @@ from perception.results.formats.cvat import write_cvat
 from perception.results.formats.forecast_csv import write_forecast_csv
 from perception.results.formats.kitti import write_kitti_object, write_kitti_tracking
 from perception.results.formats.mot import write_mot
+from perception.results.formats.nuscenes_tracking import write_nuscenes_tracking
 from perception.results.formats.pictures import Picture, PictureIndex
 from perception.results.formats.run_folder import is_run_folder, read_run_folder
 from perception.results.formats.yolo import write_yolo
-from perception.results.reader import cameras_of, read_forecasts
+from perception.results.reader import cameras_of, read_forecasts, read_results
 from perception.results.writer import FORECASTS_FILE
 from perception.runtime.evaluate_predictions import read_pictures
+from perception.runtime.run_metadata import need_run_source
 from perception.types import BoxTable
 
-LabelFormat = Literal["mot", "coco", "kitti", "yolo", "cvat", "csv"]
-"""What boxes can be written as; ``csv`` has forecasts."""
+LabelFormat = Literal["mot", "coco", "kitti", "yolo", "cvat", "csv", "nuscenes-tracking"]
+"""What boxes can be written as; ``csv`` has forecasts, ``nuscenes-tracking`` tracks in the world."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +76,8 @@ def convert_labels(source: str | Path, to: LabelFormat, output: Path) -> Path:
 
     Raises ``UsageError`` where ``source`` is neither, or does not hold what the format is for.
     """
+    if to == "nuscenes-tracking":
+        return _convert_world(source, output)
     parts = read_labels(source)
     writer = _WRITERS[to]
     # What can be wrong shows before anything is written.
@@ -83,6 +87,28 @@ def convert_labels(source: str | Path, to: LabelFormat, output: Path) -> Path:
     for part in parts:
         writer(folder, part)
     return folder
+
+
+def _convert_world(source: str | Path, output: Path) -> Path:
+    """Write the tracks of a run over scenes of nuScenes, or its annotations, as one file for the challenge."""
+    folder = Path(source)
+    is_run = folder.is_dir() and is_run_folder(folder)
+    found = []
+    for recording in find_recordings(need_run_source(folder) if is_run else source):
+        known = read_recording(recording)
+        objects = read_results(folder).objects if is_run else known.truth.objects
+        if known.pictures.samples is None:
+            raise UsageError(f"{known.pictures.name}: is no scene of nuScenes; choose another format.", field="to")
+        if objects is None:
+            raise UsageError(f"{source}: has no tracks on the ground; choose another format.", field="to")
+        found.append((objects, known.pictures.samples))
+        if is_run:
+            break  # a run over a whole data set is one over its first scene
+    if not found:
+        raise UsageError(f"{source}: is no recording and no run; choose another format.", field="to")
+    written = output_folder(output)
+    write_nuscenes_tracking(written / f"{folder.resolve().name}.json", found, is_truth=not is_run)
+    return written
 
 
 def read_labels(source: str | Path) -> list[Labels]:
@@ -219,7 +245,7 @@ def _write_csv(folder: Path, part: Labels) -> None:
     write_forecast_csv(folder / f"{part.name}.csv", part.forecasts or (), camera=camera)
 
 
-_WRITERS: Mapping[LabelFormat, Callable[[Path, Labels], None]] = {
+_WRITERS: Mapping[str, Callable[[Path, Labels], None]] = {
     "mot": lambda folder, part: write_mot(folder / f"{part.name}.txt", part.identified),
     "coco": _write_coco,
     "kitti": _write_kitti,

@@ -136,3 +136,29 @@ def test_classes_of_others_are_counted_and_left_out(command: Command, tmp_path: 
     ran = command("evaluate", "--predictions", "theirs.json", "--truth", "nuscenes")
     notes = " ".join(json.loads((ran.folder / "report.json").read_text())["notes"])
     assert "no road users here were left out: 20 trailer" in notes
+
+
+def test_what_is_written_of_the_annotations_is_read_as_the_same(command: Command, tmp_path: Path) -> None:
+    tables = nuscenes_tables()
+    write_nuscenes(tmp_path / "nuscenes", tables)
+    written = command("convert", "./nuscenes", "--to", "nuscenes-tracking", "--output", "out")
+    assert written.code == 0, written.err
+    results = json.loads((tmp_path / "out" / "nuscenes.json").read_text())["results"]
+    assert set(results) == {row["token"] for row in tables["sample"]}
+    for row in tables["sample_annotation"]:
+        [box] = [one for one in results[row["sample_token"]] if one["tracking_id"] == row["instance_token"]]
+        for name, tolerance in (("translation", 1e-3), ("size", 1e-4), ("rotation", 1e-6)):
+            np.testing.assert_allclose(box[name], row[name], atol=tolerance)
+        assert box["tracking_name"] == NAMES[int(row["instance_token"][-1])]
+    speeds = [np.linalg.norm(box["velocity"]) for boxes in results.values() for box in boxes]
+    assert min(speeds) > 0.4 and max(speeds) < 3.6
+    ran = command("evaluate", "--predictions", "out", "--truth", "nuscenes", "--grouping", "each")
+    assert tracking(ran.folder)["hota"] == pytest.approx(1)
+
+
+def test_only_scenes_of_nuscenes_are_written_so(command: Command, tmp_path: Path) -> None:
+    from support.prediction_cases import true_table, write_mot_truth
+
+    write_mot_truth(tmp_path / "seq", true_table(1))
+    ran = command("convert", "seq", "--to", "nuscenes-tracking", "--output", "out")
+    assert ran.code == 2 and "is no scene of nuScenes" in ran.sentence and not (tmp_path / "out").exists()

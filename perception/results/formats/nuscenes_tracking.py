@@ -62,25 +62,22 @@ def read_nuscenes_tracking(path: Path, pictures: Sequence[PictureIndex]) -> list
     return [Predictions(objects=objects, notes=notes) for objects, notes in found]
 
 
-def write_nuscenes_tracking(path: Path, objects: ObjectTable, samples: SampleNames) -> None:
-    """Write tracks at the times of samples, those at other times are left out; samples without any are empty."""
-    write_json(
-        path,
-        {
-            "meta": {
-                "use_camera": True,
-                "use_lidar": False,
-                "use_radar": False,
-                "use_map": False,
-                "use_external": False,
-            },
-            "results": tracking_results(objects, samples),
-        },
-    )
+def write_nuscenes_tracking(
+    path: Path, parts: Sequence[tuple[ObjectTable, SampleNames]], *, is_truth: bool = False
+) -> None:
+    """Write the tracks of several recordings at the times of their samples; samples without any are empty.
+
+    Those of a truth are called by the tokens of their instances.
+    """
+    used = {f"use_{sensor}": sensor == "camera" for sensor in ("camera", "lidar", "radar", "map", "external")}
+    results = {}
+    for objects, samples in parts:
+        results.update(_results(objects, samples, samples.instances if is_truth else {}))
+    write_json(path, {"meta": used, "results": results})
 
 
-def tracking_results(objects: ObjectTable, samples: SampleNames) -> dict[str, list[dict[str, Any]]]:
-    """The boxes by the token of the sample, in the world of the data set."""
+def _results(objects: ObjectTable, samples: SampleNames, names: Mapping[int, str]) -> dict[str, list[dict[str, Any]]]:
+    """The boxes by the token of the sample, in the world of the data set; tracks at other times are left out."""
     turn, shift = samples.data_from_world[:3, :3], samples.data_from_world[:3, 3]
     centres = objects.centres_m @ turn.T + shift
     directions = np.column_stack([np.cos(objects.yaws_rad), np.sin(objects.yaws_rad), np.zeros(len(objects))])
@@ -100,7 +97,7 @@ def tracking_results(objects: ObjectTable, samples: SampleNames) -> dict[str, li
                 "size": np.round(objects.sizes_lwh_m[row, [1, 0, 2]], 4).tolist(),
                 "rotation": np.round(quaternions[row], 8).tolist(),
                 "velocity": np.round(velocities[row, :2], 4).tolist(),
-                "tracking_id": str(objects.ids[row]),
+                "tracking_id": names.get(int(objects.ids[row]), str(objects.ids[row])),
                 "tracking_name": CLASSES[int(objects.labels[row])],
                 "tracking_score": round(float(objects.scores[row]), 6),
             }
