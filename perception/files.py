@@ -80,6 +80,28 @@ class ClosedAtExit(ABC):
                 raise
 
 
+class FileWatch:
+    """Notices that the open file of ``path`` was removed or replaced: what is written into it then is lost silently."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._stat = path.stat()
+
+    def check(self) -> None:
+        """Raise ``PerceptionError`` where ``path`` is no longer this file."""
+        try:
+            is_there = os.path.samestat(self._path.stat(), self._stat)
+        except OSError:
+            is_there = False
+        if not is_there:
+            raise was_removed(self._path)
+
+
+def was_removed(path: Path) -> PerceptionError:
+    """What to raise where ``path`` is gone while a run writes there."""
+    return PerceptionError(f"{path}: was removed or replaced while it was written; run it again and leave it alone.")
+
+
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; move it there when the block ends well, else remove it.

@@ -13,6 +13,7 @@ import typer
 from perception.cli.error_reporting import OptionNames, report_failure
 from perception.cli.terminal import Terminal, Verbosity
 from perception.errors import PerceptionError, UsageError
+from perception.runtime.shutdown import signals_interrupt
 
 
 class _Entry(NamedTuple):
@@ -98,11 +99,21 @@ def run(arguments: Sequence[str] | None = None, *, build: Callable[[Sequence[str
         terminal = Terminal(_verbosity(switches))
         program = typer.main.get_command(build(given))
         describe = OptionNames(program, given).describe
-        with terminal.logging():
-            code = program.main(args=given, prog_name="perception", standalone_mode=False, obj=terminal)
+        with terminal.logging(), signals_interrupt():
+            code = _run_program(program, given, terminal)
         sys.stdout.flush()
     except (Exception, KeyboardInterrupt) as error:
         return report_failure(error, debug=_DEBUG in switches, describe=describe)
+    return code
+
+
+def _run_program(program: Any, arguments: list[str], terminal: Terminal) -> int:
+    """The exit code; raises what the command raises, also ``KeyboardInterrupt``, which the program's ``main`` hides."""
+    try:
+        with program.make_context("perception", arguments, obj=terminal) as context:
+            code = program.invoke(context)
+    except typer.Exit as end:
+        code = end.exit_code
     return code if isinstance(code, int) else 0
 
 

@@ -34,22 +34,28 @@ def demo(
     ] = None,
 ) -> None:
     """Detect, track and forecast the road users in a recording; writes video, tables and a report."""
-    from perception.pipeline.inputs import separate_runs, with_bundled_source
-    from perception.runtime.run_metadata import together_in
+    from perception.runtime.shutdown import before_first_frame
 
-    # Several --source are the cameras of one run.
-    are_separate = bool(sources) or len(config.source) == 1
-    runs = separate_runs(config, partial(together_in, "demo")) if are_separate else [with_bundled_source(config)]
+    with before_first_frame():
+        from perception.cli.session import exit_as
+        from perception.pipeline.inputs import separate_runs, with_bundled_source
+        from perception.runtime.run_metadata import together_in
+
+        # Several --source are the cameras of one run.
+        are_separate = bool(sources) or len(config.source) == 1
+        runs = separate_runs(config, partial(together_in, "demo")) if are_separate else [with_bundled_source(config)]
     if len(runs) == 1:
-        _run(runs[0], terminal)
+        exit_as(_run(runs[0], terminal))
     else:
         _run_each(runs, terminal)
 
 
 def _run_each(runs: list[RunConfig], terminal: Terminal) -> None:
     """One run after the other; one that fails is reported and does not keep the others back, Ctrl-C does."""
+    from perception.cli.session import exit_as
     from perception.errors import PerceptionError
 
+    result: RunResult | None = None
     failed: list[str] = []
     for number, config in enumerate(runs, 1):
         (spec,) = config.source
@@ -69,16 +75,15 @@ def _run_each(runs: list[RunConfig], terminal: Terminal) -> None:
         raise PerceptionError(
             f"{len(failed)} of {counted(len(runs), 'source')} failed. {' '.join(failed[:_NAMED])}{more}"
         )
+    if result is not None:
+        exit_as(result)
 
 
 def _run(config: RunConfig, terminal: Terminal) -> RunResult:
     """Run over the source of ``config``, as one camera or several. Raises what broke the run off."""
-    from contextlib import closing
-
-    from perception.cli.session import finish, run_configured
+    from perception.cli.session import finish, opened_source, run_configured
     from perception.evaluation import RunRecorder
     from perception.evaluation.runs.truth import read_ground_truth
-    from perception.pipeline.inputs import open_configured_source
     from perception.runtime.evaluate import (
         DEMO_EVAL_CONFIG,
         match_truth,
@@ -88,7 +93,7 @@ def _run(config: RunConfig, terminal: Terminal) -> RunResult:
     )
 
     recorder = RunRecorder()
-    with closing(open_configured_source(config)) as source:
+    with opened_source(config) as source:
         recording = config.source[0] if len(config.source) == 1 and not source.is_live else None
         truth = None if recording is None else read_ground_truth(recording, classes=config.classes)
         on_scene = None if truth is None else recorder.add

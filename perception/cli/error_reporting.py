@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from perception.errors import PerceptionError, without_credentials
-
-INTERRUPTED = 130
-"""The exit code that shells expect of a command that Ctrl-C ended before it had done anything."""
+from perception.runtime.shutdown import Interrupted
 
 _CONFIG = "config"
 
@@ -41,7 +40,8 @@ def report_failure(error: BaseException, *, debug: bool, describe: Callable[[Per
 def explain(error: BaseException, describe: Callable[[PerceptionError], str] = str) -> tuple[str, int]:
     """The sentence for the user, and the exit code; ``describe`` words an error of the library."""
     if isinstance(error, KeyboardInterrupt):
-        return "stopped before anything was done.", INTERRUPTED
+        interrupted = error if isinstance(error, Interrupted) else Interrupted(signal.SIGINT)
+        return interrupted.sentence, interrupted.exit_code
     if isinstance(error, PerceptionError):
         return describe(error), error.exit_code
     if hasattr(error, "format_message"):  # typer's errors of use; where it keeps their class changes between versions

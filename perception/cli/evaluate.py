@@ -172,10 +172,13 @@ def _check_limits(config: EvaluateConfig) -> None:
 
 
 def _evaluate_recording(config: EvaluateConfig, recording: str, terminal: Terminal) -> None:
-    from perception.cli.session import finish
-    from perception.evaluation.runs.truth import need_ground_truth
-    from perception.runtime.evaluate import eval_config_of, report_on
-    from perception.runtime.run_metadata import report_content
+    from perception.runtime.shutdown import before_first_frame
+
+    with before_first_frame():
+        from perception.cli.session import exit_as, finish
+        from perception.evaluation.runs.truth import need_ground_truth
+        from perception.runtime.evaluate import eval_config_of, report_on
+        from perception.runtime.run_metadata import report_content
 
     truth = need_ground_truth(recording, config.truth, classes=config.classes)
     built, result, tables = _run(config, terminal)
@@ -196,14 +199,18 @@ def _evaluate_recording(config: EvaluateConfig, recording: str, terminal: Termin
     pictures = _pictures(config, report, [(run, recording)], studies)
     finish(result, report, terminal, has_table=False, pictures=pictures)
     write_exports(config, report_content(report, result.stats), report, stdout=sys.stdout)
+    exit_as(result)
     _need_limits(config, report)
 
 
 def _evaluate_recordings(config: EvaluateConfig, recordings: Sequence[str], terminal: Terminal) -> None:
     """Each has its own folder with the tables; the report of all together comes last."""
-    from perception.cli.session import finish
-    from perception.evaluation.runs.truth import need_ground_truth
-    from perception.runtime.evaluate import eval_config_of, report_on
+    from perception.runtime.shutdown import before_first_frame
+
+    with before_first_frame():
+        from perception.cli.session import exit_as, finish
+        from perception.evaluation.runs.truth import need_ground_truth
+        from perception.runtime.evaluate import eval_config_of, report_on
 
     truths = [need_ground_truth(recording, classes=config.classes) for recording in recordings]
     runs: list[EvaluatedRun] = []
@@ -232,19 +239,20 @@ def _evaluate_recordings(config: EvaluateConfig, recordings: Sequence[str], term
     pictures = _pictures(config, report, list(zip(runs, recordings, strict=False)), studies)
     name = f"{runs[0].title}-and-{len(runs) - 1}-more"
     _save(together, report, (), terminal, name=name, pictures=pictures)
+    exit_as(result)
     _need_limits(config, report)
 
 
 def _run(config: EvaluateConfig, terminal: Terminal) -> tuple[BuiltPipeline, RunResult, RunTables]:
     """Run over the one source of ``config``."""
-    from contextlib import closing
+    from perception.runtime.shutdown import before_first_frame
 
-    from perception.cli.session import run_configured
-    from perception.evaluation import RunRecorder
-    from perception.pipeline.inputs import open_configured_source
+    with before_first_frame():
+        from perception.cli.session import opened_source, run_configured
+        from perception.evaluation import RunRecorder
 
     recorder = RunRecorder()
-    with closing(open_configured_source(config)) as source:
+    with opened_source(config) as source:
         built, result = run_configured("evaluate", config, source, terminal, video=False, on_scene=recorder.add)
     return built, result, recorder.tables()
 

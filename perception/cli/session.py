@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 
+import typer
 from rich import box
 from rich.table import Table
 
 from perception.cli.error_reporting import option_of
 from perception.cli.terminal import Terminal
-from perception.errors import counted, with_field_names
+from perception.errors import PerceptionError, counted, with_field_names
 from perception.evaluation import Report
 from perception.evaluation.core.latency_statistics import TOTAL
 from perception.evaluation.export.page.pictures import ReportPictures
 from perception.pipeline.build import BuiltPipeline, build_pipeline
 from perception.pipeline.config import RunConfig
+from perception.pipeline.inputs import open_configured_source
 from perception.plugins import WriterOpener, find_writer_plugin
 from perception.protocols import Source
 from perception.results import CropWriter, LabelWriter, TrackCsvWriter
@@ -24,8 +27,18 @@ from perception.runtime.run_metadata import make_run_folder, wanted_folder, writ
 from perception.runtime.run_stats import COMPLETE, FAILED, RunResult, RunStats
 from perception.runtime.runner import run_pipeline
 from perception.runtime.scene_writer import Drawing
+from perception.runtime.shutdown import before_first_frame
 from perception.types import Scene
 from perception.visualization import AnnotationStyle, Window
+
+
+@contextmanager
+def opened_source(config: RunConfig) -> Iterator[Source]:
+    """The source that ``config`` names, closed where the block ends. Raises as ``open_configured_source`` does."""
+    with before_first_frame():
+        source = open_configured_source(config)
+    with closing(source):
+        yield source
 
 
 def run_configured(
@@ -41,7 +54,8 @@ def run_configured(
     live: LiveMonitor | None = None,
 ) -> tuple[BuiltPipeline, RunResult]:
     """Build the pipeline that ``config`` asks for and run it over ``source``, as ``run_pipeline`` does."""
-    built = build_pipeline(config, rig=source.rig, frame_counts=source.frame_counts)
+    with before_first_frame():
+        built = build_pipeline(config, rig=source.rig, frame_counts=source.frame_counts)
     for note in built.notes:
         terminal.note_once(note)
     _note_warnings(source.warnings, terminal)
@@ -87,10 +101,20 @@ def finish(
     has_table: bool = True,
     pictures: ReportPictures | None = None,
 ) -> None:
-    """Write the report's files, report what happened, print the folder. Raises what broke the run off."""
+    """Write the report's files, report what happened, print the folder.
+
+    Raises what broke the run off, whether or not there is room for a report; ``PerceptionError`` where only the report
+    cannot be written.
+    """
     stats, folder = result.stats, result.folder
+    if result.room is not None:
+        result.room.release()
     if folder is not None:
-        write_report(folder, report, stats, pictures=pictures)
+        try:
+            write_report(folder, report, stats, pictures=pictures)
+        except PerceptionError:
+            result.raise_failure()
+            raise
     if has_table:
         _print_summary(terminal, report, stats)
     _note_warnings(stats.warnings, terminal)
@@ -101,6 +125,12 @@ def finish(
     if folder is not None:
         terminal.result(folder)
     result.raise_failure()
+
+
+def exit_as(result: RunResult) -> None:
+    """End the command with the exit code of a signal, where one ended the run."""
+    if result.exit_code:
+        raise typer.Exit(result.exit_code)
 
 
 def _writers(config: RunConfig) -> list[WriterOpener]:

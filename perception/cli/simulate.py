@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
 from typing import Annotated
@@ -58,12 +59,12 @@ def simulate(
     ] = False,
 ) -> None:
     """Make a recording with ground truth: traffic in a town, filmed by each camera of a rig."""
-    from perception.results import next_run_folder, output_folder
-    from perception.runtime.progress import RunProgress
-    from perception.runtime.run_metadata import RUNS
-    from perception.runtime.shutdown import ShutdownRequest
-    from perception.simulation import Drive, DriveSettings, sensible_processes
-    from perception.sources import read_rig
+    from perception.runtime.shutdown import ShutdownRequest, before_first_frame, exit_code_of
+
+    with before_first_frame():
+        from perception.runtime.progress import RunProgress
+        from perception.simulation import Drive, DriveSettings, sensible_processes
+        from perception.sources import read_rig
 
     settings = DriveSettings(
         seed=seed,
@@ -78,14 +79,14 @@ def simulate(
     terminal.note(
         f"Drive {seed}: {counted(len(rig), 'camera')}, {counted(settings.instants, 'instant')} of {size} pixels."
     )
-    with (
-        ShutdownRequest(on_stop=lambda: None) as stop,
-        Drive(settings, rig, processes=sensible_processes(settings.instants)) as drive,
-        RunProgress(terminal.err, total=settings.instants, unit="instants") as progress,
-    ):
-        instants = iter(drive)
-        first = next(instants)  # what goes wrong before it leaves no folder
-        folder = next_run_folder(RUNS / "simulate", f"drive-{seed}") if output is None else output_folder(output)
+    with ExitStack() as opened:
+        with before_first_frame():
+            drive = opened.enter_context(Drive(settings, rig, processes=sensible_processes(settings.instants)))
+            instants = iter(drive)
+            first = next(instants)  # what goes wrong before it leaves no folder
+        stop = opened.enter_context(ShutdownRequest(on_stop=lambda: None))
+        progress = opened.enter_context(RunProgress(terminal.err, total=settings.instants, unit="instants"))
+        folder = _made_folder(output, seed)
         with drive.recorder(folder, crf=quality) as recorder:
             for instant in chain([first], instants):
                 recorder.write(instant.state, instant.views)
@@ -95,6 +96,19 @@ def simulate(
     if stop.reason is not None:
         terminal.note(f"Ended early: {stop.reason}; {counted(recorder.written, 'instant')} written.")
     terminal.result(folder)
+    if stop.signal is not None:
+        raise typer.Exit(exit_code_of(stop.signal))
+
+
+def _made_folder(output: Path | None, seed: int) -> Path:
+    """A new folder, or the one that a killed simulation has left unfinished in ``output``."""
+    from perception.results import next_run_folder, output_folder
+    from perception.runtime.run_metadata import RUNS
+    from perception.sources.unfinished import clear_unfinished
+
+    if output is None:
+        return next_run_folder(RUNS / "simulate", f"drive-{seed}")
+    return output if clear_unfinished(output) else output_folder(output)
 
 
 def _parsed_size(text: str) -> tuple[int, int]:

@@ -27,15 +27,17 @@ def stream(
     A camera that is lost is connected to again. The run ends by Ctrl-C, --duration, --max-frames or --require, whose
     exit code is 3.
     """
-    from contextlib import ExitStack, closing
+    from contextlib import ExitStack
 
-    from perception.cli.session import finish, run_configured
-    from perception.errors import UsageError
-    from perception.pipeline.inputs import open_configured_source
-    from perception.runtime.live.metrics import MetricsServer
-    from perception.runtime.live.monitor import LiveMonitor
+    from perception.runtime.shutdown import before_first_frame
 
-    with closing(open_configured_source(config)) as source:
+    with before_first_frame():
+        from perception.cli.session import exit_as, finish, opened_source, run_configured
+        from perception.errors import UsageError
+        from perception.runtime.live.metrics import MetricsServer
+        from perception.runtime.live.monitor import LiveMonitor
+
+    with opened_source(config) as source:
         if not source.is_live:
             raise UsageError(
                 "is a recording, no camera; run it with perception demo, or give --realtime.",
@@ -49,3 +51,4 @@ def stream(
                 terminal.note(f"Metrics: port {server.port}, /metrics and /healthz.")
             _, result = run_configured("stream", config, source, terminal, duration_s=config.duration_s, live=live)
     finish(result, result.latency_report(), terminal)
+    exit_as(result)

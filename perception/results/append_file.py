@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from perception.errors import PerceptionError
-from perception.files import cannot_write, exists_already
+from perception.files import FileWatch, cannot_write, exists_already
 
 
 class AppendFile:
@@ -17,7 +17,7 @@ class AppendFile:
     it. Nothing is buffered, so that a process that dies loses nothing, and a piece that does not fit on the disk
     is taken back as a whole.
 
-    Raises ``PerceptionError`` when the file exists or cannot be written.
+    Raises ``PerceptionError`` when the file exists, cannot be written, or is removed while it grows.
     """
 
     def __init__(self, path: Path, *, header: bytes = b"", footer: bytes = b"") -> None:
@@ -30,6 +30,7 @@ class AppendFile:
             raise cannot_write(self.path, error) from error
         try:
             self._stream: BinaryIO = self._create(path)
+            self._watch = FileWatch(path)
         except FileExistsError as error:
             raise exists_already(path) from error
         except OSError as error:
@@ -55,13 +56,17 @@ class AppendFile:
                 self._write_at(self._end, self._footer)
             raise cannot_write(self.path, error) from error
         self._end += len(piece)
+        self._watch.check()
 
     def close(self) -> None:
         """Close the file; safe to call twice."""
+        if self._stream.closed:
+            return
         try:
             self._stream.close()
         except OSError as error:
             raise cannot_write(self.path, error) from error
+        self._watch.check()
 
     def _write_at(self, offset: int, content: bytes) -> None:
         self._stream.seek(offset)

@@ -23,6 +23,7 @@ from __future__ import annotations
 import json
 from array import array
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,7 @@ class ResultWriter(ClosedAtExit):
         self.cameras = tuple(cameras)
         self.written = 0
         self._stage_ms: dict[str, array[float]] = {}
-        self._files: list[AppendFile] = []
+        self._files = ExitStack()
         self._closed = False
         try:
             self._tracks = {
@@ -77,7 +78,7 @@ class ResultWriter(ClosedAtExit):
             self._forecasts = self._file(folder / FORECASTS_FILE)
             self._file(folder / LABELS_FILE, "".join(f"{name}\n" for name in CLASSES).encode())
         except BaseException:
-            self._close_files()
+            self._files.close()
             raise
         self._world: AppendFile | None = None
         self._detections_written = dict.fromkeys(cameras, False)
@@ -138,18 +139,14 @@ class ResultWriter(ClosedAtExit):
         if self._closed:
             return
         self._closed = True
-        self._close_files()
+        self._files.close()
         stages = {stage: [round(value, 3) for value in values] for stage, values in self._stage_ms.items()}
         write_json(self.folder / TIMING_FILE, {"instants": self.written, "stage_ms": stages})
 
     def _file(self, path: Path, header: bytes = b"", footer: bytes = b"") -> AppendFile:
         file = AppendFile(path, header=header, footer=footer)
-        self._files.append(file)
+        self._files.callback(file.close)
         return file
-
-    def _close_files(self) -> None:
-        for file in self._files:
-            file.close()
 
 
 def _boxes_xywh(boxes_xyxy_px: FloatArray) -> FloatArray:

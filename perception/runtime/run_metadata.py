@@ -16,7 +16,7 @@ from perception.errors import UsageError, without_credentials
 from perception.evaluation import Report
 from perception.evaluation.export.page.page import report_page
 from perception.evaluation.export.page.pictures import ReportPictures
-from perception.files import read_yaml, sha256, write_json, write_text
+from perception.files import read_yaml, sha256, was_removed, write_json, write_text
 from perception.pipeline.config import Config, RunConfig
 from perception.results import RUN_FILE, next_run_folder, output_folder, reused_folder, safe_name
 from perception.runtime.run_stats import RunStats
@@ -150,8 +150,10 @@ def write_report(
     """Write ``report.json`` and, where something was compared with ground truth, ``report.html``.
 
     The page shows ``pictures`` and what ``run.yaml`` states, also that of ``measured``, the folder of a finished run.
-    Raises ``PerceptionError`` where one cannot be written.
+    Raises ``PerceptionError`` where one cannot be written, also because the folder was removed.
     """
+    if not folder.is_dir():
+        raise was_removed(folder)
     write_json(folder / REPORT_FILE, report_content(report, stats))
     if report.has_truth:
         page = report_page(

@@ -11,8 +11,10 @@ from perception.evaluation.core.latency_statistics import StageTimes, evaluate_l
 from perception.evaluation.forecasting.online_error import OnlineError
 from perception.evaluation.report.report import Report
 from perception.protocols import Tracker
+from perception.results.reserved_room import ReservedRoom
 from perception.runtime.live.monitor import LiveMonitor
 from perception.runtime.memory import MemoryMonitor
+from perception.runtime.shutdown import exit_code_of
 from perception.types import Scene
 
 COMPLETE = "complete"
@@ -25,6 +27,7 @@ FAILED = "failed"
 class RunStats:
     """The counts of a run; ``ended`` states why it ended, ``failure`` what broke it off.
 
+    ``signal`` is the number of the signal that asked for the end, None where none did.
     ``elapsed_s`` is from before the first frame to the end, ``dropped_frames`` were captured but not processed,
     ``left_out_by_tracker`` counts what the tracker could not use, and ``online_error`` compares the forecasts with what
     the tracks did later. ``live`` watches the cameras of a live source.
@@ -37,6 +40,7 @@ class RunStats:
     dropped_frames: int = 0
     warnings: list[str] = field(default_factory=list)
     ended: str = COMPLETE
+    signal: int | None = None
     failure: PerceptionError | None = None
     left_out_by_tracker: dict[str, int] = field(default_factory=dict)
     stage_ms: StageTimes = field(default_factory=StageTimes)
@@ -73,6 +77,7 @@ class RunStats:
         """The counts, for ``report.json``."""
         return {
             "ended": self.ended,
+            **({} if self.failure is None else {"failure": str(self.failure)}),
             "instants": self.instants,
             "detections": self.detections,
             "tracks": len(self.track_ids),
@@ -89,16 +94,25 @@ class RunStats:
 
 @dataclass(frozen=True)
 class RunResult:
-    """A run that has ended over the source ``name``; ``folder`` holds its files, None where none were asked for."""
+    """A run that has ended over the source ``name``; ``folder`` holds its files, None where none were asked for.
+
+    ``room`` is kept on the folder's disk for the report; release it before that is written.
+    """
 
     name: str
     stats: RunStats
     folder: Path | None
+    room: ReservedRoom | None = field(default=None, compare=False, repr=False)
 
     @property
     def is_complete(self) -> bool:
         """Whether the run went to its end."""
         return self.stats.ended == COMPLETE
+
+    @property
+    def exit_code(self) -> int:
+        """What a command returns after this run: 0, or for a signal what shells expect, such as 130 for Ctrl-C."""
+        return 0 if self.stats.signal is None else exit_code_of(self.stats.signal)
 
     def latency_report(self) -> Report:
         """What is known without ground truth."""

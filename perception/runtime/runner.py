@@ -18,11 +18,12 @@ from perception.pipeline.prefetch import Prefetcher
 from perception.plugins import WriterOpener
 from perception.protocols import Source
 from perception.results import output_folder
+from perception.results.reserved_room import ReservedRoom
 from perception.runtime.live.monitor import LiveMonitor
 from perception.runtime.progress import RunProgress
-from perception.runtime.run_stats import FAILED, RunResult, RunStats
+from perception.runtime.run_stats import COMPLETE, FAILED, RunResult, RunStats
 from perception.runtime.scene_writer import Display, Drawing, SceneWriter
-from perception.runtime.shutdown import ShutdownRequest
+from perception.runtime.shutdown import BEFORE_FIRST_FRAME, Interrupted, ShutdownRequest
 from perception.types import Scene
 
 _LOG = logging.getLogger(__name__)
@@ -57,8 +58,9 @@ def run_pipeline(
     written is the same, but a stage that shares the processor takes longer than alone, and an instant takes less than
     the sum of its stages.
 
-    Raises ``PerceptionError`` for what goes wrong before the first frame; later it is the ``failure`` of the result's
-    stats. Raises ``KeyboardInterrupt`` for Ctrl-C before the first frame, or a second Ctrl-C.
+    SIGTERM and the end of the terminal count as Ctrl-C. Raises ``PerceptionError`` for what goes wrong before the first
+    frame; later it is the ``failure`` of the result's stats, and the first error counts. Raises ``KeyboardInterrupt``
+    for Ctrl-C before the first frame, or a second Ctrl-C.
     """
     stats = RunStats(live=live or LiveMonitor.of(source))
     total = source.length if max_frames is None else min(source.length or max_frames, max_frames)
@@ -73,29 +75,26 @@ def run_pipeline(
         ended_with = Prefetcher(computed) if prefetch else closing(computed)
         scenes = _started(opened.enter_context(ended_with), source, shutdown)
         made = _made(folder)
+        room = None if made is None else ReservedRoom(made)
         _LOG.info("running over %s; results in %s", source.name, made or "no folder")
-        with (
-            SceneWriter(source, folder=made, window=window, video=video, writers=writers, drawing=drawing) as writer,
-            progress,
-        ):
-            sink = _SceneSink(writer, progress, stats, source, on_scene, started_s)
-            try:
-                for scene in scenes:
-                    if not sink.take(scene):
-                        shutdown.ask("the window was closed")
-                    if shutdown.reason is not None:
-                        break
-            except PerceptionError as error:
-                # A camera that is being closed may complain; the user has asked for the end.
-                if shutdown.reason is None:
-                    stats.ended, stats.failure = FAILED, error
+        try:
+            with (
+                SceneWriter(
+                    source, folder=made, window=window, video=video, writers=writers, drawing=drawing
+                ) as writer,
+                progress,
+            ):
+                _take_all(scenes, _SceneSink(writer, progress, stats, source, on_scene, started_s), shutdown)
+        except PerceptionError as error:
+            stats.failure = error
         stats.elapsed_s = monotonic() - started_s
-        stats.ended = shutdown.reason or stats.ended
+        stats.ended = FAILED if stats.failure is not None else shutdown.reason or COMPLETE
+        stats.signal = shutdown.signal
     source.close()
     stats.dropped_frames, stats.warnings = source.dropped, list(source.warnings)
     stats.add_tracker(pipeline.tracker, source.name)
     _LOG.info("%s: %s after %d instants in %.1f s", source.name, stats.ended, stats.instants, stats.elapsed_s)
-    return RunResult(source.name, stats, made)
+    return RunResult(source.name, stats, made, room)
 
 
 @dataclass
@@ -127,13 +126,31 @@ class _SceneSink:
         return goes_on
 
 
+def _take_all(scenes: Iterator[Scene], sink: _SceneSink, shutdown: ShutdownRequest) -> None:
+    """Hand over the scenes until the end that is asked for. Raises what breaks the run off."""
+    while True:
+        try:
+            scene = next(scenes, None)
+        except PerceptionError:
+            # A camera that is being closed may complain; the user has asked for the end.
+            if shutdown.reason is None:
+                raise
+            return
+        if scene is None:
+            return
+        if not sink.take(scene):
+            shutdown.ask("the window was closed")
+        if shutdown.reason is not None:
+            return
+
+
 def _started(scenes: Iterator[Scene], source: Source, shutdown: ShutdownRequest) -> Iterator[Scene]:
     """``scenes`` once the first one is there, so that a run that never starts leaves no folder."""
     first = next(scenes, None)
     if first is not None:
         return chain([first], scenes)
-    if shutdown.is_interrupt:
-        raise KeyboardInterrupt
+    if shutdown.signal is not None:
+        raise Interrupted(shutdown.signal, BEFORE_FIRST_FRAME)
     raise PerceptionError(f"{source.name}: gave no picture; check the camera or the file.")
 
 

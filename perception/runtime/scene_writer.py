@@ -13,6 +13,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from perception.errors import PerceptionError
 from perception.evaluation.core.latency_statistics import TOTAL
 from perception.plugins import WriterOpener
 from perception.protocols import Source
@@ -112,7 +113,12 @@ class SceneWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._files.__exit__(kind, error, trace)
+        try:
+            self._files.__exit__(kind, error, trace)
+        except PerceptionError:
+            # The first error explains more than that the files could not be finished either.
+            if error is None:
+                raise
 
     def write(self, scene: Scene, *, rate_fps: float | None = None, remark: str = "") -> tuple[Scene, bool]:
         """The scene with the milliseconds of drawing and writing; and False when the user closed the window.

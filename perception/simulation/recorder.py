@@ -12,23 +12,28 @@ What is written is a recording that ``perception.sources`` opens like any other:
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack, closing
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 import yaml
 from scipy.spatial.transform import Rotation
 
 from perception.arrays import FloatArray, IntArray
-from perception.files import cannot_write, write_text
+from perception.errors import PerceptionError
+from perception.files import write_text
 from perception.geometry.cameras import Camera, Rig, inverse_rigid, transform_points, yaw_rad
 from perception.geometry.rotation import wrap_angle_rad
+from perception.results.append_file import AppendFile
 from perception.simulation.world import CameraView, RoadUsers, WorldState
-from perception.sources.files.masks import write_mask
+from perception.sources.files.masks import MASK_FOLDER, write_mask
 from perception.sources.files.recording import RECORDING_FILE
+from perception.sources.unfinished import UnfinishedMark
 from perception.taxonomy import CLASSES
 from perception.visualization import VideoWriter
 
@@ -44,6 +49,7 @@ OBJECT_COLUMNS = (
     *("timestamp_ns", "id", "class", "x", "y", "z", "length", "width", "height", "yaw", "speed_mps"),
     *("brake", "indicator"),
 )
+_FILES = (RECORDING_FILE, "poses.csv", "objects.csv", "objects3d.csv", MASK_FOLDER)
 INDICATOR_NAMES = {0: "off", 1: "left", -1: "right", 2: "both"}
 
 
@@ -51,8 +57,8 @@ class DriveRecorder:
     """Writes instant by instant into ``folder``; a context manager.
 
     Whenever it ends, what was written so far is a whole recording: videos and tables are complete up to the last
-    instant, and ``recording.yaml``, without which a folder is no recording, comes last: a process that is killed leaves
-    none. ``crf`` is the videos' quality (lower is better). Raises ``PerceptionError`` when a file cannot be written.
+    instant. Until then the folder is marked as unfinished; so it stays when the process is killed or the disk is full.
+    ``crf`` is the videos' quality (lower is better). Raises ``PerceptionError`` when a file cannot be written.
     """
 
     def __init__(self, folder: Path, rig: Rig, *, fps: float, crf: int = 20, preset: str = "veryfast") -> None:
@@ -61,14 +67,17 @@ class DriveRecorder:
         self._rig = rig
         self._fps = fps
         self._world_from_town: FloatArray = np.eye(4)
+        self._is_damaged = False
+        self._mark = UnfinishedMark(folder, [*_FILES, *(f"{name}.mp4" for name in rig.cameras)])
         self._files = ExitStack()
         try:
             self._poses = self._table("poses.csv", POSE_COLUMNS)
             self._boxes = self._table("objects.csv", BOX_COLUMNS)
             self._objects = self._table("objects3d.csv", OBJECT_COLUMNS)
-        except OSError as error:
+        except PerceptionError:
             self._files.close()
-            raise cannot_write(folder, error) from error
+            self._mark.leave()
+            raise
         self._videos = {
             name: self._files.enter_context(VideoWriter(folder / f"{name}.mp4", rate_fps=fps, crf=crf, preset=preset))
             for name in rig.cameras
@@ -80,12 +89,26 @@ class DriveRecorder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._files.__exit__(kind, error, trace)
-        content = yaml.safe_dump(recording_file(self._rig, fps=self._fps), sort_keys=False)
-        write_text(self.folder / RECORDING_FILE, content)
+        try:
+            self._files.close()
+        except PerceptionError:
+            self._is_damaged = True
+            # The first error explains more than that the files could not be finished either.
+            if error is None:
+                raise
+        finally:
+            self._finish()
 
     def write(self, state: WorldState, views: Mapping[str, CameraView]) -> None:
         """Append one instant: the traffic, and what each camera of the rig saw of it."""
+        try:
+            self._write(state, views)
+        except PerceptionError:
+            self._is_damaged = True
+            raise
+        self.written += 1
+
+    def _write(self, state: WorldState, views: Mapping[str, CameraView]) -> None:
         if self.written == 0:
             self._world_from_town = inverse_rigid(state.town_from_vehicle)
         timestamp_ns = round(state.time_s * 1e9)
@@ -95,22 +118,30 @@ class DriveRecorder:
                 write_mask(self.folder, name, self.written, view.mask)
         for name, video in self._videos.items():
             video.write(views[name].image, timestamp_ns)
-        try:
-            world_from_vehicle = self._world_from_town @ state.town_from_vehicle
-            self._poses.writerow(pose_row(timestamp_ns, world_from_vehicle))
-            near = users_near(state.road_users, state.town_from_vehicle)
-            self._objects.writerows(object_rows(timestamp_ns, state.road_users, near, self._world_from_town))
-            for name in self._videos:
-                self._boxes.writerows(box_rows(name, self.written, views[name], state.road_users))
-        except OSError as error:
-            raise cannot_write(self.folder, error) from error
-        self.written += 1
+        world_from_vehicle = self._world_from_town @ state.town_from_vehicle
+        self._poses.append(_lines([pose_row(timestamp_ns, world_from_vehicle)]))
+        near = users_near(state.road_users, state.town_from_vehicle)
+        self._objects.append(_lines(object_rows(timestamp_ns, state.road_users, near, self._world_from_town)))
+        boxes = (box_rows(name, self.written, views[name], state.road_users) for name in self._videos)
+        self._boxes.append(_lines(chain.from_iterable(boxes)))
 
-    def _table(self, name: str, columns: tuple[str, ...]) -> Any:
-        stream: TextIO = self._files.enter_context((self.folder / name).open("w", encoding="utf-8", newline=""))
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(columns)
-        return writer
+    def _table(self, name: str, columns: tuple[str, ...]) -> AppendFile:
+        return self._files.enter_context(closing(AppendFile(self.folder / name, header=_lines([columns]))))
+
+    def _finish(self) -> None:
+        """Make a recording of what is there, where that is at least one instant and all of it whole."""
+        if self.written == 0 or self._is_damaged:
+            self._mark.leave()
+            return
+        content = yaml.safe_dump(recording_file(self._rig, fps=self._fps), sort_keys=False)
+        write_text(self.folder / RECORDING_FILE, content)
+        self._mark.remove()
+
+
+def _lines(rows: Iterable[Sequence[Any]]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode()
 
 
 def recording_file(rig: Rig, *, fps: float) -> dict[str, Any]:

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import os
 import pickle
+import select
 import signal
 import subprocess
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Mapping
 from types import TracebackType
@@ -29,15 +31,16 @@ _PROGRAM = """\
 import sys
 sys.path[:] = [folder for folder in sys.path if folder]
 import pickle, signal
-for number in (signal.SIGINT, signal.SIGTERM):
-    signal.signal(number, signal.SIG_IGN)
+for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+    if hasattr(signal, name):
+        signal.signal(getattr(signal, name), signal.SIG_IGN)
 sys.path[:] = pickle.load(sys.stdin.buffer)
 from perception.simulation.worker import serve
 serve()
 """
 """Finds modules where the parent does, and until it knows where, not in the working folder.
 
-Ctrl-C reaches all processes of a terminal, and SIGTERM may; the parent decides when to stop.
+Ctrl-C and a terminal's end reach all its processes, and SIGTERM may; the parent decides when to stop.
 """
 
 
@@ -131,6 +134,7 @@ def _request(function: Callable[..., Any], *arguments: Any, **named: Any) -> byt
 
 def serve() -> None:
     """What a worker's process does: make an object and call its methods, until nobody asks any more."""
+    threading.Thread(target=_end_with_parent, args=[sys.stdin.fileno()], daemon=True).start()
     requests = sys.stdin.buffer
     # What libraries print must not get among the answers.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
@@ -142,6 +146,18 @@ def serve() -> None:
             answers.flush()
     except (EOFError, BrokenPipeError):
         # Nothing is closed: it is in their closing that such libraries crash.
+        os._exit(0)
+
+
+def _end_with_parent(requests: int) -> None:
+    """Wait until nobody can write to the pipe ``requests`` any more, whatever this process is doing then.
+
+    A process that is killed closes nothing, and the worker may be drawing, or in the middle of a request.
+    """
+    if hasattr(select, "poll"):
+        parent = select.poll()
+        parent.register(requests, 0)
+        parent.poll()
         os._exit(0)
 
 

@@ -32,6 +32,7 @@ from perception.sources.truth.box_truth import BoxTruth
 from perception.sources.truth.challenge_truth import SampleTimes, TrueFutures, WantedFutures
 from perception.sources.truth.mot_truth import read_mot_truth
 from perception.sources.truth.recording_tables import read_objects_csv, read_recording_truth
+from perception.sources.unfinished import check_finished
 from perception.types import BoxTable, ObjectTable
 
 
@@ -177,7 +178,7 @@ class DatasetFolder:
 def find_dataset(spec: str | Path) -> DatasetFolder | None:
     """The data set of a folder, or of "folder#name" for one of several drives in it; None where no format fits.
 
-    Raises ``UsageError`` for a name in a folder that holds only one drive.
+    Raises ``UsageError`` for a name in a folder that holds only one drive, and for a folder that is not finished.
     """
     folder, drive = Path(spec), None
     if not is_dir(folder) and "#" in str(spec):
@@ -185,6 +186,7 @@ def find_dataset(spec: str | Path) -> DatasetFolder | None:
         folder = Path(text)
     if not is_dir(folder):
         return None
+    check_finished(folder)
     found = next((dataset_format for dataset_format in DATASET_FORMATS if dataset_format.is_in(folder)), None)
     if found is None:
         return None

@@ -11,29 +11,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perception.errors import PerceptionError
-from perception.files import ClosedAtExit, cannot_write, exists_already
+from perception.files import ClosedAtExit, FileWatch, cannot_write, exists_already
+from perception.visualization.mp4_boxes import cut_to_whole_boxes
 from perception.visualization.primitives.resizing import letterboxed
 
 _TICKS_PER_S = 90_000
 _KEYFRAME_S = 2.0
-_FRAGMENT_S = 1.0
-# What the encoder may hold back, and so what a killed process loses on top of the fragment that is not full yet.
-_LOOKAHEAD_FRAMES = "5"
+# The encoder holds back a single picture, which is all that a killed process loses: threads work on slices of one
+# picture, not on several pictures, and nothing but the next one is looked at.
+_NO_DELAY = "rc-lookahead=1:sync-lookahead=0:sliced-threads=1"
 
 
 class VideoWriter(ClosedAtExit):
     """Writes pictures with their own time stamps into an H.264 mp4 (yuv420p), as a context manager.
 
-    The file is fragmented: each second is complete in itself, so that what was written can be played when the
-    process dies or the disk fills. That is also why it has its final name from the start and is no temporary file
-    until it is closed. The first picture fixes the size (odd sizes get a black row or column); later ones of
-    another size are fitted in between black bars. The file is made with the first picture.
+    Until it is closed the file is fragmented: each picture is complete in itself, so that what was written can be
+    played when the process dies or the disk fills. That is also why it has its final name from the start and is no
+    temporary file. ``close`` makes a plain mp4 of it in its place. The first picture fixes the size (odd sizes get a
+    black row or column); later ones of another size are fitted in between black bars. The file is made with the first
+    picture.
 
     ``rate_fps`` is nominal: it sets the length of the last picture and the distance of key frames. A picture whose
     time does not come after the one before is moved to one nominal step after it; ``moved`` counts these.
     ``crf`` is x264's quality (lower is better), ``preset`` its speed.
 
-    Raises ``PerceptionError`` when the file exists or cannot be written.
+    Raises ``PerceptionError`` when the file exists, cannot be written, or is removed while it is written.
     """
 
     def __init__(self, path: Path, *, rate_fps: float, crf: int = 21, preset: str = "veryfast") -> None:
@@ -49,10 +51,11 @@ class VideoWriter(ClosedAtExit):
             "preset": preset,
             # Without B-frames the order of writing is the order of time, which a fragmented file needs to start at 0.
             "bf": "0",
-            "rc-lookahead": _LOOKAHEAD_FRAMES,
+            "x264-params": _NO_DELAY,
         }
         self._failed: PerceptionError | None = None
         self._is_closed = False
+        self._watch: FileWatch | None = None
         self._container: Any = None
         self._stream: Any = None
         self._size_px = (0, 0)
@@ -80,6 +83,7 @@ class VideoWriter(ClosedAtExit):
         except (av.error.FFmpegError, OSError) as error:
             self._failed = cannot_write(self.path, error)
             raise self._failed from error
+        self._check()
         self.written += 1
 
     def close(self) -> None:
@@ -96,7 +100,9 @@ class VideoWriter(ClosedAtExit):
             finally:
                 container.close()
         except (av.error.FFmpegError, OSError) as error:
+            cut_to_whole_boxes(self.path)
             raise cannot_write(self.path, error) from error
+        self._check()
 
     def _open(self, picture: NDArray[np.uint8], timestamp_ns: int) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -104,8 +110,7 @@ class VideoWriter(ClosedAtExit):
         self._size_px = (width + width % 2, height + height % 2)
         self._first_ns = timestamp_ns
         mux_options = {
-            "movflags": "frag_keyframe+empty_moov+default_base_moof",
-            "frag_duration": str(int(_FRAGMENT_S * 1e6)),
+            "movflags": "frag_every_frame+empty_moov+default_base_moof+hybrid_fragmented",
             "flush_packets": "1",
         }
         self._container = av.open(str(self.path), "w", format="mp4", options=mux_options)
@@ -115,6 +120,13 @@ class VideoWriter(ClosedAtExit):
         self._stream.pix_fmt = "yuv420p"
         self._stream.time_base = self._stream.codec_context.time_base = Fraction(1, _TICKS_PER_S)
         self._stream.codec_context.gop_size = max(1, round(_KEYFRAME_S * self._rate_fps))
+        self._container.start_encoding()
+        self._watch = FileWatch(self.path)
+
+    def _check(self) -> None:
+        """Raise ``PerceptionError`` where the file was removed."""
+        if self._watch is not None and self._failed is None:
+            self._watch.check()
 
     def _ticks(self, timestamp_ns: int) -> int:
         ticks = round((timestamp_ns - self._first_ns) * _TICKS_PER_S / 1e9)

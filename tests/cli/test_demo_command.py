@@ -213,7 +213,7 @@ def test_an_interrupted_process_leaves_whole_files(tmp_path: Path) -> None:
         out, err = process.communicate(timeout=120)
     finally:
         process.kill()
-    assert process.returncode == 0, err
+    assert process.returncode == 130, err
     folder = tmp_path / out.splitlines()[-1]
     assert names_in(folder) == RESULT_FILES
     results = read_results(folder)

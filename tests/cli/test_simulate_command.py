@@ -6,12 +6,15 @@ import contextlib
 import io
 import json
 import os
+import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from support.commands import Command, names_in
+from support.processes import children_of, is_alive, lines_in, running, wait_until
 from support.simulators import needs_simulators
 
 from perception.cli import run
@@ -135,3 +138,33 @@ def test_without_opengl_the_sentence_names_the_packages(command: Command, monkey
     assert ran.code == 2
     assert "libegl1" in ran.sentence and "libgl1-mesa-dri" in ran.sentence
     assert not Path("drive").exists()
+
+
+@needs_simulators
+def test_a_killed_simulation_takes_its_processes_along_and_can_begin_anew(command: Command, tmp_path: Path) -> None:
+    arguments = [sys.executable, "-m", "perception", "simulate", "--output", "drive", *SMALL, "--duration", "100"]
+    with running(arguments, tmp_path) as process:
+        wait_until(lambda: lines_in(tmp_path / "drive" / "poses.csv") > 2, process)
+        workers = children_of(process.pid)
+        assert len(workers) >= 2, "SUMO and OpenGL"
+        process.kill()
+        process.wait()
+        wait_until(lambda: not any(map(is_alive, workers)))
+    ran = command("demo", "drive", "--no-save")
+    assert (ran.code, "drive: is unfinished" in ran.sentence) == (2, True)
+    ran = command("simulate", "--output", "drive", *SMALL)
+    assert ran.code == 0, ran.err
+    assert ran.folder == Path("drive")
+    assert len(list(open_source(["drive"]))) == 4
+
+
+@needs_simulators
+def test_ctrl_c_leaves_a_shorter_drive(tmp_path: Path) -> None:
+    arguments = [sys.executable, "-m", "perception", "simulate", "--output", "drive", *SMALL, "--duration", "100"]
+    with running(arguments, tmp_path) as process:
+        wait_until(lambda: lines_in(tmp_path / "drive" / "poses.csv") > 2, process)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "Ended early: Ctrl-C; the first" in err
+    assert len(list(open_source([str(tmp_path / "drive")]))) >= 2

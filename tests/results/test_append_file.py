@@ -60,6 +60,20 @@ def test_a_file_that_exists_is_kept(tmp_path):
     assert (tmp_path / "a.txt").read_text() == "mine"
 
 
+@pytest.mark.parametrize("replace", [False, True])
+def test_a_file_that_is_removed_is_noticed_at_the_next_piece(tmp_path, replace):
+    file = AppendFile(tmp_path / "a.txt")
+    file.append(b"first\n")
+    (tmp_path / "a.txt").unlink()
+    if replace:
+        (tmp_path / "a.txt").write_text("another")
+    with pytest.raises(PerceptionError, match=r"a\.txt: was removed or replaced"):
+        file.append(b"second\n")
+    with pytest.raises(PerceptionError, match="was removed"):
+        file.close()
+    file.close()
+
+
 def test_a_folder_that_cannot_be_made_names_the_file(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(PerceptionError, match=r"file/a\.txt: cannot be written"):

@@ -248,8 +248,10 @@ def test_an_output_that_cannot_be_opened_ends_the_run_at_once(tmp_path: Path) ->
     def open_writer(folder: Path | None, source: Source) -> OwnWriter:
         raise PerceptionError("no room.")
 
+    result = run_pipeline(box_pipeline(), OwnSource(), folder=tmp_path / "out", writers=[open_writer])
+    assert (result.stats.instants, result.stats.ended) == (0, FAILED)
     with pytest.raises(PerceptionError, match="no room"):
-        run_pipeline(box_pipeline(), OwnSource(), folder=tmp_path / "out", writers=[open_writer])
+        result.raise_failure()
 
 
 def test_poses_that_cannot_be_true_are_warned_of() -> None:

@@ -14,7 +14,7 @@ def test_the_first_signal_asks_and_the_second_interrupts() -> None:
         assert stop.reason is None
         signal.raise_signal(signal.SIGINT)
         assert stop.reason == "Ctrl-C"
-        assert stop.is_interrupt
+        assert stop.signal == signal.SIGINT
         assert closed.wait(10)
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
@@ -32,7 +32,7 @@ def test_the_time_asks_by_itself() -> None:
     with ShutdownRequest(on_stop=closed.set, after_s=0.01) as stop:
         assert closed.wait(10)
     assert stop.reason == "the time was up"
-    assert not stop.is_interrupt
+    assert stop.signal is None
 
 
 def test_the_first_reason_counts_and_the_source_is_closed_once() -> None:

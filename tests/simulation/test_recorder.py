@@ -1,4 +1,5 @@
 import csv
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -79,14 +80,41 @@ def test_what_was_written_before_an_error_is_a_recording(tmp_path: Path):
     assert len(read_truth(tmp_path)) == 4
 
 
-def test_a_process_that_is_killed_leaves_no_recording(tmp_path: Path):
+def test_until_it_is_whole_it_says_that_it_is_not(tmp_path: Path):
     recorder = DriveRecorder(tmp_path, two_cameras(), fps=5)
     recorder.write(car_and_walker(0), views(two_cameras(), 50))
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError, match="still being written"):
         open_source([str(tmp_path)])
+    assert (tmp_path / "objects.csv").read_bytes().endswith(b"\n"), "each instant is on disk at once"
     with recorder:
         pass
     assert len(list(open_source([str(tmp_path)]))) == 1
+
+
+def test_a_full_disk_leaves_it_unfinished(tmp_path: Path, file_size_limit):
+    rig = two_cameras()
+    with (
+        pytest.raises(PerceptionError, match="cannot be written"),
+        DriveRecorder(tmp_path, rig, fps=5) as recorder,
+        file_size_limit(6000),
+    ):
+        for index in range(40):
+            recorder.write(car_and_walker(index / 5), views(rig, 50))
+    with pytest.raises(UsageError, match="is unfinished"):
+        open_source([str(tmp_path)])
+
+
+def test_a_folder_that_is_removed_is_not_made_again(tmp_path: Path):
+    folder = tmp_path / "drive"
+    folder.mkdir()
+    with (
+        pytest.raises(PerceptionError, match="was removed or replaced"),
+        DriveRecorder(folder, two_cameras(), fps=5) as recorder,
+    ):
+        recorder.write(car_and_walker(0), views(two_cameras(), 50))
+        shutil.rmtree(folder)
+        recorder.write(car_and_walker(0.2), views(two_cameras(), 50))
+    assert not folder.exists()
 
 
 def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path):

@@ -16,13 +16,14 @@ from perception.errors import UsageError
 from perception.files import atomic_write
 from perception.sources.images import read_picture
 
+MASK_FOLDER = "masks"
 MAX_MASK_ID = 65_534
 """The greatest id that a mask can hold."""
 
 
 def has_masks(folder: Path) -> bool:
     """Whether a recording comes with them."""
-    return (folder / "masks").is_dir()
+    return (folder / MASK_FOLDER).is_dir()
 
 
 def read_mask(folder: Path, camera: str, frame_index: int) -> NDArray[np.uint16]:
@@ -43,4 +44,4 @@ def write_mask(folder: Path, camera: str, frame_index: int, mask: NDArray[np.uin
 
 
 def _path(folder: Path, camera: str, frame_index: int) -> Path:
-    return folder / "masks" / camera / f"{frame_index:06d}.png"
+    return folder / MASK_FOLDER / camera / f"{frame_index:06d}.png"
