@@ -49,6 +49,7 @@ MACHINE_PATH = re.compile(r"(?<![\w.])/(work|opt|root|home)/\w")
 TEXT_FILES = (
     *("ARCHITECTURE.md", "CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md", "Makefile", "NOTICE", "README.md"),
     *(
+        "SECURITY.md",
         "constraints.txt",
         "mkdocs.yml",
         "pyproject.toml",

@@ -15,6 +15,7 @@ from typing import Any
 from perception.detection.model_zoo import FetchableWeights, cache_folder
 from perception.errors import PerceptionError, UsageError, without_credentials
 from perception.files import sha256
+from perception.safety.input_limits import MAX_WEIGHTS_BYTES
 
 Progress = Callable[[int, "int | None"], None]
 """Called with the bytes on disk and, where the server states it, the bytes of the whole file."""
@@ -25,6 +26,21 @@ _BLOCK_BYTES = 1 << 16
 _TIMEOUT_S = 30.0
 _FINAL_STATUS = range(400, 500)
 _RETRY_LATER = (408, 425, 429)
+
+
+class _StaysEncrypted(urllib.request.HTTPRedirectHandler):
+    """Follows redirections, but never from https to anything else."""
+
+    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
+        if req.full_url.lower().startswith("https://") and not newurl.lower().startswith("https://"):
+            raise PerceptionError(
+                f"{without_credentials(req.full_url)}: leads to an address without encryption; give a file as "
+                "`weights`."
+            )
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+_OPENER = urllib.request.build_opener(_StaysEncrypted)
 
 
 class _StoppedError(Exception):
@@ -112,6 +128,11 @@ def _transfer(url: str, part: Path, on_progress: Progress) -> None:
             while block := _read(response):
                 stream.write(block)
                 done += len(block)
+                if done > MAX_WEIGHTS_BYTES:
+                    raise PerceptionError(
+                        f"{without_credentials(url)}: sends more than {MAX_WEIGHTS_BYTES >> 20} MiB; give a file as "
+                        "`weights`."
+                    )
                 on_progress(done, total)
     if total is not None and done < total:
         raise _StoppedError(f"the connection ended after {done} of {total} bytes")
@@ -128,7 +149,7 @@ def _request(url: str, *, start: int) -> Any:
     if not url.startswith(("http://", "https://")):
         raise UsageError(f"{address}: is not an address to fetch from; give one that begins with https://.")
     try:
-        return urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=_TIMEOUT_S)
+        return _OPENER.open(urllib.request.Request(url, headers=headers), timeout=_TIMEOUT_S)
     except urllib.error.HTTPError as error:
         if error.code == 416 and start:
             return None

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 import socket
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support.weights_server import ServedFile, serve
 
+from perception.detection import download
 from perception.detection.download import fetch
 from perception.detection.model_zoo import (
     FetchableWeights,
@@ -217,3 +219,10 @@ def without_home(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HOME", "XDG_CACHE_HOME", "PERCEPTION_CACHE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("pwd.getpwuid", unknown)
+
+
+def test_a_redirection_never_leaves_encryption() -> None:
+    handler, request = download._StaysEncrypted(), urllib.request.Request("https://a.example/w.pth")
+    with pytest.raises(PerceptionError, match="leads to an address without encryption"):
+        handler.redirect_request(request, None, 302, "Found", {}, "http://a.example/w.pth")
+    assert handler.redirect_request(request, None, 302, "Found", {}, "https://b.example/w.pth") is not None

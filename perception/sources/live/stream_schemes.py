@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import ssl
 import threading
 import urllib.error
 import urllib.request
@@ -13,6 +14,7 @@ from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 import av
 
 from perception.errors import PerceptionError, UsageError
+from perception.safety.certificates import check_certificate, untrusted
 from perception.sources.files.decoding.stream import open_container
 from perception.sources.files.video import VideoFile
 from perception.sources.live.readers.mjpeg import MjpegReader
@@ -21,6 +23,8 @@ from perception.sources.live.readers.stream import StreamReader
 
 STREAM_SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "udp", "rtp", "srt", "tcp")
 SCHEMES = ("http", "https", *STREAM_SCHEMES)
+TLS_PORTS = {"https": 443, "rtsps": 322, "rtmps": 443}
+"""The encrypted ones, and the port of each that has none."""
 
 
 class Closable(Protocol):
@@ -178,6 +182,8 @@ def _http_answer(spec: str, *, label: str, timeout_s: float) -> http.client.HTTP
         ) from None
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
+        if isinstance(reason, ssl.SSLCertVerificationError):
+            raise untrusted(label, reason) from None
         raise PerceptionError(f"{label}: does not answer ({reason}); check the address and the network.") from None
     if response.headers.get_content_maintype() == "multipart":
         return response
@@ -186,7 +192,10 @@ def _http_answer(spec: str, *, label: str, timeout_s: float) -> http.client.HTTP
 
 
 def _open_stream(spec: str, *, label: str, timeout_s: float) -> av.container.InputContainer:
-    options = {"rtsp_flags": "prefer_tcp"} if spec.lower().startswith("rtsp") else {}
+    parts = split_address(spec)
+    if parts.scheme in TLS_PORTS and parts.hostname:
+        check_certificate(parts.hostname, parts.port or TLS_PORTS[parts.scheme], label=label, timeout_s=timeout_s)
+    options = {"rtsp_flags": "prefer_tcp"} if parts.scheme.startswith("rtsp") else {}
     try:
         return open_container(spec, options=options, timeout_s=timeout_s)
     except av.error.InvalidDataError:

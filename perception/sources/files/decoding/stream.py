@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import av
 import numpy as np
@@ -16,11 +17,13 @@ from av.video.stream import VideoStream
 
 from perception.arrays import IntArray
 from perception.errors import UsageError
+from perception.safety.certificates import verifying_options
 from perception.safety.input_limits import MAX_PICTURE_PIXELS, check_picture_size
 from perception.safety.regular_files import check_regular
 from perception.sources.images import RgbImage
 
 FALLBACK_RATE_FPS = 25.0
+ENCRYPTED = ("https", "rtsps", "rtmps")
 _CONCEALS_ON_ONE_THREAD = ("h264",)
 """Codecs of which FFmpeg repairs damaged pictures only without slice threads."""
 
@@ -35,6 +38,8 @@ def open_container(
     if timeout_s is None:
         check_regular(Path(location))
     limited = {"max_pixels": str(MAX_PICTURE_PIXELS), **(options or {})}
+    if urlsplit(location).scheme.lower() in ENCRYPTED:
+        limited |= verifying_options()
     return av.open(location, timeout=timeout_s, options=limited, metadata_errors="replace")
 
 
