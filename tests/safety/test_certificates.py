@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from perception.errors import PerceptionError
-from perception.sources import open_source
 from perception.sources.files.decoding.stream import open_container
+from perception.sources.live.stream_schemes import open_address
 
 
 class TlsServer(threading.Thread):
@@ -64,7 +64,7 @@ def server(tmp_path: Path) -> Iterator[TlsServer]:
 def test_a_self_signed_host_gets_neither_name_nor_password(server: TlsServer, scheme: str) -> None:
     address = f"{scheme}://me:geheim@127.0.0.1:{server.port}/live?token=geheim"
     with pytest.raises(PerceptionError, match="its certificate is not trusted") as caught:
-        open_source([address], connect_timeout_s=5)
+        open_address(address, name="a", rate_fps=None, timeout_s=5)
     assert "geheim" not in str(caught.value)
     assert server.heard == b""
 
@@ -81,5 +81,5 @@ def test_a_host_of_an_authority_that_the_user_names_is_asked(
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "certificate.pem"))
     with pytest.raises(PerceptionError, match=r"127\.0\.0\.1.*"):
-        open_source([f"rtsps://127.0.0.1:{server.port}/live"], connect_timeout_s=2)
+        open_address(f"rtsps://127.0.0.1:{server.port}/live", name="a", rate_fps=None, timeout_s=2)
     assert b"RTSP" in server.heard
