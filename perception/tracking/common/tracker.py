@@ -91,8 +91,17 @@ class TrackerBase(Generic[SettingsT, StateT]):
         self._looks = {camera: look._replace(frames_ago=look.frames_ago + 1) for camera, look in self._looks.items()}
         dt_s = 0.0 if self._now_ns is None else (timestamp_ns - self._now_ns) / 1e9
         self._now_ns = timestamp_ns
-        self._tracks = self._tracks[self._tracks.unseen_s(timestamp_ns) <= self._settings.max_unseen_s]
+        is_recent = self._tracks.unseen_s(timestamp_ns) <= self._settings.max_unseen_s
+        self._tracks = self._tracks[is_recent | self._in_gap(timestamp_ns)]
         return dt_s
+
+    def _in_gap(self, timestamp_ns: int) -> BoolArray:
+        """(N,): seen when their camera last sent a frame, which is at most ``max_gap_s`` ago."""
+        found: BoolArray = np.zeros(len(self._tracks), bool)
+        for camera, look in self._looks.items():
+            if timestamp_ns - look.timestamp_ns <= self._settings.max_gap_s * 1e9:
+                found |= (self._tracks.cameras == camera) & (self._tracks.last_ns == look.timestamp_ns)
+        return found
 
     def _since_look_s(self, camera: str, timestamp_ns: int) -> float:
         """Seconds since the detector last looked at ``camera``, infinite before the first time."""

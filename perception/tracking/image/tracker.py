@@ -46,9 +46,10 @@ class ImageTracker(TrackerBase[TrackerSettings, TrackState]):
         """Take the detections of one instant, at most one ``Detections`` per camera; return the live tracks.
 
         Returned are the confirmed tracks that are seen now (``unseen_s`` is 0) and those unseen for up to ``coast_s``,
-        predicted to now. A camera may be missing: its tracks coast, and for fewer than ``detect_interval`` instants
-        they wait. The car's pose does not matter in the image frame. Where ``ego_motions`` know how a camera turned,
-        its boxes turn with it, and rates are those that are left. Time may stand still but not run backwards.
+        predicted to now. A camera may be missing: its tracks coast for up to ``max_gap_s``, and for fewer than
+        ``detect_interval`` instants they wait. The car's pose does not matter in the image frame. Where ``ego_motions``
+        know how a camera turned, its boxes turn with it, and rates are those that are left. Time may stand still but
+        not run backwards.
 
         Raises ``PerceptionError`` when ``timestamp_ns`` lies before the last one, ``UsageError`` when the cameras'
         features come from different networks, ``ValueError`` when a camera comes twice or a label has no class.
@@ -136,7 +137,7 @@ class ImageTracker(TrackerBase[TrackerSettings, TrackState]):
     def _report_live(self, timestamp_ns: int) -> Tracks:
         """The confirmed tracks that are seen now, or were a moment ago, or when their camera was last looked at."""
         waits = self._wait()
-        is_live = waits | (self._tracks.unseen_s(timestamp_ns) <= self._settings.coast_s)
+        is_live = waits | (self._tracks.unseen_s(timestamp_ns) <= self._settings.coast_s) | self._in_gap(timestamp_ns)
         is_live &= self._tracks.is_confirmed
         tracks = self._tracks[is_live]
         boxes_xyxy_px = xyxy_px_from_normalized(tracks.boxes_cxcywh, tracks.image_sizes_px)

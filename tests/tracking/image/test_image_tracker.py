@@ -111,6 +111,37 @@ def test_a_missed_frame_coasts_and_a_long_gap_hides_the_track() -> None:
     assert tracker.update([detect([(300, 100)])], ns(4.0)).ids.tolist() == [2]
 
 
+def test_tracks_survive_two_seconds_without_their_camera_and_are_predicted_meanwhile() -> None:
+    tracker = ImageTracker()
+    for k in range(11):
+        tracker.update([detect([(100 + 100 * k / 10, 100)]), detect([(50, 50)], camera="rear")], ns(k / 10))
+    for k in range(11, 30):
+        tracks = tracker.update([detect([(50, 50)], camera="rear")], ns(k / 10))
+        assert sorted(tracks.ids.tolist()) == [1, 2]
+        (away,) = np.flatnonzero(tracks.cameras == "front")
+        assert tracks.unseen_s[away] == pytest.approx(k / 10 - 1)
+        assert tracks.means[away, 0] * SIZE_PX[0] == pytest.approx(100 + 100 * k / 10, abs=3)
+    back = tracker.update([detect([(400, 100)]), detect([(50, 50)], camera="rear")], ns(3.0))
+    assert sorted(back.ids.tolist()) == [1, 2] and back.is_seen.all()
+
+
+@pytest.mark.parametrize(("gap_s", "ids"), [(2.0, [1]), (2.2, [2])])
+def test_tracks_survive_two_seconds_without_any_frame(gap_s: float, ids: list[int]) -> None:
+    tracker = ImageTracker()
+    for k in range(11):
+        tracker.update([detect([(100 + 50 * k / 10, 100)])], ns(k / 10))
+    assert tracker.update([detect([(150 + 50 * gap_s, 100)])], ns(1 + gap_s)).ids.tolist() == ids
+
+
+def test_what_its_camera_did_not_see_before_a_gap_does_not_survive_it() -> None:
+    tracker = ImageTracker()
+    for k in range(11):
+        tracker.update([detect([(100, 100)])], ns(k / 10))
+    tracker.update([detect([])], ns(1.1))
+    assert len(tracker.update([], ns(1.5))) == 0
+    assert tracker.update([detect([(100, 100)])], ns(2.9)).ids.tolist() == [2]
+
+
 def test_the_frame_rate_changes_neither_ids_nor_velocity() -> None:
     results = {}
     for rate_fps in (5, 10, 30):
