@@ -468,6 +468,11 @@ def test_the_backlog_of_a_network_reader_ends_with_the_first_picture_in_real_tim
     assert buffered == [True] * 5
     assert not backlog.contains(presented_s=0.20, arrived_s=100.04)
     assert not backlog.contains(presented_s=0.24, arrived_s=100.041)
+    timeless = stream.Backlog(started_s=100.0)
+    assert [timeless.contains(presented_s=None, arrived_s=100.0) for _ in range(3)] == [True, False, False]
+    late = stream.Backlog(started_s=100.0)
+    presented: list[float | None] = [None, 0.0, 0.04]
+    assert [late.contains(presented_s=at, arrived_s=100.0) for at in presented] == [True] * 3
     endless = stream.Backlog(started_s=0.0)
     arrivals = np.linspace(0, stream.BACKLOG_LIMIT_S, 20)
     found = [endless.contains(presented_s=100.0 * n, arrived_s=float(a)) for n, a in enumerate(arrivals)]

@@ -28,13 +28,19 @@ class Backlog:
     def __init__(self, *, started_s: float) -> None:
         self._started_s = started_s
         self._previous: tuple[float, float] | None = None
+        self._is_first = True
         self._is_over = False
 
     def contains(self, *, presented_s: float | None, arrived_s: float) -> bool:
         """Whether the next picture, shown at ``presented_s`` in the stream and here at ``arrived_s``, is old."""
-        if self._is_over or presented_s is None or arrived_s - self._started_s >= BACKLOG_LIMIT_S:
+        # The first picture of an RTSP stream may have no time; a stream whose pictures have none cannot be judged.
+        is_timeless = presented_s is None and not self._is_first
+        self._is_first = False
+        if self._is_over or is_timeless or arrived_s - self._started_s >= BACKLOG_LIMIT_S:
             self._is_over = True
             return False
+        if presented_s is None:
+            return True
         if self._previous is not None:
             self._is_over = presented_s - self._previous[0] <= 2 * (arrived_s - self._previous[1])
         self._previous = (presented_s, arrived_s)
