@@ -11,6 +11,7 @@ def main() -> None:
     parser.add_argument("camera", nargs="?", default="0", help="a webcam's number or an address")
     parser.add_argument("--detector", default="auto", help="auto, roadnet, a file, or module:factory")
     parser.add_argument("--forecaster", default="auto", help="auto, constant-velocity or a weights file")
+    parser.add_argument("--frames", type=int, help="stop after so many; a camera that is lost is connected to again")
     options = parser.parse_args()
 
     pipeline = build_pipeline(RunConfig(detector=options.detector, forecaster=options.forecaster, imgsz=416)).pipeline
@@ -18,7 +19,7 @@ def main() -> None:
     window, reason = Window.open("perception")
     history = TrackHistory()
     print("press q in the window to end" if window else f"no window: {reason}; press Ctrl-C to end")
-    for scene in pipeline.run(source):
+    for scene in pipeline.run(source, max_frames=options.frames):
         history.update(scene)
         print(f"{len(scene.tracks)} objects, {source.dropped} frames dropped")
         if window and not window.show(draw_scene(scene, history=history)):

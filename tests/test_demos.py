@@ -45,7 +45,7 @@ def test_recorded_video(demo: Demo, tmp_path: Path) -> None:
 
 def test_webcam(demo: Demo) -> None:
     with MjpegServer([street_image(number) for number in range(8)], fps=20) as server:
-        out = demo("webcam.py", server.url, *BOXES_OPTIONS)
+        out = demo("webcam.py", server.url, "--frames", 4, *BOXES_OPTIONS)
     assert out.startswith("no window: ")
     assert "2 objects, " in out
 

@@ -97,7 +97,10 @@ def live_settings(config: StreamConfig) -> LiveSettings:
 
 
 def _open_cameras(config: StreamConfig, rig: Rig | None) -> Source:
-    """The named cameras and those of the file, which is followed from here on."""
+    """The named cameras and those of the file, which is followed from here on.
+
+    Raises where none of the named cameras can be opened: an address may be wrong. With a file it is waited for them.
+    """
     settings, path = live_settings(config), config.sources_file
     listed = {} if path is None else read_camera_list(path)
     named = config.source if path is None or "source" in config.model_fields_set else []
@@ -110,7 +113,13 @@ def _open_cameras(config: StreamConfig, rig: Rig | None) -> Source:
         realtime=config.realtime,
         live=settings,
     )
-    if path is not None and isinstance(source, LiveSource):
+    if path is None and isinstance(source, LiveSource):
+        try:
+            source.need_any()
+        except BaseException:
+            source.close()
+            raise
+    elif path is not None and isinstance(source, LiveSource):
         watcher = CameraListWatcher(path, listed, source, lambda name, spec: open_camera(name, spec, settings))
         source.look_out(watcher.check)
     return source

@@ -95,6 +95,7 @@ class LiveCamera:
         self.times = CaptureTimes(max_lag_s=settings.max_age_s)
         self.failure: PerceptionError | None = None
         self.reader: Reader | None = None
+        self.was_connected = False
         self._opener = opener
         self._stride = stride
         self._clock = clock
@@ -191,6 +192,7 @@ class LiveCamera:
             if self.is_stopped:
                 return
             self.reader = reader
+            self.was_connected = True
             self._rate_before_fps = self.rate_fps
             self._nominal_fps = reader.rate_fps
             self._arrivals_s.clear()
@@ -198,6 +200,7 @@ class LiveCamera:
             self.supervisor.connected(time.monotonic())
             for listener in self._listeners:
                 listener.connected(self.name, reader)
+            self._changed.notify_all()
         with closing(reader.pictures()) as pictures:
             for picture in pictures:
                 if self.is_stopped:

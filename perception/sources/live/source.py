@@ -195,6 +195,18 @@ class LiveSource(SourceBase):
                 yield FrameSet(frames=tuple(frames), timestamp_ns=min(times_ns), index=index)
                 index += 1
 
+    def need_any(self) -> None:
+        """Wait until a camera is connected. Raises what is wrong with the first one where all fail."""
+        cameras = list(self._live.values())
+        with self._changed:
+            self._changed.wait_for(
+                lambda: any(camera.was_connected for camera in cameras) or all(camera.failure for camera in cameras),
+                self._settings.connect_timeout_s + JOIN_S,
+            )
+            failure = cameras[0].failure if cameras else None
+            if failure is not None and not any(camera.was_connected for camera in cameras):
+                raise failure
+
     def wait_for_first(self) -> None:
         """Wait until each camera has sent a picture that can be read, or failed; the pictures are handed out later.
 
