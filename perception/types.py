@@ -11,7 +11,7 @@ Time is integer nanoseconds; durations are seconds.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Literal
 
 import numpy as np
@@ -24,6 +24,9 @@ NO_FEATURE_SPACE = ""
 """The ``feature_space`` of objects that carry no CNN feature."""
 
 ReferenceFrame = Literal["image", "ground"]
+
+MIN_PAST_S = 0.5
+"""A track's futures are drawn from this age on."""
 
 
 @dataclass(frozen=True)
@@ -215,6 +218,12 @@ class Tracks(ObjectStates, StructOfArrays):
         return np.where(self.is_seen, 0.0, self.unseen_s)
 
     @property
+    def shows_motion(self) -> NDArray[np.bool_]:
+        """(N,): known for at least ``MIN_PAST_S``; a shorter past says too little of where an object goes."""
+        shows: NDArray[np.bool_] = self.ages_s >= MIN_PAST_S - 1e-6
+        return shows
+
+    @property
     def yaws_rad(self) -> FloatArray:
         """(N,) in the ground frame: where objects point in the world, by their motion where no heading is known."""
         if self.headings_rad is not None:
@@ -267,6 +276,20 @@ class EgoMotion:
             check_array("EgoMotion.direction", self.direction, (3,), "f")
         if not self.dt_s > 0:
             raise ValueError(f"EgoMotion.dt_s: expected a positive number, got {self.dt_s}")
+
+    def following(self, earlier: EgoMotion) -> EgoMotion:
+        """Both motions as one, where a frame in between was left out; the direction is the last one."""
+        dt_s = earlier.dt_s + self.dt_s
+        speed_mps = None
+        if earlier.speed_mps is not None and self.speed_mps is not None:
+            speed_mps = (earlier.speed_mps * earlier.dt_s + self.speed_mps * self.dt_s) / dt_s
+        return replace(
+            self,
+            dt_s=dt_s,
+            now_from_before=self.now_from_before @ earlier.now_from_before,
+            rotation_stds_rad=np.hypot(earlier.rotation_stds_rad, self.rotation_stds_rad),
+            speed_mps=speed_mps,
+        )
 
 
 EgoMotions = Mapping[str, EgoMotion]

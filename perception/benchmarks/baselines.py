@@ -10,6 +10,7 @@ import numpy as np
 from perception.arrays import FloatArray
 from perception.benchmarks.split import Predicted, Split
 from perception.evaluation.core.gt_interpolation import RECENT_S
+from perception.forecasting.features.image_motion import TURNED
 from perception.forecasting.track_dataset import XY
 
 
@@ -25,12 +26,26 @@ def recent_velocity(split: Split, steps: int) -> Predicted:
 
     A target that was seen for a shorter time has the mean over that.
     """
-    positions, rows = _positions(split), split.ends
+    return _recent_velocity(split, _positions(split), steps)
+
+
+def recent_velocity_without_turning(split: Split, steps: int) -> Predicted:
+    """The same, less what the camera's own turning moved."""
+    turned = split.tracks.observations[:, TURNED]
+    first_rows = np.repeat(split.tracks.starts[:-1], np.diff(split.tracks.starts))
+    total = np.cumsum(turned, axis=0)
+    return _recent_velocity(split, _positions(split) - (total - total[first_rows]), steps)
+
+
+def _recent_velocity(split: Split, positions: FloatArray, steps: int) -> Predicted:
+    """By ``positions`` (M, D) of all observations, which end where each target is."""
+    rows = split.ends
     wanted = max(1, math.ceil(RECENT_S * split.tracks.grid.rate_fps))
     past = np.minimum(split.tracks.rows_before[rows], min(wanted, split.history - 1))
-    step = np.zeros_like(positions[rows])
+    now = _positions(split)[rows]
+    step = np.zeros_like(now)
     step[:, XY] = (positions[rows] - positions[rows - past])[:, XY] / np.maximum(past, 1)[:, None]
-    return _straight(split, positions[rows], step, steps)
+    return _straight(split, now, step, steps)
 
 
 def kalman(split: Split, steps: int) -> Predicted:
@@ -66,6 +81,16 @@ BASELINES: Mapping[str, Callable[[Split, int], Predicted]] = {
     "stays": stays,
 }
 """By the name that tables and files use."""
+
+TURNING_REMOVED = "CV 0.25 s, turning removed"
+"""The name of the one that needs to know how the camera turns."""
+
+
+def baselines_of(split: Split) -> Mapping[str, Callable[[Split, int], Predicted]]:
+    """Those that can be computed for the split's targets."""
+    if split.tracks.views is None:
+        return BASELINES
+    return {**BASELINES, TURNING_REMOVED: recent_velocity_without_turning}
 
 
 def _straight(split: Split, now: FloatArray, step: FloatArray, steps: int) -> Predicted:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from perception.arrays import FloatArray
 from perception.benchmarks.split import Benchmark, Errors, Predicted, Split, SplitName, missing_column
 from perception.files import read_arrays
+from perception.forecasting.features.image_motion import exact_observations
 from perception.forecasting.track_dataset import IMAGE_GRID, Grid, TrackSet
 from perception.geometry.boxes import normalized_cxcywh
 from perception.taxonomy import PEDESTRIAN_LABEL
@@ -101,7 +102,7 @@ def from_jaad(jaad: JaadTracks, grid: Grid = IMAGE_GRID) -> TrackSet:
     in_track = np.arange(count) - np.repeat(jaad.starts[:-1], lengths)
     frames_of_a_video = int(jaad.frames.max(initial=0)) + 1
     return TrackSet(
-        observations=np.concatenate([boxes, np.zeros_like(boxes)], axis=1),
+        observations=exact_observations(boxes),
         times_s=in_track / FRAME_RATE_FPS,
         unseen_s=np.zeros(count),
         features=np.zeros((count, 0), np.float32),

@@ -36,9 +36,7 @@ def predict(model: TrajectoryGRU, split: Split, benchmark: Benchmark, *, neighbo
                 probabilities,
                 means,
                 futures.stds[:targets].numpy(),
-                split.tracks.truth[
-                    split.tracks.truth_rows[split.ends[batch]][:, None] + np.array(benchmark.grid.steps)
-                ],
+                split.futures_of(np.arange(len(split))[batch], benchmark.steps),
                 None if axes_rad is None else axes_rad[:targets].numpy(),
             )
         )

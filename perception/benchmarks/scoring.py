@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perception.arrays import FloatArray, IntArray
-from perception.benchmarks.baselines import BASELINES
+from perception.benchmarks.baselines import baselines_of
 from perception.benchmarks.prediction import predict
 from perception.benchmarks.split import Benchmark, Errors, Predicted, Split
 from perception.errors import UsageError
@@ -23,7 +23,7 @@ from perception.forecasting.trajectory_gru import TrajectoryGRU
 
 @dataclass(frozen=True)
 class Figure:
-    """A mean error: ``model`` over the seeds and their standard deviation, and those of ``BASELINES`` by their names.
+    """A mean error: ``model`` over the seeds and their standard deviation, and of ``baselines_of`` by their names.
 
     ``comparison`` sets the model, its errors averaged over the seeds, against ``best_baseline``.
     """
@@ -95,7 +95,9 @@ def score(
     actual = split.futures(benchmark.steps)
     predicted = [predict(model, split, benchmark, neighbours=neighbours) for model in models]
     by_seed = [benchmark.errors(one, actual) for one in predicted]
-    baselines = {name: benchmark.errors(make(split, benchmark.steps), actual) for name, make in BASELINES.items()}
+    baselines = {
+        name: benchmark.errors(make(split, benchmark.steps), actual) for name, make in baselines_of(split).items()
+    }
     moves = _is_moving(split, actual)
     every, moving, standing = (
         _subset(by_seed, baselines, split.groups, chosen, rng) for chosen in (np.ones(len(split), bool), moves, ~moves)

@@ -61,9 +61,12 @@ class Split:
 
     def futures(self, steps: int) -> FloatArray:
         """(w, steps, D): what happened, in the unit of the errors."""
-        rows = self.tracks.truth_rows[self.ends][:, None] + np.array(self.tracks.grid.steps[:steps])
-        futures: FloatArray = self.tracks.truth[rows] * self.units[:, None]
-        return futures
+        return self.futures_of(np.arange(len(self)), steps) * self.units[:, None]
+
+    def futures_of(self, targets: IntArray, steps: int) -> FloatArray:
+        """(n, steps, D): what happened to some ``targets`` (n,), in the unit of the tracks."""
+        now = self.tracks.truth_rows[self.ends[targets]]
+        return self.tracks.futures(now, now[:, None] + np.array(self.tracks.grid.steps[:steps]))
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,7 @@ Errors = Mapping[str, FloatArray]
 class Benchmark:
     """A protocol. ``read(path, split, fold)`` gives its targets, ``errors(predicted, actual)`` one number per target
     and figure, of ``steps`` predicted ones. ``chosen_by`` names the figure that weights are chosen by on validation,
-    ``published`` what others reached, by figure.
+    ``published`` what others reached, by figure. Folds share no target where ``averages_folds``.
     """
 
     name: str
@@ -107,6 +110,7 @@ class Benchmark:
     chosen_by: tuple[str, ...]
     published: Mapping[str, Mapping[str, float]]
     folds: tuple[str, ...] = ("",)
+    averages_folds: bool = True
     notes: tuple[str, ...] = field(default=())
 
     def targets(self, path: Path, split: SplitName, fold: str = "") -> Split:

@@ -79,6 +79,12 @@ def kitti(context: typer.Context, source: Source, output: Output) -> None:
     _convert(context, "kitti", source, output)
 
 
+@app.command("kitti-image")
+def kitti_image(context: typer.Context, source: Source, output: Output) -> None:
+    """KITTI tracking: label_02/*.txt and oxts/*.txt; no images."""
+    _convert(context, "kitti-image", source, output)
+
+
 def _convert(context: typer.Context, name: str, source: Path, output: Path) -> None:
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 

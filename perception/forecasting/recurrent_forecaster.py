@@ -49,8 +49,9 @@ class GruForecaster:
     ) -> Forecasts:
         """Feed one instant; returns the futures of all ``tracks``. Tracks that are no longer among them are forgotten.
 
-        Features are used only where they come from the network that this forecaster was trained with, and the car's
-        pose (4, 4) only on the ground. Raises ``ValueError`` for tracks of another reference frame.
+        Features are used only where they come from the network that this forecaster was trained with, the car's pose
+        (4, 4) only on the ground, the cameras' motion only in the image. Raises ``ValueError`` for tracks of another
+        reference frame.
         """
         frame = self._config.reference_frame
         if len(tracks) and tracks.reference_frame != frame:
@@ -58,7 +59,7 @@ class GruForecaster:
         if not len(tracks):
             self.reset()
             return self._nothing()
-        observed = self._motion.observe(tracks, world_from_vehicle)
+        observed = self._motion.observe(tracks, world_from_vehicle, ego_motions)
         observations = torch.from_numpy(observed).float()
         memory, dt_s = self._recall(tracks, observations, timestamp_ns)
         outputs = self._engine(

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from perception.arrays import FloatArray, IntArray
+from perception.geometry.turning import turned_boxes
 
 XY = slice(0, 2)
 """The columns of an observation, in either reference frame, that hold the object's position."""
@@ -43,6 +44,30 @@ GROUND_GRID = Grid(10, tuple(range(41)))
 
 
 @dataclass(frozen=True)
+class CameraViews:
+    """How the camera pointed at each of S rows of true boxes: view ``rows[s]`` (S,) of V.
+
+    ``world_from_camera`` (V, 3, 3), in one world for all that is compared; ``lenses`` (V, 4), see ``geometry.turning``.
+    """
+
+    rows: IntArray
+    world_from_camera: FloatArray
+    lenses: FloatArray
+
+    @classmethod
+    def unknown(cls, count: int) -> CameraViews:
+        """Of ``count`` rows of a camera whose turning is not known, which is as if it did not turn."""
+        return cls(np.zeros(count, int), np.eye(3)[None], np.array([[1.0, 1.0, 0.5, 0.5]]))
+
+    def seen_from(self, now: IntArray, boxes: FloatArray, rows: IntArray) -> FloatArray:
+        """(n, T, 4): the ``boxes`` (n, T, 4) of ``rows`` (n, T) as the camera would see them that points as at the
+        rows ``now`` (n,); NaN for what is not before it then."""
+        views, present = self.rows[rows], self.rows[now][:, None]
+        now_from_world = self.world_from_camera[present].swapaxes(-1, -2)
+        return turned_boxes(boxes, now_from_world @ self.world_from_camera[views], self.lenses[views])
+
+
+@dataclass(frozen=True)
 class TrackSet:
     """n tracks, M observed rows, S rows of futures.
 
@@ -50,7 +75,7 @@ class TrackSet:
     where there is none; track i is rows ``starts[i]`` to ``starts[i + 1]``, of class ``labels[i]``. ``instants`` (M,):
     rows of the same one were observed together, and see one another. ``truth`` (S, D) has the futures on the ``grid``,
     ``known`` (S,) where they are real; row m is at ``truth_rows[m]``, -1 where unknown, and its object's truth ends
-    before ``truth_ends[m]``.
+    before ``truth_ends[m]``. With ``views`` of the rows of futures, these are seen by a camera that does not turn on.
     """
 
     observations: FloatArray
@@ -65,10 +90,17 @@ class TrackSet:
     truth_rows: IntArray
     truth_ends: IntArray
     grid: Grid
+    views: CameraViews | None = None
 
     @property
     def feature_size(self) -> int:
         return int(self.features.shape[1])
+
+    def futures(self, now: IntArray, rows: IntArray) -> FloatArray:
+        """(n, T, D): the truth's ``rows`` (n, T), seen from where its rows ``now`` (n,) were seen; NaN where that shows
+        nothing of it."""
+        truth: FloatArray = self.truth[rows]
+        return truth if self.views is None else self.views.seen_from(now, truth, rows)
 
     @cached_property
     def rows_before(self) -> IntArray:
@@ -192,6 +224,9 @@ def windows_at(tracks: TrackSet, ends: IntArray, *, length: int, stride: int = 1
     inside = (steps < tracks.truth_ends[rows][:, None]) & (truth_rows >= 0)
     inside[len(ends) :] = False
     steps = np.where(truth_rows >= 0, np.minimum(steps, tracks.truth_ends[rows][:, None] - 1), 0)
+    futures = tracks.futures(np.maximum(truth_rows[:, 0], 0), steps)
+    inside &= np.isfinite(futures).all(axis=-1)
+    futures = np.where(np.isfinite(futures), futures, tracks.truth[steps])
     return Windows(
         observations=torch.from_numpy(tracks.observations[observed]).float(),
         dt_s=torch.from_numpy(np.diff(times, axis=1, prepend=times[:, :1])).float(),
@@ -200,7 +235,7 @@ def windows_at(tracks: TrackSet, ends: IntArray, *, length: int, stride: int = 1
         labels=torch.from_numpy(tracks.labels[np.searchsorted(tracks.starts, rows, side="right") - 1]),
         lengths=torch.from_numpy(lengths),
         neighbours=torch.from_numpy(_positions(linked, rows, len(rows))),
-        futures=torch.from_numpy(tracks.truth[steps]).float(),
+        futures=torch.from_numpy(futures).float(),
         known=torch.from_numpy(inside & tracks.known[steps]),
     )
 
@@ -239,4 +274,17 @@ def join(sets: Iterable[TrackSet]) -> TrackSet:
         ),
         truth_ends=np.concatenate([part.truth_ends + t for part, t in zip(parts, truths, strict=False)]),
         grid=parts[0].grid,
+        views=_joined_views(parts),
+    )
+
+
+def _joined_views(parts: Sequence[TrackSet]) -> CameraViews | None:
+    if all(part.views is None for part in parts):
+        return None
+    views = [part.views or CameraViews.unknown(len(part.truth)) for part in parts]
+    first = np.cumsum([0] + [len(part.lenses) for part in views])
+    return CameraViews(
+        rows=np.concatenate([part.rows + start for part, start in zip(views, first, strict=False)]),
+        world_from_camera=np.concatenate([part.world_from_camera for part in views]),
+        lenses=np.concatenate([part.lenses for part in views]),
     )

@@ -1,6 +1,7 @@
 """What a pinhole camera sees when it turns: pixels move, whatever is there and however far it is.
 
-Pixel positions and camera matrices may be in pixels or over the width and height of the image, both alike.
+Pixel positions and camera matrices may be in pixels or over the width and height of the image, both alike. Lenses
+(..., 4) are pinhole cameras over the image's size: focal lengths over width and height, then the principal point.
 """
 
 from __future__ import annotations
@@ -10,6 +11,12 @@ import numpy as np
 from perception.arrays import FloatArray
 
 _MIN_DEPTH = 1e-3
+
+_EDGE_MIDDLES = np.array([[-0.5, 0.0], [0.5, 0.0], [0.0, -0.5], [0.0, 0.5]])
+"""The middles of a box's left, right, top and bottom edge, in widths and heights from its centre."""
+
+_MIN_SHOWN_DEPTH = 0.2
+"""Of a direction of unit depth after turning: below this, 79 degrees off the axis, no image shows it."""
 
 
 def bearings(points_px: FloatArray, camera_matrix: FloatArray) -> FloatArray:
@@ -43,3 +50,35 @@ def rotational_flow(rays: FloatArray) -> FloatArray:
     of_x = np.stack([-x * y, 1 + x * x, -y], axis=-1)
     of_y = np.stack([-1 - y * y, x * y, x], axis=-1)
     return np.stack([of_x, of_y], axis=-2)
+
+
+def lens_of(camera_matrix: FloatArray, image_size_px: tuple[int, int]) -> FloatArray:
+    """(4,): the pinhole camera (3, 3), in pixels, over the image's width and height."""
+    width, height = image_size_px
+    (fx, _, cx), (_, fy, cy), _ = camera_matrix
+    return np.array([fx / width, fy / height, cx / width, cy / height])
+
+
+def turned_boxes(boxes_cxcywh: FloatArray, now_from_before: FloatArray, lenses: FloatArray) -> FloatArray:
+    """(..., 4): where boxes (..., 4) are after the camera turned by ``now_from_before`` (..., 3, 3).
+
+    Boxes are centre x, y, width and height over the image's width and height. What lies in direction d of the old axes
+    lies in ``now_from_before @ d`` of the new ones. The middles of the edges are turned, so that a box keeps around
+    what is far away. NaN for what no longer lies before the camera.
+    """
+    points = boxes_cxcywh[..., None, :2] + _EDGE_MIDDLES * boxes_cxcywh[..., None, 2:]
+    focal, centre = lenses[..., None, :2], lenses[..., None, 2:]
+    flat = (points - centre) / focal
+    directions = np.concatenate([flat, np.ones((*flat.shape[:-1], 1))], axis=-1)
+    turned = np.einsum("...ij,...pj->...pi", now_from_before, directions)
+    depths = np.where(turned[..., 2:] < _MIN_SHOWN_DEPTH, np.nan, turned[..., 2:])
+    left, right, top, bottom = np.moveaxis(turned[..., :2] / depths * focal + centre, -2, 0)
+    return np.stack(
+        [
+            (left[..., 0] + right[..., 0]) / 2,
+            (top[..., 1] + bottom[..., 1]) / 2,
+            right[..., 0] - left[..., 0],
+            bottom[..., 1] - top[..., 1],
+        ],
+        axis=-1,
+    )

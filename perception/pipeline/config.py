@@ -347,7 +347,7 @@ class EvaluateConfig(RunConfig):
     fail_over: Annotated[list[str], BeforeValidator(_listed)] = Field(
         default=[], description="A figure and its largest value, such as fde_3s_m=3; exit code 1 above it. Repeatable."
     )
-    benchmark: Literal["jaad", "nuscenes", "ethucy", "kitti"] | None = Field(
+    benchmark: Literal["jaad", "nuscenes", "ethucy", "kitti", "kitti-image"] | None = Field(
         default=None, description="jaad, nuscenes, ethucy or kitti: the forecaster alone, by its protocol."
     )
     data: Path | None = Field(default=None, description="The benchmark's tracks.")

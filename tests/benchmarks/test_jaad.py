@@ -9,6 +9,7 @@ from perception.benchmarks import JAAD, kalman
 from perception.benchmarks.jaad import JaadTracks, from_jaad, protocol, read_jaad, squared_errors
 from perception.benchmarks.split import Predicted
 from perception.errors import UsageError
+from perception.forecasting.features.image_motion import OBSERVATION_SIZE
 from perception.forecasting.track_dataset import IMAGE_GRID, windows_at
 
 GRID_STEPS = np.array(IMAGE_GRID.steps)
@@ -69,7 +70,7 @@ def test_a_split_has_its_own_videos_and_targets_in_their_pixels(tmp_path):
 def test_windows_hold_the_past_and_the_true_future():
     tracks = from_jaad(_jaad())
     windows = windows_at(tracks, np.array([14, 94]), length=5, stride=3)  # each the 15th box of its track
-    assert windows.observations.shape == (2, 5, 8)
+    assert windows.observations.shape == (2, 5, OBSERVATION_SIZE)
     np.testing.assert_allclose(windows.observations[0, :, 0] * 1920, [24 + 6 * i for i in range(5)], rtol=1e-5)
     assert torch.all(windows.observations[..., 4:] == 0)  # boxes that are exact
     np.testing.assert_allclose(windows.dt_s[0], [0, 0.1, 0.1, 0.1, 0.1], atol=1e-6)

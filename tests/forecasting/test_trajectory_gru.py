@@ -2,7 +2,7 @@ from dataclasses import asdict, replace
 
 import pytest
 import torch
-from support.windows import make_windows
+from support.windows import image_observations, make_windows
 
 from perception.errors import UsageError
 from perception.forecasting import GruConfig, TrajectoryGRU, read_gru, save_gru
@@ -28,7 +28,7 @@ def _windows(count: int = 4, length: int = 7) -> Windows:
     boxes = torch.tensor([0.5, 0.5, 0.1, 0.1]) + steps.cumsum(dim=1)
     stds = 0.01 * torch.rand(count, length, 4, generator=generator)
     features = torch.randn(count, length, 5, generator=generator)
-    return make_windows(torch.cat([boxes, stds], dim=-1), labels=LABELS[:count], features=features)
+    return make_windows(image_observations(boxes, stds), labels=LABELS[:count], features=features)
 
 
 def _rows(windows: Windows, rows: torch.Tensor) -> Windows:

@@ -91,3 +91,39 @@ def change_columns(path: Path, **columns: np.ndarray | None) -> Path:
         table = {**content, **columns}
     np.savez(path, **{name: column for name, column in table.items() if column is not None})
     return path
+
+
+def write_kitti_image(path: Path, *, frames: int = 60) -> Path:
+    """Two sequences at 10 Hz, a parked car far ahead in each, 30 pixels wide.
+
+    In the first the camera stands and turns left by 6 degrees a second; in the second it drives straight on, nothing
+    turns, and the car's box grows. A person stands beside the car in the first 20 frames: too short for a target.
+    """
+    focal, centre_x = 721.5, 609.6
+    columns: dict[str, list[object]] = {name: [] for name in ("seq", "frame", "id", "cls", "box")}
+    poses = []
+    for sequence in range(2):
+        for frame in range(frames):
+            yaw = np.radians(0.6 * frame - 12) if sequence == 0 else 0.0
+            speed = 0.0 if sequence == 0 else 5.0
+            poses.append((0.1 * speed * frame, 0.0, yaw, speed, np.radians(6.0) if sequence == 0 else 0.0))
+            x = centre_x + focal * np.tan(yaw)
+            half = 15.0 if sequence == 0 else 15.0 * 60 / (60 - 0.5 * frame)
+            for number, cls in ((1, 0), (2, 2)) if frame < 20 else ((1, 0),):
+                box = np.array([x - half, 170 - half, x + half, 170 + half]) + 60 * (number - 1) * np.array(
+                    [1, 0, 1, 0]
+                )
+                for name, value in zip(columns, (sequence, frame, number, cls, np.rint(10 * box)), strict=True):
+                    columns[name].append(value)
+    np.savez(
+        path,
+        seq=np.array(columns["seq"], np.uint8),
+        frame=np.array(columns["frame"], np.int16),
+        id=np.array(columns["id"], np.int16),
+        cls=np.array(columns["cls"], np.uint8),
+        classes=np.array(["Car", "Misc", "Pedestrian"]),
+        box=np.array(columns["box"], np.int16),
+        ego=np.array(poses, np.float32),
+        ego_offset=np.array([0, frames, 2 * frames], np.int32),
+    )
+    return path

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from perception.forecasting.features.image_motion import OBSERVATION_SIZE
 from perception.forecasting.track_dataset import Grid, TrackSet, Windows
 
 
@@ -63,3 +64,9 @@ def make_track_set(
         truth_ends=np.repeat(starts[1:], lengths),
         grid=Grid(rate_fps, steps),
     )
+
+
+def image_observations(boxes: Tensor, stds: Tensor | None = None) -> Tensor:
+    """(..., O) of boxes (..., 4) and their standard deviations, of cameras of which nothing is known."""
+    stds = torch.zeros_like(boxes) if stds is None else stds
+    return torch.nn.functional.pad(torch.cat([boxes, stds], dim=-1), (0, OBSERVATION_SIZE - 8))

@@ -10,6 +10,7 @@ import numpy as np
 from perception.benchmarks.conversion.ethucy import convert_ethucy
 from perception.benchmarks.conversion.jaad import convert_jaad
 from perception.benchmarks.conversion.kitti import convert_kitti
+from perception.benchmarks.conversion.kitti_image import convert_kitti_image
 from perception.benchmarks.conversion.nuscenes import convert_nuscenes
 from perception.benchmarks.conversion.readers import Advance, Converted
 from perception.files import atomic_write
@@ -19,6 +20,7 @@ CONVERTERS: Mapping[str, Callable[[Path, Advance], Converted]] = {
     "ethucy": convert_ethucy,
     "nuscenes": convert_nuscenes,
     "kitti": convert_kitti,
+    "kitti-image": convert_kitti_image,
 }
 """By the benchmark's name: (folder of the download, ``advance(done, total)``) to columns."""
 

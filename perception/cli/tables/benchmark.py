@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from perception.benchmarks import BASELINES, Benchmark, FoldScores
+from perception.benchmarks import Benchmark, FoldScores
 from perception.benchmarks.scoring import Figure
 from perception.errors import counted
 from perception.evaluation.core.gt_interpolation import RECENT_S
@@ -18,8 +18,6 @@ from perception.evaluation.core.records import MOVING_M, MOVING_WIDTHS
 from perception.evaluation.report.console_layout import comparison_cell
 from perception.runtime.forecast_benchmark import BenchmarkReport
 from perception.types import ReferenceFrame
-
-_BASELINE_HEADINGS = tuple(name.replace("CV ", "CV\n") for name in BASELINES)
 
 _MOVING: Mapping[ReferenceFrame, str] = {
     "image": f"Moving: the centre truly goes further than {MOVING_WIDTHS:g} widths of its box up to the last step.",
@@ -32,7 +30,7 @@ def print_benchmark(report: BenchmarkReport, console: Console) -> None:
     benchmark = report.benchmark
     for scores in report.folds:
         console.print(_fold_table(benchmark, scores, report.split))
-    if len(report.folds) > 1:
+    if len(report.folds) > 1 and benchmark.averages_folds:
         console.print(_mean_table(benchmark, report.folds, report.split))
     for scores in report.folds:
         _print_references(benchmark, scores, console)
@@ -45,7 +43,7 @@ def _fold_table(benchmark: Benchmark, scores: FoldScores, split: str) -> Table:
     seeds = counted(scores.seeds, "seed")
     where = f"{benchmark.title}{' ' + scores.fold if scores.fold else ''}"
     title = f"{where}: {split}, {counted(scores.targets, 'target')}, {seeds}"
-    table = _titled(title, benchmark.unit, "Model", *_BASELINE_HEADINGS, "Model / best")
+    table = _titled(title, benchmark.unit, "Model", *_baseline_headings(scores), "Model / best")
     _add_figures(table, scores.figures)
     for name, subset in (("moving", scores.moving), ("standing", scores.standing)):
         if subset.targets:
@@ -53,6 +51,11 @@ def _fold_table(benchmark: Benchmark, scores: FoldScores, split: str) -> Table:
             table.add_row(Text(f"{subset.targets:,} {name}", style="bold"))
             _add_figures(table, {figure: subset.figures[figure] for figure in benchmark.chosen_by})
     return table
+
+
+def _baseline_headings(scores: FoldScores) -> list[str]:
+    some = next(iter(scores.figures.values()))
+    return [name.replace("CV ", "CV\n").replace(", ", ",\n") for name in some.baselines]
 
 
 def _add_figures(table: Table, figures: Mapping[str, Figure]) -> None:
@@ -70,7 +73,7 @@ def _add_figures(table: Table, figures: Mapping[str, Figure]) -> None:
 
 def _mean_table(benchmark: Benchmark, scores: Sequence[FoldScores], split: str) -> Table:
     title = f"{benchmark.title}: {split}, mean of {counted(len(scores), 'fold')}"
-    table = _titled(title, benchmark.unit, "Model", *_BASELINE_HEADINGS)
+    table = _titled(title, benchmark.unit, "Model", *_baseline_headings(scores[0]))
     for name in scores[0].figures:
         figures = [each.figures[name] for each in scores]
         spreads = [figure.spread for figure in figures if figure.spread is not None]
@@ -79,7 +82,10 @@ def _mean_table(benchmark: Benchmark, scores: Sequence[FoldScores], split: str) 
         table.add_row(
             name,
             _number(float(np.mean([figure.model for figure in figures]))) + spread,
-            *(_number(float(np.mean([figure.baselines[method] for figure in figures]))) for method in BASELINES),
+            *(
+                _number(float(np.mean([figure.baselines[method] for figure in figures])))
+                for method in figures[0].baselines
+            ),
         )
     return table
 

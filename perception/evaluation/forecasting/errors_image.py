@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,9 +12,11 @@ from scipy.optimize import linear_sum_assignment
 from perception.arrays import IntArray
 from perception.errors import UsageError
 from perception.evaluation.core.calibration import CalibrationSamples, sample_calibration
+from perception.evaluation.core.camera_turning import CameraTurning
 from perception.evaluation.core.gt_interpolation import (
     RECENT_S,
     GtPaths,
+    constant_velocity_paths,
     kalman_velocity_paths,
     last_difference_paths,
 )
@@ -28,8 +30,9 @@ from perception.types import BoxTable, Forecasts
 MATCH_IOU = 0.5
 """The overlap from which a track at one instant is taken to be a true object."""
 
-BASELINES = ("CV last", f"CV {RECENT_S:g} s", "CV Kalman", "stays")
-"""Constant velocity by the last two boxes, over the last ``RECENT_S`` and by the tracker's filter; and no motion."""
+BASELINES = ("CV last", f"CV {RECENT_S:g} s", "CV Kalman", f"CV {RECENT_S:g} s, turning removed", "stays")
+"""Constant velocity by the last two boxes, over the last ``RECENT_S``, by the tracker's filter, and over ``RECENT_S``
+less what the camera's turning moved; and no motion."""
 
 METHODS = ("expected", *BASELINES, "best of K")
 """The order of the methods in ``Targets.errors_px``."""
@@ -172,10 +175,12 @@ def score_record(
     setting: Setting,
     tally: Tally,
     over_time: ErrorsOverTime,
+    turning: Mapping[str, CameraTurning],
 ) -> Targets | None:
     """Errors of those tracks of one instant that can be scored, None without any; ``tally`` counts the others.
 
-    They are also added to the curves ``over_time``.
+    They are also added to the curves ``over_time``. Where the ``turning`` of their camera is known, the truth is what
+    it would see if it pointed on as it does at this instant.
     """
     true_rows = _true_rows(record, truth, setting, tally)
     has_forecast = np.isin(record.track_ids, record.forecasts.track_ids)
@@ -189,9 +194,9 @@ def score_record(
     forecasts = forecasts_of(record, chosen)
     objects = truth.futures.object_of_row[true_rows[chosen]]
     ahead_ns = np.rint(plan.times_s * 1e9).astype(np.int64)
-    future_px = truth.futures.centres_at(
-        objects=objects, timestamps_ns=np.broadcast_to(record.timestamp_ns + ahead_ns, (len(chosen), len(ahead_ns)))
-    )
+    times_ns = np.broadcast_to(record.timestamp_ns + ahead_ns, (len(chosen), len(ahead_ns)))
+    future_px = truth.futures.centres_at(objects=objects, timestamps_ns=times_ns)
+    future_px = _without_turning(future_px, times_ns, record, chosen, turning)
     true_boxes_xyxy_px = truth.table.boxes_xyxy_px[true_rows[chosen]].astype(np.float64)
     moved_px = np.linalg.norm(future_px[:, plan.at] - box_centres(true_boxes_xyxy_px)[:, None], axis=2)
     sizes_px = record.image_sizes_px[chosen]
@@ -200,7 +205,7 @@ def score_record(
         for values in (forecasts.means, forecasts.stds)
     )
     single_px = np.einsum("nk,nked->ned", forecasts.probabilities, means_px)
-    lone_px = [single_px, *_baselines_px(record, chosen, past, plan)]
+    lone_px = [single_px, *_baselines_px(record, chosen, past, plan, turning)]
     calibration_samples = sample_calibration(
         forecasts.probabilities, means_px[:, :, plan.at], stds_px[:, :, plan.at], future_px[:, plan.at]
     )
@@ -224,8 +229,33 @@ def forecasts_of(record: InstantForecasts, rows: IntArray) -> Forecasts:
     return record.forecasts[order[index]]
 
 
-def _baselines_px(record: InstantForecasts, chosen: NDArray[np.int64], past: Past, plan: Plan) -> list[Float64]:
-    """The paths of ``BASELINES``, each (N, E, 2); NaN where the tracker's state is not known."""
+def _without_turning(
+    points_px: Float64,
+    times_ns: NDArray[np.int64],
+    record: InstantForecasts,
+    chosen: NDArray[np.int64],
+    turning: Mapping[str, CameraTurning],
+) -> Float64:
+    """(N, E, 2): ``points_px`` of the tracks ``chosen`` (N,), seen at ``times_ns`` (N, E), as their cameras would see
+    them that point as at the ``record``'s instant; as they are where the turning is not known."""
+    if not turning:
+        return points_px
+    turned = points_px.copy()
+    for camera, path in turning.items():
+        rows = np.flatnonzero(record.cameras[chosen] == camera)
+        turned[rows] = path.as_pointing_at(record.timestamp_ns, points_px[rows], times_ns[rows])
+    return turned
+
+
+def _baselines_px(
+    record: InstantForecasts,
+    chosen: NDArray[np.int64],
+    past: Past,
+    plan: Plan,
+    turning: Mapping[str, CameraTurning],
+) -> list[Float64]:
+    """The paths of ``BASELINES``, each (N, E, 2); NaN where the tracker's state, or the camera's turning, is not
+    known."""
     boxes = record.boxes_xyxy_px[chosen]
     by_differences = [
         last_difference_paths(
@@ -240,15 +270,33 @@ def _baselines_px(record: InstantForecasts, chosen: NDArray[np.int64], past: Pas
         )
     ]
     staying = np.repeat(box_centres(boxes)[:, None], len(plan.times_s), axis=1)
+    unknown = np.full_like(staying, np.nan)
+    without_turning = _straight_without_turning(record, chosen, past, plan, turning) if turning else unknown
     if record.state_means is None:
-        return [*by_differences, np.full_like(staying, np.nan), staying]
+        return [*by_differences, unknown, without_turning, staying]
     by_kalman = kalman_velocity_paths(
         boxes_xyxy_px=boxes,
         state_means=record.state_means[chosen],
         image_sizes_px=record.image_sizes_px[chosen],
         times_s=plan.times_s,
     )
-    return [*by_differences, by_kalman, staying]
+    return [*by_differences, by_kalman, without_turning, staying]
+
+
+def _straight_without_turning(
+    record: InstantForecasts,
+    chosen: NDArray[np.int64],
+    past: Past,
+    plan: Plan,
+    turning: Mapping[str, CameraTurning],
+) -> Float64:
+    """(N, E, 2): the velocity of the centre since ``RECENT_S`` ago, seen from a camera that pointed as it does now."""
+    now_px = box_centres(record.boxes_xyxy_px[chosen].astype(np.float64))
+    elapsed_s = past.recent_s[chosen]
+    before_ns = record.timestamp_ns - np.rint(elapsed_s * 1e9).astype(np.int64)
+    before_px = box_centres(past.recent_xyxy_px[chosen])[:, None]
+    before_px = _without_turning(before_px, before_ns[:, None], record, chosen, turning)[:, 0]
+    return constant_velocity_paths(now_px, (now_px - before_px) / elapsed_s[:, None], plan.times_s)
 
 
 def _true_rows(record: InstantForecasts, truth: ImageGroundTruth, setting: Setting, tally: Tally) -> NDArray[np.int64]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from perception.arrays import IntArray
 from perception.errors import UsageError
 from perception.evaluation.core.calibration import Calibration
+from perception.evaluation.core.camera_turning import CameraTurning
 from perception.evaluation.core.gt_interpolation import previous_rows, recent_rows
 from perception.evaluation.core.records import (
     MOVING_WIDTHS,
@@ -103,6 +104,7 @@ def count_forecasts(
         forecasts=[record.forecasts for record in records if len(record.forecasts)], horizons_s=horizons_s
     )
     tally, parts = Tally(), []
+    turning = CameraTurning.by_camera(records)
     over_time = ErrorsOverTime(plan.times_s, METHODS, plan.at)
     for record, past in zip(records, _pasts(records), strict=True):
         part = score_record(
@@ -113,6 +115,7 @@ def count_forecasts(
             setting=setting,
             tally=tally,
             over_time=over_time,
+            turning=turning,
         )
         parts += [part] if part is not None else []
     targets = Targets.join(parts, horizon_count=len(plan.horizons_s))

@@ -15,7 +15,7 @@ from perception.forecasting.features.motion import TIME_CONSTANTS_S, TIME_INPUTS
 from perception.geometry.cameras import yaw_rad
 from perception.geometry.rotation import rotate, unit_vectors, wrap_angle_rad
 from perception.state_layout import POSITION
-from perception.types import Tracks
+from perception.types import EgoMotions, Tracks
 
 XY, VELOCITY, SIZE, AXIS = slice(0, 2), slice(2, 4), slice(4, 6), 6
 """Columns of an observation: x, y in the world, the tracker's velocity, apparent width and height, direction."""
@@ -48,7 +48,9 @@ class GroundMotion:
     relation_size = 9
     input_size = 2 + 2 * (2 * candidates - 1) + len(TIME_CONSTANTS_S) + 2 + 2 + _CAR_INPUTS + TIME_INPUTS
 
-    def observe(self, tracks: Tracks, world_from_vehicle: FloatArray | None) -> FloatArray:
+    def observe(
+        self, tracks: Tracks, world_from_vehicle: FloatArray | None, ego_motions: EgoMotions | None = None
+    ) -> FloatArray:
         observations = np.zeros((len(tracks), OBSERVATION_SIZE))
         observations[:, XY] = tracks.positions
         observations[:, VELOCITY] = tracks.velocities

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from perception.arrays import FloatArray
-from perception.types import Tracks
+from perception.types import EgoMotions, Tracks
 
 TIME_CONSTANTS_S = (0.15, 0.5, 1.5)
 """Velocities are averaged over these times: a short one reacts, a long one is steady."""
@@ -75,8 +75,10 @@ class Motion(Protocol):
     @property
     def relation_size(self) -> int: ...
 
-    def observe(self, tracks: Tracks, world_from_vehicle: FloatArray | None) -> FloatArray:
-        """(N, O): what of the tracks, and of the recording car's pose (4, 4), is remembered."""
+    def observe(
+        self, tracks: Tracks, world_from_vehicle: FloatArray | None, ego_motions: EgoMotions | None = None
+    ) -> FloatArray:
+        """(N, O): what of the tracks, of the recording car's pose (4, 4) and of its cameras' motion is remembered."""
         ...
 
     def example(self, count: int, generator: torch.Generator | None = None) -> Tensor:

@@ -154,7 +154,8 @@ def _futures(
     best[np.arange(len(best)), probabilities.argmax(axis=1)] = True
     strengths = np.sqrt(probabilities / probabilities.max(axis=1, keepdims=True))
     strengths = np.where(tracks.is_seen[rows, None], 1.0, 0.5) * strengths
-    track, mode = np.nonzero((reach >= _MIN_FUTURE_M) & (best | (probabilities >= min_probability)))
+    is_drawn = (reach >= _MIN_FUTURE_M) & (best | (probabilities >= min_probability))
+    track, mode = np.nonzero(is_drawn & tracks.shows_motion[rows, None])
     if not len(track):
         return None
     axes = forecasts.axes_rad[sources][track] - heading

@@ -46,7 +46,7 @@ def select_futures(
     """The futures worth drawing, the faintest first; None when there are none.
 
     ``boxes_xyxy_px`` (N, 4) are those of ``tracks`` in the picture of ``size_px`` (width, height); forecasts are
-    matched to tracks by id.
+    matched to tracks by id, and of tracks that are too young for one none is drawn.
     """
     _, rows, sources = np.intersect1d(tracks.ids, forecasts.track_ids, return_indices=True)
     if not len(rows):
@@ -66,7 +66,8 @@ def select_futures(
     best = probabilities == probabilities.max(axis=1, keepdims=True)
     strengths = np.sqrt(probabilities / probabilities.max(axis=1, keepdims=True))
     strengths = np.where(tracks.is_seen[rows, None], 1.0, 0.5) * strengths
-    track, mode = np.nonzero((reach >= min_path_px) & (probabilities >= min_probability))
+    is_drawn = (reach >= min_path_px) & (probabilities >= min_probability) & tracks.shows_motion[rows, None]
+    track, mode = np.nonzero(is_drawn)
     if not len(track):
         return None
     futures = ImageFutures(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 from support.evaluation_tables import read_motchallenge, table
 from support.forecast_runs import (
     DT_S,
@@ -31,7 +32,7 @@ from perception.evaluation.core.gt_interpolation import (
 from perception.evaluation.core.records import ForecastingReport, InstantForecasts
 from perception.evaluation.core.run_tables import join_tables
 from perception.evaluation.forecasting.image import evaluate_forecasts
-from perception.types import BoxTable, Forecasts, Tracks
+from perception.types import BoxTable, EgoMotion, Forecasts, Tracks
 
 FRAMES = 40
 
@@ -364,3 +365,42 @@ def test_constant_velocity_on_the_motorway_equals_a_direct_computation(shared_di
     scores = report.horizons[0]
     assert scores.target_count == len(errors) > 100
     assert scores.baselines["CV last"].fde_px == pytest.approx(np.mean(errors), rel=1e-6)
+
+
+YAW_RADPS = 0.1
+CAMERA = np.array([[800.0, 0, 500], [0, 800, 250], [0, 0, 1]])
+
+
+def _turning_run(bearing_rad: float) -> tuple[BoxTable, list[InstantForecasts]]:
+    """A camera that turns right; far away stands an object, which goes left in the image; it is forecast to stay."""
+
+    def path(times: np.ndarray) -> np.ndarray:
+        return np.stack([500 + 800 * np.tan(bearing_rad - YAW_RADPS * times), np.full(len(times), 250.0)], axis=1)
+
+    truth = truth_of({1: path})
+    ego = EgoMotion(
+        dt_s=FRAME_NS * 1e-9,
+        now_from_before=Rotation.from_euler("y", -YAW_RADPS * FRAME_NS * 1e-9).as_matrix(),
+        rotation_stds_rad=np.full(3, 1e-3),
+        camera_matrix=CAMERA,
+        image_size_px=(1000, 500),
+    )
+    records = records_of(truth, stay)
+    camera = str(truth.cameras[0])
+    return truth, [replace(record, ego_motions={camera: ego} if record.frame_index else {}) for record in records]
+
+
+def test_what_only_the_camera_moves_is_no_error_of_a_forecast() -> None:
+    truth, records = _turning_run(0.35)
+    with_turning, blind = (
+        evaluate(run, truth).horizons[2] for run in (records, [replace(record, ego_motions={}) for record in records])
+    )
+    assert with_turning.expected is not None
+    assert blind.expected is not None
+    assert with_turning.expected.fde_px < 1.0
+    assert blind.expected.fde_px > 200.0
+    # The velocity in the image is the camera's; less its turning nothing is left.
+    assert with_turning.baselines["CV 0.25 s"].fde_px > 200.0
+    assert with_turning.baselines["CV 0.25 s, turning removed"].fde_px < 6.0
+    assert "CV 0.25 s, turning removed" not in blind.baselines
+    assert blind.baselines["CV 0.25 s"].fde_px < 40.0

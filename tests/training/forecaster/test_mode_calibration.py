@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from support.windows import make_windows
+from support.windows import image_observations, make_windows
 from torch import Tensor
 
 from perception.forecasting import GruConfig, TrajectoryGRU
@@ -30,7 +30,7 @@ def _windows_where(model: TrajectoryGRU, chances: Tensor, count: int, seed: int 
     generator = torch.Generator().manual_seed(seed)
     boxes = torch.tensor([0.5, 0.5, 0.1, 0.1]) + 0.02 * torch.randn(count, 3, 4, generator=generator)
     windows = make_windows(
-        torch.cat([boxes, torch.zeros(count, 3, 4)], dim=-1),
+        image_observations(boxes),
         labels=torch.zeros(count, dtype=torch.int64),
         features=None,
     )

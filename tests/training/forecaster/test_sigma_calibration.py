@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from support.windows import make_windows
+from support.windows import image_observations, make_windows
 
 from perception.forecasting import GruConfig, TrajectoryGRU
 from perception.forecasting.batch_prediction import predict_windows
@@ -29,7 +29,7 @@ def _windows_that_came_true(model: TrajectoryGRU, widths: dict[int, float], coun
     generator = torch.Generator().manual_seed(seed)
     boxes = torch.tensor([0.5, 0.5, 0.1, 0.1]) + 0.02 * torch.randn(count, 3, 4, generator=generator)
     labels = torch.tensor(list(widths))[torch.arange(count) % len(widths)]
-    windows = make_windows(torch.cat([boxes, torch.zeros(count, 3, 4)], dim=-1), labels=labels, features=None)
+    windows = make_windows(image_observations(boxes), labels=labels, features=None)
     futures, _ = predict_windows(model, windows, torch.from_numpy(GRID.times_s).float())
     chosen = torch.multinomial(futures.log_probabilities.exp(), 1, generator=generator)[:, 0]
     rows = torch.arange(count)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from perception.errors import UsageError
@@ -33,6 +32,7 @@ from perception.taxonomy import CLASSES
 from perception.training.engine.trainer import Validation
 from perception.training.forecaster.data_modules.base import BatchConfig
 from perception.training.forecaster.data_modules.recordings import RecordingsConfig
+from perception.training.forecaster.data_modules.traffic import SurroundTrafficConfig, check_traffic_disjoint
 from perception.training.forecaster.loss import ground_loss
 from perception.training.forecaster.tracks.track_recordings import track_drive
 from perception.training.forecaster.validation import (
@@ -56,32 +56,12 @@ MIRRORED[[XY.stop - 1, VELOCITY.stop - 1, AXIS, COVARIANCE, CAR_XY.stop - 1, CAR
 """The columns of an observation that change their sign when left and right are swapped."""
 
 
-class TrafficConfig(BaseModel):
-    """Simulated drives without pictures: the detector's boxes are made from the truth, with its faults.
-
-    ``drives`` of ``duration_s`` with the seeds from ``first_seed`` on, seen by the cameras of ``rig``.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    first_seed: int = Field(ge=0)
-    drives: int = Field(gt=0)
-    duration_s: float = Field(40.0, gt=5)
-    rig: str = "surround-six"
-    strides: tuple[int, ...] = (1,)
-
-    @property
-    def seeds(self) -> range:
-        """One for each drive."""
-        return range(self.first_seed, self.first_seed + self.drives)
-
-
 class GroundDataConfig(RecordingsConfig):
     """``data: {kind: ground, ...}``: calibrated drives with true objects, simulated traffic, or both."""
 
     kind: Literal["ground"] = "ground"
-    traffic: TrafficConfig | None = Field(None, description="simulated traffic to learn from")
-    traffic_validation: TrafficConfig | None = None
+    traffic: SurroundTrafficConfig | None = Field(None, description="simulated traffic to learn from")
+    traffic_validation: SurroundTrafficConfig | None = None
     gt_history_ratio: float = Field(
         0.15, ge=0, le=1, description="share of the traffic's batches whose histories are the ground truth"
     )
@@ -91,9 +71,7 @@ class GroundDataConfig(RecordingsConfig):
 
     @model_validator(mode="after")
     def _traffic_is_disjoint(self) -> GroundDataConfig:
-        first, second = self.traffic, self.traffic_validation
-        if first is not None and second is not None and set(first.seeds) & set(second.seeds):
-            raise ValueError("traffic_validation shares seeds with traffic; choose a first_seed beyond them")
+        check_traffic_disjoint(self.traffic, self.traffic_validation)
         return self
 
     @property
@@ -123,7 +101,9 @@ class GroundDataConfig(RecordingsConfig):
             gt_traffic_validation=gt_validation,
         )
 
-    def _simulated(self, traffic: TrafficConfig | None, share: float) -> tuple[TrackSet | None, TrackSet | None]:
+    def _simulated(
+        self, traffic: SurroundTrafficConfig | None, share: float
+    ) -> tuple[TrackSet | None, TrackSet | None]:
         """A share of the drives, tracked; and the same with true histories where they are trained on."""
         if traffic is None:
             return None, None
@@ -135,7 +115,7 @@ class GroundDataConfig(RecordingsConfig):
             track_traffic(
                 seed, traffic.rig, duration_s=traffic.duration_s, strides=traffic.strides, with_gt_history=with_gt
             )
-            for seed in traffic.seeds[: math.ceil(share * traffic.drives)]
+            for seed in traffic.share(share)
         ]
         tracked = join(tracks for sets, _ in drives for tracks in sets)
         return tracked, join(tracks for _, tracks in drives if tracks is not None) if with_gt else None

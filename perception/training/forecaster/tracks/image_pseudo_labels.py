@@ -23,7 +23,7 @@ from perception.sources import open_source
 from perception.sources.files.recording import RECORDING_FILE
 from perception.sources.files.video import VIDEO_SUFFIXES
 from perception.tracking import ImageTracker, TrackerSettings
-from perception.training.forecaster.tracks.image_tracks import from_recording, tracks_as_truth
+from perception.training.forecaster.tracks.image_tracks import ObservedImage, from_recording, tracks_as_truth
 from perception.types import Detections, Tracks
 
 REJECTION_REASONS = ("short", "low_score", "low_coverage", "discontinuous", "truncated")
@@ -118,7 +118,9 @@ def pseudo_label_video(
         return PseudoLabels(None, 0, counts, seconds)
     seen = [(i.index, t[np.isin(t.ids, accepted) & (t.unseen_s == 0)]) for i, t in observed]
     times_s = {instant.index: instant.timestamp_ns * 1e-9 for instant in instants}
-    histories = [(times_s[instant.index], tracks[np.isin(tracks.ids, accepted)]) for instant, tracks in observed]
+    histories = [
+        ObservedImage(times_s[instant.index], tracks[np.isin(tracks.ids, accepted)]) for instant, tracks in observed
+    ]
     tracks = from_recording(tracks_as_truth(seen), times_s, instants[0].size_px, histories, same_ids=True)
     return PseudoLabels(tracks, len(accepted), counts, seconds)
 

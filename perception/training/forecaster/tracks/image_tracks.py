@@ -3,42 +3,102 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation, Slerp
 
 from perception.arrays import FloatArray, IntArray
 from perception.forecasting.features.image_motion import ImageMotion
-from perception.forecasting.track_dataset import IMAGE_GRID, Grid, TrackSet, same_width
+from perception.forecasting.track_dataset import IMAGE_GRID, CameraViews, Grid, TrackSet, same_width
 from perception.geometry.boxes import normalized_cxcywh, pairwise_iou
-from perception.types import BoxTable, Tracks
+from perception.geometry.turning import lens_of
+from perception.types import BoxTable, EgoMotion, EgoMotions, Tracks
+
+_MIN_KNOWN_SHARE = 0.9
+"""Of the instants at which the camera's motion must be known."""
+
+
+@dataclass(frozen=True)
+class ObservedImage:
+    """The ``tracks`` that our tracker had at a time, and how the camera moved since the time before, where known."""
+
+    time_s: float
+    tracks: Tracks
+    ego_motions: EgoMotions | None = None
+
+
+@dataclass(frozen=True)
+class CameraPath:
+    """How a camera pointed: ``world_from_camera`` (I, 3, 3) at ``times_s`` (I,); its ``lens`` (4,)."""
+
+    times_s: FloatArray
+    world_from_camera: FloatArray
+    lens: FloatArray
+
+    @classmethod
+    def of(cls, times_s: Sequence[float], motions: Sequence[EgoMotion | None]) -> CameraPath | None:
+        """From how the camera moved up to each time (I,); None where too little of that is known.
+
+        In the few gaps it is taken not to turn.
+        """
+        known = [motion for motion in motions if motion is not None]
+        if len(known) < _MIN_KNOWN_SHARE * (len(motions) - 1) or not known:
+            return None
+        pointing = np.eye(3)
+        world_from_camera = []
+        for motion in motions:
+            pointing = pointing if motion is None else pointing @ motion.now_from_before.T
+            world_from_camera.append(pointing)
+        lens = lens_of(known[0].camera_matrix, known[0].image_size_px)
+        return cls(np.array(times_s), np.stack(world_from_camera), lens)
+
+    def views(self, grid: Grid, steps: IntArray) -> CameraViews:
+        """Of rows at the ``steps`` (S,) of the grid."""
+        unique, rows = np.unique(steps, return_inverse=True)
+        at = np.clip(unique / grid.rate_fps, self.times_s[0], self.times_s[-1])
+        turning = Slerp(self.times_s, Rotation.from_matrix(self.world_from_camera))
+        return CameraViews(rows, turning(at).as_matrix(), np.tile(self.lens, (len(unique), 1)))
 
 
 def from_recording(
     truth: BoxTable,
     frame_times_s: dict[int, float],
     image_size_px: tuple[int, int],
-    observed: Sequence[tuple[float, Tracks]],
+    observed: Sequence[ObservedImage],
     *,
     max_gap_s: float = 0.25,
     same_ids: bool = False,
+    path: CameraPath | None = None,
 ) -> TrackSet:
-    """One camera's recording: ``observed`` pairs of time and the tracks that our tracker had then.
+    """One camera's recording: what our tracker had at each time.
 
     A track takes the future of the truth box that it overlaps by an IoU of at least 0.5 at that instant; with
     ``same_ids``, where the truth was made of the tracks themselves, its own. Between frames at most ``max_gap_s`` apart
-    the truth is interpolated.
+    the truth is interpolated. With the camera's ``path`` its turning is taken out of the futures.
     """
     boxes = normalized_cxcywh(truth.boxes_xyxy_px, np.array(image_size_px))
     truth_times = np.array([frame_times_s[int(i)] for i in truth.frame_indices])
     instants = []
-    for time_s, tracks in observed:
-        present = truth[np.abs(truth_times - time_s) < 1e-6]
-        objects = tracks.ids if same_ids else _true_ids(tracks.boxes_xyxy_px, present)
-        instants.append(Instant(time_s, tracks, ImageMotion().observe(tracks, None), objects))
+    for part in observed:
+        present = truth[np.abs(truth_times - part.time_s) < 1e-6]
+        objects = part.tracks.ids if same_ids else _true_ids(part.tracks.boxes_xyxy_px, present)
+        seen = ImageMotion().observe(part.tracks, None, part.ego_motions)
+        instants.append(Instant(part.time_s, part.tracks, seen, objects))
     futures = TrueFutures.on_grid(IMAGE_GRID, truth.ids, truth_times, boxes, max_gap_s=max_gap_s)
-    return with_futures(instants, futures)
+    tracks = with_futures(instants, futures)
+    return tracks if path is None else replace(tracks, views=path.views(IMAGE_GRID, futures.steps))
+
+
+def joined_motion(motions: Sequence[EgoMotion | None]) -> EgoMotion | None:
+    """One after the other, as one; None where one of them is not known."""
+    joined: EgoMotion | None = None
+    for motion in motions:
+        if motion is None:
+            return None
+        joined = motion if joined is None else motion.following(joined)
+    return joined
 
 
 def tracks_as_truth(seen: Sequence[tuple[int, Tracks]]) -> BoxTable:
@@ -101,6 +161,14 @@ class TrueFutures:
             first_steps.append(int(steps[0]))
         starts = np.cumsum([len(part) for part in series])
         return cls(grid, np.concatenate(series), np.concatenate(valid), objects, starts, np.array(first_steps, int))
+
+    @property
+    def steps(self) -> IntArray:
+        """(S,): the grid's step of each row."""
+        lengths = np.diff(self.starts)
+        in_object = np.arange(len(self.values)) - np.repeat(self.starts[:-1], lengths)
+        steps: IntArray = np.repeat(self.first_steps, lengths) + in_object
+        return steps
 
     def rows(self, objects: IntArray, times_s: FloatArray) -> tuple[IntArray, IntArray]:
         """Row of each object (M,) at its time (M,), -1 for no object, and where its object's rows end."""

@@ -31,10 +31,11 @@ _SAMPLES = (np.stack(np.meshgrid(np.arange(6), np.arange(6)), axis=-1).reshape(-
 class SimulatedDetector:
     """Stands in for a detector on the pictures of ``rig``; its errors last about a second and come from ``rng``.
 
-    The images are ``IMAGE_WIDTH_PX`` wide.
+    The images are ``IMAGE_WIDTH_PX`` wide. ``noise`` scales the errors of the boxes, whose usual size is 1.
     """
 
-    def __init__(self, rig: Rig, rng: np.random.Generator) -> None:
+    def __init__(self, rig: Rig, rng: np.random.Generator, *, noise: float = 1.0) -> None:
+        self._noise = noise
         self.rig = Rig({name: _resized(camera) for name, camera in rig.cameras.items()}, rig.road_height_m)
         self._rng = rng
         self._errors = np.zeros((len(rig), 0, 4))
@@ -42,7 +43,7 @@ class SimulatedDetector:
 
     def detect(self, users: RoadUsers, town_from_vehicle: FloatArray, time_s: float) -> list[Detections]:
         """What every camera sees of the road users from the car at ``town_from_vehicle`` (4, 4)."""
-        corners_m = _corners_m(users, inverse_rigid(town_from_vehicle))
+        corners_m = corners_in_vehicle(users, inverse_rigid(town_from_vehicle))
         errors = self._errors_at(time_s, int(users.ids.max(initial=-1)) + 1)[:, users.ids]
         cameras = zip(self.rig.cameras.values(), errors, strict=True)
         return [self._seen_by(camera, users.labels, corners_m, of_camera) for camera, of_camera in cameras]
@@ -56,7 +57,7 @@ class SimulatedDetector:
         rows, shares = rows[is_seen], shares[is_seen]
         count = len(rows)
         spread = _EDGE_STD_PX + _EDGE_STD_SHARE * np.tile(sides[rows], 2)
-        noise = (errors[rows] + self._rng.normal(size=(count, 4))) * np.sqrt(0.5) * spread
+        noise = (errors[rows] + self._rng.normal(size=(count, 4))) * np.sqrt(0.5) * self._noise * spread
         limit = np.tile(camera.size_px, 2)
         is_mistaken = self._rng.random(count) < _MISTAKEN
         return Detections(
@@ -100,7 +101,7 @@ def visible_shares(boxes_xyxy_px: FloatArray, depths_m: FloatArray) -> FloatArra
     return shares
 
 
-def _corners_m(users: RoadUsers, vehicle_from_town: FloatArray) -> FloatArray:
+def corners_in_vehicle(users: RoadUsers, vehicle_from_town: FloatArray) -> FloatArray:
     """(N, 8, 3) in the vehicle's axes."""
     centres_m = users.positions_m + users.sizes_lwh_m * np.array([0, 0, 0.5])
     return transform_points(

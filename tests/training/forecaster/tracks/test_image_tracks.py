@@ -4,7 +4,7 @@ from support.tracks import make_tracks
 
 from perception.forecasting.track_dataset import IMAGE_GRID, join, windows_at
 from perception.geometry.boxes import normalized_cxcywh
-from perception.training.forecaster.tracks.image_tracks import from_recording
+from perception.training.forecaster.tracks.image_tracks import ObservedImage, from_recording
 from perception.types import BoxTable
 
 GRID_STEPS = np.array(IMAGE_GRID.steps)
@@ -31,7 +31,10 @@ def _recording() -> tuple[BoxTable, dict[int, float], list]:
         alarm = np.array([[0.9, 0.9, 0.05, 0.05]])
         features = np.array([[1.0, index], [5.0, 5.0]], np.float32)
         observed.append(
-            (times[index], make_tracks(np.concatenate([box, alarm]), np.array([11, 12]), features=features, space="s"))
+            ObservedImage(
+                times[index],
+                make_tracks(np.concatenate([box, alarm]), np.array([11, 12]), features=features, space="s"),
+            )
         )
     return truth, times, observed
 
@@ -54,7 +57,7 @@ def test_tracked_pasts_get_the_futures_of_the_objects_they_overlap():
 def test_rare_frames_teach_only_what_they_show():
     truth, times, observed = _recording()
     slow = truth[truth.frame_indices % 5 == 0]
-    tracks = from_recording(slow, times, (640, 360), [o for o in observed if round(o[0] / 0.2) % 5 == 0])
+    tracks = from_recording(slow, times, (640, 360), [o for o in observed if round(o.time_s / 0.2) % 5 == 0])
     windows = windows_at(tracks, tracks.ends(1, 1)[:1], length=1, stride=1)
     known = GRID_STEPS[windows.known[0].numpy()]
     assert set(known.tolist()) == {30, 60}
