@@ -5,13 +5,17 @@ Thousands of drives cost no more than their traffic so. Houses hide nothing here
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from perception.arrays import FloatArray, IntArray
+from perception.geometry.boxes import clip_boxes
 from perception.geometry.cameras import Camera, Rig, inverse_rigid, transform_points
 from perception.geometry.cuboids import corners_of, frames_around
 from perception.geometry.rotation import rotation_about_z
 from perception.simulation.world import RoadUsers
+from perception.tracking.ground.object_shapes import OUTLINES
 from perception.types import NO_FEATURE_SPACE, Detections
 
 IMAGE_WIDTH_PX = 640
@@ -43,13 +47,14 @@ class SimulatedDetector:
 
     def detect(self, users: RoadUsers, town_from_vehicle: FloatArray, time_s: float) -> list[Detections]:
         """What every camera sees of the road users from the car at ``town_from_vehicle`` (4, 4)."""
-        corners_m = corners_in_vehicle(users, inverse_rigid(town_from_vehicle))
+        seen = boxes_of(users, inverse_rigid(town_from_vehicle), list(self.rig.cameras.values()))
         errors = self._errors_at(time_s, int(users.ids.max(initial=-1)) + 1)[:, users.ids]
-        cameras = zip(self.rig.cameras.values(), errors, strict=True)
-        return [self._seen_by(camera, users.labels, corners_m, of_camera) for camera, of_camera in cameras]
+        cameras = zip(self.rig.cameras.values(), seen, errors, strict=True)
+        return [self._seen_by(camera, users.labels, *boxes, of_camera) for camera, boxes, of_camera in cameras]
 
-    def _seen_by(self, camera: Camera, labels: IntArray, corners_m: FloatArray, errors: FloatArray) -> Detections:
-        boxes, depths_m = boxes_in(camera, corners_m)
+    def _seen_by(
+        self, camera: Camera, labels: IntArray, boxes: FloatArray, depths_m: FloatArray, errors: FloatArray
+    ) -> Detections:
         sides = boxes[:, 2:] - boxes[:, :2]
         rows = np.flatnonzero((sides[:, 1] >= _MIN_HEIGHT_PX) & (sides[:, 0] >= 2))
         shares = visible_shares(boxes[rows], depths_m[rows])
@@ -101,12 +106,28 @@ def visible_shares(boxes_xyxy_px: FloatArray, depths_m: FloatArray) -> FloatArra
     return shares
 
 
-def corners_in_vehicle(users: RoadUsers, vehicle_from_town: FloatArray) -> FloatArray:
-    """(N, 8, 3) in the vehicle's axes."""
+def boxes_of(
+    users: RoadUsers, vehicle_from_town: FloatArray, cameras: Sequence[Camera]
+) -> list[tuple[FloatArray, FloatArray]]:
+    """For each camera the boxes (N, 4) of the road users and their depths (N,); see ``boxes_in``.
+
+    Road users have their usual outlines, as they are drawn and as the ground tracker expects them: a car's roof is
+    shorter than the car, and it touches the road with its wheels. What is too near to be seen whole is a cuboid.
+    """
+    rotations = rotation_about_z(users.yaws_rad)
     centres_m = users.positions_m + users.sizes_lwh_m * np.array([0, 0, 0.5])
-    return transform_points(
-        vehicle_from_town, corners_of(centres_m, rotation_about_z(users.yaws_rad), users.sizes_lwh_m)
-    )
+    corners_m = transform_points(vehicle_from_town, corners_of(centres_m, rotations, users.sizes_lwh_m))
+    points = OUTLINES[users.labels] * users.sizes_lwh_m[:, None]
+    outlines_m = np.einsum("nij,nkj->nki", rotations, points) + users.positions_m[:, None]
+    outlines_m = transform_points(vehicle_from_town, outlines_m)
+    found = []
+    for camera in cameras:
+        boxes, depths_m = boxes_in(camera, corners_m)
+        pixels, point_depths_m = camera.project(outlines_m)
+        rounded = np.concatenate([pixels.min(axis=1), pixels.max(axis=1)], axis=1)
+        is_whole = point_depths_m.min(axis=1, initial=np.inf) > _NEAR_M
+        found.append((np.where(is_whole[:, None], clip_boxes(rounded, camera.size_px), boxes), depths_m))
+    return found
 
 
 def _resized(camera: Camera) -> Camera:

@@ -26,8 +26,7 @@ from perception.training.forecaster.tracks.image_tracks import CameraPath, Obser
 from perception.training.forecaster.tracks.simulated_detections import (
     IMAGE_WIDTH_PX,
     SimulatedDetector,
-    boxes_in,
-    corners_in_vehicle,
+    boxes_of,
 )
 from perception.training.forecaster.tracks.simulated_tracks import RATE_FPS, SEEN_RANGE_M, TRUTH_RANGE_M, users_within
 from perception.types import BoxTable, Detections, EgoMotion, Tracks
@@ -74,8 +73,8 @@ def simulate_views(seed: int, *, duration_s: float) -> list[ViewedDrive]:
             poses.append(state.town_from_vehicle)
             detected.append(detector.detect(users_within(state, SEEN_RANGE_M), state.town_from_vehicle, state.time_s))
             users = users_within(state, TRUTH_RANGE_M)
-            corners_m = corners_in_vehicle(users, inverse_rigid(state.town_from_vehicle))
-            true.append([(users, boxes_in(camera, corners_m)[0]) for camera in cameras])
+            seen = boxes_of(users, inverse_rigid(state.town_from_vehicle), cameras)
+            true.append([(users, boxes) for boxes, _ in seen])
     return [
         ViewedDrive(
             camera,

@@ -36,5 +36,5 @@ def read_tracks(path: Path) -> TrackSet:
         grid = Grid(float(columns.pop(f"{_GRID}rate_fps")), tuple(columns.pop(f"{_GRID}steps").tolist()))
         views = {name.removeprefix(_VIEWS): columns.pop(name) for name in list(columns) if name.startswith(_VIEWS)}
         return TrackSet(**columns, grid=grid, views=CameraViews(**views) if views else None)
-    except (OSError, EOFError, BadZipFile, ValueError, KeyError, TypeError) as error:
+    except (UsageError, AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise UsageError(f"{path}: cannot be read as tracks; remove it, and its video is tracked again.") from error

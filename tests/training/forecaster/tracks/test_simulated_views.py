@@ -12,7 +12,7 @@ from perception.forecasting.features.image_motion import BOX, IS_KNOWN, STD, TUR
 from perception.forecasting.track_dataset import windows_at
 from perception.geometry.cameras import Camera
 from perception.simulation.world import RoadUsers
-from perception.training.forecaster.tracks.simulated_detections import boxes_in, corners_in_vehicle
+from perception.training.forecaster.tracks.simulated_detections import boxes_of
 from perception.training.forecaster.tracks.simulated_views import ViewedDrive, random_rig, track_views
 from perception.types import Detections
 
@@ -53,7 +53,7 @@ def _turning_drive() -> ViewedDrive:
     )
     true, found = [], []
     for pose in poses:
-        boxes, _ = boxes_in(CAMERA, corners_in_vehicle(users, np.linalg.inv(pose)))
+        ((boxes, _),) = boxes_of(users, np.linalg.inv(pose), [CAMERA])
         true.append((users, boxes))
         is_seen = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
         found.append(
