@@ -24,8 +24,8 @@ from perception.training.forecaster.data_modules.ground import (
     MIRRORED,
     GroundDataConfig,
     GroundDataModule,
-    TrafficConfig,
 )
+from perception.training.forecaster.data_modules.traffic import SurroundTrafficConfig
 from perception.training.forecaster.loss import LossWeights, ground_loss
 from perception.training.forecaster.task import forecaster_task, load_data_module
 from perception.training.forecaster.tracks.ground_tracks import from_drive
@@ -200,7 +200,7 @@ def test_the_configuration_in_the_repository_is_valid():
         ({}, "data"),
         ({"data": {}}, "kind"),
         ({"data": {"kind": "ground", "jaad": "x.npz"}}, "jaad"),
-        ({"data": {"kind": "image", "traffic": {"first_seed": 1, "drives": 2}}}, "traffic"),
+        ({"data": {"kind": "image", "traffic": {"first_seed": 1, "drives": 2, "rig": "front"}}}, "rig"),
         ({"data": {"kind": "image", "name": "kitti"}}, "name"),
         ({"data": {"kind": "moon"}}, "kind"),
         (
@@ -221,8 +221,8 @@ def test_a_configuration_that_cannot_be_is_refused(content, word):
 
 
 def test_seeds_apart_are_accepted():
-    apart = TrafficConfig(first_seed=10, drives=2)
-    for other in (TrafficConfig(first_seed=12, drives=5), TrafficConfig(first_seed=5, drives=5)):
+    apart = SurroundTrafficConfig(first_seed=10, drives=2)
+    for other in (SurroundTrafficConfig(first_seed=12, drives=5), SurroundTrafficConfig(first_seed=5, drives=5)):
         assert GroundDataConfig(traffic=apart, traffic_validation=other)
 
 

@@ -10,7 +10,12 @@ from support.ground_tracks import pose
 
 from perception.geometry.cameras import Camera, Rig
 from perception.simulation.world import RoadUsers
-from perception.training.forecaster.tracks.simulated_detections import SimulatedDetector, boxes_in, visible_shares
+from perception.training.forecaster.tracks.simulated_detections import (
+    SimulatedDetector,
+    boxes_in,
+    boxes_of,
+    visible_shares,
+)
 
 FRONT = np.array([[0.0, 0, 1, 0], [-1, 0, 0, 0], [0, -1, 0, 1.5], [0, 0, 0, 1]])
 """``vehicle_from_camera`` of a camera at the vehicle's origin, 1.5 m high, that looks ahead."""
@@ -82,12 +87,27 @@ def test_boxes_are_those_of_the_scaled_images_give_or_take_a_detectors_faults():
     boxes = np.concatenate([each.boxes_xyxy_px for each in found])
     assert found[0].image_size_px == (640, 360)
     assert 150 < len(boxes) < 200  # some are missed
-    np.testing.assert_allclose(boxes.mean(axis=0), np.array([700, 400, 900, 600]) * 0.4, atol=1.5)
+    ((outlines, _),) = boxes_of(_users([(11.0, 0.0)]), pose(), [_camera()])
+    np.testing.assert_allclose(boxes.mean(axis=0), outlines[0] * 0.4, atol=1.5)
     assert np.all(boxes.std(axis=0) < 6)
     assert np.all(boxes.std(axis=0) > 0.5)
     # Errors last: what one instant gets wrong, the next does, too.
     error = boxes[:, 0] - boxes[:, 0].mean()
     assert np.corrcoef(error[1:], error[:-1])[0, 1] > 0.2
+
+
+def test_a_car_has_the_outline_of_a_car():
+    """From behind: its roof ends before its bumper does, and it touches the road with its wheels."""
+    ((outlines, depths_m),) = boxes_of(_users([(11.0, 0.0)]), pose(), [_camera()])
+    cuboid = np.array([700, 400, 900, 600])
+    left, top, right, bottom = outlines[0] - cuboid
+    assert 0 < left < 25 and -25 < right < 0
+    assert 0 < top < 60 and -60 < bottom < 0
+    assert depths_m[0] == pytest.approx(11.0)
+    # What is too near to be seen whole is taken for a cuboid.
+    near = _users([(1.1, 0.0)])
+    ((boxes, _),) = boxes_of(near, pose(), [_camera()])
+    assert boxes[0].tolist() == [0, 0, 1600, 900]
 
 
 def test_the_car_sees_from_where_it_is():
