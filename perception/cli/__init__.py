@@ -17,10 +17,14 @@ from perception.runtime.shutdown import signals_interrupt
 
 
 class _Entry(NamedTuple):
-    """A command or, where ``is_group``, commands of one name; its module is loaded when it is asked for."""
+    """A command or, where ``is_group``, commands of one name; its module is loaded when it is asked for.
+
+    ``module`` is that of another command, where they share one.
+    """
 
     help: str
     is_group: bool = False
+    module: str | None = None
 
 
 COMMANDS = {
@@ -28,6 +32,7 @@ COMMANDS = {
     "stream": _Entry(
         "Detect, track and forecast road users before a live camera; frames that come too fast are dropped, counted."
     ),
+    "replay": _Entry("Run over a recorded stream again, with the same instants as when it was live.", module="stream"),
     "evaluate": _Entry(
         "Measure detection, tracking, forecasting and speed; prints the report, writes report.json and report.html."
     ),
@@ -55,7 +60,7 @@ def build_app(arguments: Sequence[str] = ()) -> typer.Typer:
     app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
     wanted = next((text for text in arguments if not text.startswith("-")), None)
     for name, entry in COMMANDS.items():
-        module: Any = import_module(f"perception.cli.{name}") if name == wanted else None
+        module: Any = import_module(f"perception.cli.{entry.module or name}") if name == wanted else None
         if module is None:
             app.command(name, help=entry.help)(_not_loaded)
         elif entry.is_group:

@@ -37,6 +37,8 @@ PANELS = {
         "lost_after_s",
         "frozen_after_s",
         "metrics",
+        "record",
+        "keep",
     ),
     "Models": (
         "frame",

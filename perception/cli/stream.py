@@ -1,4 +1,4 @@
-"""``perception stream``: webcams and network cameras, always the newest frames."""
+"""``perception stream``: webcams and network cameras, always the newest frames; ``replay``: what they sent."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import typer
 
 from perception.cli.options import command
 from perception.cli.terminal import Terminal
-from perception.pipeline.config import StreamConfig
+from perception.pipeline.config import ReplayConfig, StreamConfig
 
 
 @command(StreamConfig, without=["fps", "start_s", "end_s"], positional={"cameras": "source"})
@@ -50,5 +50,29 @@ def stream(
                 server = opened.enter_context(MetricsServer(config.metrics, live))
                 terminal.note(f"Metrics: port {server.port}, /metrics and /healthz.")
             _, result = run_configured("stream", config, source, terminal, duration_s=config.duration_s, live=live)
+    finish(result, result.latency_report(), terminal)
+    exit_as(result)
+
+
+@command(ReplayConfig, without=["source", "fps", "start_s", "end_s", "stride"], positional={"recordings": "source"})
+def replay(
+    config: ReplayConfig,
+    terminal: Terminal,
+    recordings: Annotated[
+        list[str], typer.Argument(metavar="RECORDING", help="The folder that --record made.", show_default=False)
+    ],
+) -> None:
+    """Run over a recorded stream again, with the same instants as when it was live."""
+    from pathlib import Path
+
+    from perception.runtime.shutdown import before_first_frame
+
+    with before_first_frame():
+        from perception.cli.session import exit_as, finish, opened_source, run_configured
+        from perception.pipeline.inputs import with_recorded_choices
+
+    config = with_recorded_choices(config, Path(recordings[0]))
+    with opened_source(config) as source:
+        _, result = run_configured("replay", config, source, terminal, prefetch=True)
     finish(result, result.latency_report(), terminal)
     exit_as(result)

@@ -287,6 +287,31 @@ class StreamConfig(RunConfig):
     metrics: str | None = Field(
         default=None, description="Serve /metrics (Prometheus) and /healthz at this address, such as 127.0.0.1:9100."
     )
+    record: Path | None = Field(
+        default=None, description="Keep what the cameras send in this new folder, for perception replay."
+    )
+    keep: str | None = Field(
+        default=None, description="Keep no more than this of it, such as 10GB or 2h; the oldest is deleted."
+    )
+
+    @field_validator("keep")
+    @classmethod
+    def _known_limit(cls, keep: str | None) -> str | None:
+        from perception.sources.stream_recording.keep import Keep
+
+        if keep is not None:
+            Keep.parse(keep)
+        return keep
+
+    @model_validator(mode="after")
+    def _keeps_a_recording(self) -> StreamConfig:
+        if self.keep is not None and self.record is None:
+            raise ValueError("`keep` belongs to `record`; give that, too")
+        return self
+
+
+class ReplayConfig(RunConfig):
+    """``perception replay``: a recorded stream; what is not given here is as it was when it was recorded."""
 
 
 class EvaluateConfig(RunConfig):

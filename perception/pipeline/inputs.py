@@ -9,6 +9,8 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from perception.errors import UsageError
 from perception.files import bundled
 from perception.geometry.cameras import Rig
@@ -19,11 +21,18 @@ from perception.sources.live.camera_list import CameraListWatcher, read_camera_l
 from perception.sources.live.settings import LiveSettings
 from perception.sources.live.source import LiveSource
 from perception.sources.registry import open_camera
+from perception.sources.stream_recording.keep import Keep
+from perception.sources.stream_recording.recorder import RecordRequest
+from perception.sources.stream_recording.replay import StreamRecording
 from perception.sources.time_span import TimeSpan
 
 _LOG = logging.getLogger(__name__)
 
 BUNDLED_RECORDING = "data/recording"
+
+_OF_ONE_RUN = {"source", "fps", "start_s", "end_s", "stride", "show", "save", "writer"}
+_OF_ONE_RUN |= {"output", "project", "name", "exist_ok"}
+"""What a replay does not take over: what was looked at, and where the results went."""
 
 
 def with_bundled_source(config: Config) -> Config:
@@ -112,6 +121,7 @@ def _open_cameras(config: StreamConfig, rig: Rig | None) -> Source:
         rig=rig,
         realtime=config.realtime,
         live=settings,
+        record=_record_request(config),
     )
     if path is None and isinstance(source, LiveSource):
         try:
@@ -123,6 +133,29 @@ def _open_cameras(config: StreamConfig, rig: Rig | None) -> Source:
         watcher = CameraListWatcher(path, listed, source, lambda name, spec: open_camera(name, spec, settings))
         source.look_out(watcher.check)
     return source
+
+
+def with_recorded_choices(config: Config, folder: Path) -> Config:
+    """``config`` with what the run that recorded ``folder`` was told, where ``config`` is not told it.
+
+    Raises ``UsageError`` where ``folder`` holds no recorded stream, or its configuration is not of this version.
+    """
+    recorded = StreamRecording.read(folder).config
+    names = type(config).model_fields.keys() - config.model_fields_set - _OF_ONE_RUN
+    chosen = {name: recorded[name] for name in names & recorded.keys()}
+    try:
+        checked = type(config).model_validate(chosen)
+    except ValidationError as error:
+        raise UsageError(f"{folder}: its configuration does not fit this version of perception.") from error
+    return config.model_copy(update={name: getattr(checked, name) for name in chosen})
+
+
+def _record_request(config: StreamConfig) -> RecordRequest | None:
+    """What a stream is asked to keep."""
+    if config.record is None:
+        return None
+    keep = Keep() if config.keep is None else Keep.parse(config.keep)
+    return RecordRequest(config.record, keep, config.to_plain())
 
 
 def _own_rig(config: RunConfig) -> Rig:

@@ -33,6 +33,8 @@ from perception.sources.live.source import LiveSource
 from perception.sources.live.stream_schemes import open_address, split_address
 from perception.sources.rigs import fit_rig, match_live_rig, match_rig
 from perception.sources.separate import videos_in
+from perception.sources.stream_recording.recorder import RecordRequest
+from perception.sources.stream_recording.replay import ReplaySource, StreamRecording, is_stream_recording
 from perception.sources.time_span import TimeSpan
 
 
@@ -129,6 +131,7 @@ def open_source(
     realtime: bool = False,
     live: LiveSettings | None = None,
     listeners: Sequence[CameraListener] = (),
+    record: RecordRequest | None = None,
 ) -> Source:
     """Open one camera, or several that are stepped together.
 
@@ -145,6 +148,8 @@ def open_source(
     recording that is handed out. ``realtime`` plays recordings at their own speed, as live cameras, also beside such.
     ``live`` are the limits of live cameras, in place of ``connect_timeout_s``; ``listeners`` are told what they send.
 
+    ``record`` keeps what cameras send; the folder of such a recording is a spec, which stands alone.
+
     The source also has ``warnings: list[str]``, a sentence for everything that was left out.
 
     Raises ``UsageError`` for what is missing, unreadable, of no known kind, a mixture of live and recorded, or a rig
@@ -160,6 +165,8 @@ def open_source(
         found = _package_source(spec, newest_only=newest_only, timeout_s=connect_timeout_s)
         if found is not None:
             return _adapted(found, spec, specs, rig=rig, stride=stride, rate_fps=rate_fps, span=span)
+    if is_stream_recording(Path(specs[0])):
+        return _replay(specs, rig=rig, stride=stride, rate_fps=rate_fps, span=span)
     settings = live or LiveSettings(connect_timeout_s=connect_timeout_s, lost_after_s=connect_timeout_s)
     opened = _Opened()
     try:
@@ -172,11 +179,19 @@ def open_source(
             )
         if opened.live and rate_fps is not None and not opened.recorded:
             raise UsageError("a live camera has its own clock; leave it out.", field="fps", value=rate_fps)
+        if record is not None and opened.recorded:
+            raise UsageError("keeps what cameras send, and there are files among them; leave it out.", field="record")
         if (opened.live or realtime) and not span.is_whole:
             raise UsageError("a live camera has no beginning and no end; leave `start_s` and `end_s` out.")
         if opened.live or realtime:
             return _live_source(
-                opened, rig, stride=stride, newest_only=newest_only, settings=settings, listeners=listeners
+                opened,
+                rig,
+                stride=stride,
+                newest_only=newest_only,
+                settings=settings,
+                listeners=listeners,
+                record=record,
             )
     except BaseException:
         opened.close_connections()
@@ -229,6 +244,18 @@ def _adapted(
         raise
 
 
+def _replay(
+    specs: Sequence[str], *, rig: Rig | None, stride: int, rate_fps: float | None, span: TimeSpan
+) -> ReplaySource:
+    """A recorded stream. Raises ``UsageError`` for what would not be the run that it was."""
+    if len(specs) > 1:
+        raise UsageError(f"{specs[0]}: is a recorded stream, which stands alone; leave the others out.")
+    if rate_fps is not None or stride != 1 or not span.is_whole:
+        changed = "fps" if rate_fps is not None else "stride" if stride != 1 else "start_s"
+        raise UsageError("a recorded stream is played as it was; leave it out.", field=changed)
+    return ReplaySource(StreamRecording.read(Path(specs[0])), rig=rig)
+
+
 def _live_source(
     opened: _Opened,
     rig: Rig | None,
@@ -237,6 +264,7 @@ def _live_source(
     newest_only: bool,
     settings: LiveSettings,
     listeners: Sequence[CameraListener],
+    record: RecordRequest | None,
 ) -> LiveSource:
     clock = PlaybackClock()
     if rig is None and opened.recorded and not opened.live and opened.poses is None:
@@ -255,6 +283,7 @@ def _live_source(
         rig=rig,
         notes=opened.notes,
         listeners=listeners,
+        recorder=None if record is None else record.open(names, _source_name(names)),
     )
     try:
         if rig is not None:

@@ -19,6 +19,7 @@ from perception.sources.live.instants import Arrival, Instant, InstantAssembler
 from perception.sources.live.settings import LiveSettings
 from perception.sources.live.status import CameraStatus, LiveStatus, Measured
 from perception.sources.rigs import fit_rig, seen_by_pinhole
+from perception.sources.stream_recording.recorder import StreamRecorder
 from perception.types import Frame, FrameSet
 
 JOIN_S = 2.0
@@ -41,7 +42,8 @@ class LiveSource(SourceBase):
     Each camera has a thread that connects again whenever the camera breaks off. Frames that were taken within
     ``settings.tolerance_s`` are one instant; with ``newest_only`` it is the newest one, else each in its turn. Cameras
     can be added and removed at any time; ``cameras`` keeps the names of those that were removed. ``rig`` is the one
-    that was given, for images of the sizes that the cameras send.
+    that was given, for images of the sizes that the cameras send. ``recorder`` keeps what they send, and is closed
+    with the source.
 
     ``dropped`` counts what arrived and was not handed out, ``status`` tells more. ``FrameSet.index`` counts instants,
     ``Frame.index`` all pictures that came of its camera.
@@ -59,7 +61,9 @@ class LiveSource(SourceBase):
         notes: Sequence[str] = (),
         listeners: Sequence[CameraListener] = (),
         chance: random.Random | None = None,
+        recorder: StreamRecorder | None = None,
     ) -> None:
+        self._recorder = recorder
         super().__init__(name=name, cameras=[], stride=stride, rig=rig, notes=notes)
         self._given_rig = rig
         self._settings = settings or LiveSettings()
@@ -69,7 +73,7 @@ class LiveSource(SourceBase):
         self._assembler: InstantAssembler[_Waiting] = InstantAssembler(
             self._settings, newest_only=newest_only, leave=self._leave
         )
-        self._listeners = list(listeners)
+        self._listeners = [*listeners, *([] if recorder is None else [recorder])]
         self._live: dict[str, LiveCamera] = {}
         self._gone: dict[str, LiveCamera] = {}
         self._misfits: dict[str, tuple[int, int]] = {}
@@ -192,7 +196,11 @@ class LiveSource(SourceBase):
             if frames:
                 times_ns = [frame.timestamp_ns for frame in frames]
                 self._skew.add((max(times_ns) - min(times_ns)) / 1e9)
-                yield FrameSet(frames=tuple(frames), timestamp_ns=min(times_ns), index=index)
+                frame_set = FrameSet(frames=tuple(frames), timestamp_ns=min(times_ns), index=index)
+                if self._recorder is not None:
+                    keys = {name: arrival.item.taken.picture.key for name, arrival in instant.frames.items()}
+                    self._recorder.instant(frame_set, keys)
+                yield frame_set
                 index += 1
 
     def need_any(self) -> None:
@@ -234,6 +242,8 @@ class LiveSource(SourceBase):
         ends_s = time.monotonic() + JOIN_S
         for camera in threads:
             camera.join(max(0.0, ends_s - time.monotonic()))
+        if self._recorder is not None:
+            self._recorder.close()
 
     def _all(self) -> list[LiveCamera]:
         return [*self._live.values(), *self._gone.values()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import itertools
 import math
 import os
 import socket
@@ -14,7 +15,7 @@ from functools import partial
 from perception.errors import PerceptionError
 from perception.sources.images import rgb_from_bytes
 from perception.sources.live.readers.multipart import MultipartParser, Part
-from perception.sources.live.readers.picture import CapturedPicture, faulty
+from perception.sources.live.readers.picture import NO_TAP, CapturedPicture, PacketTap, faulty
 
 _READ_BYTES = 1 << 16
 
@@ -30,13 +31,17 @@ class MjpegReader:
         self._label = label
         self._parser = MultipartParser(str(response.headers.get_param("boundary") or ""))
         self.rate_fps: float | None = None
+        self.tap: PacketTap = NO_TAP
 
     def pictures(self) -> Generator[CapturedPicture, None, None]:
         """Each part. A stream that breaks off inside a picture gives that as a damaged one before it raises."""
+        connection, numbers = self.tap.begin("mjpeg", b""), itertools.count()
         try:
             while not self._parser.has_ended and (data := self._response.read1(_READ_BYTES)):
                 for part in self._parser.feed(data):
-                    yield _picture(part)
+                    number = next(numbers)
+                    self.tap.packet(part.content, number, is_key=True)
+                    yield _picture(part, (connection, number))
         except (OSError, http.client.HTTPException, ValueError) as error:
             if self._parser.is_inside:
                 yield faulty("damaged")
@@ -59,13 +64,14 @@ class MjpegReader:
         self._response.close()
 
 
-def _picture(part: Part) -> CapturedPicture:
+def _picture(part: Part, key: tuple[int, int]) -> CapturedPicture:
     return CapturedPicture(
         to_rgb=partial(rgb_from_bytes, part.content),
         size_bytes=len(part.content),
         fingerprint=zlib.crc32(part.content),
         presented_s=_seconds(part.headers.get("x-timestamp")),
         encoded=part.content,
+        key=key,
     )
 
 

@@ -10,7 +10,7 @@ from functools import partial
 from perception.errors import PerceptionError
 from perception.sources.files.lazy_frame import LazyFrame, RecordedCamera
 from perception.sources.images import RgbImage
-from perception.sources.live.readers.picture import CapturedPicture
+from perception.sources.live.readers.picture import NO_TAP, CapturedPicture, PacketTap
 
 
 class PlaybackClock:
@@ -37,6 +37,7 @@ class PacedReader:
         self._clock = clock
         self._aborted = threading.Event()
         self.rate_fps: float | None = camera.rate_fps
+        self.tap: PacketTap = NO_TAP
 
     def pictures(self) -> Generator[CapturedPicture, None, None]:
         """From the first frame on; ends with the file."""

@@ -13,7 +13,7 @@ from av.container import InputContainer
 
 from perception.errors import PerceptionError
 from perception.sources.files.decoding.stream import best_video_stream, nominal_rate_fps, rgb_of
-from perception.sources.live.readers.picture import CapturedPicture, faulty
+from perception.sources.live.readers.picture import NO_TAP, CapturedPicture, PacketTap, faulty
 
 BACKLOG_LIMIT_S = 2.0
 
@@ -59,9 +59,12 @@ class StreamReader:
         self._stream = best_video_stream(container, label=label)
         self._is_aborted = False
         self.rate_fps: float | None = nominal_rate_fps(self._stream)
+        self.tap: PacketTap = NO_TAP
 
     def pictures(self) -> Generator[CapturedPicture, None, None]:
         """Each picture as it is decoded."""
+        context = self._stream.codec_context
+        connection = self.tap.begin(context.name, context.extradata or b"")
         try:
             backlog = Backlog(started_s=time.monotonic())
             for frame in self._decoded():
@@ -70,7 +73,7 @@ class StreamReader:
                 elif backlog.contains(presented_s=frame.time, arrived_s=time.monotonic()):
                     yield faulty("stale")
                 else:
-                    yield self._picture(frame)
+                    yield self._picture(frame, connection)
         except av.error.ExitError as error:
             raise PerceptionError(f"{self._label}: no data came; check the camera and the network.") from error
         except (av.error.FFmpegError, OSError) as error:
@@ -88,9 +91,15 @@ class StreamReader:
 
     def _decoded(self) -> Iterator[av.VideoFrame | None]:
         """Each frame, and None for each that is damaged."""
+        last_pts = -1
         for packet in self._container.demux(self._stream):
             if self._is_aborted:
                 return
+            if packet.size:
+                # A stream without times counts its packets.
+                times = (packet.pts, packet.dts, last_pts + 1)
+                packet.pts = last_pts = next(pts for pts in times if pts is not None)
+                self.tap.packet(bytes(packet), last_pts, is_key=packet.is_keyframe)
             try:
                 frames = packet.decode()
             except av.error.InvalidDataError:
@@ -98,7 +107,7 @@ class StreamReader:
                 continue
             yield from (None if frame.is_corrupt else frame for frame in frames)
 
-    def _picture(self, frame: av.VideoFrame) -> CapturedPicture:
+    def _picture(self, frame: av.VideoFrame, connection: int) -> CapturedPicture:
         plane = np.frombuffer(frame.planes[0], np.uint8).reshape(frame.planes[0].height, -1)
         started_us = self._container.start_time_realtime
         is_known = started_us is not None and started_us > 0 and frame.time is not None
@@ -107,5 +116,6 @@ class StreamReader:
             size_bytes=sum(part.buffer_size for part in frame.planes),
             fingerprint=zlib.crc32(plane[::8].tobytes()),
             presented_s=frame.time,
+            key=(connection, frame.pts or 0),
             realtime_s=started_us / 1e6 + frame.time if is_known and started_us and frame.time is not None else None,
         )

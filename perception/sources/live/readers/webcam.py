@@ -12,7 +12,9 @@ import numpy as np
 
 from perception.errors import PerceptionError, UsageError
 from perception.sources.images import RgbImage
-from perception.sources.live.readers.picture import CapturedPicture
+from perception.sources.live.readers.picture import NO_TAP, CapturedPicture, PacketTap
+
+_FAST_PNG = (cv2.IMWRITE_PNG_COMPRESSION, 1)
 
 
 class WebcamReader:
@@ -31,14 +33,21 @@ class WebcamReader:
         self._index = index
         self._is_aborted = False
         self.rate_fps: float | None = self._capture.get(cv2.CAP_PROP_FPS) or None
+        self.tap: PacketTap = NO_TAP
 
     def pictures(self) -> Generator[CapturedPicture, None, None]:
         """Each picture as the driver gives it."""
+        connection, number = self.tap.begin("png", b""), -1
         while not self._is_aborted:
             is_read, image = self._capture.read()
             if not is_read:
                 raise PerceptionError(f"webcam {self._index}: stopped delivering frames; plug it in again.")
+            number += 1
+            if self.tap is not NO_TAP:
+                # OpenCV has decoded it already; a PNG loses nothing.
+                self.tap.packet(cv2.imencode(".png", image, _FAST_PNG)[1].tobytes(), number, is_key=True)
             yield CapturedPicture(
+                key=(connection, number),
                 to_rgb=partial(_rgb_of_bgr, image),
                 size_bytes=image.nbytes,
                 fingerprint=zlib.crc32(image[::8].tobytes()),
