@@ -176,6 +176,7 @@ def test_required_cameras_that_are_lost_end_the_run(require: str | None, ends: b
     living = ScriptedReader()
     settings = replace(PATIENT, require=require, lost_after_s=0.2, stale_after_s=PATIENCE_S)
     source = live_source(opener_of("living", living), opener_of("gone"), settings=settings)
+    living.send(0)
     stop = threading.Event()
 
     def feed() -> None:
