@@ -174,7 +174,8 @@ def test_no_configuration_of_a_file_builds_another_network(model, tmp_path, name
         pytest.skip("that is a possible one")
     path = tmp_path / "other.safetensors"
     save_weights(path, model.state_dict(), kind="forecaster", config={**asdict(CONFIG), name: value})
-    with pytest.raises(UsageError, match=name):
+    # What no number of a file can be is refused before its name is known.
+    with pytest.raises(UsageError, match="other.safetensors: does not state" if value == 1e300 else name):
         read_gru(path)
 
 
