@@ -82,3 +82,35 @@ def turned_boxes(boxes_cxcywh: FloatArray, now_from_before: FloatArray, lenses: 
         ],
         axis=-1,
     )
+
+
+def turned_dots(points: FloatArray, now_from_before: FloatArray, lenses: FloatArray) -> FloatArray:
+    """(..., 2): ``turned_boxes`` of points (..., 2)."""
+    boxes = np.concatenate([points, np.zeros_like(points)], axis=-1)
+    turned: FloatArray = turned_boxes(boxes, now_from_before, lenses)[..., :2]
+    return turned
+
+
+class Pointing:
+    """Where the cameras of a run point, from how they turn step by step; one that is not known to turn stands still."""
+
+    def __init__(self) -> None:
+        self._world_from_camera: dict[str, FloatArray] = {}
+        self._lenses_px: dict[str, FloatArray] = {}
+
+    def turn(self, camera: str, now_from_before: FloatArray, camera_matrix: FloatArray) -> None:
+        """``camera`` has turned since its last frame; its matrix (3, 3) is in pixels."""
+        self._world_from_camera[camera] = self.of(camera) @ now_from_before.T
+        self._lenses_px[camera] = lens_of(camera_matrix, (1, 1))
+
+    def of(self, camera: str) -> FloatArray:
+        """(3, 3): ``world_from_camera``, the world being the camera's axes at its first frame."""
+        return self._world_from_camera.get(camera, np.eye(3))
+
+    def seen_from(self, camera: str, points_px: FloatArray, then: FloatArray, now: FloatArray) -> FloatArray:
+        """(..., 2): points (..., 2) that ``camera`` saw as it pointed ``then`` (..., 3, 3), as seen as it points
+        ``now`` (3, 3); NaN for what is not before it."""
+        lens = self._lenses_px.get(camera)
+        if lens is None:
+            return points_px
+        return turned_dots(points_px, now.T @ then, np.broadcast_to(lens, (*points_px.shape[:-1], 4)))

@@ -14,7 +14,7 @@ from scipy.spatial.transform import Rotation, Slerp
 
 from perception.arrays import FloatArray, IntArray
 from perception.evaluation.core.records import InstantForecasts
-from perception.geometry.turning import lens_of, turned_boxes
+from perception.geometry.turning import lens_of, turned_dots
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,7 @@ class CameraTurning:
         """
         world_from_now = self._pointing(np.array([now_ns]))[0]
         now_from_then = world_from_now.T @ self._pointing(times_ns)
-        dots = np.concatenate([points_px, np.zeros_like(points_px)], axis=-1)
-        turned: FloatArray = turned_boxes(dots, now_from_then, self.lens_px)[..., :2]
-        return turned
+        return turned_dots(points_px, now_from_then, self.lens_px)
 
     def _pointing(self, times_ns: IntArray) -> FloatArray:
         """(..., 3, 3): in between turned evenly, after the last instant no more."""

@@ -11,6 +11,7 @@ from perception.arrays import FloatArray
 from perception.geometry.boxes import box_feet
 from perception.geometry.cameras import yaw_rad
 from perception.geometry.rotation import unit_vectors, wrap_angle_rad
+from perception.geometry.turning import Pointing
 from perception.types import Scene, Tracks
 
 _WORLD = ""
@@ -26,7 +27,8 @@ class TrackHistory:
     """The last ``span_s`` seconds of every live track: of its foot point (bottom centre of its box) in pixels in the
     image frame, of its centre in the world in the ground frame; and of the car, where its pose is known.
 
-    Memory is bounded: at most ``max_points`` per track (a faster stream is thinned), and a track that the tracker
+    Where the camera's turning is known, foot points are where it would have seen them as it points now. Memory is
+    bounded: at most ``max_points`` per track (a faster stream is thinned), and a track that the tracker
     has given up is forgotten. When time runs backwards (a recording that starts again) all is forgotten.
     """
 
@@ -37,6 +39,8 @@ class TrackHistory:
         self._max_points = max_points
         self._spacing_ns = int(span_s * 1e9 / max_points)
         self._points: dict[tuple[int, str], _Points] = {}
+        self._pointing = Pointing()
+        self._pasts: dict[str, dict[int, FloatArray]] = {}
         self._own = self._no_points()
         self._now_ns: int | None = None
         self.first_timestamp_ns: int | None = None
@@ -54,6 +58,7 @@ class TrackHistory:
             self.first_timestamp_ns = now_ns
         self._now_ns = now_ns
         tracks = scene.tracks
+        self._turn(scene)
         points, keys = _points_now(tracks)
         kept: dict[tuple[int, str], _Points] = {}
         for track_id, key, (x, y) in zip(tracks.ids.tolist(), keys, points.tolist(), strict=True):
@@ -67,7 +72,14 @@ class TrackHistory:
 
     def path(self, track_id: int, camera: str) -> tuple[FloatArray, FloatArray]:
         """Foot points (P, 2) in pixels of the camera's image, oldest first, and their ages in seconds (P,)."""
-        return self._path(self._points.get((track_id, camera)))
+        points = self._points.get((track_id, camera))
+        feet, ages_s = self._path(points)
+        pasts = self._pasts.get(camera)
+        if not points or pasts is None:
+            return feet, ages_s
+        now = self._pointing.of(camera)
+        then = np.stack([pasts.get(int(known[0]), np.eye(3)) for known in points])
+        return self._pointing.seen_from(camera, feet, then, now), ages_s
 
     def world_path(self, track_id: int) -> tuple[FloatArray, FloatArray]:
         """Centres (P, 2) in the world in metres, oldest first, and their ages in seconds (P,)."""
@@ -119,8 +131,19 @@ class TrackHistory:
         """Forget everything."""
         self._points.clear()
         self._own.clear()
+        self._pointing, self._pasts = Pointing(), {}
         self._now_ns = None
         self.first_timestamp_ns = None
+
+    def _turn(self, scene: Scene) -> None:
+        """Remember how the cameras point now, as long as the points that they see now."""
+        for camera, ego in scene.ego_motions.items():
+            self._pointing.turn(camera, ego.now_from_before, ego.camera_matrix)
+        oldest_ns = scene.timestamp_ns - int(self.span_s * 1e9)
+        for camera in self._pasts.keys() | scene.ego_motions.keys():
+            kept = self._pasts.get(camera, {})
+            self._pasts[camera] = {time_ns: past for time_ns, past in kept.items() if time_ns >= oldest_ns}
+            self._pasts[camera][scene.timestamp_ns] = self._pointing.of(camera)
 
     def _no_points(self) -> _Points:
         return deque(maxlen=self._max_points)

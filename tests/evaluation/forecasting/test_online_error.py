@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from perception.evaluation.forecasting.online_error import OnlineError
-from perception.types import Forecasts, FrameSet, Scene, Tracks
+from perception.types import EgoMotion, Forecasts, FrameSet, Scene, Tracks
 
 DT_S = 0.1
 
@@ -119,3 +122,25 @@ def test_memory_does_not_grow_with_the_run() -> None:
 
 def test_an_empty_run_prints_nothing() -> None:
     assert OnlineError().line() == "" and OnlineError().to_json() == {"unit": "", "horizons": []}
+
+
+def test_what_the_cameras_turning_moves_is_no_error() -> None:
+    """A camera that turns right; far away stands an object, which goes left in the image; it is forecast to stay."""
+    yaw_radps, matrix = 0.1, np.array([[160.0, 0, 100], [0, 160, 50], [0, 0, 1]])
+    ego = EgoMotion(
+        dt_s=0.1,
+        now_from_before=Rotation.from_euler("y", -0.1 * yaw_radps).as_matrix(),
+        rotation_stds_rad=np.full(3, 1e-3),
+        camera_matrix=matrix,
+        image_size_px=(200, 100),
+    )
+    scenes = []
+    for step in range(21):
+        x = (100 + 160 * np.tan(0.3 - yaw_radps * 0.1 * step)) / 200
+        one = scene(0.1 * step, {1: (x, 0.5)}, velocity=(0.0, 0.0), futures=((0.0, 0.0),), frame="image")
+        scenes.append(replace(one, ego_motions={"front": ego} if step else {}))
+    turning = run(*scenes).scores()
+    assert [score.horizon_s for score in turning] == [1.0, 2.0]
+    assert turning[1].expected == pytest.approx(0.0, abs=0.01)
+    assert turning[1].constant_velocity == pytest.approx(0.0, abs=0.01)
+    assert run(*(replace(one, ego_motions={}) for one in scenes)).scores()[1].expected > 30

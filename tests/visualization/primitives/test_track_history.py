@@ -1,8 +1,12 @@
 """Where tracks have been."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
+from perception.types import EgoMotion
 from perception.visualization import TrackHistory
 
 SECOND_NS = 10**9
@@ -108,3 +112,23 @@ def test_a_given_pose_counts(scene_of):
     position, heading = history.own_pose(pose)
     np.testing.assert_allclose(position, [4, 5])
     assert heading == pytest.approx(np.pi / 2)
+
+
+def test_the_past_of_what_stands_still_does_not_swing_with_the_camera(scene_of, tracks_of):
+    history = TrackHistory(span_s=2.0)
+    matrix = np.array([[200.0, 0, 160], [0, 200, 120], [0, 0, 1]])
+    ego = EgoMotion(
+        dt_s=0.1,
+        now_from_before=Rotation.from_euler("y", -0.02).as_matrix(),
+        rotation_stds_rad=np.full(3, 1e-3),
+        camera_matrix=matrix,
+        image_size_px=(320, 240),
+    )
+    for step in range(10):
+        x = 160 + 200 * np.tan(0.3 - 0.02 * step)
+        box = [x - 10, 100, x + 10, 120]  # its foot is on the horizon, far away
+        scene = scene_of(tracks_of([box], [5]), timestamp_ns=step * SECOND_NS // 10)
+        history.update(replace(scene, ego_motions={"front": ego} if step else {}))
+    points, ages_s = history.path(5, "front")
+    assert len(points) == len(ages_s) == 10
+    np.testing.assert_allclose(points, np.tile(points[-1], (10, 1)), atol=0.01)
