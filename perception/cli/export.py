@@ -39,15 +39,19 @@ def detector(
         list[Path] | None,
         typer.Option("--images", help="For --int8 and --half: COCO files or frames.json, to measure on."),
     ] = None,
+    dynamic: Annotated[
+        bool, typer.Option("--dynamic", help="Any number of pictures of any size: so is every file.")
+    ] = True,
     output: Output = None,
     kind: Format = "onnx",
 ) -> None:
     """RoadNet: pictures of any number and size in; scores, boxes and embeddings at every grid point out.
 
-    The graph pads them to multiples of 32 pixels, on the right and below.
+    The graph pads them to multiples of 32 pixels, on the right and below; a multiple of 32 stays as it is.
     """
     from perception.cpu import prepare_processor
     from perception.detection import read_roadnet
+    from perception.detection.roadnet.network import SIDE_MULTIPLE_PX
     from perception.weights import bundled_weights
 
     if int8 + half != bool(images):
@@ -60,6 +64,10 @@ def detector(
         _export_quantised(model, feature_space, images, target, terminal, bits=8 if int8 else 16)
     else:
         _export_detector(model, feature_space, target, terminal)
+    terminal.say(
+        f"It takes any number of pictures of any size: multiples of {SIDE_MULTIPLE_PX} pixels as they are, others with "
+        "grey on the right and below."
+    )
     terminal.result(target)
 
 
@@ -69,7 +77,6 @@ def _export_detector(model: RoadNet, feature_space: str, target: Path, terminal:
     import torch
 
     from perception.detection.roadnet.engines import RoadNetOnnxEngine, RoadNetTorchEngine
-    from perception.detection.roadnet.network import SIDE_MULTIPLE_PX
     from perception.detection.roadnet.onnx_export import export_roadnet
     from perception.profiling.detector import example_batches, median_ms
 
@@ -82,9 +89,6 @@ def _export_detector(model: RoadNet, feature_space: str, target: Path, terminal:
         f"Outputs match PyTorch's on ONNX Runtime, on {counted(sum(map(len, batches)), 'picture')} of "
         "the bundled drive: "
         f"boxes within {apart.boxes_px:.1g} px, scores within {apart.scores:.1g}.",
-    )
-    terminal.say(
-        f"It takes any number of pictures of any size, and pads them to multiples of {SIDE_MULTIPLE_PX} pixels."
     )
     terminal.say(
         f"{counted(len(batches[-1]), 'picture')} at once: median {onnx_ms:.0f} ms, "

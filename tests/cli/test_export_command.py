@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from functools import partial
 
+import numpy as np
+import onnxruntime
 import pytest
 import torch
 from support.commands import Command
+from support.detection_cases import random_frame
 from support.labelled_pictures import write_pictures
 
+from perception.detection import read_roadnet
 from perception.detection.roadnet.engines import RoadNetOnnxEngine
-from perception.detection.roadnet.network import SIZES, RoadNet
+from perception.detection.roadnet.network import SIZES, RoadNet, to_input
 from perception.detection.roadnet.onnx_export import roadnet_graph
 from perception.forecasting import GruConfig, TrajectoryGRU, save_gru
 from perception.forecasting.onnx_engine import OnnxEngine
 from perception.profiling.detector import median_ms
 from perception.profiling.forecaster import step_ms
+from perception.weights import bundled_folder
 
 NANO = ("--detector", "roadnet-nano")
 """The smallest of the bundled detectors: what is tested is the measuring and writing, not the network."""
@@ -48,6 +53,22 @@ def test_the_bundled_detector_is_exported(command: Command, tmp_path):
     assert "on 12 pictures" in ran.out
     assert "of PyTorch's" in ran.out
     assert RoadNetOnnxEngine(tmp_path / "r.onnx").embedding_size == 64
+
+
+def test_a_dynamic_file_answers_as_pytorch_at_any_multiple_of_32(command: Command, tmp_path):
+    ran = command("export", "detector", *NANO, "--dynamic", "--output", tmp_path / "r.onnx")
+    assert ran.code == 0, ran.err
+    assert "any number of pictures of any size: multiples of 32 pixels as they are" in " ".join(ran.out.split())
+    session = onnxruntime.InferenceSession(tmp_path / "r.onnx", providers=["CPUExecutionProvider"])
+    model, _ = read_roadnet(bundled_folder() / "roadnet-nano.safetensors")
+    for count, width, height in ((1, 64, 32), (3, 96, 160), (2, 320, 192)):
+        images = np.stack([random_frame(width=width, height=height, seed=seed).image for seed in range(count)])
+        scores, boxes, embeddings = session.run(["scores", "boxes", "embeddings"], {"images": images})
+        with torch.inference_mode():
+            expected = model.eval()(to_input(torch.from_numpy(images)))
+        np.testing.assert_allclose(scores, expected.class_logits.sigmoid(), atol=1e-3)
+        np.testing.assert_allclose(boxes, expected.boxes_xyxy, rtol=1e-3, atol=1e-3)
+        np.testing.assert_allclose(embeddings, expected.embeddings, atol=1e-3)
 
 
 @pytest.mark.parametrize(
