@@ -88,6 +88,7 @@ def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         write_image(tmp_path / "frames" / f"{number}.png", street_image(number))
     (tmp_path / "videos").mkdir()
     write_street(tmp_path / "videos" / "1.mp4", frames=FRAMES)
+    (tmp_path / "list.txt").write_text("videos/1.mp4\n", encoding="utf-8")
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "recording").symlink_to(ROOT / "data" / "recording")
     (tmp_path / "configs").symlink_to(ROOT / "configs")

@@ -29,6 +29,12 @@ document.body.dataset.wide = wide.map(e => e.outerHTML.slice(0, 80)).join(" | ")
 </script></body>"""
 
 
+CUT_TABLES = """<script>
+const cut = [...document.querySelectorAll(".scroll")].filter(e => e.scrollWidth > e.clientWidth);
+document.body.dataset.cut = cut.map(e => e.ariaLabel).join(" | ");
+</script></body>"""
+
+
 class Elements(HTMLParser):
     """All elements of a page with their attributes, in order."""
 
@@ -71,6 +77,14 @@ def page(folder: Path) -> str:
 
 def host_of(address: str) -> str:
     return address.partition("//")[2].partition("/")[0] or address.partition(":")[0]
+
+
+def with_script(page: str, script: str, folder: Path) -> Path:
+    """A copy of ``page``, which itself forbids scripts, that ends with ``script``."""
+    copy = folder / "page.html"
+    allowed = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", page)
+    copy.write_text(allowed.replace("</body>", script), encoding="utf-8")
+    return copy
 
 
 def at(report: dict[str, Any], path: str) -> Any:
@@ -135,10 +149,7 @@ def test_the_confusion_matrix_is_that_of_the_report(folder: Path) -> None:
 
 
 def test_nothing_overflows_on_a_phone_and_no_request_leaves(page: str, tmp_path: Path) -> None:
-    copy = tmp_path / "page.html"
-    # The page itself forbids scripts.
-    measured = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", page).replace("</body>", MEASURE)
-    copy.write_text(measured, encoding="utf-8")
+    copy = with_script(page, MEASURE, tmp_path)
     with recording_proxy() as (address, requests):
         proxy = (f"--proxy-server={address}", "--proxy-bypass-list=<-loopback>")
         shown = Elements(chromium(copy, f"--window-size={PHONE_PX},800", "--dump-dom", *proxy))
@@ -152,6 +163,13 @@ def test_nothing_overflows_on_a_phone_and_no_request_leaves(page: str, tmp_path:
         control.write_text('<img src="http://shop.test/logo.png">')
         chromium(control, "--dump-dom", *proxy)
         assert "http://shop.test/logo.png" in requests
+
+
+@pytest.mark.parametrize("width_px", [1000, 1400])
+def test_no_table_is_cut_on_a_screen(page: str, tmp_path: Path, width_px: int) -> None:
+    copy = with_script(page, CUT_TABLES, tmp_path)
+    shown = Elements(chromium(copy, f"--window-size={width_px},900", "--dump-dom"))
+    assert shown.named("body")[0]["data-cut"] == ""
 
 
 def test_it_is_printed_on_few_pages(folder: Path, tmp_path: Path) -> None:
