@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from functools import partial
+from io import StringIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,7 +15,7 @@ import typer
 from perception.cli.options import command
 from perception.cli.terminal import Terminal
 from perception.errors import counted
-from perception.pipeline.config import RunConfig
+from perception.pipeline.config import FleetConfig, RunConfig
 
 if TYPE_CHECKING:
     from perception.runtime.run_stats import RunResult
@@ -19,9 +24,9 @@ _NAMED = 3
 """So many failures are repeated in the last sentence."""
 
 
-@command(RunConfig, positional={"sources": "source"})
+@command(FleetConfig, positional={"sources": "source"})
 def demo(
-    config: RunConfig,
+    config: FleetConfig,
     terminal: Terminal,
     sources: Annotated[
         list[str] | None,
@@ -37,46 +42,113 @@ def demo(
     from perception.runtime.shutdown import before_first_frame
 
     with before_first_frame():
-        from perception.cli.session import exit_as
+        from perception.cli.session import exit_with
         from perception.pipeline.inputs import separate_runs, with_bundled_source
         from perception.runtime.run_metadata import together_in
 
         # Several --source are the cameras of one run.
         are_separate = bool(sources) or len(config.source) == 1
         runs = separate_runs(config, partial(together_in, "demo")) if are_separate else [with_bundled_source(config)]
-    if len(runs) == 1:
-        exit_as(_run(runs[0], terminal))
+    if len(runs) > 1 or config.fleet == "ray" or config.shard is not None or config.resume:
+        _run_each(runs, config, terminal)
     else:
-        _run_each(runs, terminal)
+        exit_with(_run(runs[0], terminal).exit_code)
 
 
-def _run_each(runs: list[RunConfig], terminal: Terminal) -> None:
-    """One run after the other; one that fails is reported and does not keep the others back, Ctrl-C does."""
-    from perception.cli.session import exit_as
+@dataclass(frozen=True)
+class _Task:
+    """One of several runs, and what is said of it."""
+
+    name: str
+    config: FleetConfig
+
+
+@dataclass(frozen=True)
+class _End:
+    """What several runs need to know of one that has ended."""
+
+    folder: Path | None
+    instants: int
+    is_complete: bool
+    exit_code: int
+
+
+def _run_each(runs: list[FleetConfig], config: FleetConfig, terminal: Terminal) -> None:
+    """Run all; one that fails is reported and does not keep the others back, Ctrl-C does."""
+    from perception.cli.session import exit_with
     from perception.errors import PerceptionError
+    from perception.runtime.fleet.factory import open_engine
+    from perception.runtime.fleet.shards import Shard
+    from perception.runtime.shutdown import exit_code_of
 
-    result: RunResult | None = None
+    engine = open_engine(config)
+    part = Shard.parse(config.shard).of(runs)
+    left = _unfinished(part, terminal) if config.resume else part
+    tasks = [_Task(f"{number}/{len(left)}: {run.source[0]}", run) for number, run in enumerate(left, 1)]
+    is_here = config.fleet == "local" and config.workers in (None, 1)
     failed: list[str] = []
-    for number, config in enumerate(runs, 1):
-        (spec,) = config.source
-        terminal.note(f"{number}/{len(runs)}: {spec}")
-        try:
-            result = _run(config, terminal)
-        except PerceptionError as error:
-            terminal.note(f"Failed: {error}")
-            failed.append(str(error))
-            continue
-        if not result.is_complete:
-            if number < len(runs):
-                terminal.note(f"Not run: {', '.join(part.source[0] for part in runs[number:])}.")
-            break
+    done: set[int] = set()
+    exit_code = 0
+    try:
+        for outcome in engine.run(partial(_run_here, terminal) if is_here else _run_silently, tasks):
+            task, end = tasks[outcome.index], outcome.value
+            if end is None:
+                terminal.note(f"Failed: {outcome.failure}" if is_here else f"{task.name}: failed: {outcome.failure}")
+                failed.append(str(outcome.failure))
+            elif not is_here:
+                terminal.note(f"{task.name}: {counted(end.instants, 'frame')}")
+                if end.folder is not None:
+                    terminal.result(end.folder)
+            done.add(outcome.index)
+            if end is not None and not end.is_complete:
+                exit_code = end.exit_code
+                break
+    except KeyboardInterrupt as error:
+        if is_here or not done:
+            raise
+        exit_code = exit_code_of(getattr(error, "number", signal.SIGINT))
+    missing = [", ".join(task.config.source) for index, task in enumerate(tasks) if index not in done]
+    if missing:
+        terminal.note(f"Not run: {', '.join(missing)}.")
     if failed:
         more = f" And {len(failed) - _NAMED} more." if len(failed) > _NAMED else ""
         raise PerceptionError(
-            f"{len(failed)} of {counted(len(runs), 'source')} failed. {' '.join(failed[:_NAMED])}{more}"
+            f"{len(failed)} of {counted(len(tasks), 'source')} failed. {' '.join(failed[:_NAMED])}{more}"
         )
-    if result is not None:
-        exit_as(result)
+    exit_with(exit_code)
+
+
+def _unfinished(runs: list[FleetConfig], terminal: Terminal) -> list[FleetConfig]:
+    """Those of ``runs`` that were not finished before; what they left is replaced."""
+    from perception.runtime.fleet.finished import finished_runs, run_key
+    from perception.runtime.run_metadata import wanted_folder
+
+    parents = {wanted_folder("demo", run, name="run").parent for run in runs}
+    finished = {key: folder for parent in parents for key, folder in finished_runs(parent).items()}
+    left = []
+    for run in runs:
+        folder = finished.get(run_key(run))
+        if folder is None:
+            left.append(run.model_copy(update={"exist_ok": True}))
+        else:
+            terminal.note(f"Finished before: {', '.join(run.source)}")
+            terminal.result(folder)
+    return left
+
+
+def _run_here(terminal: Terminal, task: _Task) -> _End:
+    terminal.note(task.name)
+    return _end_of(_run(task.config, terminal))
+
+
+def _run_silently(task: _Task) -> _End:
+    """In another process, whose streams nobody reads."""
+    with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+        return _end_of(_run(task.config, Terminal("quiet")))
+
+
+def _end_of(result: RunResult) -> _End:
+    return _End(result.folder, result.stats.instants, result.is_complete, result.exit_code)
 
 
 def _run(config: RunConfig, terminal: Terminal) -> RunResult:

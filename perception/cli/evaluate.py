@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass, replace
+from functools import partial
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +17,7 @@ from perception.cli.options import DRAWING, TRACK_FILES, command
 from perception.cli.terminal import Terminal
 from perception.errors import PerceptionError, UsageError, counted
 from perception.pipeline.config import EvaluateConfig
+from perception.results.run_folder import COUNTS_FILE
 from perception.runtime.exports import check_exports, takes_stdout, write_exports
 
 if TYPE_CHECKING:
@@ -22,6 +26,8 @@ if TYPE_CHECKING:
     from perception.evaluation.report.failure_analysis import FailureAnalysis
     from perception.evaluation.runs.truth import GroundTruth
     from perception.pipeline.build import BuiltPipeline
+    from perception.runtime.fleet.counts_store import CountedRecording
+    from perception.runtime.fleet.engine import Engine
     from perception.runtime.run_stats import RunResult
 
 _TOGETHER = "all"
@@ -43,6 +49,9 @@ _OF_RECORDINGS = (
 )
 """What has no meaning for single images."""
 
+_OF_FLEETS = ("fleet", "shard", "resume", "workers")
+"""What belongs to several recordings."""
+
 _FINISHED = ("results", "predictions")
 _OF_RUNS = (
     *("stride", "max_frames", "start_s", "end_s"),
@@ -52,6 +61,9 @@ _OF_RUNS = (
 
 _MEASURED = ("source", "results", "predictions", "images", "benchmark")
 """What may be measured, one of them at a time."""
+
+_SINGLE = ("results", "images", "benchmark")
+"""What is measured in one piece."""
 
 _BENCHMARKED = Path("forecaster")
 """What ``--benchmark`` measures; it may stand in the place of a recording."""
@@ -87,7 +99,7 @@ def evaluate(
         _evaluate_predictions(config, config.predictions, terminal)
     elif config.results is not None:
         _evaluate_results(config, config.results, terminal)
-    elif len(config.source) == 1:
+    elif len(config.source) == 1 and not _first_given(config, _OF_FLEETS):
         _evaluate_recording(config, config.source[0], terminal)
     else:
         _evaluate_recordings(config, config.source, terminal)
@@ -140,6 +152,11 @@ def _check(config: EvaluateConfig, *, most_sources: int) -> None:
     if finished is not None and (field := _first_given(config, _OF_RUNS)):
         why = f"belongs to a run, and `{finished}` names what was found already; leave it out."
         raise UsageError(why, field=field, value=getattr(config, field))
+    single = next((name for name in _SINGLE if getattr(config, name)), None)
+    if single is not None and (field := _first_given(config, _OF_FLEETS)):
+        raise UsageError(f"belongs to several recordings, and `{single}` is one piece; leave it out.", field=field)
+    if config.predictions is not None and config.resume:
+        raise UsageError("what was counted in predictions is used anyway; leave it out.", field="resume")
     if config.failures and not config.save:
         raise UsageError(
             "makes pictures, which need a folder; leave --no-save out.", field="failures", value=config.failures
@@ -175,7 +192,7 @@ def _evaluate_recording(config: EvaluateConfig, recording: str, terminal: Termin
     from perception.runtime.shutdown import before_first_frame
 
     with before_first_frame():
-        from perception.cli.session import exit_as, finish
+        from perception.cli.session import exit_with, finish
         from perception.evaluation.runs.truth import need_ground_truth
         from perception.runtime.evaluate import eval_config_of, report_on
         from perception.runtime.run_metadata import report_content
@@ -185,11 +202,12 @@ def _evaluate_recording(config: EvaluateConfig, recording: str, terminal: Termin
     if result.stats.failure is not None:
         finish(result, result.latency_report(), terminal)
         return
-    run, studies = _match_and_study(config, recording, truth, built, result, tables)
+    eval_config = eval_config_of(config, truth)
+    run, studies = _match_and_study(config, recording, truth, built, result, tables, eval_config)
     report = report_on(
         [run],
         title=result.name,
-        eval_config=eval_config_of(config, truth),
+        eval_config=eval_config,
         seed=config.seed,
         studies=studies,
         notes=built.notes,
@@ -199,8 +217,31 @@ def _evaluate_recording(config: EvaluateConfig, recording: str, terminal: Termin
     pictures = _pictures(config, report, [(run, recording)], studies)
     finish(result, report, terminal, has_table=False, pictures=pictures)
     write_exports(config, report_content(report, result.stats), report, stdout=sys.stdout)
-    exit_as(result)
+    exit_with(result.exit_code)
     _need_limits(config, report)
+
+
+@dataclass(frozen=True)
+class _Task:
+    """The run over one of several recordings, and how it is measured."""
+
+    config: EvaluateConfig
+    eval_config: EvalConfig
+
+    @property
+    def recording(self) -> str:
+        return self.config.source[0]
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """What was counted in a run, and what failed in its pictures; ``notes`` are those of its pipeline."""
+
+    counted: CountedRecording
+    studies: tuple[FailureAnalysis, ...]
+    folder: Path | None
+    is_complete: bool = True
+    exit_code: int = 0
 
 
 def _evaluate_recordings(config: EvaluateConfig, recordings: Sequence[str], terminal: Terminal) -> None:
@@ -208,39 +249,146 @@ def _evaluate_recordings(config: EvaluateConfig, recordings: Sequence[str], term
     from perception.runtime.shutdown import before_first_frame
 
     with before_first_frame():
-        from perception.cli.session import exit_as, finish
-        from perception.evaluation.runs.truth import need_ground_truth
-        from perception.runtime.evaluate import eval_config_of, report_on
+        from numpy.random import default_rng
 
-    truths = [need_ground_truth(recording, classes=config.classes) for recording in recordings]
-    runs: list[EvaluatedRun] = []
-    studies: list[FailureAnalysis] = []
-    notes: tuple[str, ...] = ()
-    for recording, truth in zip(recordings, truths, strict=True):
-        output = None if config.output is None else config.output / Path(recording).resolve().name
-        part = config.model_copy(update={"source": [recording], "output": output})
-        built, result, tables = _run(part, terminal)
-        finish(result, result.latency_report(), terminal, has_table=False)
-        run, of_part = _match_and_study(part, recording, truth, built, result, tables)
-        runs.append(run)
-        _write_pictures(of_part, result.folder)
-        studies += [study.in_folder(result.folder.name) for study in of_part if result.folder is not None]
-        notes = tuple(built.notes)
-        if not result.is_complete:
-            break
-    title = (
-        counted(len(recordings), "recording") if len(runs) == len(recordings) else f"{len(runs)} of {len(recordings)}"
+        from perception.cli.session import exit_with
+        from perception.evaluation.report.evaluate import report_of
+        from perception.evaluation.report.failure_analysis import with_failures
+        from perception.evaluation.runs.truth import need_ground_truth
+        from perception.runtime.evaluate import eval_config_of, suited_to
+        from perception.runtime.fleet.factory import open_engine
+        from perception.runtime.fleet.shards import Shard
+
+    engine, shard = open_engine(config), Shard.parse(config.shard)
+    part = shard.of(recordings)
+    if not part:
+        raise UsageError(f"there are only {counted(len(recordings), 'recording')}; use fewer parts.", field="shard")
+    eval_config = eval_config_of(config)
+    # One after the other: no two truths are held at a time.
+    for recording in recordings:
+        eval_config = suited_to(eval_config, need_ground_truth(recording, classes=config.classes))
+    tasks = [_Task(_part_of(config, recording), eval_config) for recording in part]
+    measured, failed = _measure_recordings(tasks, engine, config, terminal)
+    if not measured:
+        raise next(iter(failed.values()))
+    runs = [measured[index] for index in sorted(measured)]
+    count = counted(len(part), "recording")
+    report = report_of(
+        [one.counted.counts for one in runs],
+        title=count if len(runs) == len(part) else f"{len(runs)} of {len(part)}",
+        config=eval_config,
+        rng=default_rng(config.seed),
+        notes=list(dict.fromkeys(note for one in runs for note in one.counted.notes)),
     )
-    report = report_on(
-        runs, title=title, eval_config=eval_config_of(config, *truths), seed=config.seed, studies=studies, notes=notes
-    )
+    studies = [study for one in runs for study in one.studies]
+    report = with_failures(report, studies, eval_config)
     _print(report, terminal)
-    together = config.model_copy(update={"output": None if config.output is None else config.output / _TOGETHER})
-    pictures = _pictures(config, report, list(zip(runs, recordings, strict=False)), studies)
-    name = f"{runs[0].title}-and-{len(runs) - 1}-more"
-    _save(together, report, (), terminal, name=name, pictures=pictures)
-    exit_as(result)
+    name = f"shard-{shard.number}-of-{shard.count}" if shard.is_part else _TOGETHER
+    together = config.model_copy(
+        update={
+            "output": None if config.output is None else config.output / name,
+            "exist_ok": config.exist_ok or config.resume,
+        }
+    )
+    pictures = _pictures(config, report, _saved_runs(report, runs, eval_config), studies)
+    first = runs[0].counted.counts.title
+    _save(together, report, (), terminal, name=f"{first}-and-{len(runs) - 1}-more", pictures=pictures)
+    _report_failed(failed, terminal)
+    exit_with(max(one.exit_code for one in runs))
     _need_limits(config, report)
+
+
+def _part_of(config: EvaluateConfig, recording: str) -> EvaluateConfig:
+    output = None if config.output is None else config.output / Path(recording).resolve().name
+    return config.model_copy(update={"source": [recording], "output": output})
+
+
+def _measure_recordings(
+    tasks: Sequence[_Task], engine: Engine, config: EvaluateConfig, terminal: Terminal
+) -> tuple[dict[int, _Measured], dict[str, PerceptionError]]:
+    """What was measured by the tasks' numbers, and what failed by the recordings; Ctrl-C ends it early."""
+    measured = _measured_before(tasks, terminal) if config.resume else {}
+    failed: dict[str, PerceptionError] = {}
+    left = [index for index in range(len(tasks)) if index not in measured]
+    is_here = config.fleet == "local" and config.workers in (None, 1)
+    again = {"exist_ok": True} if config.resume else {}
+    todo = [replace(tasks[index], config=tasks[index].config.model_copy(update=again)) for index in left]
+    for outcome in engine.run(partial(_measure_recording, terminal) if is_here else _measure_silently, todo):
+        task, value = todo[outcome.index], outcome.value
+        if value is None:
+            failed[task.recording] = outcome.failure or PerceptionError("it failed.")
+            continue
+        measured[left[outcome.index]] = value
+        if not is_here:
+            terminal.note(f"{task.recording}: {len(measured)} of {counted(len(tasks), 'recording')}")
+            if value.folder is not None:
+                terminal.result(value.folder)
+        if not value.is_complete:
+            break
+    return measured, failed
+
+
+def _measured_before(tasks: Sequence[_Task], terminal: Terminal) -> dict[int, _Measured]:
+    from perception.runtime.fleet.counts_store import load_counted
+    from perception.runtime.fleet.finished import finished_runs, run_key
+    from perception.runtime.run_metadata import wanted_folder
+
+    parents = {wanted_folder("evaluate", task.config, name="run").parent for task in tasks}
+    finished = {key: folder for parent in parents for key, folder in finished_runs(parent).items()}
+    found = {}
+    for index, task in enumerate(tasks):
+        folder = finished.get(run_key(task.config))
+        # Pictures of failures are not kept with the counts.
+        if folder is None or task.config.failures or not (folder / COUNTS_FILE).is_file():
+            continue
+        try:
+            counts = load_counted(folder / COUNTS_FILE)
+        except UsageError as error:
+            terminal.note(str(error))
+            continue
+        found[index] = _Measured(counts, (), folder)
+        terminal.note(f"Finished before: {task.recording}")
+    return found
+
+
+def _measure_silently(task: _Task) -> _Measured:
+    """In another process, whose streams nobody reads."""
+    with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+        return _measure_recording(Terminal("quiet"), task)
+
+
+def _measure_recording(terminal: Terminal, task: _Task) -> _Measured:
+    from perception.cli.session import finish
+    from perception.evaluation.report.count import count_run
+    from perception.evaluation.runs.truth import need_ground_truth
+    from perception.runtime.fleet.archive import save_tree
+    from perception.runtime.fleet.counts_store import CountedRecording, load_counted
+
+    truth = need_ground_truth(task.recording, classes=task.config.classes)
+    built, result, tables = _run(task.config, terminal)
+    finish(result, result.latency_report(), terminal, has_table=False)
+    run, studies = _match_and_study(task.config, task.recording, truth, built, result, tables, task.eval_config)
+    found = CountedRecording(count_run(run, task.eval_config), task.eval_config.grouping, tuple(built.notes))
+    if result.folder is not None:
+        _write_pictures(studies, result.folder)
+        studies = [study.in_folder(result.folder.name) for study in studies]
+        save_tree(result.folder / COUNTS_FILE, found)
+        found = load_counted(result.folder / COUNTS_FILE)
+    return _Measured(found, tuple(studies), result.folder, result.is_complete, result.exit_code)
+
+
+def _saved_runs(
+    report: Report, runs: Sequence[_Measured], eval_config: EvalConfig
+) -> Iterator[tuple[EvaluatedRun, str]]:
+    """The runs that the report shows scenes of, read again from their folders, with their recordings."""
+    from perception.runtime.evaluate import read_finished_run
+
+    shown = {scene.recording for scene in report.scenes}
+    for one in runs:
+        title = one.counted.counts.title
+        if one.folder is not None and ({None, title} & shown):
+            finished = read_finished_run(one.folder, eval_config=eval_config, title=title)
+            yield finished.run, finished.recording
 
 
 def _run(config: EvaluateConfig, terminal: Terminal) -> tuple[BuiltPipeline, RunResult, RunTables]:
@@ -264,10 +412,10 @@ def _match_and_study(
     built: BuiltPipeline,
     result: RunResult,
     tables: RunTables,
+    eval_config: EvalConfig,
 ) -> tuple[EvaluatedRun, list[FailureAnalysis]]:
-    from perception.runtime.evaluate import eval_config_of, match_truth
+    from perception.runtime.evaluate import match_truth
 
-    eval_config = eval_config_of(config, truth)
     run = match_truth(
         tables,
         truth,
@@ -307,28 +455,45 @@ def _evaluate_results(config: EvaluateConfig, folder: Path, terminal: Terminal) 
 
 
 def _evaluate_predictions(config: EvaluateConfig, predictions: str, terminal: Terminal) -> None:
-    from perception.evaluation.report.failure_analysis import with_failures
     from perception.runtime.evaluate import eval_config_of
-    from perception.runtime.evaluate_predictions import evaluate_predictions
-    from perception.runtime.run_metadata import need_run_source
+    from perception.runtime.evaluate_predictions import PredictionFleet, evaluate_predictions
+    from perception.runtime.fleet.factory import open_engine
+    from perception.runtime.fleet.shards import Shard
+    from perception.runtime.run_metadata import RUNS, need_run_source
 
-    found = evaluate_predictions(
-        predictions,
-        need_run_source(Path(predictions), config.truth),
-        eval_config=eval_config_of(config),
-        seed=config.seed,
-        format_name=config.predictions_format,
-        classes=config.classes,
-    )
-    studies = [
-        study
-        for run, recording in zip(found.runs, found.recordings, strict=True)
-        for study in _studies(config, run, recording, found.eval_config)
-    ]
-    report = with_failures(found.report, studies, found.eval_config)
-    _print(report, terminal)
-    _save(config, report, studies, terminal, name=Path(predictions).resolve().stem)
-    _need_limits(config, report)
+    # Without results nothing else is to be left, either.
+    keeps = config.cache and config.save
+    is_asked = config.workers is not None or config.fleet != "local"
+    with terminal.err.status("") as status:
+        found = evaluate_predictions(
+            predictions,
+            need_run_source(Path(predictions), config.truth),
+            eval_config=eval_config_of(config),
+            seed=config.seed,
+            format_name=config.predictions_format,
+            classes=config.classes,
+            fleet=PredictionFleet(
+                engine=open_engine(config) if is_asked else None,
+                shard=Shard.parse(config.shard),
+                folder=(config.cache_folder or RUNS / "cache") if keeps else None,
+                failures=config.failures,
+                rig=config.rig,
+                on_done=lambda count: status.update(f"{counted(count, 'recording')} done"),
+            ),
+        )
+    _print(found.report, terminal)
+    _save(config, found.report, found.studies, terminal, name=Path(predictions).resolve().stem)
+    _report_failed(found.failed, terminal)
+    _need_limits(config, found.report)
+
+
+def _report_failed(failed: Mapping[str, PerceptionError], terminal: Terminal) -> None:
+    """Raise ``PerceptionError`` where recordings failed, after all others were reported."""
+    for error in failed.values():
+        terminal.note(f"Failed: {error}")
+    if failed:
+        names = ", ".join(failed)
+        raise PerceptionError(f"{counted(len(failed), 'recording')} failed, and the report is without: {names}.")
 
 
 def _evaluate_images(config: EvaluateConfig, terminal: Terminal) -> None:
@@ -406,7 +571,7 @@ def _save(
 def _pictures(
     config: EvaluateConfig,
     report: Report,
-    runs: Sequence[tuple[EvaluatedRun, str]],
+    runs: Iterable[tuple[EvaluatedRun, str]],
     studies: Sequence[FailureAnalysis],
 ) -> ReportPictures | None:
     """What the page shows; None where none is written."""

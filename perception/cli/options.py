@@ -73,6 +73,7 @@ PANELS = {
     "Limits": ("fail_under", "fail_over"),
     "Forecasting benchmark": ("benchmark", "data", "split", "references", "interactions"),
     "Sizes": ("cameras", "objects", "sizes", "instants", "peers"),
+    "Many recordings": ("fleet", "address", "workers", "retries", "shard", "resume", "cache", "cache_folder"),
     "Drawing": DRAWING,
     "Results": (
         "seed",

@@ -127,10 +127,10 @@ def finish(
     result.raise_failure()
 
 
-def exit_as(result: RunResult) -> None:
+def exit_with(code: int) -> None:
     """End the command with the exit code of a signal, where one ended the run."""
-    if result.exit_code:
-        raise typer.Exit(result.exit_code)
+    if code:
+        raise typer.Exit(code)
 
 
 def _writers(config: RunConfig) -> list[WriterOpener]:

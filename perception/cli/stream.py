@@ -32,7 +32,7 @@ def stream(
     from perception.runtime.shutdown import before_first_frame
 
     with before_first_frame():
-        from perception.cli.session import exit_as, finish, opened_source, run_configured
+        from perception.cli.session import exit_with, finish, opened_source, run_configured
         from perception.errors import UsageError
         from perception.runtime.live.metrics import MetricsServer
         from perception.runtime.live.monitor import LiveMonitor
@@ -51,7 +51,7 @@ def stream(
                 terminal.note(f"Metrics: port {server.port}, /metrics and /healthz.")
             _, result = run_configured("stream", config, source, terminal, duration_s=config.duration_s, live=live)
     finish(result, result.latency_report(), terminal)
-    exit_as(result)
+    exit_with(result.exit_code)
 
 
 @command(ReplayConfig, without=["source", "fps", "start_s", "end_s", "stride"], positional={"recordings": "source"})
@@ -68,11 +68,11 @@ def replay(
     from perception.runtime.shutdown import before_first_frame
 
     with before_first_frame():
-        from perception.cli.session import exit_as, finish, opened_source, run_configured
+        from perception.cli.session import exit_with, finish, opened_source, run_configured
         from perception.pipeline.inputs import with_recorded_choices
 
     config = with_recorded_choices(config, Path(recordings[0]))
     with opened_source(config) as source:
         _, result = run_configured("replay", config, source, terminal, prefetch=True)
     finish(result, result.latency_report(), terminal)
-    exit_as(result)
+    exit_with(result.exit_code)

@@ -60,6 +60,7 @@ def _rising(counts: list[int]) -> list[int]:
     return sorted(set(counts))
 
 
+_SHARD = re.compile(r"(\d{1,5})/(\d{1,5})")
 _CLOCK = re.compile(r"(\d+:){1,2}\d+(\.\d*)?")
 
 Seconds = Annotated[float, BeforeValidator(seconds_of), Field(ge=0)]
@@ -251,6 +252,60 @@ class RunConfig(BaseModel):
         return plain
 
 
+class FleetConfig(RunConfig):
+    """``perception demo``: how to run, and where and which of many recordings."""
+
+    fleet: Literal["local", "ray"] = Field(
+        default="local",
+        description="Where many recordings run: local (this machine) or ray (a Ray cluster); --engine ray is the same.",
+    )
+    address: str | None = Field(
+        default=None,
+        description="Address of the Ray cluster, such as 10.0.0.1:6379, or auto for the one that this machine is part "
+        "of; without it one is started here.",
+    )
+    workers: int | None = Field(
+        default=None,
+        ge=1,
+        le=256,
+        description="Processes on this machine for many recordings; by default one, and two for large predictions.",
+    )
+    retries: int = Field(
+        default=1, ge=0, le=10, description="How often a recording that failed is tried again; wrong input is not."
+    )
+    shard: str | None = Field(
+        default=None, description="Only a part of many recordings, for one of several jobs: 1/4 to 4/4."
+    )
+    resume: bool = Field(
+        default=False,
+        description="Leave out the recordings that were finished before, with the same options and folder.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _engine_ray(cls, content: Any) -> Any:
+        """``engine: ray`` is where recordings run, which leaves the inference engine to "auto"."""
+        if isinstance(content, Mapping) and content.get("engine") == "ray":
+            return {**content, "engine": "auto", "fleet": "ray"}
+        return content
+
+    @field_validator("shard")
+    @classmethod
+    def _is_a_part(cls, shard: str | None) -> str | None:
+        found = None if shard is None else _SHARD.fullmatch(shard)
+        if shard is not None and (found is None or not 1 <= int(found[1]) <= int(found[2])):
+            raise ValueError("expected part/parts, such as 1/4")
+        return shard
+
+    @model_validator(mode="after")
+    def _address_of_ray(self) -> FleetConfig:
+        if self.address is not None and self.fleet != "ray":
+            raise ValueError("`address` is that of a Ray cluster, so give `engine` ray too")
+        if self.workers is not None and self.fleet == "ray":
+            raise ValueError("`workers` are of this machine; a cluster has its own, so leave it out")
+        return self
+
+
 class StreamConfig(RunConfig):
     """``perception stream``: a live camera."""
 
@@ -314,7 +369,7 @@ class ReplayConfig(RunConfig):
     """``perception replay``: a recorded stream; what is not given here is as it was when it was recorded."""
 
 
-class EvaluateConfig(RunConfig):
+class EvaluateConfig(FleetConfig):
     """``perception evaluate``: what to measure, beside how to run.
 
     ``conf`` is low because an average precision needs the weak detections too; the tracker ignores them.
@@ -372,6 +427,12 @@ class EvaluateConfig(RunConfig):
     fail_over: Annotated[list[str], BeforeValidator(_listed)] = Field(
         default=[], description="A figure and its largest value, such as fde_3s_m=3; exit code 1 above it. Repeatable."
     )
+    cache: bool = Field(
+        default=True,
+        description="Keep what was counted in each recording's predictions, and use it while files, options and "
+        "version are the same.",
+    )
+    cache_folder: Path | None = Field(default=None, description="Where, in place of runs/cache.")
     benchmark: Literal["jaad", "nuscenes", "ethucy", "kitti", "kitti-image"] | None = Field(
         default=None, description="jaad, nuscenes, ethucy or kitti: the forecaster alone, by its protocol."
     )

@@ -12,9 +12,22 @@ from perception.errors import PerceptionError, UsageError, without_credentials
 RUN_FILE = "run.yaml"
 """States what a run was; it makes a folder that of a run."""
 
+COUNTS_FILE = "counts.safetensors"
+"""What was counted in a run over one of several recordings: the report of all is made of it."""
+
 _RUN_FILES = (
     *("scene.*", "labels.txt", "tracks.txt", "tracks_*.txt", "detections.json", "detections_*.json", "forecasts.jsonl"),
-    *("tracks3d.csv", "timing.json", "report.*", "failures", "labels", "crops", "tracks.csv", RUN_FILE),
+    *(
+        "tracks3d.csv",
+        "timing.json",
+        "report.*",
+        "failures",
+        "labels",
+        "crops",
+        "tracks.csv",
+        "counts.safetensors",
+        RUN_FILE,
+    ),
 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -224,7 +224,7 @@ def study_failures(
 
 def picture_report(
     report: Report,
-    runs: Sequence[tuple[EvaluatedRun, str]],
+    runs: Iterable[tuple[EvaluatedRun, str]],
     *,
     studies: Sequence[FailureAnalysis] = (),
     score_threshold: float = OPERATING_SCORE,

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from perception.errors import UsageError, counted
+from perception.errors import PerceptionError, UsageError, counted
 from perception.evaluation.core.image_dataset import ImageDataset, read_image_dataset
-from perception.evaluation.report.count import EvalConfig
+from perception.evaluation.report.count import EvalConfig, count_run
+from perception.evaluation.report.evaluate import report_of
+from perception.evaluation.report.failure_analysis import FailureAnalysis, with_failures
 from perception.evaluation.report.report import Report
-from perception.evaluation.runs.evaluated_run import EvaluatedRun
 from perception.evaluation.runs.label_folders import is_label_folder, pictures_of, read_label_folder
-from perception.evaluation.runs.load_results import SAVED_VELOCITIES
 from perception.evaluation.runs.predicted_run import predicted_run, predicted_tables
 from perception.evaluation.runs.submitted import evaluate_submission
 from perception.evaluation.runs.truth import find_recordings, name_of, read_recording, spec_of
@@ -29,7 +29,13 @@ from perception.results.formats.registry import (
     find_submission,
     known_format,
 )
-from perception.runtime.evaluate import report_on, report_on_images, suited_to
+from perception.runtime.evaluate import report_on_images, study_failures, suited_to
+from perception.runtime.fleet.counts_store import CountsStore
+from perception.runtime.fleet.engine import Engine
+from perception.runtime.fleet.factory import workers_for_files
+from perception.runtime.fleet.local import LocalEngine
+from perception.runtime.fleet.predictions import PredictionTask, measure_predictions
+from perception.runtime.fleet.shards import Shard
 from perception.sources.dataset_formats import DatasetFolder
 
 
@@ -44,12 +50,15 @@ class Pair:
 
 @dataclass(frozen=True)
 class EvaluatedPredictions:
-    """The report and how it was measured, and of each recording its run and what ``open_source`` calls it."""
+    """The report, how it was measured, and what failed in the pictures where that was studied.
+
+    ``failed`` are the recordings that could not be measured, by the names of their predictions.
+    """
 
     report: Report
     eval_config: EvalConfig
-    runs: tuple[EvaluatedRun, ...] = ()
-    recordings: tuple[str, ...] = ()
+    studies: tuple[FailureAnalysis, ...] = ()
+    failed: Mapping[str, PerceptionError] = field(default_factory=dict)
 
 
 def pair_predictions(predictions: str | Path, truth: str | Path, format_name: str | None = None) -> list[Pair]:
@@ -85,40 +94,116 @@ def evaluate_predictions(
     seed: int = 0,
     format_name: str | None = None,
     classes: Sequence[str] | None = None,
+    fleet: PredictionFleet | None = None,
 ) -> EvaluatedPredictions:
     """Measure what the files hold: detections, tracks, forecasts.
 
     ``truth`` is a recording, a folder of several or a pattern, or a data set of single pictures. ``format_name`` is
     one of ``FORMATS`` in place of the one that the content has. Only ``classes`` count, where these are given.
+    ``fleet`` states how several recordings are measured.
 
     A file for a challenge is measured by that challenge's figures alone.
 
-    Raises ``UsageError`` naming the file that is wrong.
+    Raises ``UsageError`` naming the file that is wrong; of several recordings one that is wrong fails alone.
     """
     submission = find_submission(Path(predictions), format_name)
     if submission is not None:
         report = _report_on_submission(*submission, truth, seed=seed, classes=classes)
         return EvaluatedPredictions(report, eval_config)
     pairs = pair_predictions(predictions, truth, format_name)
-    notes = [_recognised(pairs, format_name)]
     if pairs[0].recording is None:
         labelled = read_pictures(Path(truth)).of_classes(classes)
         found = pairs[0].format.read(pairs[0].path, pictures_of(labelled, str(truth)))
-        config = _suited(eval_config, [found])
-        report = _report_on_pictures(found, labelled, pairs[0].path, notes, config, classes)
+        config = eval_config if found.has_classes else replace(eval_config, grouping="any")
+        report = _report_on_pictures(found, labelled, pairs[0].path, [_recognised(pairs, format_name)], config, classes)
         return EvaluatedPredictions(report, config)
+    how = fleet or PredictionFleet()
+    part = how.shard.of(pairs)
+    if not part:
+        raise UsageError(f"there are only {counted(len(pairs), 'recording')}; use fewer parts.", field="shard")
+    if part[0].format.read_all is not None:
+        return _evaluate_together(part, predictions, eval_config, seed, format_name, classes, how)
+    measured = measure_predictions(
+        [
+            PredictionTask(
+                path=pair.path,
+                format_name=pair.format.name,
+                recording=spec_of(pair.recording),
+                eval_config=eval_config,
+                classes=None if classes is None else tuple(classes),
+                failures=how.failures,
+                rig=how.rig,
+            )
+            for pair in part
+            if pair.recording is not None
+        ],
+        engine=how.engine or LocalEngine(workers_for_files([pair.path for pair in part])),
+        store=CountsStore(how.folder),
+        on_done=how.on_done,
+    )
+    if not measured.measured:
+        raise next(iter(measured.failed.values()))
+    notes = [_recognised(part, format_name), *(note for one in measured.measured for note in one.counted.notes)]
+    title = str(predictions) if len(pairs) == 1 else f"{predictions}, {counted(len(measured.measured), 'recording')}"
+    report = report_of(
+        [one.counted.counts for one in measured.measured],
+        title=title,
+        config=measured.eval_config,
+        rng=np.random.default_rng(seed),
+        notes=list(dict.fromkeys(notes)),
+    )
+    studies = tuple(one.study for one in measured.measured if one.study is not None)
+    return EvaluatedPredictions(
+        with_failures(report, studies, measured.eval_config), measured.eval_config, studies, measured.failed
+    )
+
+
+@dataclass(frozen=True)
+class PredictionFleet:
+    """How the predictions of several recordings are measured: by which ``engine``, by default as many processes as pay;
+    which part of them; in which ``folder`` the counts of each are kept, None for no other time; and what is drawn.
+
+    ``on_done`` hears how many recordings are done.
+    """
+
+    engine: Engine | None = None
+    shard: Shard = field(default_factory=Shard)
+    folder: Path | None = None
+    failures: int = 0
+    rig: str | None = None
+    on_done: Callable[[int], None] = lambda count: None
+
+
+def _evaluate_together(
+    pairs: Sequence[Pair],
+    predictions: str | Path,
+    eval_config: EvalConfig,
+    seed: int,
+    format_name: str | None,
+    classes: Sequence[str] | None,
+    how: PredictionFleet,
+) -> EvaluatedPredictions:
+    """Of recordings whose predictions are in one file, which is read once."""
+    if how.shard.is_part:
+        raise UsageError("one file holds the predictions of all recordings; leave it out.", field="shard")
     knowns = [read_recording(pair.recording, classes=classes) for pair in pairs if pair.recording is not None]
     read = _read(pairs, [known.pictures for known in knowns])
-    for found in read:
-        notes += found.notes
-        if found.run is not None and found.run.objects is not None and SAVED_VELOCITIES not in notes:
-            notes.append(SAVED_VELOCITIES)
-    config = _suited(suited_to(eval_config, *(known.truth for known in knowns)), read)
-    runs = tuple(predicted_run(found, known, classes) for found, known in zip(read, knowns, strict=True))
-    title = str(predictions) if len(runs) == 1 else f"{predictions}, {counted(len(runs), 'recording')}"
-    report = report_on(runs, title=title, eval_config=config, seed=seed, notes=notes)
-    specs = tuple(spec_of(pair.recording) for pair in pairs if pair.recording is not None)
-    return EvaluatedPredictions(report, config, runs, specs)
+    config = suited_to(eval_config, *(known.truth for known in knowns))
+    if not all(found.has_classes for found in read):
+        config = replace(config, grouping="any")
+    counts, studies = [], []
+    for pair, found, known in zip(pairs, read, knowns, strict=True):
+        run = predicted_run(found, known, classes)
+        counts.append(count_run(run, config))
+        if how.failures and pair.recording is not None:
+            recording = spec_of(pair.recording)
+            studies.append(study_failures(run, recording, rig=how.rig, eval_config=config, count=how.failures))
+    title = str(predictions) if len(pairs) == 1 else f"{predictions}, {counted(len(pairs), 'recording')}"
+    notes = [_recognised(pairs, format_name), *(note for found in read for note in found.notes)]
+    report = report_of(
+        counts, title=title, config=config, rng=np.random.default_rng(seed), notes=list(dict.fromkeys(notes))
+    )
+    return EvaluatedPredictions(with_failures(report, studies, config), config, tuple(studies))
 
 
 def _read(pairs: Sequence[Pair], pictures: Sequence[PictureIndex]) -> list[Predictions]:
@@ -138,11 +223,6 @@ def _report_on_submission(
     return Report(
         title=str(path), challenges=found.reports, notes=(f"Recognised as {found_as.title}: {path}.", *found.notes)
     )
-
-
-def _suited(eval_config: EvalConfig, read: Sequence[Predictions]) -> EvalConfig:
-    """All classes as one where some of the predictions have none."""
-    return eval_config if all(found.has_classes for found in read) else replace(eval_config, grouping="any")
 
 
 def _report_on_pictures(

@@ -107,7 +107,7 @@ def write_run_file(
 
 def read_run_source(folder: Path) -> str | None:
     """The one source of the run in ``folder``; None where ``run.yaml`` does not state it."""
-    sources = _run_config(folder).get("source")
+    sources = read_run_config(folder).get("source")
     return str(sources[0]) if isinstance(sources, list) and len(sources) == 1 else None
 
 
@@ -124,11 +124,12 @@ def need_run_source(folder: Path, truth: str | Path | None = None) -> str:
 
 def read_run_rate(folder: Path) -> float | None:
     """The frame rate in place of the source's own clock of the run in ``folder``; None where ``run.yaml`` has none."""
-    rate_fps = _run_config(folder).get("fps")
+    rate_fps = read_run_config(folder).get("fps")
     return float(rate_fps) if isinstance(rate_fps, int | float) else None
 
 
-def _run_config(folder: Path) -> dict[str, Any]:
+def read_run_config(folder: Path) -> dict[str, Any]:
+    """The configuration in ``run.yaml``; empty where there is none."""
     config = _run_file(folder).get("config")
     return config if isinstance(config, dict) else {}
 

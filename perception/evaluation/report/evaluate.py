@@ -130,13 +130,25 @@ def _report(
         else None,
         confusion=confusion_matrix(confusions, score_threshold=config.score_threshold),
         notes=(
-            *notes,
-            *dict.fromkeys(note for part in parts for note in part.notes),
+            *shortened([*notes, *dict.fromkeys(note for part in parts for note in part.notes)]),
             *gt_notes([part.doubts for part in parts]),
             *(() if detected_count == image_count else (_looked_at(detected_count, image_count),)),
         ),
         scenes=foremost([scene for part in parts for scene in part.scenes]),
     )
+
+
+def shortened(notes: Sequence[str]) -> list[str]:
+    """``notes`` with one sentence in place of several that are the same but for the file that they begin with."""
+    places: dict[str, list[str]] = {}
+    for note in notes:
+        place, colon, rest = note.partition(": ")
+        is_place = bool(colon) and " " not in place and "/" in place
+        places.setdefault(rest if is_place else note, []).extend([place] if is_place else [])
+    return [
+        rest if not found else f"{found[0]}{f' and {len(found) - 1} more' if found[1:] else ''}: {rest}"
+        for rest, found in places.items()
+    ]
 
 
 def _side_by_side(parts: Sequence[Sequence[Part]]) -> list[tuple[Part, ...]]:
