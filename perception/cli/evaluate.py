@@ -264,11 +264,16 @@ def _evaluate_recordings(config: EvaluateConfig, recordings: Sequence[str], term
     if not part:
         raise UsageError(f"there are only {counted(len(recordings), 'recording')}; use fewer parts.", field="shard")
     eval_config = eval_config_of(config)
+    failed: dict[str, PerceptionError] = {}
     # One after the other: no two truths are held at a time.
     for recording in recordings:
-        eval_config = suited_to(eval_config, need_ground_truth(recording, classes=config.classes))
-    tasks = [_Task(_part_of(config, recording), eval_config) for recording in part]
-    measured, failed = _measure_recordings(tasks, engine, config, terminal)
+        try:
+            eval_config = suited_to(eval_config, need_ground_truth(recording, classes=config.classes))
+        except PerceptionError as error:
+            failed[recording] = error
+    tasks = [_Task(_part_of(config, recording), eval_config) for recording in part if recording not in failed]
+    measured, failed_later = _measure_recordings(tasks, engine, config, terminal)
+    failed = {name: error for name, error in failed.items() if name in part} | failed_later
     if not measured:
         raise next(iter(failed.values()))
     runs = [measured[index] for index in sorted(measured)]

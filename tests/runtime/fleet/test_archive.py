@@ -23,7 +23,7 @@ def test_counts_survive_the_way_through_a_file(tmp_path: Path) -> None:
     assert isinstance(loaded.classes["car"].ranked.scores, StoredArray)
     assert detection_report([loaded, counts]) == detection_report([counts, counts])
     save_tree(tmp_path / "again.safetensors", loaded)
-    assert (tmp_path / "again.safetensors").read_bytes() == (tmp_path / "counts.safetensors").read_bytes()
+    assert detection_report([load_tree(tmp_path / "again.safetensors")]) == detection_report([counts])
 
 
 @pytest.mark.parametrize("at", [8, 60, -5])
