@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import pickle
+import socket
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +17,7 @@ from perception import TELEMETRY_SWITCHES
 from perception.errors import PerceptionError, UsageError
 from perception.runtime.fleet.engine import Attempts, Outcome, Result, Task, attempt
 
+_PATIENCE_S = 10.0
 _ENVIRONMENT = {**TELEMETRY_SWITCHES, "OMP_NUM_THREADS": "1"}
 
 
@@ -40,7 +44,7 @@ class RayEngine:
             while attempts.waiting or running:
                 while attempts.waiting:
                     index = attempts.take()
-                    running[call.remote(str(Path.cwd()), function, tasks[index])] = index
+                    running[call.remote(str(Path.cwd()), sys.path, pickle.dumps((function, tasks[index])))] = index
                 for reference in ray.wait(list(running), num_returns=1)[0]:
                     index = running.pop(reference)
                     outcome = attempts.ended(index, _result(ray, reference))
@@ -52,25 +56,33 @@ def _result(ray: Any, reference: Any) -> Any:
     try:
         return ray.get(reference)
     except ray.exceptions.RayError as error:
-        first_line = (str(error).strip().splitlines() or [""])[0]
-        return PerceptionError(f"the cluster lost it: {type(error).__name__} ({first_line}).")
+        last_line = (str(error).strip().splitlines() or [""])[-1].strip()
+        return PerceptionError(f"the cluster lost it: {type(error).__name__} ({last_line}).")
 
 
-def _call(folder: str, function: Callable[[Any], Any], task: Any) -> Any:
-    """On a machine of the cluster; names of files are seen from ``folder``, as where the run was started."""
+def _call(folder: str, import_paths: Sequence[str], pickled: bytes) -> Any:
+    """On a machine of the cluster; files and modules are seen from ``folder``, as where the run was started."""
     try:
         os.chdir(folder)
     except OSError as error:
         return PerceptionError(f"{folder}: is not on every machine of the cluster ({error.strerror}); share it.")
-    return attempt(function, task)
+    sys.path += [path for path in import_paths if path not in sys.path]
+    # Here, because the function may be one of a module that is found by now.
+    return attempt(_unpickled, pickled)
+
+
+def _unpickled(pickled: bytes) -> Any:
+    function, task = pickle.loads(pickled)
+    return function(task)
 
 
 @contextmanager
 def _connected(address: str | None) -> Iterator[Any]:
     ray = import_ray()
     try:
+        _need_listener(address)
         ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False, include_dashboard=False)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         first_line = (str(error).strip().splitlines() or [""])[0]
         raise UsageError(
             f"no Ray cluster can be reached ({first_line}); start one with ray start.", field="address", value=address
@@ -79,6 +91,13 @@ def _connected(address: str | None) -> Iterator[Any]:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _need_listener(address: str | None) -> None:
+    """Raise ``OSError`` where nothing listens at HOST:PORT: Ray itself would wait for minutes, and then end us."""
+    host, colon, port = (address or "").rpartition(":")
+    if colon and port.isdecimal() and "/" not in host:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE_S).close()
 
 
 def import_ray() -> Any:

@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support.fleet_tasks import squared
+from support.ray_clusters import two_nodes
 
 from perception.errors import UsageError
 from perception.runtime.fleet.engine import Engine, Outcome
 from perception.runtime.fleet.local import LocalEngine
 
-
-@pytest.fixture(scope="module")
-def cluster_address() -> Iterator[str]:
-    """Ray's own cluster of two nodes on this machine."""
-    utilities = pytest.importorskip("ray.cluster_utils", reason="Ray is not installed")
-    cluster = utilities.Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-    try:
-        cluster.add_node(num_cpus=1)
-        cluster.wait_for_nodes()
-        yield cluster.address
-    finally:
-        cluster.shutdown()
+cluster_address = pytest.fixture(scope="module")(two_nodes)
 
 
 @pytest.fixture(params=["here", "processes", "ray"])
