@@ -123,35 +123,31 @@ def evaluate_predictions(
         raise UsageError(f"there are only {counted(len(pairs), 'recording')}; use fewer parts.", field="shard")
     if part[0].format.read_all is not None:
         return _evaluate_together(part, predictions, eval_config, seed, format_name, classes, how)
-    measured = measure_predictions(
-        [
-            PredictionTask(
-                path=pair.path,
-                format_name=pair.format.name,
-                recording=spec_of(pair.recording),
-                eval_config=eval_config,
-                classes=None if classes is None else tuple(classes),
-                failures=how.failures,
-                rig=how.rig,
-            )
-            for pair in part
-            if pair.recording is not None
-        ],
-        engine=how.engine or LocalEngine(workers_for_files([pair.path for pair in part])),
-        store=CountsStore(how.folder),
-        on_done=how.on_done,
-    )
-    if not measured.measured:
-        raise next(iter(measured.failed.values()))
-    notes = [_recognised(part, format_name), *(note for one in measured.measured for note in one.counted.notes)]
-    title = str(predictions) if len(pairs) == 1 else f"{predictions}, {counted(len(measured.measured), 'recording')}"
-    report = report_of(
-        [one.counted.counts for one in measured.measured],
-        title=title,
-        config=measured.eval_config,
-        rng=np.random.default_rng(seed),
-        notes=list(dict.fromkeys(notes)),
-    )
+    tasks = [
+        PredictionTask(
+            path=pair.path,
+            format_name=pair.format.name,
+            recording=spec_of(pair.recording),
+            eval_config=eval_config,
+            classes=None if classes is None else tuple(classes),
+            failures=how.failures,
+            rig=how.rig,
+        )
+        for pair in part
+        if pair.recording is not None
+    ]
+    engine = how.engine or LocalEngine(workers_for_files([pair.path for pair in part]))
+    with CountsStore(how.folder) as store:
+        measured = measure_predictions(tasks, engine=engine, store=store, on_done=how.on_done)
+        if not measured.measured:
+            raise next(iter(measured.failed.values()))
+        report = report_of(
+            [one.counted.counts for one in measured.measured],
+            title=_title(predictions, len(measured.measured), is_one=len(pairs) == 1),
+            config=measured.eval_config,
+            rng=np.random.default_rng(seed),
+            notes=_notes(part, format_name, [one.counted.notes for one in measured.measured]),
+        )
     studies = tuple(one.study for one in measured.measured if one.study is not None)
     return EvaluatedPredictions(
         with_failures(report, studies, measured.eval_config), measured.eval_config, studies, measured.failed
@@ -198,10 +194,12 @@ def _evaluate_together(
         if how.failures and pair.recording is not None:
             recording = spec_of(pair.recording)
             studies.append(study_failures(run, recording, rig=how.rig, eval_config=config, count=how.failures))
-    title = str(predictions) if len(pairs) == 1 else f"{predictions}, {counted(len(pairs), 'recording')}"
-    notes = [_recognised(pairs, format_name), *(note for found in read for note in found.notes)]
     report = report_of(
-        counts, title=title, config=config, rng=np.random.default_rng(seed), notes=list(dict.fromkeys(notes))
+        counts,
+        title=_title(predictions, len(pairs), is_one=len(pairs) == 1),
+        config=config,
+        rng=np.random.default_rng(seed),
+        notes=_notes(pairs, format_name, [found.notes for found in read]),
     )
     return EvaluatedPredictions(with_failures(report, studies, config), config, tuple(studies))
 
@@ -330,6 +328,15 @@ def _of_recording(predictions: str | Path, recording: DatasetFolder, format_name
             "was found, or name fewer recordings as `truth`."
         )
     return Pair(found, find_format(found, format_name), recording)
+
+
+def _title(predictions: str | Path, count: int, *, is_one: bool) -> str:
+    return str(predictions) if is_one else f"{predictions}, {counted(count, 'recording')}"
+
+
+def _notes(pairs: Sequence[Pair], format_name: str | None, of_recordings: Sequence[Sequence[str]]) -> list[str]:
+    """Each sentence once, beginning with what the files were taken for."""
+    return list(dict.fromkeys([_recognised(pairs, format_name), *(note for own in of_recordings for note in own)]))
 
 
 def _recognised(pairs: Sequence[Pair], format_name: str | None) -> str:

@@ -12,6 +12,7 @@ from support.commands import Command
 from support.moving_boxes import write_street, write_street_recording
 from support.prediction_cases import mot_text, tracks_of, true_table, write_mot_truth
 
+from perception.runtime.fleet import archive
 from perception.runtime.fleet import predictions as fleet_predictions
 
 COUNT = 3
@@ -70,6 +71,20 @@ def test_processes_and_parts_change_no_figure(command: Command, predicted: tuple
     assert (together.folder / "report.json").read_bytes() == whole
     assert command(*predicted, "--shard", "3/2").code == 2
     assert command(*predicted, "--shard", "4/4").code == 2
+
+
+def test_large_counts_are_read_from_a_temporary_folder(
+    command: Command, predicted: tuple[object, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for path in Path("theirs").glob("*.txt"):
+        lines = [line.split(",") for line in path.read_text().splitlines()]
+        path.write_text("".join(",".join([line[0], "-1", *line[2:]]) + "\n" for line in lines))
+    first = command(*predicted)
+    assert first.code == 0 and report_in(first.folder)["detection"], first.err
+    monkeypatch.setattr(archive, "_LARGE", 0)
+    again = command(*predicted, "--no-cache")
+    assert again.code == 0, again.err
+    assert (again.folder / "report.json").read_bytes() == (first.folder / "report.json").read_bytes()
 
 
 def test_a_wrong_file_fails_alone(command: Command, predicted: tuple[object, ...]) -> None:

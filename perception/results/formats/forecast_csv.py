@@ -15,7 +15,9 @@ All forecasts have the same times, which are whole multiples of the first, and a
 from __future__ import annotations
 
 import csv
+from array import array
 from collections.abc import Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -140,20 +142,23 @@ def _columns_of(path: Path, reader: Any) -> tuple[FloatArray, FloatArray, list[s
     wanted = [header.index(name) for name in NUMBERS]
     spread = [header.index(name) for name in _STDS] if set(_STDS) <= set(header) else []
     label = header.index("class") if "class" in header else None
-    rows, names = [], []
+    pick, width = itemgetter(*wanted, *spread), len(wanted) + len(spread)
+    values, lines, names = array("d"), array("q"), []
     for row in reader:
         if not any(row):
             continue
         try:
-            rows.append([float(row[column]) for column in (*wanted, *spread)])
+            values.extend(map(float, pick(row)))
             names.append("" if label is None else row[label])
         except (ValueError, IndexError):
             raise UsageError(f"{path}, line {reader.line_num}: expected numbers in {', '.join(NUMBERS)}.") from None
-        if not (np.abs(rows[-1]) <= MAX_NUMBER).all():
-            raise UsageError(f"{path}, line {reader.line_num}: expected finite numbers; correct the file.")
-    if not rows:
+        lines.append(reader.line_num)
+    if not lines:
         raise UsageError(f"{path}: holds no forecast; give one line for each predicted position.")
-    table = np.array(rows)
+    table = np.frombuffer(values, np.float64).reshape(-1, width)
+    is_wrong = ~(np.abs(table) <= MAX_NUMBER).all(axis=1)
+    if is_wrong.any():
+        raise UsageError(f"{path}, line {lines[int(is_wrong.argmax())]}: expected finite numbers; correct the file.")
     stds = table[:, len(NUMBERS) :] if spread else np.zeros((len(table), 2))
     return table[:, : len(NUMBERS)], stds, names
 

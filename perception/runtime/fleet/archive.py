@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from importlib import import_module
@@ -18,12 +19,13 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from perception.arrays import Column
 from perception.errors import UsageError
 from perception.files import atomic_write, parse_json
 
 _PACKAGE = "perception."
 _LARGE = 1000
-"""Arrays of more numbers stay in the file until they are read."""
+"""Columns of more numbers stay in the file until they are read."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,11 @@ class StoredArray:
         return self.length
 
     def __getitem__(self, rows: slice) -> NDArray[Any]:
+        start, end, _ = rows.indices(self.length)
         with safe_open(self.path, framework="numpy") as stored:
-            return np.asarray(stored.get_slice(self.name)[rows])
+            if start >= end:  # a slice that safetensors does not know
+                return np.asarray(stored.get_tensor(self.name))[:0]
+            return np.asarray(stored.get_slice(self.name)[start:end])
 
 
 def save_tree(path: Path, value: Any) -> None:
@@ -61,11 +66,7 @@ def load_tree(path: Path) -> Any:
             arrays = {name: stored.get_tensor(name) for name in sorted(stored.keys(), key=int)}
         if _digest(metadata["tree"], arrays) != metadata["sha256"]:
             raise ValueError("its content is not what was written")
-        columns = {
-            name: StoredArray(path, name, len(array)) if array.size > _LARGE else array
-            for name, array in arrays.items()
-        }
-        return _decoded(parse_json(metadata["tree"]), columns)
+        return _decoded(parse_json(metadata["tree"]), arrays, path)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, AttributeError, ImportError) as error:
         raise UsageError(f"{path}: is damaged ({error}); delete it.") from error
 
@@ -94,22 +95,30 @@ def _encoded(value: Any, arrays: dict[str, NDArray[Any]]) -> Any:
         return [_encoded(item, arrays) for item in value]
     if isinstance(value, np.generic):
         return _encoded(value.item(), arrays)
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"float": str(value)}  # no number of JSON
     if value is None or isinstance(value, str | int | float):
         return value
     raise TypeError(f"value: expected plain values, arrays or dataclasses, got {type(value).__name__}")
 
 
-def _decoded(value: Any, arrays: Mapping[str, Any]) -> Any:
+def _decoded(value: Any, arrays: Mapping[str, NDArray[Any]], path: Path, *, is_column: bool = False) -> Any:
     if isinstance(value, list):
-        return tuple(_decoded(item, arrays) for item in value)
+        return tuple(_decoded(item, arrays, path) for item in value)
     if not isinstance(value, dict):
         return value
+    if "float" in value:
+        return float(value["float"])
     if "array" in value:
-        return arrays[value["array"]]
+        array = arrays[value["array"]]
+        return StoredArray(path, value["array"], len(array)) if is_column and array.size > _LARGE else array
     if "mapping" in value:
-        return {key: _decoded(item, arrays) for key, item in value["mapping"].items()}
+        return {key: _decoded(item, arrays, path) for key, item in value["mapping"].items()}
     module, _, name = value["class"].partition(":")
     kind = getattr(import_module(module), name) if module.startswith(_PACKAGE) else None
     if not (isinstance(kind, type) and is_dataclass(kind)):
         raise ValueError(f"{value['class']} is no dataclass of this package")
-    return kind(**{key: _decoded(item, arrays) for key, item in value["fields"].items()})
+    columns = {one.name for one in fields(kind) if one.type in ("Column", Column)}
+    return kind(
+        **{key: _decoded(item, arrays, path, is_column=key in columns) for key, item in value["fields"].items()}
+    )

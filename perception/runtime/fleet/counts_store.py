@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, is_dataclass
 from functools import cache
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import perception
@@ -38,7 +39,8 @@ class CountedRecording:
 
 
 class CountsStore:
-    """A folder of files, one for each key, or a temporary one for None, which goes with this object.
+    """A folder of files, one for each key, or a temporary one for None, which is deleted where the ``with`` block ends:
+    what was loaded is read from it until then.
 
     A file that is damaged is as good as none.
     """
@@ -46,6 +48,15 @@ class CountsStore:
     def __init__(self, folder: Path | None) -> None:
         self._temporary = tempfile.TemporaryDirectory(prefix="perception-") if folder is None else None
         self._folder = Path(self._temporary.name) if folder is None and self._temporary else Path(folder or ".")
+
+    def __enter__(self) -> CountsStore:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._temporary is not None:
+            self._temporary.cleanup()
 
     def load(self, key: str) -> CountedRecording | None:
         """What was kept under ``key``."""

@@ -26,6 +26,15 @@ def test_counts_survive_the_way_through_a_file(tmp_path: Path) -> None:
     assert detection_report([load_tree(tmp_path / "again.safetensors")]) == detection_report([counts])
 
 
+def test_plain_values_survive_too(tmp_path: Path) -> None:
+    path = tmp_path / "counts.safetensors"
+    value = {"none": None, "yes": True, "list": (1, -2.5, 0.1 + 0.2, float("inf")), "text": "ü", "deep": {"a": ()}}
+    save_tree(path, value)
+    assert load_tree(path) == value
+    save_tree(path, float("nan"))
+    assert np.isnan(load_tree(path))
+
+
 @pytest.mark.parametrize("at", [8, 60, -5])
 def test_any_damage_is_found(tmp_path: Path, at: int) -> None:
     path = tmp_path / "counts.safetensors"
