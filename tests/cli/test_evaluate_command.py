@@ -39,7 +39,7 @@ def test_a_recording_is_measured_in_every_respect(boxes_command: Command, street
         one_second = part["horizons"][0]
         assert one_second["target_count"] > 0
         assert one_second["expected"]["fde_px"] < limit_px
-    assert set(report["latency"]["per_stage"]) == {"decode", "detect", "track", "forecast", "write"}
+    assert set(report["latency"]["per_stage"]) == {"decode", "detect", "ego_motion", "track", "forecast", "write"}
     for heading in ("Detection", "Tracking", "Forecasting", "Latency", "HOTA", "IDF1", "MOTA", "99%"):
         assert heading in ran.out
 
