@@ -47,7 +47,7 @@ def test_a_video_becomes_pictures_tables_and_a_report(boxes_command: Command, st
     assert report["run"]["ended"] == "complete"  # type: ignore[index]
     assert report["detection"] == []
     assert set(report["latency"]["per_stage"]) == {  # type: ignore[index]
-        "decode", "detect", "track", "forecast", "draw", "encode", "write"
+        "decode", "detect", "ego_motion", "track", "forecast", "draw", "encode", "write"
     }  # fmt: skip
     online_error = report["run"]["online_error"]  # type: ignore[index]
     assert online_error["unit"] == "px"
