@@ -17,7 +17,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 from zipfile import BadZipFile, ZipFile
 
-import numpy as np
 import yaml
 
 from perception.errors import PerceptionError, UsageError
@@ -43,7 +42,7 @@ Closed = TypeVar("Closed", bound="ClosedAtExit")
 _LOG = logging.getLogger(__name__)
 _HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")
 _JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
-_OPENING, _CLOSING = (np.frombuffer(marks, np.uint8) for marks in (b"[{", b"]}"))
+_OPENING, _CLOSING = b"[{", b"]}"
 
 
 def cannot_write(path: Path, error: Exception) -> PerceptionError:
@@ -168,6 +167,8 @@ def read_arrays(path: Path, what: str) -> dict[str, Any]:
     Raises ``UsageError`` when it is missing, damaged or unpacks to more than ``MAX_TABLE_BYTES``; it is told to be no
     file of ``what``.
     """
+    import numpy as np
+
     try:
         with open_regular(path) as stream, ZipFile(stream) as archive:
             if sum(entry.file_size for entry in archive.infolist()) > MAX_TABLE_BYTES:
@@ -221,8 +222,11 @@ def _nesting(text: str) -> int:
     """How deep the lists and objects of a JSON ``text`` stand within one another, at most."""
     if text.count("[") + text.count("{") <= MAX_DEPTH:
         return MAX_DEPTH
+    import numpy as np  # the help of a command needs none
+
     marks = np.frombuffer(_JSON_STRING.sub("", text).encode("utf-8", "replace"), np.uint8)
-    steps = np.isin(marks, _OPENING).astype(np.int8) - np.isin(marks, _CLOSING)
+    opening, closing = (np.isin(marks, np.frombuffer(some, np.uint8)) for some in (_OPENING, _CLOSING))
+    steps = opening.astype(np.int8) - closing
     return int(np.cumsum(steps, dtype=np.int64).max(initial=0))
 
 

@@ -27,7 +27,7 @@ def test_latencies_and_scaling_are_measured_and_written(command: Command) -> Non
     content = json.loads(Path("measured/report.json").read_text())
     cameras, objects = content["scaling"]
     assert list(cameras["latency"]) == ["1", "2"] and list(objects["latency"]) == ["5"]
-    assert {"detect", "track", "forecast"} == set(cameras["latency"]["2"]["per_stage"])
+    assert {"detect", "ego_motion", "track", "forecast"} == set(cameras["latency"]["2"]["per_stage"])
     assert cameras["latency"]["2"]["total"]["instant_count"] == 2
     assert Path("measured/scaling.png").stat().st_size > 10_000
     for run in content["end_to_end"]:

@@ -81,8 +81,8 @@ def test_run_yaml_holds_what_repeats_the_run(boxes_command: Command, street: Pat
     assert content["config"]["conf"] == 0.3
     assert content["config"]["classes"] == ["car", "bus"]
     assert content["config"]["iou"] == 0.5
-    assert [note.partition(":")[0] for note in content["chosen"]] == ["Detector", "Tracker", "Forecaster"]
-    assert all("as asked" in note for note in content["chosen"] if not note.startswith("Tracker"))
+    assert [note.partition(":")[0] for note in content["chosen"]] == ["Detector", "Tracker", "Ego-motion", "Forecaster"]
+    assert all("as asked" in note for note in content["chosen"] if not note.startswith(("Tracker", "Ego-motion")))
     assert {"python", "perception", "torch", "numpy"} <= set(content["versions"])
     path = ran.folder / "again.yaml"
     path.write_text(yaml.safe_dump(content["config"]))
