@@ -30,7 +30,7 @@ class _Entry(NamedTuple):
 COMMANDS = {
     "demo": _Entry("Detect, track and forecast the road users in a recording; writes video, tables and a report."),
     "stream": _Entry(
-        "Detect, track and forecast road users before a live camera; frames that come too fast are dropped, counted."
+        "Detect, track and forecast road users before live cameras; each frame that is not used is counted."
     ),
     "replay": _Entry("Run over a recorded stream again, with the same instants as when it was live.", module="stream"),
     "evaluate": _Entry(

@@ -17,7 +17,6 @@ from perception.cli.options import DRAWING, TRACK_FILES, command
 from perception.cli.terminal import Terminal
 from perception.errors import PerceptionError, UsageError, counted
 from perception.pipeline.config import EvaluateConfig
-from perception.results.run_folder import COUNTS_FILE
 from perception.runtime.exports import check_exports, takes_stdout, write_exports
 
 if TYPE_CHECKING:
@@ -334,6 +333,7 @@ def _measure_recordings(
 
 
 def _measured_before(tasks: Sequence[_Task], terminal: Terminal) -> dict[int, _Measured]:
+    from perception.results.run_folder import COUNTS_FILE
     from perception.runtime.fleet.counts_store import load_counted
     from perception.runtime.fleet.finished import finished_runs, run_key
     from perception.runtime.run_metadata import wanted_folder
@@ -377,6 +377,8 @@ def _measure_recording(terminal: Terminal, task: _Task) -> _Measured:
     if result.folder is not None:
         _write_pictures(studies, result.folder)
         studies = [study.in_folder(result.folder.name) for study in studies]
+        from perception.results.run_folder import COUNTS_FILE
+
         save_tree(result.folder / COUNTS_FILE, found)
         found = load_counted(result.folder / COUNTS_FILE)
     return _Measured(found, tuple(studies), result.folder, result.is_complete, result.exit_code)
