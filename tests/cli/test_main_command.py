@@ -77,7 +77,7 @@ def test_help_works_and_loads_nothing_heavy(command_name: str) -> None:
 def test_help_of_all_equals_each_commands_own() -> None:
     for name, entry in COMMANDS.items():
         if not entry.is_group:
-            function = getattr(import_module(f"perception.cli.{name}"), name)
+            function = getattr(import_module(f"perception.cli.{entry.module or name}"), name)
             assert str(function.__doc__).splitlines()[0] == entry.help
 
 
