@@ -41,9 +41,7 @@ from perception.evaluation.forecasting.errors_image import (
     score_record,
 )
 from perception.evaluation.forecasting.over_time import (
-    MOST_WORST,
     ErrorsOverTime,
-    points_over_time,
     worst_forecasts,
 )
 from perception.evaluation.forecasting.target_sums import (
@@ -53,8 +51,7 @@ from perception.evaluation.forecasting.target_sums import (
     HorizonSums,
     JoinedSums,
     compare_with_best,
-    joined_worst,
-    with_forecasts,
+    joined_fields,
 )
 from perception.types import BoxTable
 
@@ -162,25 +159,8 @@ def forecasting_report(
 
     Raises ``UsageError`` where the forecasts have different steps.
     """
-    scored = with_forecasts(parts)
-    first = scored[0]
-    every, moving, standing = (
-        tuple(
-            _score_image_horizon([getattr(part, kind)[index] for part in scored], horizon_s, rng, bootstrap_samples)
-            for index, horizon_s in enumerate(first.horizons_s)
-        )
-        for kind in ("every", "moving", "standing")
-    )
     return ForecastingReport(
-        setting=first.setting,
-        horizons=every,
-        moving_horizons=moving,
-        standing_horizons=standing,
-        future_count=max(part.future_count for part in parts),
-        **{name: sum(part.tally[name] for part in parts) for name in first.tally},
-        unreached_horizons_s=first.unreached_horizons_s,
-        over_time=points_over_time([part.over_time for part in scored]),
-        worst=joined_worst(scored, MOST_WORST),
+        **joined_fields(parts, lambda sums, horizon_s: _score_image_horizon(sums, horizon_s, rng, bootstrap_samples))
     )
 
 

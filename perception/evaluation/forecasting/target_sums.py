@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from perception.errors import UsageError
 from perception.evaluation.core.bootstrap import PairedComparison, compare_sums, resampled
 from perception.evaluation.core.calibration import Calibration, CalibrationSamples, CalibrationSums, calibration_of
 from perception.evaluation.core.records import Setting, WorstForecast
-from perception.evaluation.forecasting.over_time import OverTimeSums
+from perception.evaluation.forecasting.over_time import MOST_WORST, OverTimeSums, points_over_time
 
 ADE, FDE = 0, 1
 """The places of the two metrics in errors."""
@@ -103,7 +104,37 @@ class ForecastCounts:
     worst: tuple[WorstForecast, ...]
 
 
-def with_forecasts(parts: Sequence[ForecastCounts]) -> Sequence[ForecastCounts]:
+def joined_fields(
+    parts: Sequence[ForecastCounts], score: Callable[[Sequence[HorizonSums], float], Any]
+) -> dict[str, Any]:
+    """The fields of a report of recordings together, of one at least, in either reference frame.
+
+    ``score`` gives the scores of the recordings' sums at a horizon (seconds). Raises ``UsageError`` where the forecasts
+    have different steps.
+    """
+    scored = _with_forecasts(parts)
+    first = scored[0]
+    horizons, moving, standing = (
+        tuple(
+            score([getattr(part, kind)[index] for part in scored], horizon_s)
+            for index, horizon_s in enumerate(first.horizons_s)
+        )
+        for kind in ("every", "moving", "standing")
+    )
+    return {
+        "setting": first.setting,
+        "horizons": horizons,
+        "moving_horizons": moving,
+        "standing_horizons": standing,
+        "future_count": max(part.future_count for part in parts),
+        **{name: sum(part.tally[name] for part in parts) for name in first.tally},
+        "unreached_horizons_s": first.unreached_horizons_s,
+        "over_time": points_over_time([part.over_time for part in scored]),
+        "worst": _joined_worst(scored),
+    }
+
+
+def _with_forecasts(parts: Sequence[ForecastCounts]) -> Sequence[ForecastCounts]:
     """Those of ``parts`` that have forecasts; all of them where none has.
 
     Raises ``UsageError`` where their steps differ.
@@ -183,8 +214,8 @@ def compare_with_best(
     return BestBaseline(best[ADE], best[FDE], compared[ADE], compared[FDE])
 
 
-def joined_worst(parts: Sequence[ForecastCounts], most: int) -> tuple[WorstForecast, ...]:
+def _joined_worst(parts: Sequence[ForecastCounts]) -> tuple[WorstForecast, ...]:
     """The largest errors of all recordings, at the longest horizon that any of them has."""
     every = [one for part in parts for one in part.worst]
     longest = max((one.horizon_s for one in every), default=0.0)
-    return tuple(sorted((one for one in every if one.horizon_s == longest), key=lambda one: -one.error)[:most])
+    return tuple(sorted((one for one in every if one.horizon_s == longest), key=lambda one: -one.error)[:MOST_WORST])
