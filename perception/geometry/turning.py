@@ -6,7 +6,10 @@ Pixel positions and camera matrices may be in pixels or over the width and heigh
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+from scipy.spatial.transform import Rotation, Slerp
 
 from perception.arrays import FloatArray
 
@@ -89,6 +92,26 @@ def turned_dots(points: FloatArray, now_from_before: FloatArray, lenses: FloatAr
     boxes = np.concatenate([points, np.zeros_like(points)], axis=-1)
     turned: FloatArray = turned_boxes(boxes, now_from_before, lenses)[..., :2]
     return turned
+
+
+def pointings(turns: Sequence[FloatArray | None]) -> FloatArray:
+    """(I, 3, 3): ``world_from_camera`` at each frame, from ``now_from_before`` (3, 3) of each; the world is the
+    camera's axes before the first. Where a turn is not known, None, the camera is taken not to turn."""
+    pointing, path = np.eye(3), []
+    for turn in turns:
+        pointing = pointing if turn is None else pointing @ turn.T
+        path.append(pointing)
+    return np.stack(path)
+
+
+def pointing_at(at_s: FloatArray, times_s: FloatArray, world_from_camera: FloatArray) -> FloatArray:
+    """(..., 3, 3): how a camera points at ``at_s`` (...) that points as in ``world_from_camera`` (I, 3, 3) at growing
+    ``times_s`` (I,): in between it turns evenly, before and after not at all."""
+    if len(times_s) == 1:
+        return np.broadcast_to(world_from_camera[0], (*at_s.shape, 3, 3))
+    turning = Slerp(times_s, Rotation.from_matrix(world_from_camera))
+    clipped = np.clip(at_s, times_s[0], times_s[-1])
+    return np.asarray(turning(clipped.reshape(-1)).as_matrix().reshape(*at_s.shape, 3, 3))
 
 
 class Pointing:

@@ -10,20 +10,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial.transform import Rotation, Slerp
 
 from perception.arrays import FloatArray, IntArray
 from perception.evaluation.core.records import InstantForecasts
-from perception.geometry.turning import lens_of, turned_dots
+from perception.geometry.turning import lens_of, pointing_at, pointings, turned_dots
 
 
 @dataclass(frozen=True)
 class CameraTurning:
-    """One camera of a run: ``world_from_camera`` turns at growing times; ``lens_px`` (4,): see ``geometry.turning``."""
+    """One camera of a run: ``world_from_camera`` (I, 3, 3) at growing times (I,); ``lens_px`` (4,): see
+    ``geometry.turning``."""
 
     start_ns: int
     times_s: FloatArray
-    world_from_camera: Slerp
+    world_from_camera: FloatArray
     lens_px: FloatArray
 
     @classmethod
@@ -35,16 +35,11 @@ class CameraTurning:
     @classmethod
     def _of(cls, camera: str, records: Sequence[InstantForecasts]) -> CameraTurning:
         motions = [record.ego_motions.get(camera) for record in records]
-        pointing, path = np.eye(3), []
-        for motion in motions:
-            pointing = pointing if motion is None else pointing @ motion.now_from_before.T
-            path.append(pointing)
+        path = pointings([None if motion is None else motion.now_from_before for motion in motions])
         start_ns = records[0].timestamp_ns
         times_s = np.array([(record.timestamp_ns - start_ns) * 1e-9 for record in records])
-        # One instant alone turns nowhere; two are what interpolation needs.
-        times_s, path = np.append(times_s, times_s[-1] + 1), [*path, path[-1]]
         matrix = next(motion.camera_matrix for motion in motions if motion is not None)
-        return cls(start_ns, times_s, Slerp(times_s, Rotation.from_matrix(np.stack(path))), lens_of(matrix, (1, 1)))
+        return cls(start_ns, times_s, path, lens_of(matrix, (1, 1)))
 
     def as_pointing_at(self, now_ns: int, points_px: FloatArray, times_ns: IntArray) -> FloatArray:
         """(N, E, 2): ``points_px`` (N, E, 2), seen at ``times_ns`` (N, E), of a camera that points as at ``now_ns``.
@@ -56,6 +51,5 @@ class CameraTurning:
         return turned_dots(points_px, now_from_then, self.lens_px)
 
     def _pointing(self, times_ns: IntArray) -> FloatArray:
-        """(..., 3, 3): in between turned evenly, after the last instant no more."""
-        at = np.clip((times_ns - self.start_ns) * 1e-9, self.times_s[0], self.times_s[-1])
-        return np.asarray(self.world_from_camera(at.reshape(-1)).as_matrix().reshape(*at.shape, 3, 3))
+        """(..., 3, 3): ``world_from_camera`` at times (...)."""
+        return pointing_at((times_ns - self.start_ns) * 1e-9, self.times_s, self.world_from_camera)

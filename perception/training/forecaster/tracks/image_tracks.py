@@ -7,13 +7,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation, Slerp
 
 from perception.arrays import FloatArray, IntArray
 from perception.forecasting.features.image_motion import ImageMotion
 from perception.forecasting.track_dataset import IMAGE_GRID, CameraViews, Grid, TrackSet, same_width
 from perception.geometry.boxes import normalized_cxcywh, pairwise_iou
-from perception.geometry.turning import lens_of
+from perception.geometry.turning import lens_of, pointing_at, pointings
 from perception.types import BoxTable, EgoMotion, EgoMotions, Tracks
 
 _MIN_KNOWN_SHARE = 0.9
@@ -46,20 +45,15 @@ class CameraPath:
         known = [motion for motion in motions if motion is not None]
         if len(known) < _MIN_KNOWN_SHARE * (len(motions) - 1) or not known:
             return None
-        pointing = np.eye(3)
-        world_from_camera = []
-        for motion in motions:
-            pointing = pointing if motion is None else pointing @ motion.now_from_before.T
-            world_from_camera.append(pointing)
+        path = pointings([None if motion is None else motion.now_from_before for motion in motions])
         lens = lens_of(known[0].camera_matrix, known[0].image_size_px)
-        return cls(np.array(times_s), np.stack(world_from_camera), lens)
+        return cls(np.array(times_s), path, lens)
 
     def views(self, grid: Grid, steps: IntArray) -> CameraViews:
         """Of rows at the ``steps`` (S,) of the grid."""
         unique, rows = np.unique(steps, return_inverse=True)
-        at = np.clip(unique / grid.rate_fps, self.times_s[0], self.times_s[-1])
-        turning = Slerp(self.times_s, Rotation.from_matrix(self.world_from_camera))
-        return CameraViews(rows, turning(at).as_matrix(), np.tile(self.lens, (len(unique), 1)))
+        path = pointing_at(unique / grid.rate_fps, self.times_s, self.world_from_camera)
+        return CameraViews(rows, path, np.tile(self.lens, (len(unique), 1)))
 
 
 def from_recording(
