@@ -6,8 +6,8 @@ import contextlib
 import socket
 import threading
 from collections.abc import Callable, Sequence
-from types import TracebackType
 
+from support.loopback_server import LoopbackServer
 from support.media import numbered_image
 from support.mjpeg_server import jpeg_bytes
 
@@ -63,65 +63,19 @@ class Connection:
             self.wait(1 / fps)
 
 
-class FaultyCamera:
-    """Serves the n-th client by the n-th of ``behaviours``, further ones by the last; close ends all connections.
-
-    A server can be stopped and started again at the same port, as a camera that is switched off.
-    """
+class FaultyCamera(LoopbackServer):
+    """Serves the n-th client by the n-th of ``behaviours``, further ones by the last."""
 
     def __init__(self, *behaviours: Callable[[Connection], None]) -> None:
+        super().__init__()
         self._behaviours: Sequence[Callable[[Connection], None]] = behaviours
-        self._listener: socket.socket | None = None
-        self._open: list[socket.socket] = []
-        self._threads: list[threading.Thread] = []
-        self._closing = threading.Event()
-        self.port = 0
         self.clients = 0
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/video.mjpg"
 
-    def start(self) -> None:
-        self._closing = threading.Event()
-        self._listener = socket.create_server(("127.0.0.1", self.port))
-        self.port = self._listener.getsockname()[1]
-        self._threads = [threading.Thread(target=self._accept, args=[self._listener, self._closing], daemon=True)]
-        self._threads[0].start()
-
-    def stop(self) -> None:
-        """As when the power goes: all connections are reset."""
-        self._closing.set()
-        listener, self._listener = self._listener, None
-        if listener is not None:
-            with contextlib.suppress(OSError):
-                listener.shutdown(socket.SHUT_RDWR)
-            listener.close()
-        for connection in self._open:
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-            connection.close()
-        self._open.clear()
-
-    def __enter__(self) -> FaultyCamera:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    def _accept(self, listener: socket.socket, closing: threading.Event) -> None:
-        while not closing.is_set():
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            self._open.append(connection)
-            threading.Thread(target=self._serve, args=[connection, closing], daemon=True).start()
-
-    def _serve(self, connection: socket.socket, closing: threading.Event) -> None:
+    def serve(self, connection: socket.socket, closing: threading.Event) -> None:
         with contextlib.suppress(OSError), connection:
             request = b""
             while b"\r\n\r\n" not in request:

@@ -9,9 +9,9 @@ import struct
 import threading
 import time
 from fractions import Fraction
-from types import TracebackType
 
 import av
+from support.loopback_server import LoopbackServer
 from support.media import numbered_image
 
 _NTP_OFFSET_S = 2_208_988_800
@@ -39,60 +39,23 @@ def encoded_pictures(count: int = 50, *, size_px: tuple[int, int] = (96, 64)) ->
     return found
 
 
-class RtspServer:
-    """Serves the pictures again and again at ``fps`` to each client; can be killed and started at the same port.
+class RtspServer(LoopbackServer):
+    """Serves the pictures again and again at ``fps`` to each client.
 
     ``clock_s`` is added to the wall clock that its sender reports state; None sends no reports.
     """
 
     def __init__(self, pictures: list[list[bytes]], *, fps: float = 20.0, clock_s: float | None = 0.0) -> None:
+        super().__init__()
         self._pictures = pictures
         self._fps = fps
         self._clock_s = clock_s
-        self._closing = threading.Event()
-        self._listener: socket.socket | None = None
-        self._open: list[socket.socket] = []
-        self.port = 0
 
     @property
     def url(self) -> str:
         return f"rtsp://127.0.0.1:{self.port}/stream"
 
-    def start(self) -> None:
-        self._closing = threading.Event()
-        self._listener = socket.create_server(("127.0.0.1", self.port))
-        self.port = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, args=[self._listener, self._closing], daemon=True).start()
-
-    def kill(self) -> None:
-        """All connections end at once, without a word."""
-        self._closing.set()
-        listener, self._listener = self._listener, None
-        for connection in (*self._open, *([] if listener is None else [listener])):
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-            connection.close()
-        self._open.clear()
-
-    def __enter__(self) -> RtspServer:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.kill()
-
-    def _accept(self, listener: socket.socket, closing: threading.Event) -> None:
-        while not closing.is_set():
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            self._open.append(connection)
-            threading.Thread(target=self._serve, args=[connection, closing], daemon=True).start()
-
-    def _serve(self, connection: socket.socket, closing: threading.Event) -> None:
+    def serve(self, connection: socket.socket, closing: threading.Event) -> None:
         with contextlib.suppress(OSError), connection, connection.makefile("rb") as requests:
             while request := requests.readline().decode("latin-1").split():
                 headers = {}

@@ -61,7 +61,7 @@ def test_a_server_that_is_killed_costs_a_gap(pictures: list[list[bytes]], consum
         consumer.append(threading.Thread(target=lambda: list(source)))
         consumer[0].start()
         wait_until(lambda: frames_of(source, "cam")["used"] > 10)
-        server.kill()
+        server.stop()
         wait_until(lambda: source.status().cameras[0].losses == 1)
         time.sleep(0.5)
         server.start()
