@@ -27,7 +27,17 @@ if TYPE_CHECKING:
     from perception.sources import open_source, read_objects, read_rig, read_truth
     from perception.taxonomy import CLASSES
     from perception.tracking import GroundTracker, ImageTracker
-    from perception.types import Detections, EgoMotion, Forecasts, Frame, FrameSet, Scene, TrackerCounts, Tracks
+    from perception.types import (
+        Detections,
+        EgoMotion,
+        EgoMotions,
+        Forecasts,
+        Frame,
+        FrameSet,
+        Scene,
+        TrackerCounts,
+        Tracks,
+    )
     from perception.visualization import draw_scene
 
     __version__: str
@@ -40,6 +50,7 @@ __all__ = [
     "Detector",
     "EgoMotion",
     "EgoMotionEstimator",
+    "EgoMotions",
     "EvalConfig",
     "Forecaster",
     "Forecasts",
@@ -90,6 +101,7 @@ _MODULES = {
     "perception.types": (
         "Detections",
         "EgoMotion",
+        "EgoMotions",
         "Forecasts",
         "Frame",
         "FrameSet",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
 import os
 import re
 import tempfile
@@ -261,10 +262,11 @@ class _PlainLoader(_SafeLoader):
     """Knows no numbers that cannot be."""
 
     def construct_number(self, node: yaml.ScalarNode) -> float:
-        number = self.construct_yaml_float(node)
-        if not abs(number) <= MAX_NUMBER:
+        number = float(self.construct_yaml_float(node))
+        # ``.nan`` and ``.inf`` are YAML: whoever reads the key refuses them, and names it.
+        if math.isfinite(number) and abs(number) > MAX_NUMBER:
             raise _at(node, "is beyond all that is measured")
-        return float(number)
+        return number
 
     def construct_whole_number(self, node: yaml.ScalarNode) -> int:
         if len(node.value) > MAX_DIGITS:

@@ -9,7 +9,7 @@ import numpy as np
 
 from perception.arrays import FloatArray
 from perception.benchmarks.split import Predicted, Split
-from perception.evaluation.core.gt_interpolation import RECENT_S
+from perception.evaluation.core.gt_interpolation import RECENT_S, TURNING_REMOVED
 from perception.forecasting.features.image_motion import TURNED
 from perception.forecasting.track_dataset import XY
 
@@ -81,9 +81,6 @@ BASELINES: Mapping[str, Callable[[Split, int], Predicted]] = {
     "stays": stays,
 }
 """By the name that tables and files use."""
-
-TURNING_REMOVED = "CV 0.25 s, turning removed"
-"""The name of the one that needs to know how the camera turns."""
 
 
 def baselines_of(split: Split) -> Mapping[str, Callable[[Split, int], Predicted]]:

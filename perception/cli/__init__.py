@@ -115,7 +115,8 @@ def run(arguments: Sequence[str] | None = None, *, build: Callable[[Sequence[str
 def _run_program(program: Any, arguments: list[str], terminal: Terminal) -> int:
     """The exit code; raises what the command raises, also ``KeyboardInterrupt``, which the program's ``main`` hides."""
     try:
-        with program.make_context("perception", arguments, obj=terminal) as context:
+        # The parser takes the arguments out of its list.
+        with program.make_context("perception", list(arguments), obj=terminal) as context:
             code = program.invoke(context)
     except typer.Exit as end:
         code = end.exit_code

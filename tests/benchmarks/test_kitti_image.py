@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from support.benchmark_files import change_columns, write_kitti_image
 
-from perception.benchmarks.baselines import TURNING_REMOVED, baselines_of, recent_velocity, stays
+from perception.benchmarks.baselines import baselines_of, recent_velocity, stays
 from perception.benchmarks.kitti_image import FOLDS, KITTI_IMAGE
 from perception.errors import UsageError
+from perception.evaluation.core.gt_interpolation import TURNING_REMOVED
 from perception.forecasting.features.image_motion import DIRECTION, IS_KNOWN, SPEED, TURNED
 
 

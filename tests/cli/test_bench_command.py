@@ -31,7 +31,7 @@ def test_latencies_and_scaling_are_measured_and_written(command: Command) -> Non
     assert cameras["latency"]["2"]["total"]["instant_count"] == 2
     assert Path("measured/scaling.png").stat().st_size > 10_000
     for run in content["end_to_end"]:
-        stages = ["decode", "prepare", "network", "nms", "track", "forecast", "draw", "encode", "write"]
+        stages = ["decode", "prepare", "network", "nms", "ego_motion", "track", "forecast", "draw", "encode", "write"]
         assert list(run["latency"]["per_stage"]) == stages
         assert run["latency"]["total"]["instant_count"] == 2
         assert run["image_size_px"] == 128

@@ -66,6 +66,7 @@ def test_all_parts_of_a_package_work_together(installed: Path, tmp_path: Path) -
     assert chosen == [
         "Detector: colour of colour:red, as asked.",
         "Tracker: nearest, as asked.",
+        "Ego-motion: from the pictures (flow).",
         "Forecaster: stays:1, as asked.",
     ]
 

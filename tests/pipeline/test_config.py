@@ -51,6 +51,7 @@ def test_classes_are_a_list_or_separated_by_commas() -> None:
     [
         ("conf", 1.5),
         ("conf", "high"),
+        ("conf", float("nan")),
         ("iou", -0.1),
         ("imgsz", 16),
         ("imgsz", 5000),

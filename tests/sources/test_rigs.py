@@ -75,7 +75,7 @@ def test_six_cameras_see_all_around_and_mirror_each_other() -> None:
         ("cameras:" + FRONT.replace("96", "-96"), "cameras.front.width: "),
         ("cameras:" + FRONT.replace("96", "99999999999999999999"), "cameras.front.width: "),
         ("cameras:" + FRONT.replace("width: 96", "width: 4"), "cameras.front.width, height: expected at least 8"),
-        ("cameras:" + FRONT.replace("[100, 0, 48]", "[.nan, 0, 48]"), "cannot be read as YAML (.nan is beyond"),
+        ("cameras:" + FRONT.replace("[100, 0, 48]", "[.nan, 0, 48]"), "cameras.front.intrinsics.0.0: "),
         ("cameras:" + FRONT.replace("[100, 0, 48]", "[100, 0]"), "cameras.front.intrinsics.0: "),
         ("cameras:" + FRONT.replace("[100, 0, 48]", "[0, 0, 48]"), "cameras.front.intrinsics: is singular"),
         (
@@ -84,7 +84,7 @@ def test_six_cameras_see_all_around_and_mirror_each_other() -> None:
         ),
         ("cameras:" + FRONT.replace("[0, 0, 1, 2]", "[0, 0, -1, 2]"), "front.vehicle_from_camera: its upper left 3x3"),
         ("cameras:" + FRONT.replace("[0, 0, 0, 1]]", "]"), "cameras.front.vehicle_from_camera: "),
-        ("road_height_m: .inf\ncameras:" + FRONT, "cannot be read as YAML (.inf is beyond"),
+        ("road_height_m: .inf\ncameras:" + FRONT, "road_height_m: "),
         ("cameras:" + FRONT + "    distortion: [0.1]\n", "cameras.front.distortion: expected 4, 5, 8, 12 or 14"),
         ("cameras:" + FRONT + "    distortion: [[0.1, 0], [0, 0]]\n", "cameras.front.distortion.0: "),
         ("cameras:" + FRONT + "    distortion_model: fisheye\n", "cameras.front.distortion: expected 4 finite numbers"),

@@ -19,6 +19,9 @@ MAX_GAP_S = 0.5
 RECENT_S = 0.25
 """The velocity of one short step is mostly noise; over this time it is not, and is still that of the present."""
 
+TURNING_REMOVED = f"CV {RECENT_S:g} s, turning removed"
+"""The name of the baseline that also knows how the camera turns."""
+
 Float64 = NDArray[np.float64]
 
 

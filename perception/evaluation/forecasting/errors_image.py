@@ -15,6 +15,7 @@ from perception.evaluation.core.calibration import CalibrationSamples, sample_ca
 from perception.evaluation.core.camera_turning import CameraTurning
 from perception.evaluation.core.gt_interpolation import (
     RECENT_S,
+    TURNING_REMOVED,
     GtPaths,
     constant_velocity_paths,
     kalman_velocity_paths,
@@ -30,7 +31,7 @@ from perception.types import BoxTable, Forecasts
 MATCH_IOU = 0.5
 """The overlap from which a track at one instant is taken to be a true object."""
 
-BASELINES = ("CV last", f"CV {RECENT_S:g} s", "CV Kalman", f"CV {RECENT_S:g} s, turning removed", "stays")
+BASELINES = ("CV last", f"CV {RECENT_S:g} s", "CV Kalman", TURNING_REMOVED, "stays")
 """Constant velocity by the last two boxes, over the last ``RECENT_S``, by the tracker's filter, and over ``RECENT_S``
 less what the camera's turning moved; and no motion."""
 

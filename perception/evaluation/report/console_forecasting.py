@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from perception.errors import counted
 from perception.evaluation.core.calibration import calibration_note
-from perception.evaluation.core.gt_interpolation import RECENT_S
+from perception.evaluation.core.gt_interpolation import RECENT_S, TURNING_REMOVED
 from perception.evaluation.core.records import MOVING_WIDTHS, ForecastingReport, HorizonScores, ImageAdeFde
-from perception.evaluation.forecasting.errors_image import BASELINES
 from perception.evaluation.report.console_layout import (
     NONE,
     NOTE,
@@ -28,12 +29,20 @@ from perception.evaluation.report.report import headline_horizon
 
 _ADE, _FDE = range(2)
 
+_COLUMNS = {
+    "CV\nlast": ("CV last",),
+    f"CV\n{RECENT_S:g} s": (f"CV {RECENT_S:g} s", TURNING_REMOVED),
+    "CV\nKF": ("CV Kalman",),
+    "Stays": ("stays",),
+}
+"""The baselines of each column."""
+
 _LEGEND = (
     "In pixels. ADE: mean distance from the true centre up to the horizon; FDE: distance at the horizon. CV: constant "
-    f"velocity, from the last two boxes, over the last {RECENT_S:g} s, or from the tracker's filter (KF). Stays: no "
-    "motion. The model is divided by the best of these (*); below 1 is better. [95% interval], by bootstrap over "
-    "objects. Best of K is chosen knowing the truth. Moving: the centre truly goes further than "
-    f"{MOVING_WIDTHS:g} widths of its box up to the horizon."
+    f"velocity, from the last two boxes, over the last {RECENT_S:g} s (less the camera's turning, where that is "
+    "better), or from the tracker's filter (KF). Stays: no motion. The model is divided by the best of these (*); "
+    "below 1 is better. [95% interval], by bootstrap over objects. Best of K is chosen knowing the truth. Moving: the "
+    f"centre truly goes further than {MOVING_WIDTHS:g} widths of its box up to the horizon."
 )
 
 
@@ -41,8 +50,7 @@ def print_forecasting(report: ForecastingReport, console: Console, *, has_legend
     """Displacement errors in pixels beside the baselines, moving and standing objects apart; the legend explains."""
     what = "on tracked boxes" if report.setting == "tracked" else "on ground-truth tracks"
     print_heading(console, "Forecasting", f"{what}, {counted(report.instant_count, 'instant')}")
-    headings = ["CV\nlast", f"CV\n{RECENT_S:g} s", "CV\nKF", "Stays"]
-    table = make_table("Horizon", "Model", f"Best\nof {report.future_count}", *headings, "Model / best", "Targets")
+    table = make_table("Horizon", "Model", f"Best\nof {report.future_count}", *_COLUMNS, "Model / best", "Targets")
     for scores in report.horizons:
         _add_horizon(table, scores)
     for name, horizons in (("moving", report.moving_horizons), ("standing", report.standing_horizons)):
@@ -83,7 +91,7 @@ def _add_horizon(table: Table, scores: HorizonScores) -> None:
 def _add_row(table: Table, name: str, scores: HorizonScores, metric: int, *, has_count: bool = True) -> None:
     """One metric at one horizon."""
     if scores.target_count == 0:
-        table.add_row(name, *[NONE] * (len(BASELINES) + 3), Text("0"))
+        table.add_row(name, *[NONE] * (len(_COLUMNS) + 3), Text("0"))
         return
     comparison = (scores.ade_comparison, scores.fde_comparison)[metric]
     best = (scores.ade_baseline, scores.fde_baseline)[metric]
@@ -91,21 +99,29 @@ def _add_row(table: Table, name: str, scores: HorizonScores, metric: int, *, has
         name,
         Text(_pixels(scores.expected, metric), style=comparison_style(comparison)),
         Text(_pixels(scores.best_of_k, metric), style=NOTE),
-        *(
-            baseline_cell(_pixels(scores.baselines[baseline], metric), is_best=baseline == best)
-            if baseline in scores.baselines
-            else NONE
-            for baseline in BASELINES
-        ),
+        *(_baseline(scores, names, metric, best) for names in _COLUMNS.values()),
         comparison_cell(comparison),
         Text(f"{scores.target_count:,}" if has_count else ""),
     )
 
 
+def _baseline(scores: HorizonScores, names: Sequence[str], metric: int, best: str | None) -> Text:
+    """The best of the baselines ``names`` that are known."""
+    known = {name: scores.baselines[name] for name in names if name in scores.baselines}
+    if not known:
+        return NONE
+    name = min(known, key=lambda name: _error(known[name], metric))
+    return baseline_cell(_pixels(known[name], metric), is_best=best in known)
+
+
+def _error(errors: ImageAdeFde, metric: int) -> float:
+    return (errors.ade_px, errors.fde_px)[metric]
+
+
 def _pixels(errors: ImageAdeFde | None, metric: int) -> str:
     if errors is None:
         return ""
-    value = (errors.ade_px, errors.fde_px)[metric]
+    value = _error(errors, metric)
     return f"{value:.1f}" if value < 100 else f"{value:.0f}"
 
 

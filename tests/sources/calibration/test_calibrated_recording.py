@@ -94,7 +94,7 @@ def test_one_camera_without_calibration_is_named_and_there_is_no_rig(tmp_path: P
         ("distortion: [0.1, 0, 0, 0]", "cameras.front: distortion is given, but intrinsics is missing"),
         (f"{CALIBRATION}, width: 96", "cameras.front: width is given, but height is missing"),
         (CALIBRATION.replace("100", "0"), "cameras.front.intrinsics: is singular"),
-        (CALIBRATION.replace("100", ".nan"), "line 1: cannot be read as YAML (.nan is beyond"),
+        (CALIBRATION.replace("100", ".nan"), "cameras.front.intrinsics.0.0: "),
         (f"{CALIBRATION}, width: 64, height: 64", "camera front: width, height: the calibration is for 64x64 pixels"),
         (f"{CALIBRATION}, width: 96.5, height: 64", "cameras.front.width: "),
         (CALIBRATION + "}, front: {video: rear.mp4", "front occurs twice"),
