@@ -19,7 +19,6 @@ from perception.evaluation.runs.label_folders import is_label_folder, pictures_o
 from perception.evaluation.runs.predicted_run import predicted_run, predicted_tables
 from perception.evaluation.runs.submitted import evaluate_submission
 from perception.evaluation.runs.truth import find_recordings, name_of, read_recording, spec_of
-from perception.results.formats.camera_files import read_camera_files
 from perception.results.formats.pictures import PictureIndex
 from perception.results.formats.predictions import Predictions
 from perception.results.formats.registry import (
@@ -41,11 +40,15 @@ from perception.sources.dataset_formats import DatasetFolder
 
 @dataclass(frozen=True)
 class Pair:
-    """The predictions for one recording; ``recording`` is None for single pictures."""
+    """The predictions for one recording; ``recording`` is None for single pictures.
+
+    ``camera_files`` are those of its cameras where ``path`` is a folder with a file for each.
+    """
 
     path: Path
     format: PredictionFormat
     recording: DatasetFolder | None = None
+    camera_files: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -121,14 +124,15 @@ def evaluate_predictions(
     part = how.shard.of(pairs)
     if not part:
         raise UsageError(f"there are only {counted(len(pairs), 'recording')}; use fewer parts.", field="shard")
-    if part[0].format.read_all is not None:
-        return _evaluate_together(part, predictions, eval_config, seed, format_name, classes, how)
+    if (read_all := part[0].format.read_all) is not None:
+        return _evaluate_together(part, read_all, predictions, eval_config, seed, format_name, classes, how)
     tasks = [
         PredictionTask(
             path=pair.path,
             format_name=pair.format.name,
             recording=spec_of(pair.recording),
             eval_config=eval_config,
+            camera_files=pair.camera_files,
             classes=None if classes is None else tuple(classes),
             failures=how.failures,
             rig=how.rig,
@@ -172,6 +176,7 @@ class PredictionFleet:
 
 def _evaluate_together(
     pairs: Sequence[Pair],
+    read_all: Callable[[Path, Sequence[PictureIndex]], list[Predictions]],
     predictions: str | Path,
     eval_config: EvalConfig,
     seed: int,
@@ -183,7 +188,7 @@ def _evaluate_together(
     if how.shard.is_part:
         raise UsageError("one file holds the predictions of all recordings; leave it out.", field="shard")
     knowns = [read_recording(pair.recording, classes=classes) for pair in pairs if pair.recording is not None]
-    read = _read(pairs, [known.pictures for known in knowns])
+    read = read_all(pairs[0].path, [known.pictures for known in knowns])
     config = suited_to(eval_config, *(known.truth for known in knowns))
     if not all(found.has_classes for found in read):
         config = replace(config, grouping="any")
@@ -202,14 +207,6 @@ def _evaluate_together(
         notes=_notes(pairs, format_name, [found.notes for found in read]),
     )
     return EvaluatedPredictions(with_failures(report, studies, config), config, tuple(studies))
-
-
-def _read(pairs: Sequence[Pair], pictures: Sequence[PictureIndex]) -> list[Predictions]:
-    """What the files hold of each recording; one file of all of them is read once."""
-    read_all = pairs[0].format.read_all
-    if read_all is not None:
-        return read_all(pairs[0].path, pictures)
-    return [pair.format.read(pair.path, own) for pair, own in zip(pairs, pictures, strict=True)]
 
 
 def _report_on_submission(
@@ -300,12 +297,9 @@ def _of_cameras(folder: Path, paths: Sequence[Path], recording: DatasetFolder, f
         return None
     return Pair(
         folder,
-        replace(
-            formats[0],
-            title=f"{formats[0].title}, a file for each camera",
-            read=lambda _, pictures: read_camera_files(paths, pictures, read=formats[0].read),
-        ),
+        replace(formats[0], title=f"{formats[0].title}, a file for each camera"),
         recording,
+        tuple(paths),
     )
 
 

@@ -82,6 +82,8 @@ def match_class(
     As COCO does it: what finds none and lies in a region to ignore, or is too low itself, is ignored.
     """
     true_rows, result_rows = np.flatnonzero(data.truth.labels == label), np.flatnonzero(data.results.labels == label)
+    # Equal scores are ranked by their images, in whatever order a table has them.
+    result_rows = result_rows[np.lexsort((data.results.frame_indices[result_rows], data.results.cameras[result_rows]))]
     truth, results = data.truth[true_rows], data.results[result_rows]
     left_out = ~counts_in_image(truth, min_height_px=min_height_px, min_visible_share=min_visible_share)
     pairs = _Pairs.of(results, truth, left_out, data.ignored_of(label), least=min(thresholds))

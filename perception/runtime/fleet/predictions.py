@@ -12,6 +12,9 @@ from perception.evaluation.report.failure_analysis import FailureAnalysis
 from perception.evaluation.runs.load_results import SAVED_VELOCITIES
 from perception.evaluation.runs.predicted_run import predicted_run
 from perception.evaluation.runs.truth import read_recording
+from perception.results.formats.camera_files import read_camera_files
+from perception.results.formats.pictures import PictureIndex
+from perception.results.formats.predictions import Predictions
 from perception.results.formats.registry import find_format
 from perception.runtime.evaluate import study_failures, suited_to
 from perception.runtime.fleet.counts_store import ContentKeys, CountedRecording, CountsStore
@@ -24,13 +27,15 @@ from perception.tables.prediction_files import LABELS_FILE
 class PredictionTask:
     """The predictions at ``path`` for what ``open_source`` calls ``recording``, and how to measure them.
 
-    The ``failures`` worst misses and false positives are drawn; ``rig`` is as in the configuration.
+    With ``camera_files``, ``path`` is a folder that has one for each camera. The ``failures`` worst misses and false
+    positives are drawn; ``rig`` is as in the configuration.
     """
 
     path: Path
     format_name: str
     recording: str
     eval_config: EvalConfig
+    camera_files: tuple[Path, ...] = ()
     classes: tuple[str, ...] | None = None
     failures: int = 0
     rig: str | None = None
@@ -108,7 +113,8 @@ def _measure(
 def _key(task: PredictionTask, contents: ContentKeys) -> str:
     dataset = find_dataset(task.recording)
     truth = Path(task.recording) if dataset is None else dataset.folder
-    return contents.of([task.path, task.path.parent / LABELS_FILE, truth], task)
+    files = task.camera_files or (task.path,)
+    return contents.of([*files, files[0].parent / LABELS_FILE, truth], task)
 
 
 def measure_prediction(task: PredictionTask) -> MeasuredRecording:
@@ -117,7 +123,7 @@ def measure_prediction(task: PredictionTask) -> MeasuredRecording:
     if dataset is None:
         raise UsageError(f"{task.recording}: is no recording; check the name.", field="truth")
     known = read_recording(dataset, classes=task.classes)
-    read = find_format(task.path, task.format_name).read(task.path, known.pictures)
+    read = _read(task, known.pictures)
     notes = list(read.notes)
     if read.run is not None and read.run.objects is not None:
         notes.append(SAVED_VELOCITIES)
@@ -129,3 +135,10 @@ def measure_prediction(task: PredictionTask) -> MeasuredRecording:
     if task.failures:
         study = study_failures(run, task.recording, rig=task.rig, eval_config=config, count=task.failures)
     return MeasuredRecording(CountedRecording(count_run(run, config), config.grouping, tuple(notes)), study)
+
+
+def _read(task: PredictionTask, pictures: PictureIndex) -> Predictions:
+    if not task.camera_files:
+        return find_format(task.path, task.format_name).read(task.path, pictures)
+    of_one = find_format(task.camera_files[0], task.format_name)
+    return read_camera_files(task.camera_files, pictures, read=of_one.read)
