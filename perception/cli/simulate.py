@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from perception.cli.terminal import terminal_of
-from perception.errors import UsageError, counted
+from perception.errors import UsageError, counted, is_or_are
 
 _DRIVE, _PICTURE = "Drive", "Cameras"
 
@@ -94,7 +94,8 @@ def simulate(
                 if stop.reason is not None:
                     break
     if stop.reason is not None:
-        terminal.note(f"Ended early: {stop.reason}; {counted(recorder.written, 'instant')} written.")
+        instants = counted(recorder.written, "instant")
+        terminal.note(f"Ended early: {stop.reason}; the first {instants} {is_or_are(recorder.written)} there.")
     terminal.result(folder)
     if stop.signal is not None:
         raise typer.Exit(exit_code_of(stop.signal))
