@@ -59,7 +59,7 @@ def test_cameras_of_one_name_are_distinguished(tmp_path: Path) -> None:
 
 
 def test_live_and_recorded_are_not_mixed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from perception.sources import registry as opening
+    from perception.sources.live import openers
 
     closed = []
 
@@ -70,7 +70,7 @@ def test_live_and_recorded_are_not_mixed(tmp_path: Path, monkeypatch: pytest.Mon
         def close(self) -> None:
             closed.append(True)
 
-    monkeypatch.setattr(opening, "WebcamReader", FakeWebcam)
+    monkeypatch.setattr(openers, "WebcamReader", FakeWebcam)
     with pytest.raises(UsageError, match="cannot be mixed"):
         open_source(["0", video(tmp_path / "a.mp4", [0, 100])])
     assert closed == [True]

@@ -41,7 +41,8 @@ class Backlog:
             return False
         if presented_s is None:
             return True
-        if self._previous is not None:
+        # Two pictures of one time say nothing of how fast they come: a first one without a time counts from 0.
+        if self._previous is not None and presented_s > self._previous[0]:
             self._is_over = presented_s - self._previous[0] <= 2 * (arrived_s - self._previous[1])
         self._previous = (presented_s, arrived_s)
         return not self._is_over
