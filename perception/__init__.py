@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from perception.types import (
         Detections,
         EgoMotion,
-        EgoMotions,
         Forecasts,
         Frame,
         FrameSet,
@@ -50,7 +49,6 @@ __all__ = [
     "Detector",
     "EgoMotion",
     "EgoMotionEstimator",
-    "EgoMotions",
     "EvalConfig",
     "Forecaster",
     "Forecasts",
@@ -101,7 +99,6 @@ _MODULES = {
     "perception.types": (
         "Detections",
         "EgoMotion",
-        "EgoMotions",
         "Forecasts",
         "Frame",
         "FrameSet",

@@ -33,6 +33,7 @@ from perception.evaluation import EvalConfig, EvaluatedRun, RunRecorder, Timelin
 from perception.files import bundled
 from perception.taxonomy import CLASSES
 from perception.tracking import GroundSettings, GroundTracker, ImageTracker, TrackerSettings
+from perception.types import EgoMotions
 
 FORECAST_S = 1.0
 """The first of the two times at which forecasts are pinned; the other one is their last step."""
@@ -116,7 +117,7 @@ class Run:
             with_rig = open_source([str(self.input.recording)]).rig
             assert with_rig is not None
             tracker = GroundTracker(with_rig, _changed(GroundSettings.for_detector(self.pipeline.detector), settings))
-        pipeline = replace(self.pipeline, detector=detector, tracker=tracker)
+        pipeline = replace(self.pipeline, detector=detector, tracker=tracker, ego_motion=_RecordedMotion(self.scenes))
         pipeline.reset()
         return replace(self, scenes=[pipeline.step(scene.frame_set) for scene in self.scenes])
 
@@ -220,6 +221,19 @@ def _metrics(run: Run) -> dict[str, float]:
 def _changed(settings: Any, changes: Mapping[str, Any]) -> Any:
     """Checked anew, so that an unknown name is an error."""
     return type(settings).model_validate({**settings.model_dump(), **changes})
+
+
+class _RecordedMotion:
+    """How the cameras moved in recorded scenes, whose images are forgotten."""
+
+    def __init__(self, scenes: Sequence[Scene]) -> None:
+        self._motions = {scene.timestamp_ns: scene.ego_motions for scene in scenes}
+
+    def update(self, frame_set: FrameSet, detections: Mapping[str, Detections]) -> EgoMotions:
+        return self._motions[frame_set.timestamp_ns]
+
+    def reset(self) -> None:
+        """Nothing is remembered."""
 
 
 class _Recorded:

@@ -278,9 +278,7 @@ class GroundTracker(TrackerBase[GroundSettings, GroundTrackState]):
         self._tracks = with_best_boxes(
             self._tracks, projections, names, now.views.sizes_px, waits | (unseen_s == 0), now.timestamp_ns
         )
-        is_live = (self._tracks.missed_s <= self._settings.coast_s) & (
-            (unseen_s <= self._settings.blind_coast_s) | self._in_gap(now.timestamp_ns)
-        )
+        is_live = (self._tracks.missed_s <= self._settings.coast_s) & (unseen_s <= self._settings.blind_coast_s)
         is_live = (is_live | waits) & self._tracks.is_confirmed
         tracks = self._tracks[is_live]
         return self._report(

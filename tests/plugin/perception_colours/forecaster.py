@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from perception import EgoMotions, Forecasts, Tracks
+from perception import Forecasts, Tracks
 from perception.arrays import FloatArray
 from perception.plugins import ForecasterRequest
+from perception.types import EgoMotions
 
 
 class StayingForecaster:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from perception import Detections, EgoMotions, TrackerCounts, Tracks
+from perception import Detections, TrackerCounts, Tracks
 from perception.arrays import FloatArray
 from perception.plugins import TrackerRequest
+from perception.types import EgoMotions
 
 
 class NearestTracker:
