@@ -35,6 +35,15 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}{ending}"
 
 
+def are(count: int) -> str:
+    """The verb that goes with ``counted``.
+
+    >>> are(1), are(2), are(0)
+    ('is', 'are', 'are')
+    """
+    return "is" if count == 1 else "are"
+
+
 def without_credentials(text: str) -> str:
     """``text`` with user names and passwords taken out of every address in it, also from its query."""
     return _SECRETS.sub(r"\1...", _CREDENTIALS.sub("", text))

@@ -94,7 +94,7 @@ def simulate(
                 if stop.reason is not None:
                     break
     if stop.reason is not None:
-        terminal.note(f"Ended early: {stop.reason}; {counted(recorder.written, 'instant')} written.")
+        terminal.note(f"Ended early: {stop.reason}; the first {counted(recorder.written, 'instant')} can be used.")
     terminal.result(folder)
     if stop.signal is not None:
         raise typer.Exit(exit_code_of(stop.signal))
