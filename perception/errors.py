@@ -35,8 +35,12 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}{ending}"
 
 
-def is_or_are(count: int) -> str:
-    """The verb of what is ``counted``."""
+def are(count: int) -> str:
+    """The verb that goes with ``counted``.
+
+    >>> are(1), are(2), are(0)
+    ('is', 'are', 'are')
+    """
     return "is" if count == 1 else "are"
 
 

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from perception.cli.terminal import terminal_of
-from perception.errors import UsageError, counted, is_or_are
+from perception.errors import UsageError, counted
 
 _DRIVE, _PICTURE = "Drive", "Cameras"
 
@@ -94,8 +94,7 @@ def simulate(
                 if stop.reason is not None:
                     break
     if stop.reason is not None:
-        instants = counted(recorder.written, "instant")
-        terminal.note(f"Ended early: {stop.reason}; the first {instants} {is_or_are(recorder.written)} there.")
+        terminal.note(f"Ended early: {stop.reason}; the first {counted(recorder.written, 'instant')} can be used.")
     terminal.result(folder)
     if stop.signal is not None:
         raise typer.Exit(exit_code_of(stop.signal))

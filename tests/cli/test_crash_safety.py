@@ -21,7 +21,7 @@ from support.commands import RESULT_FILES, boxes_process, names_in, process_envi
 from support.media import write_video
 from support.mjpeg_server import MjpegServer
 from support.moving_boxes import street_image, write_street
-from support.processes import lines_in, on_small_disk, running, wait_until, why_no_small_disk
+from support.processes import heed_hangup, lines_in, on_small_disk, running, wait_until, why_no_small_disk
 
 from perception.results import read_results
 
@@ -35,14 +35,6 @@ def long_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def silent_camera() -> Iterator[MjpegServer]:
     with MjpegServer([], hold_open=True) as server:
         yield server
-
-
-@pytest.fixture(autouse=True)
-def hangups_end_processes() -> Iterator[None]:
-    """Tests that were started by nohup would hand on that a closed terminal is to be ignored."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    yield
-    signal.signal(signal.SIGHUP, before)
 
 
 def decoded_frames(path: Path) -> int:
@@ -89,6 +81,11 @@ def test_a_closed_terminal_is_an_end_and_no_error(long_video: Path, tmp_path: Pa
     """The progress line, and all that is said at the end, has nowhere to go then."""
     folder = tmp_path / "out"
     master, slave = pty.openpty()
+
+    def live_on_terminal() -> None:
+        heed_hangup()
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
     process = subprocess.Popen(
         boxes_process("demo", str(long_video), "--output", "out"),
         cwd=tmp_path,
@@ -97,7 +94,7 @@ def test_a_closed_terminal_is_an_end_and_no_error(long_video: Path, tmp_path: Pa
         stdout=slave,
         stderr=slave,
         start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        preexec_fn=live_on_terminal,
     )
     os.close(slave)
     os.set_blocking(master, False)

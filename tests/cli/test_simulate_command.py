@@ -167,4 +167,5 @@ def test_ctrl_c_leaves_a_shorter_drive(tmp_path: Path) -> None:
         _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert "Ended early: Ctrl-C; the first" in err
+    assert "pyarrow" not in err
     assert len(list(open_source([str(tmp_path / "drive")]))) >= 2

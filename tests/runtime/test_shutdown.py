@@ -27,6 +27,16 @@ def test_the_handlers_are_given_back() -> None:
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
 
 
+def test_what_nohup_started_outlives_its_terminal() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with ShutdownRequest(on_stop=lambda: None) as stop:
+            signal.raise_signal(signal.SIGHUP)
+        assert stop.signal is None
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def test_the_time_asks_by_itself() -> None:
     closed = threading.Event()
     with ShutdownRequest(on_stop=closed.set, after_s=0.01) as stop:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,11 +17,22 @@ DEADLINE_S = 120
 _NAMESPACE = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c")
 
 
+def heed_hangup() -> None:
+    """For ``preexec_fn``: a closed terminal ends the process, also where the tests themselves run under ``nohup``."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 @contextmanager
 def running(arguments: Sequence[str], cwd: Path) -> Iterator[subprocess.Popen[str]]:
     """A process of its own, which is killed at the end where it still runs."""
     process = subprocess.Popen(
-        arguments, cwd=cwd, env=process_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        arguments,
+        cwd=cwd,
+        env=process_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=heed_hangup,
     )
     try:
         yield process

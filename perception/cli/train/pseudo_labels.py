@@ -9,7 +9,7 @@ import typer
 
 from perception.cli.terminal import terminal_of
 from perception.cli.train.common import ConfigFile, Data, Device, data_folder, read_configuration
-from perception.errors import UsageError, counted, is_or_are
+from perception.errors import UsageError, are, counted
 
 
 def pseudo_labels(
@@ -52,7 +52,7 @@ def pseudo_labels(
     labelling = PseudoLabelling(read_training_images(training, root)[0], opened, path)
     if labelling.done_count:
         done, left = labelling.done_count, len(labelling.todo)
-        terminal.note(f"{counted(done, 'image')} {is_or_are(done)} done already; {left:,} {is_or_are(left)} left.")
+        terminal.note(f"{counted(done, 'image')} {are(done)} done already; {left:,} {are(left)} left.")
     try:
         with RunProgress(terminal.err, total=len(labelling.todo), unit="images") as progress:
             labelling.run(lambda objects: progress.update({}, objects=objects))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -79,7 +80,10 @@ class TrafficDrive:
             end_s = _WARM_UP_S + _LATEST_START_S + max(duration_s, _JUDGED_S) + 5
             graph = StreetGraph(plan, self._sumo_town.turns)
             write_routes(self._fleet, graph, routes, end_s=end_s, random=ways)
-            self._sumo = self._parts.enter_context(Worker(Sumo, network, routes, seed, does="moves the traffic"))
+            # Otherwise libsumo prints a warning about pyarrow, which has no part in a drive.
+            environment = {**os.environ, "LIBSUMO_AS_TRACI": "quiet"}
+            sumo = Worker(Sumo, network, routes, seed, does="moves the traffic", environment=environment)
+            self._sumo = self._parts.enter_context(sumo)
         except BaseException:
             self._parts.close()
             raise
