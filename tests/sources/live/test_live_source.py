@@ -1,3 +1,4 @@
+import io
 import socket
 import threading
 import time
@@ -6,6 +7,7 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -23,6 +25,7 @@ from support.live import (
 )
 from support.media import number_of, numbered_image, write_video
 from support.mjpeg_server import MjpegServer, jpeg_bytes
+from support.rtsp_server import encoded_pictures
 
 from perception.errors import CamerasLostError, PerceptionError, UsageError
 from perception.protocols import Source
@@ -478,6 +481,16 @@ def test_the_backlog_of_a_network_reader_ends_with_the_first_picture_in_real_tim
     arrivals = np.linspace(0, stream.BACKLOG_LIMIT_S, 20)
     found = [endless.contains(presented_s=100.0 * n, arrived_s=float(a)) for n, a in enumerate(arrivals)]
     assert found == [True] * 19 + [False]
+
+
+def test_pictures_of_a_stream_without_times_are_numbered_and_state_no_time() -> None:
+    units = [unit for picture in encoded_pictures(8) for unit in picture]
+    raw = io.BytesIO(b"".join(b"\x00\x00\x00\x01" + unit for unit in units))
+    pictures = list(stream.StreamReader(av.open(raw, format="h264"), label="cam").pictures())
+    used = [picture for picture in pictures if picture.fault is None]
+    assert len(used) == 7
+    assert [(picture.presented_s, picture.realtime_s) for picture in used] == [(None, None)] * 7
+    assert len({picture.key for picture in used}) == 7
 
 
 def test_a_missing_webcam_is_one_sentence_and_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:

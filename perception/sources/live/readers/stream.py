@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import zlib
+from collections import deque
 from collections.abc import Generator, Iterator
 from functools import partial
 
@@ -16,6 +17,9 @@ from perception.sources.files.decoding.stream import best_video_stream, nominal_
 from perception.sources.live.readers.picture import NO_TAP, CapturedPicture, PacketTap, faulty
 
 BACKLOG_LIMIT_S = 2.0
+
+_MOST_REORDERED = 64
+"""No decoder holds back more pictures than this."""
 
 
 class Backlog:
@@ -41,7 +45,7 @@ class Backlog:
             return False
         if presented_s is None:
             return True
-        # Two pictures of one time say nothing of how fast they come: a first one without a time counts from 0.
+        # Two pictures of one time say nothing of how fast they come.
         if self._previous is not None and presented_s > self._previous[0]:
             self._is_over = presented_s - self._previous[0] <= 2 * (arrived_s - self._previous[1])
         self._previous = (presented_s, arrived_s)
@@ -59,6 +63,7 @@ class StreamReader:
         self._label = label
         self._stream = best_video_stream(container, label=label)
         self._is_aborted = False
+        self._counted: deque[int] = deque(maxlen=_MOST_REORDERED)
         self.rate_fps: float | None = nominal_rate_fps(self._stream)
         self.tap: PacketTap = NO_TAP
 
@@ -71,7 +76,7 @@ class StreamReader:
             for frame in self._decoded():
                 if frame is None:
                     yield faulty("damaged")
-                elif backlog.contains(presented_s=frame.time, arrived_s=time.monotonic()):
+                elif backlog.contains(presented_s=self._presented_s(frame), arrived_s=time.monotonic()):
                     yield faulty("stale")
                 else:
                     yield self._picture(frame, connection)
@@ -92,14 +97,13 @@ class StreamReader:
 
     def _decoded(self) -> Iterator[av.VideoFrame | None]:
         """Each frame, and None for each that is damaged."""
-        last_pts = -1
+        # Below 0, so that pictures before the first with a time do not share its number.
+        last_pts = -1 - _MOST_REORDERED
         for packet in self._container.demux(self._stream):
             if self._is_aborted:
                 return
             if packet.size:
-                # A stream without times counts its packets.
-                times = (packet.pts, packet.dts, last_pts + 1)
-                packet.pts = last_pts = next(pts for pts in times if pts is not None)
+                last_pts = self._numbered(packet, last_pts)
                 self.tap.packet(bytes(packet), last_pts, is_key=packet.is_keyframe)
             try:
                 frames = packet.decode()
@@ -108,15 +112,29 @@ class StreamReader:
                 continue
             yield from (None if frame.is_corrupt else frame for frame in frames)
 
+    def _numbered(self, packet: av.Packet[av.VideoStream], last_pts: int) -> int:
+        """Give ``packet`` the number by which its picture is known: its time, or counted where it has none."""
+        pts = packet.dts if packet.pts is None else packet.pts
+        if pts is None:
+            pts = last_pts + 1
+            self._counted.append(pts)
+        packet.pts = pts
+        return pts
+
+    def _presented_s(self, frame: av.VideoFrame) -> float | None:
+        """Its time in the stream; None where its number is only counted."""
+        return None if frame.pts in self._counted else frame.time
+
     def _picture(self, frame: av.VideoFrame, connection: int) -> CapturedPicture:
         plane = np.frombuffer(frame.planes[0], np.uint8).reshape(frame.planes[0].height, -1)
         started_us = self._container.start_time_realtime
-        is_known = started_us is not None and started_us > 0 and frame.time is not None
+        presented_s = self._presented_s(frame)
+        is_known = started_us is not None and started_us > 0 and presented_s is not None
         return CapturedPicture(
             to_rgb=partial(rgb_of, frame),
             size_bytes=sum(part.buffer_size for part in frame.planes),
             fingerprint=zlib.crc32(plane[::8].tobytes()),
-            presented_s=frame.time,
+            presented_s=presented_s,
             key=(connection, frame.pts or 0),
-            realtime_s=started_us / 1e6 + frame.time if is_known and started_us and frame.time is not None else None,
+            realtime_s=started_us / 1e6 + presented_s if is_known and started_us and presented_s is not None else None,
         )
