@@ -64,7 +64,10 @@ class LifeSettings(BaseModel):
     max_unseen_s: float = Field(default=1.0, ge=0, description="tracks unseen for longer are forgotten")
     coast_s: float = Field(default=0.3, ge=0, description="tracks unseen for up to this long are still returned")
     max_gap_s: float = Field(
-        default=2.0, ge=0, description="tracks go on, predicted, while their camera sends nothing for up to this long"
+        default=2.0,
+        ge=0,
+        description="tracks are remembered while their camera sends nothing for up to this long; in the image they are "
+        "also shown, predicted",
     )
     spawn_max_iou: float = Field(
         default=0.4, ge=0, le=1, description="a detection that overlaps a track seen now by more starts no track"
