@@ -140,7 +140,7 @@ def evaluate_predictions(
         for pair in part
         if pair.recording is not None
     ]
-    engine = how.engine or LocalEngine(workers_for_files([pair.path for pair in part]))
+    engine = how.engine or LocalEngine(workers_for_files([task.files for task in tasks]))
     with CountsStore(how.folder) as store:
         measured = measure_predictions(tasks, engine=engine, store=store, on_done=how.on_done)
         if not measured.measured:

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from support.commands import Command
-from support.moving_boxes import write_street, write_street_recording
+from support.media import write_image
+from support.moving_boxes import street_image, write_street, write_street_recording
 from support.prediction_cases import mot_text, tracks_of, true_table, write_mot_truth
 
 from perception.runtime.fleet import archive
@@ -92,6 +93,32 @@ def test_a_wrong_file_fails_alone(command: Command, predicted: tuple[object, ...
     ran = command(*predicted, "--predictions-format", "mot")
     assert ran.code == 1 and "1 recording failed" in ran.sentence and "line 2" in ran.err
     assert [row["title"] for row in report_in(ran.folder)["recordings"]] == ["seq-0", "seq-2"]
+
+
+def test_recordings_with_a_file_for_each_camera_are_measured_side_by_side(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "theirs").mkdir()
+    for recording in ("one", "two"):
+        folder = write_street_recording(tmp_path / "set" / recording)
+        for number in range(5):
+            write_image(folder / "frames" / f"{number}.png", street_image(number))
+        (folder / "recording.yaml").write_text(
+            "cameras: {front: {video: drive.mp4}, rear: {images: 'frames/*.png', fps: 10}}\n"
+        )
+        for camera in ("front", "rear"):
+            (tmp_path / "theirs" / f"{recording}_{camera}.txt").write_text("1,1,5,5,20,20,0.9,1,1\n")
+    evaluate = ("evaluate", "--predictions", "theirs", "--truth", "set")
+    whole = command(*evaluate)
+    assert whole.code == 0, whole.err
+    report = report_in(whole.folder)
+    assert [row["title"] for row in report["recordings"]] == ["one", "two"]
+    assert any("a file for each camera" in note for note in report["notes"])
+    side_by_side = command(*evaluate, "--no-cache", "--workers", "2")
+    assert (side_by_side.folder / "report.json").read_bytes() == (whole.folder / "report.json").read_bytes()
+    kept = set(Path("runs/cache").iterdir())
+    Path("theirs/two_rear.txt").write_text("1,1,5,5,-20,20,0.9,1,1\n")
+    ran = command(*evaluate)
+    assert ran.code == 1 and "1 recording failed" in ran.sentence and "two_front.txt and 1 more" in ran.sentence
+    assert "two_rear.txt, line 1" in ran.err and set(Path("runs/cache").iterdir()) == kept
 
 
 def test_a_demo_goes_on_after_a_failure_and_later_does_what_is_missing(boxes_command: Command, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from perception.cpu import available_processors
@@ -27,8 +28,9 @@ def open_engine(config: FleetConfig, *, usual_workers: int = 1) -> Engine:
     return LocalEngine(config.workers or usual_workers, config.retries)
 
 
-def workers_for_files(paths: list[Path]) -> int:
-    """How many processes pay for reading and measuring ``paths``, files or folders."""
+def workers_for_files(recordings: Sequence[Sequence[Path]]) -> int:
+    """How many processes pay for reading and measuring ``recordings``, of each its files or folders."""
+    paths = [path for own in recordings for path in own]
     files = [file for path in paths for file in (path.rglob("*") if path.is_dir() else [path]) if file.is_file()]
-    pays = len(paths) > 1 and sum(file.stat().st_size for file in files) >= _PAYS_FROM_BYTES
-    return min(_WORKERS, available_processors(), len(paths)) if pays else 1
+    pays = len(recordings) > 1 and sum(file.stat().st_size for file in files) >= _PAYS_FROM_BYTES
+    return min(_WORKERS, available_processors(), len(recordings)) if pays else 1

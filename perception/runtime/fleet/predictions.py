@@ -40,6 +40,17 @@ class PredictionTask:
     failures: int = 0
     rig: str | None = None
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All that is read."""
+        return self.camera_files or (self.path,)
+
+    @property
+    def name(self) -> str:
+        """What a sentence calls the files: a folder may have those of several recordings."""
+        first, *others = self.files
+        return f"{first} and {len(others)} more" if others else str(first)
+
 
 @dataclass(frozen=True)
 class MeasuredRecording:
@@ -51,7 +62,7 @@ class MeasuredRecording:
 
 @dataclass(frozen=True)
 class MeasuredFleet:
-    """The recordings that could be measured, in the order of the tasks; ``failed`` are the others, by their paths.
+    """The recordings that could be measured, in the order of the tasks; ``failed`` are the others, by their files.
 
     ``eval_config`` is that of all.
     """
@@ -82,7 +93,7 @@ def measure_predictions(
     grouping = next(iter(groupings), tasks[0].eval_config.grouping)
     return MeasuredFleet(
         measured=tuple(outcome.value for outcome in found if outcome.value is not None),
-        failed={str(tasks[outcome.index].path): outcome.failure for outcome in found if outcome.failure is not None},
+        failed={tasks[outcome.index].name: outcome.failure for outcome in found if outcome.failure is not None},
         eval_config=replace(tasks[0].eval_config, grouping=grouping),
     )
 
@@ -113,8 +124,7 @@ def _measure(
 def _key(task: PredictionTask, contents: ContentKeys) -> str:
     dataset = find_dataset(task.recording)
     truth = Path(task.recording) if dataset is None else dataset.folder
-    files = task.camera_files or (task.path,)
-    return contents.of([*files, files[0].parent / LABELS_FILE, truth], task)
+    return contents.of([*task.files, task.files[0].parent / LABELS_FILE, truth], task)
 
 
 def measure_prediction(task: PredictionTask) -> MeasuredRecording:

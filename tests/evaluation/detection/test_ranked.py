@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from support.evaluation_tables import disturbed, random_table
@@ -33,3 +35,14 @@ def test_equal_scores_are_never_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = detection_report([counts])
     monkeypatch.setattr(ranked, "_AT_ONCE", 10)
     assert detection_report([counts]) == whole
+
+
+def test_the_order_of_a_files_rows_changes_no_figure() -> None:
+    rng = np.random.default_rng(3)
+    truth = random_table(rng, frames=20, objects=6)
+    found = disturbed(rng, truth, jitter_px=4.0, extra=40)
+    found = replace(found, scores=np.round(found.scores))
+    by_image = found[np.lexsort((found.frame_indices, found.cameras))]
+    backwards = found[np.lexsort((-found.frame_indices, found.cameras))]
+    whole = detection_report([count_detection(truth=truth, detections=by_image)])
+    assert detection_report([count_detection(truth=truth, detections=backwards)]) == whole
